@@ -1,0 +1,419 @@
+"""The command: parse, call, print."""
+
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table as Grid
+
+import gmbench
+from gmbench import weights as weight_files
+from gmbench.errors import CoverageError, GmbenchError, InputError
+
+app = typer.Typer(
+    name="gmbench",
+    help="Benchmark suite for audio-driven emotional talking portraits.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+weights_app = typer.Typer(help="Files of network weights: list, fetch, verify.", no_args_is_help=True)
+app.add_typer(weights_app, name="weights")
+
+out = Console(soft_wrap=False)
+err = Console(stderr=True)
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object with 'rows'.")]
+MetricNames = Annotated[
+    list[str] | None, typer.Option("--metrics", help="Metrics by name, repeated or separated by commas.")
+]
+DEFAULT_OUT = Path("gmbench-results")
+Records = Annotated[Path, typer.Option("--records", help="Folder of an evaluation, or a file of records.")]
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and details.")] = False,
+) -> None:
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(name)s: %(message)s")
+    for name in ("numba", "matplotlib", "PIL", "asyncio", "distributed", "h5py"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@app.command("eval")
+def evaluate(
+    videos: Annotated[
+        list[str] | None, typer.Option(help="Folder of generated videos, DIR or NAME=DIR; repeat for more methods.")
+    ] = None,
+    reference: Annotated[Path | None, typer.Option(help="Folder of real videos of the same names.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="Name of the method, in the order of --videos.")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="CSV of pairs: clip, generated, reference, audio, ...")] = None,
+    audio: Annotated[Path | None, typer.Option(help="Folder of sounds of the same names.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="CSV with clip, speaker, emotion.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Name of the dataset in records.")] = None,
+    metrics: MetricNames = None,
+    protocol: Annotated[str, typer.Option(help="Name, or path of a YAML file; see 'gmbench protocols'.")] = "full",
+    landmarks: Annotated[str | None, typer.Option(help="Landmark backend: mediapipe, fan, sidecar.")] = None,
+    pose: Annotated[str | None, typer.Option(help="Head pose: mediapipe (its matrix) or pnp.")] = None,
+    controls: Annotated[
+        list[str] | None, typer.Option(help="Control rows: ground_truth, still, blur, late_audio, shuffled_audio, all.")
+    ] = None,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for records and table.")] = DEFAULT_OUT,
+    store: Annotated[Path | None, typer.Option(help="Feature store; GMBENCH_STORE or the cache by default.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask scheduler.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Frames read at a time.")] = 16,
+    min_coverage: Annotated[
+        float, typer.Option(min=0, max=1, help="Exit with 6 if a metric covers less of the clips.")
+    ] = 0.0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare folders of generated videos with real ones."""
+    from gmbench import methods as _methods  # noqa: F401
+    from gmbench.evaluation import inputs, plan, protocol as protocols, registry, results
+    from gmbench.evaluation.run import evaluate as run
+    from gmbench.methods import controls as control_rows
+    from gmbench.store import default_root
+
+    if landmarks == "sidecar" and pose is None:
+        pose = "pnp"
+    chosen = protocols.load(protocol, landmarks=landmarks, pose=pose)
+    given = inputs.gather(videos or [], method or [], reference, audio, pairs, labels, dataset)
+    names = _split(metrics)
+    selected = registry.select(names, given.has_reference)
+    rows = control_rows.check(_split(controls) or [])
+    results.check_writable(out_dir)
+    planned = plan.make_plan(given.methods, given.dataset, chosen, selected, rows, explicit=bool(names))
+    for note in (*given.warnings, *planned.warnings):
+        err.print(f"warning: {note}", style="yellow", markup=False, highlight=False)
+    with _progress("evaluating") as report:
+        records = run(planned, store or default_root(), workers, scheduler, batch_size, report)
+    saved = results.save(out_dir, records, {k: str(v) for k, v in locals_of_run(given, chosen, names, rows).items()})
+    _print_failures(records)
+    summary = results.summary(records)
+    if as_json:
+        _print_json([row.as_json() for row in summary])
+    else:
+        _print_summary(summary)
+        err.print(f"records and table: {saved}", markup=False, highlight=False)
+    low = [row for row in summary if row.n < min_coverage * row.expected]
+    if low:
+        worst = min(low, key=lambda row: row.n / max(row.expected, 1))
+        raise CoverageError(
+            f"{len(low)} numbers below --min-coverage {min_coverage}, for example {worst.metric} of {worst.method}: "
+            f"{worst.n} of {worst.expected} clips"
+        )
+
+
+def locals_of_run(given: Any, chosen: Any, names: Sequence[str] | None, rows: Sequence[str]) -> dict[str, object]:
+    """What a run was asked for, for its provenance."""
+    return {
+        "dataset": given.dataset,
+        "methods": ", ".join(given.methods),
+        "protocol": f"{chosen.name} ({chosen.hash})",
+        "metrics": ", ".join(names or ["defaults"]),
+        "controls": ", ".join(rows),
+    }
+
+
+@app.command()
+def compare(
+    first: str,
+    second: str,
+    records: Records = DEFAULT_OUT,
+    metrics: MetricNames = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Paired comparison of two methods on their common clips."""
+    from gmbench.evaluation import aggregate
+    from gmbench.evaluation.records import read
+
+    found = aggregate.compare(_only(read(records), None, None, _split(metrics)), first, second)
+    if as_json:
+        _print_json([row.as_json() for row in found])
+        return
+    from gmbench.reporting.tables import number
+
+    grid = Grid("metric", f"{first} - {second}", "95 % interval", "p", "clips", "better", header_style="bold")
+    for row in found:
+        interval = f"[{number(row.low)}, {number(row.high)}]"
+        p = "n/a" if row.p != row.p else f"{row.p:.4f}"
+        grid.add_row(row.metric, number(row.difference), interval, p, str(row.n), row.better or "–")
+    out.print(grid)
+
+
+@app.command()
+def table(
+    records: Records = DEFAULT_OUT,
+    form: Annotated[str, typer.Option("--format", help="md, csv, latex or html.")] = "md",
+    metrics: MetricNames = None,
+    dataset: Annotated[str | None, typer.Option(help="Records of this dataset only.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Records of this protocol (name or hash) only.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Comparison table from records; best values are bold only where a paired test supports it."""
+    from gmbench.evaluation import aggregate
+    from gmbench.evaluation.records import read
+    from gmbench.reporting.tables import build, render
+
+    chosen = _only(read(records), dataset, protocol, None)
+    if as_json:
+        _print_json([row.as_json() for row in aggregate.rows(_only(chosen, None, None, _split(metrics)))])
+        return
+    sys.stdout.write(
+        "\n".join(render(build(part, _split(metrics)), form) for _, part in chosen.groupby("dataset", sort=True))
+    )
+
+
+@app.command("metrics")
+def list_metrics(name: Annotated[str | None, typer.Argument()] = None, as_json: JsonFlag = False) -> None:
+    """List the metrics, or explain one: how to read it and its traps."""
+    from dataclasses import asdict
+
+    from gmbench.evaluation import registry
+
+    chosen = registry.select([name], has_reference=True) if name else list(registry.metrics().values())
+    if as_json:
+        _print_json([asdict(metric.facts) for metric in chosen])
+        return
+    if name:
+        for field, value in asdict(chosen[0].facts).items():
+            text = ", ".join(value) if isinstance(value, tuple) else str(value)
+            out.print(f"{field + ':':<13}{text}", markup=False, highlight=False, soft_wrap=True)
+        return
+    grid = Grid("name", "", "unit", "range", "needs", "version", "default", header_style="bold")
+    for metric in chosen:
+        facts = metric.facts
+        needs = ", ".join(facts.needs)
+        default = "yes" if facts.default else ""
+        grid.add_row(facts.name, facts.arrow, facts.unit, facts.range, needs, str(facts.version), default)
+    out.print(grid)
+
+
+@app.command("protocols")
+def list_protocols(name: Annotated[str | None, typer.Argument()] = None, as_json: JsonFlag = False) -> None:
+    """List the protocols, or show one."""
+    from gmbench.evaluation import protocol as protocols
+
+    found = [protocols.load(known) for known in ([name] if name else protocols.names())]
+    rows = [{"hash": item.hash, **item.model_dump()} for item in found]
+    if as_json:
+        _print_json(rows)
+    elif name:
+        for field, value in rows[0].items():
+            out.print(f"{field + ':':<18}{value}", markup=False, highlight=False)
+    else:
+        grid = Grid("name", "hash", "description", header_style="bold")
+        for row in rows:
+            grid.add_row(row["name"], row["hash"], row["description"])
+        out.print(grid)
+
+
+@app.command("methods")
+def list_methods(as_json: JsonFlag = False) -> None:
+    """List the controls, and what the published tables say of the methods that they compare."""
+    from gmbench.methods.card import published_cards
+    from gmbench.methods.controls import CONTROLS
+
+    rows = [{"method": name, "kind": "control", "what": what, "source": ""} for name, what in CONTROLS.items()]
+    for card in published_cards():
+        able = ", ".join(f"{key} {value}" for key, value in card.capabilities)
+        what = f"emotion from {card.emotion_source}" + (f"; {able}" if able else "")
+        rows.append({"method": card.name, "kind": "drop-in", "what": what, "source": card.source})
+    if as_json:
+        _print_json(rows)
+        return
+    grid = Grid("method", "kind", "what", "source", header_style="bold")
+    for row in rows:
+        grid.add_row(*row.values())
+    out.print(grid)
+    err.print("drop-in: give the method's videos with --videos NAME=DIR", markup=False)
+
+
+@weights_app.command("list")
+def weights_list(as_json: JsonFlag = False) -> None:
+    """Every external file: what it is for, its size and licence, and whether it is here."""
+    rows = [weight_files.status(name) for name in weight_files.manifest()]
+    if as_json:
+        _print_json(rows)
+        return
+    grid = Grid("name", "status", "file", "size", "licence", "used by", header_style="bold")
+    for row in rows:
+        grid.add_row(row["name"], row["status"], row["file"], str(row["size"]), row["licence"], row["used_by"])
+    out.print(grid)
+    err.print(f"folder: {weight_files.folder()}", markup=False, highlight=False)
+
+
+@weights_app.command("fetch")
+def weights_fetch(names: list[str]) -> None:
+    """Download files into the weights folder and verify them."""
+    for name in map(_weight_name, names):
+        err.print(f"{name}: {weight_files.fetch(name)}", markup=False, highlight=False)
+
+
+@weights_app.command("verify")
+def weights_verify(names: Annotated[list[str] | None, typer.Argument()] = None, as_json: JsonFlag = False) -> None:
+    """Compare the files that are here with their sha256; exit with 3 if one is damaged."""
+    rows = [weight_files.status(_weight_name(name)) for name in names or weight_files.manifest()]
+    if as_json:
+        _print_json(rows)
+    else:
+        for row in rows:
+            out.print(f"{row['name']:<18}{row['status']:<9}{row.get('reason', '')}", markup=False, highlight=False)
+    if any(row["status"] == "damaged" or (names and row["status"] == "missing") for row in rows):
+        raise typer.Exit(3)
+
+
+@app.command()
+def userstudy(
+    ratings: Annotated[Path, typer.Argument(help="CSV: rater, clip, method, aspect, value[, target].")],
+    kind: Annotated[str, typer.Option(help="opinion, preference or emotion.")] = "opinion",
+    as_json: JsonFlag = False,
+) -> None:
+    """Tables of a user study from the raters' raw ratings."""
+    from gmbench.reporting.tables import number
+    from gmbench.reporting.user_study import read_ratings, study_rows
+
+    rows = study_rows(read_ratings(ratings, kind), kind)
+    if as_json:
+        _print_json([row.as_json() for row in rows])
+        return
+    grid = Grid("method", "aspect", "measure", "value", "95 % interval", "ratings", "detail", header_style="bold")
+    for row in rows:
+        interval = f"[{number(row.low)}, {number(row.high)}]"
+        grid.add_row(row.method, row.aspect, row.measure, number(row.value), interval, str(row.n), row.detail)
+    out.print(grid)
+
+
+@app.command()
+def doctor(as_json: JsonFlag = False) -> None:
+    """What is installed, what is missing, and what that rules out."""
+    from gmbench.doctor import examine
+
+    findings = examine()
+    if as_json:
+        _print_json([finding.as_json() for finding in findings])
+        return
+    grid = Grid("what", "state", "detail", "rules out", header_style="bold")
+    for finding in findings:
+        style = None if finding.state == "ok" else "yellow"
+        grid.add_row(finding.what, finding.state, finding.detail, finding.rules_out, style=style)
+    out.print(grid)
+
+
+@app.command()
+def version() -> None:
+    """Version of gmbench."""
+    out.print(gmbench.__version__, highlight=False)
+
+
+def main() -> None:
+    """Entry point: expected errors become one line and an exit code."""
+    debug = "--debug" in sys.argv
+    try:
+        status = app(standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        err.print("stopped; run the same command again to go on", markup=False)
+        sys.exit(130)
+    except GmbenchError as error:
+        if debug:
+            raise
+        err.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+def _split(values: Sequence[str] | None) -> list[str] | None:
+    return [part.strip() for value in values for part in value.split(",") if part.strip()] if values else None
+
+
+def _weight_name(name: str) -> str:
+    from gmbench.names import closest
+
+    if name not in weight_files.manifest():
+        raise InputError(f"unknown weights {name!r}; {closest(name, weight_files.manifest())}")
+    return name
+
+
+def _only(records: pd.DataFrame, dataset: str | None, protocol: str | None, metrics: list[str] | None) -> pd.DataFrame:
+    """Records of a dataset, a protocol (name or hash) and some metrics."""
+    from gmbench.evaluation import results
+
+    return results.only(records, dataset, protocol, metrics)
+
+
+def _print_json(rows: Sequence[dict[str, Any]]) -> None:
+    sys.stdout.write(json.dumps({"rows": list(rows)}, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+
+def _print_summary(summary: Sequence[Any]) -> None:
+    """One row a metric, one column a method: fits a terminal."""
+    from gmbench.reporting.tables import number, ordered_methods
+
+    methods = ordered_methods({row.method for row in summary})
+    keys = list(dict.fromkeys(row.metric for row in summary))
+    cells = {(row.metric, row.method): row for row in summary}
+    grid = Grid("metric", "", "unit", *methods, header_style="bold")
+    for key in keys:
+        own = [cells[key, method] for method in methods if (key, method) in cells]
+        texts = []
+        for method in methods:
+            row = cells.get((key, method))
+            if row is None:
+                texts.append("–")
+                continue
+            interval = f" [{number(row.low)}, {number(row.high)}]" if row.n > 1 and row.low == row.low else ""
+            texts.append(f"{number(row.value)}{interval} ({row.n}/{row.expected})")
+        grid.add_row(key, _arrow(own[0].direction), own[0].unit, *texts)
+    out.print(grid)
+
+
+def _arrow(direction: str) -> str:
+    from metrics.facts import ARROWS
+
+    return ARROWS[direction]
+
+
+def _print_failures(records: pd.DataFrame, shown: int = 10) -> None:
+    """One line for each clip that failed, with how many metrics it lacks."""
+    bad = records[records["status"].isin(["failed", "missing"])]
+    lines = bad.groupby(["method", "clip", "reason"], sort=True)["metric"].count()
+    for (method, clip, reason), count in list(lines.items())[:shown]:
+        err.print(f"{method}/{clip}: {count} metrics: {reason}", style="yellow", markup=False, highlight=False)
+    if len(lines) > shown:
+        err.print(f"... and {len(lines) - shown} more; all reasons are in the records", style="yellow", markup=False)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Any]:
+    """A progress bar on stderr with clips a second and time left; nothing without a terminal."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as progress:
+        task = progress.add_task(what, total=None, rate="")
+
+        def report(done: int, total: int) -> None:
+            speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
+            progress.update(task, completed=done, total=total, rate=f"{speed:.2f} clips/s" if speed else "")
+
+        yield report
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""The exceptions that gmbench raises on purpose; the command prints them in one line."""
+
+
+class GmbenchError(Exception):
+    """Base of all expected errors. ``exit_code`` is what the command returns."""
+
+    exit_code = 1
+
+
+class InputError(GmbenchError):
+    """An argument, a folder or a table is not what the command needs."""
+
+    exit_code = 2
+
+
+class MediaError(GmbenchError):
+    """A video, image or audio file cannot be used; turned into the failure record of its clip."""
+
+
+class WeightsError(GmbenchError):
+    """A file of network weights is missing or is not the file that it should be."""
+
+    exit_code = 3
+
+
+class StoreError(GmbenchError):
+    """Results cannot be written: disk full, folder not writable."""
+
+    exit_code = 4
+
+
+class MixedColumnError(GmbenchError):
+    """One table column would mix values of different protocols, judges or weights."""
+
+    exit_code = 5
+
+
+class CoverageError(GmbenchError):
+    """Fewer clips than asked for could be scored."""
+
+    exit_code = 6

@@ -1,0 +1,1 @@
+"""Plan, extract, score, records: from folders of videos to numbers with intervals."""

@@ -1,0 +1,159 @@
+"""From records to rows: one number a (method, dataset, metric), with interval, coverage and facts."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from gmbench.errors import InputError
+from gmbench.evaluation.records import check_columns, json_number
+from gmbench.evaluation.registry import metrics
+from gmbench.names import closest
+from metrics import statistics
+
+
+@dataclass(frozen=True)
+class Row:
+    """An aggregated number.
+
+    Attributes:
+        value, low, high: clip mean (or median) and its 95 % interval.
+        pooled: mean over all frames.
+        n, expected: clips with a value, and clips that should have one.
+        frames_used, frames_expected: frames behind the value.
+        unit, direction: of the metric.
+        backend, protocol, protocol_hash, metric_version: what the number may be compared with.
+    """
+
+    method: str
+    dataset: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    pooled: float
+    n: int
+    expected: int
+    frames_used: int
+    frames_expected: int
+    unit: str
+    direction: str
+    protocol: str
+    protocol_hash: str
+    backend: str
+    metric_version: int
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields, infinity as ``"inf"`` and NaN as null."""
+        return {k: json_number(v) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Paired comparison first - second of two methods under one metric, on their common clips."""
+
+    metric: str
+    dataset: str
+    first: str
+    second: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    n: int
+    unit: str
+    direction: str
+    better: str
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields, NaN as null."""
+        return {k: json_number(v) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+SIGNIFICANCE = 0.05
+
+
+def rows(records: pd.DataFrame) -> list[Row]:
+    """Aggregate records, in order of dataset, method and declaration of the metrics.
+
+    Raises:
+        MixedColumnError: a metric's records come from different protocols, judges or weights.
+    """
+    check_columns(records)
+    known = metrics()
+    order = {name: position for position, name in enumerate(known)}
+    result = []
+    for (dataset, method, key), group in records.groupby(["dataset", "method", "metric"], sort=True):
+        first = group.iloc[0]
+        metric = known.get(str(first["metric_name"]))
+        found = statistics.estimate(
+            group["value"].to_numpy(), list(group["speaker"]), metric.statistic if metric else "mean"
+        )
+        row = Row(
+            method=str(method),
+            dataset=str(dataset),
+            metric=str(key),
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            pooled=statistics.pooled_mean(group["value"].to_numpy(), group["frames_used"].to_numpy()),
+            n=found.n,
+            expected=len(group),
+            frames_used=int(group["frames_used"].sum()),
+            frames_expected=int(group["frames_expected"].sum()),
+            unit=metric.facts.unit if metric else "",
+            direction=metric.facts.direction if metric else "reference",
+            protocol=str(first["protocol"]),
+            protocol_hash=str(first["protocol_hash"]),
+            backend=str(first["backend"]),
+            metric_version=int(first["metric_version"]),
+        )
+        result.append((dataset, method, order.get(str(first["metric_name"]), len(order)), row))
+    return [row for *_, row in sorted(result, key=lambda item: item[:3])]
+
+
+def compare(records: pd.DataFrame, first: str, second: str) -> list[Comparison]:
+    """Paired comparison of two methods under every metric that both have.
+
+    Raises:
+        InputError: a method has no records.
+    """
+    check_columns(records)
+    methods = sorted(records["method"].unique())
+    for method in (first, second):
+        if method not in methods:
+            raise InputError(f"no records of method {method!r}; {closest(method, methods)}")
+    known = metrics()
+    result = []
+    for (dataset, key), group in records.groupby(["dataset", "metric"], sort=True):
+        difference = paired(group, first, second)
+        if difference is None:
+            continue
+        metric = known.get(str(group.iloc[0]["metric_name"]))
+        direction = metric.facts.direction if metric else "reference"
+        result.append(
+            Comparison(
+                metric=str(key), dataset=str(dataset), first=first, second=second,
+                difference=difference.value, low=difference.low, high=difference.high,
+                p=difference.p, n=difference.n,
+                unit=metric.facts.unit if metric else "", direction=direction,
+                better=_better(difference, direction, first, second),
+            )
+        )  # fmt: skip
+    position = {name: place for place, name in enumerate(known)}
+    return sorted(result, key=lambda c: (c.dataset, position.get(c.metric.split("_fb:")[0], len(position))))
+
+
+def paired(group: pd.DataFrame, first: str, second: str) -> statistics.Difference | None:
+    """Paired difference of two methods in the records of one metric; None if either is absent."""
+    table = group.pivot_table(index=["clip", "speaker"], columns="method", values="value", dropna=False)
+    if first not in table or second not in table:
+        return None
+    speakers = [str(speaker) for _, speaker in table.index]
+    return statistics.paired_difference(table[first].to_numpy(), table[second].to_numpy(), speakers)
+
+
+def _better(difference: statistics.Difference, direction: str, first: str, second: str) -> str:
+    if direction == "reference" or not difference.p < SIGNIFICANCE:
+        return ""
+    return first if (difference.value > 0) == (direction == "higher") else second

@@ -1,0 +1,316 @@
+"""Extraction: one reference and everything compared with it, each decoded once, in step.
+
+A group is the unit of work. Its clips are read side by side in batches; landmarks, frame features and
+pair features are computed as the frames pass, and stored as soon as a clip is through.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gmbench.audio import onsets
+from gmbench.errors import MediaError, StoreError, WeightsError
+from gmbench.evaluation.features import FrameFeature, Keys, PairFeature, Source
+from gmbench.evaluation.protocol import pair_indices
+from gmbench.face import landmarks as face_landmarks
+from gmbench.face.crops import eat128_crop
+from gmbench.media import SAMPLES_PER_FRAME, Audio, Frames, Video, read_audio
+from gmbench.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Group:
+    """One reference, the clips compared with it, and what is wanted of them; goes to a worker whole.
+
+    Attributes:
+        name: clip name for progress and messages.
+        reference: None where clips are scored alone.
+        candidates: generated clips and controls.
+        others: sources of which only their own features are wanted (further samples).
+        landmarks: landmarks are wanted of every source.
+        audio: features of the sound are wanted of the candidates.
+        frame_features: of every source; pair_features: of each candidate with the reference.
+    """
+
+    name: str
+    reference: Source | None
+    candidates: tuple[Source, ...]
+    others: tuple[Source, ...]
+    landmarks: bool
+    audio: bool
+    frame_features: tuple[FrameFeature, ...]
+    pair_features: tuple[PairFeature, ...]
+    keys: Keys
+    store: Path
+    batch: int = 16
+
+
+@dataclass
+class Outcome:
+    """What became of a group: reasons of what could not be computed, by store key."""
+
+    name: str
+    failures: dict[str, str] = field(default_factory=dict)
+    computed: int = 0
+
+
+def extract_group(group: Group) -> Outcome:
+    """Compute and store what the store lacks.
+
+    Unusable files become failures in the outcome, and so does an unexpected error, with its type.
+
+    Raises:
+        StoreError: results cannot be written. WeightsError: a network's file is missing.
+    """
+    outcome = Outcome(group.name)
+    store = Store(group.store)
+    sources = [source for source in (group.reference, *group.candidates, *group.others) if source is not None]
+    if group.audio:
+        for source in {source.sound: source for source in sources}.values():
+            _extract_audio(source, group, store, outcome)
+    pairs = _missing_pairs(group, store)
+    paired = {side.picture for generated, reference, _ in pairs for side in (generated, reference)}
+    tracks: dict[str, Track] = {}
+    try:
+        for picture, source in {source.picture: source for source in sources}.items():
+            track = Track(source, group, store)
+            if picture in paired or track.missing:
+                tracks[picture] = track
+                _guard(track, outcome, track.open)
+        _pass_pairs(pairs, tracks, group, store, outcome)
+        for track in tracks.values():
+            _guard(track, outcome, track.finish)
+    finally:
+        for track in tracks.values():
+            track.close()
+    return outcome
+
+
+class Track:
+    """One clip being read: frames arrive in batches, everything of single frames is computed on the way."""
+
+    def __init__(self, source: Source, group: Group, store: Store) -> None:
+        self.source, self.problem = source, ""
+        self._group, self._store = group, store
+        keys = group.keys
+        self._video_key, self._landmark_key = keys.video(source), keys.landmarks(source)
+        self._cropped = keys.protocol.crop != "full"
+        self._features = {
+            keys.frame(feature, source): feature
+            for feature in group.frame_features
+            if not store.has(keys.frame(feature, source))
+        }
+        self._detect = (group.landmarks or self._cropped) and not store.has(self._landmark_key)
+        self.missing = {*self._features, *([self._landmark_key] if self._detect else [])}
+        if not store.has(self._video_key):
+            self.missing.add(self._video_key)
+        self.computed = 0
+
+    def open(self) -> None:
+        """Open file and detector; raises MediaError."""
+        if self.source.video is None:
+            raise MediaError(self.source.problem)
+        self.video = Video(self.source.video)
+        self._batches = iter(_changed(self.video, self.source.video_change, self._group.batch))
+        self._views: list[Frames | None] = []
+        self._start = self._read = 0
+        self._previous: Frames | None = None
+        self._values: dict[str, list[float]] = {key: [] for key in self._features}
+        self._known = None
+        self._landmark_track = None
+        if self._detect:
+            backend = face_landmarks.backend(self._group.keys.protocol.landmarks)
+            self._context = backend.open(self.source.landmarks)
+            self._landmark_track = face_landmarks.LandmarkTrack(self._context.__enter__())
+        elif self._cropped:
+            stored = self._store.get(self._landmark_key)
+            self._known = stored.arrays["points"] if stored else None
+
+    def view(self, index: int) -> Frames | None:
+        """Frame as the protocol shows it, None where the crop needs a face and there is none.
+
+        Indices must not fall; raises MediaError where the video breaks off.
+        """
+        while index >= self._read:
+            self._pull()
+        return self._views[index - self._start]
+
+    def _pull(self) -> None:
+        batch = next(self._batches, None)
+        if batch is None:
+            raise MediaError(f"{self.source.video}: ended after {self._read} frames")
+        self._start = self._read
+        self._views = []
+        for frame in batch:
+            self._views.append(self._take(frame))
+            self._read += 1
+
+    def _take(self, frame: Frames) -> Frames | None:
+        """Everything that is computed of one frame; a repeated frame keeps its values."""
+        repeated = self._previous is not None and np.array_equal(frame, self._previous)
+        self._previous = frame
+        points = None
+        if self._landmark_track is not None:
+            points = self._landmark_track.repeat() if repeated else self._landmark_track.add(frame)
+        elif self._known is not None:
+            points = self._known[self._read]
+        view = frame
+        if self._cropped:
+            view = None if points is None or not np.isfinite(points).all() else eat128_crop(frame, points)
+        for key, feature in self._features.items():
+            values = self._values[key]
+            values.append(values[-1] if repeated else np.nan if view is None else feature.function(view))
+        return view
+
+    def finish(self) -> None:
+        """Read to the end and store what this track computed; raises MediaError."""
+        while self._read < self.video.info.frames:
+            self._pull()
+        info = self.video.info
+        put = self._store.put
+        if self._landmark_track is not None:
+            put(self._landmark_key, self._landmark_track.arrays())
+        for key, values in self._values.items():
+            put(key, {"values": np.array(values, np.float64)})
+        put(self._video_key, {"size": np.array([info.frames, info.height, info.width], np.int64)}, _facts(info))
+        self.computed = len(self.missing)
+        self.missing = set()
+
+    def close(self) -> None:
+        """Close the detector."""
+        if getattr(self, "_landmark_track", None) is not None:
+            self._context.__exit__(None, None, None)
+            self._landmark_track = None
+
+
+Pairs = list[tuple[Source, Source, dict[str, PairFeature]]]
+
+
+def _missing_pairs(group: Group, store: Store) -> Pairs:
+    """Pairs of sources with their features that the store lacks."""
+    if group.reference is None:
+        return []
+    pairs = {}
+    for candidate in group.candidates:
+        wanted = {group.keys.pair(f, candidate, group.reference): f for f in group.pair_features}
+        wanted = {key: feature for key, feature in wanted.items() if not store.has(key)}
+        if wanted:
+            pairs[candidate.picture] = (candidate, group.reference, wanted)
+    return list(pairs.values())
+
+
+def _pass_pairs(pairs: Pairs, tracks: dict[str, Track], group: Group, store: Store, outcome: Outcome) -> None:
+    """Run all pairs of a group through the frames in step."""
+    running = []
+    for generated, reference, wanted in pairs:
+        sides = tracks[generated.picture], tracks[reference.picture]
+        if any(side.problem for side in sides):
+            continue
+        counts = [side.video.info.frames for side in sides]
+        running.append((sides, wanted, pair_indices(*counts, group.keys.protocol.pairing), []))
+    longest = max((len(indices[0]) for _, _, indices, _ in running), default=0)
+    for step in range(longest):
+        for sides, wanted, (index_generated, index_reference), rows in running:
+            if step >= len(index_generated) or any(side.problem for side in sides):
+                continue
+            a = _guard(sides[0], outcome, sides[0].view, int(index_generated[step]))
+            b = _guard(sides[1], outcome, sides[1].view, int(index_reference[step]))
+            if any(side.problem for side in sides):
+                continue
+            if a is None or b is None:
+                rows.append([np.nan] * len(wanted))
+            else:
+                a = resize(a, b.shape[0], b.shape[1])
+                rows.append([feature.function(a, b) for feature in wanted.values()])
+    for sides, wanted, indices, rows in running:
+        if len(rows) == len(indices[0]) and not any(side.problem for side in sides):
+            for column, key in enumerate(wanted):
+                store.put(key, {"values": np.array([row[column] for row in rows], np.float64)})
+            outcome.computed += len(wanted)
+    for generated, reference, wanted in pairs:
+        problem = tracks[generated.picture].problem or tracks[reference.picture].problem
+        if problem:
+            outcome.failures |= dict.fromkeys(wanted, problem)
+
+
+def _guard(track: Track, outcome: Outcome, action, *arguments):  # type: ignore[no-untyped-def]
+    """Run a step of a track; a failure ends the track and is noted under everything it still owed."""
+    if track.problem:
+        return None
+    try:
+        result = action(*arguments)
+        outcome.computed, track.computed = outcome.computed + track.computed, 0
+        return result
+    except (StoreError, WeightsError):
+        raise
+    except MediaError as error:
+        track.problem = str(error)
+    except Exception as error:  # a bug or a broken library must not take the other clips down
+        track.problem = f"{track.source.video}: {type(error).__name__}: {error}"
+        _log.debug("unexpected error in %s", track.source.video, exc_info=True)
+    outcome.failures |= dict.fromkeys(track.missing, track.problem)
+    return None
+
+
+def _extract_audio(source: Source, group: Group, store: Store, outcome: Outcome) -> None:
+    key = group.keys.audio(source)
+    if source.audio is None or store.has(key):
+        return
+    try:
+        audio = _changed_audio(read_audio(source.audio), source.audio_change)
+    except MediaError as error:
+        outcome.failures[key] = str(error)
+        return
+    store.put(
+        key,
+        {
+            "onset_times": onsets.onset_times(audio),
+            "onset_strength": onsets.onset_strength(audio),
+            "rms": onsets.frame_rms(audio),
+            "samples": np.array([len(audio)], np.int64),
+        },
+    )
+    outcome.computed += 1
+
+
+def resize(frame: Frames, height: int, width: int) -> Frames:
+    """Bilinear, antialiased when it shrinks; the frame itself if the size is right."""
+    if frame.shape[:2] == (height, width):
+        return frame
+    return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _changed(video: Video, change: str, batch: int) -> Iterator[Frames]:
+    """Batches of a video as a control changes it."""
+    kind, _, amount = change.partition(":")
+    first: NDArray[np.uint8] | None = None
+    for frames in video.batches(batch):
+        if kind == "still":
+            first = frames[0] if first is None else first
+            yield np.broadcast_to(first, frames.shape)
+        elif kind == "blur":
+            yield np.stack([cv2.GaussianBlur(frame, (0, 0), float(amount)) for frame in frames])
+        else:
+            yield frames
+
+
+def _changed_audio(audio: Audio, change: str) -> Audio:
+    kind, _, amount = change.partition(":")
+    if kind == "late":
+        delay = int(amount) * SAMPLES_PER_FRAME
+        return np.concatenate([np.zeros(delay, np.int16), audio])[: len(audio)]
+    return audio
+
+
+def _facts(info) -> dict[str, object]:  # type: ignore[no-untyped-def]
+    names = ("source_frames", "source_fps", "variable_rate", "codec", "pixel_format")
+    return {name: getattr(info, name) for name in names}
+

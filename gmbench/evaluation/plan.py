@@ -1,0 +1,238 @@
+"""The plan of a run: which clips of which methods, compared with what, and the work that this takes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from gmbench import media
+from gmbench.clips import Clip, Pair
+from gmbench.errors import InputError, MediaError, WeightsError
+from gmbench.evaluation.extract import Group
+from gmbench.evaluation.features import Keys, Source
+from gmbench.evaluation.metric import Metric
+from gmbench.evaluation.protocol import Protocol
+from gmbench.face import landmarks as face_landmarks
+from gmbench.methods.controls import control_source
+from gmbench.store import file_digest
+
+
+@dataclass(frozen=True)
+class PlannedClip:
+    """One clip of one method with all that is compared."""
+
+    method: str
+    clip: str
+    speaker: str
+    emotion: str
+    generated: Source
+    reference: Source | None
+    samples: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run does.
+
+    Attributes:
+        dataset: name in records.
+        protocol: how clips are compared.
+        metrics: what is scored.
+        detector: what found the landmarks; part of the key of the metrics that read them.
+        weights_sha256: hash of the landmark backend's weights, empty where none are read.
+        clips: sorted by method and clip.
+        warnings: what the user should know before reading numbers.
+    """
+
+    dataset: str
+    protocol: Protocol
+    metrics: tuple[Metric, ...]
+    detector: str
+    weights_sha256: str
+    clips: tuple[PlannedClip, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> Keys:
+        """Store keys under this plan's protocol and weights."""
+        return Keys(self.protocol, self.weights_sha256)
+
+    def groups(self, store: Path, batch: int) -> list[Group]:
+        """The work, one group a reference; a clip without reference is a group of its own."""
+        needs = {need for metric in self.metrics for need in metric.facts.needs}
+        gathered: dict[tuple[str, str], list[PlannedClip]] = {}
+        for clip in self.clips:
+            usable = clip.reference is not None and clip.reference.video is not None
+            alone = clip.reference is None or not usable
+            target = clip.generated.picture if alone or clip.reference is None else clip.reference.picture
+            apart = clip.generated.picture if self.protocol.pairing != "index" else ""
+            gathered.setdefault((target, apart), []).append(clip)
+        return [
+            Group(
+                name=clips[0].clip,
+                reference=_usable(clips[0].reference),
+                candidates=tuple(s for s in (_usable(clip.generated) for clip in clips) if s),
+                others=tuple(s for clip in clips for s in map(_usable, clip.samples) if s),
+                landmarks=bool(needs & {"landmarks", "pose"}),
+                audio="audio" in needs,
+                frame_features=tuple(dict.fromkeys(f for m in self.metrics for f in m.frame_features)),
+                pair_features=tuple(dict.fromkeys(f for m in self.metrics for f in m.pair_features)),
+                keys=self.keys,
+                store=store,
+                batch=batch,
+            )
+            for clips in gathered.values()
+        ]
+
+
+@dataclass
+class Hasher:
+    """Turns clips into sources; each file is hashed once."""
+
+    wants_audio: bool
+    wants_landmarks: bool
+    _digests: dict[Path, str] = field(default_factory=dict)
+
+    def source(self, clip: Clip | None, absent: str, reference: Source | None = None) -> Source:
+        """Source of a clip; without sound of its own it borrows the reference's.
+
+        Args:
+            clip: None where the method lacks it; ``absent`` then says so.
+            reference: the other side.
+        """
+        if clip is None:
+            return Source(problem=absent, absent=True)
+        if clip.video is None:
+            return Source(problem=f"{clip.audio}: only sound, no video of this name", absent=True)
+        if not clip.video.exists():
+            return Source(problem=f"{clip.video}: no such file", absent=True)
+        try:
+            if clip.video.is_file():
+                media.check_file(clip.video)
+            digest = self._digest(clip.video)
+        except (MediaError, OSError) as error:
+            return Source(problem=str(error))
+        source = Source(video=clip.video, video_sha256=digest)
+        if self.wants_landmarks and clip.landmarks is not None:
+            source = replace(source, landmarks=clip.landmarks, landmarks_sha256=self._digest(clip.landmarks))
+        return self._with_audio(source, clip, reference) if self.wants_audio else source
+
+    def _with_audio(self, source: Source, clip: Clip, reference: Source | None) -> Source:
+        path = clip.audio
+        if path is None and clip.video is not None and media.has_audio(clip.video):
+            path = clip.video
+        if path is None and reference is not None and reference.audio is not None:
+            return replace(source, audio=reference.audio, audio_sha256=reference.audio_sha256, borrowed_audio=True)
+        if path is None:
+            return replace(source, audio_problem=f"{clip.video}: no sound; put <clip>.wav beside it or pass --audio")
+        try:
+            media.check_file(path)
+        except MediaError as error:
+            return replace(source, audio_problem=str(error))
+        return replace(source, audio=path, audio_sha256=self._digest(path))
+
+    def _digest(self, path: Path) -> str:
+        if path not in self._digests:
+            self._digests[path] = file_digest(path)
+        return self._digests[path]
+
+
+def make_plan(
+    methods: dict[str, list[Pair]],
+    dataset: str,
+    protocol: Protocol,
+    metrics: Sequence[Metric],
+    controls: Sequence[str] = (),
+    explicit: bool = True,
+) -> Plan:
+    """Hash all files, add the controls, and find out which judge the landmarks have.
+
+    Args:
+        methods: pairs by method.
+        explicit: the metrics were named by the user; otherwise those whose weights are missing are
+            left out with a warning.
+
+    Raises:
+        InputError: a control without references, or a method named like a control.
+        WeightsError: a file that a named metric needs is missing.
+    """
+    metrics, weights, notes = _with_weights(metrics, protocol, explicit)
+    needs = {need for metric in metrics for need in metric.facts.needs}
+    reads_faces = bool(needs & {"landmarks", "pose"}) or protocol.crop != "full"
+    hasher = Hasher("audio" in needs, reads_faces and protocol.landmarks == "sidecar")
+    planned: list[PlannedClip] = []
+    for method, pairs in methods.items():
+        if method in controls:
+            raise InputError(f"method {method!r} has the name of a control; rename the method")
+        planned += [_planned(method, pair, hasher) for pair in pairs]
+    if controls:
+        planned += _controls(controls, planned)
+    planned.sort(key=lambda clip: (clip.method, clip.clip))
+    detector = _detector(protocol, planned) if reads_faces else protocol.landmarks
+    return Plan(dataset, protocol, tuple(metrics), detector, weights, tuple(planned), tuple(notes))
+
+
+def _planned(method: str, pair: Pair, hasher: Hasher) -> PlannedClip:
+    reference = hasher.source(pair.reference, "") if pair.reference is not None else None
+    absent = f"{method} has no clip named {pair.clip}"
+    generated = hasher.source(pair.generated, absent, reference)
+    samples = tuple(hasher.source(sample, "", reference) for sample in pair.samples)
+    return PlannedClip(method, pair.clip, pair.speaker, pair.emotion, generated, reference, samples)
+
+
+def _controls(names: Iterable[str], planned: list[PlannedClip]) -> list[PlannedClip]:
+    """Control rows over all distinct references."""
+    real = {clip.clip: clip for clip in planned if clip.reference is not None}
+    if not real:
+        raise InputError("controls are made from references; pass --reference")
+    ordered = [real[name] for name in sorted(real)]
+    voiced = [clip for clip in ordered if clip.reference is not None and clip.reference.audio is not None]
+    result = []
+    for control in names:
+        for clip in ordered:
+            reference = clip.reference
+            if reference is None:
+                continue
+            others = [v for v in voiced if v.reference and v.reference.sound != reference.sound]
+            after = [v for v in others if v.clip > clip.clip] or others
+            neighbour = after[0].reference if after else None
+            source = reference if reference.video is None else control_source(control, reference, neighbour)
+            result.append(replace(clip, method=control, generated=source, samples=()))
+    return result
+
+
+def _with_weights(
+    metrics: Sequence[Metric], protocol: Protocol, explicit: bool
+) -> tuple[Sequence[Metric], str, list[str]]:
+    """The hash of the landmark weights where something reads landmarks."""
+    reads = [m for m in metrics if {"landmarks", "pose"} & set(m.facts.needs)]
+    if protocol.crop != "full":
+        reads = [*reads, *(m for m in metrics if (m.frame_features or m.pair_features) and m not in reads)]
+    if not reads:
+        return metrics, "", []
+    try:
+        return metrics, face_landmarks.backend(protocol.landmarks).weights_sha256(), []
+    except WeightsError as error:
+        rest = [m for m in metrics if m not in reads]
+        if explicit or not rest:
+            raise
+        names = ", ".join(m.name for m in reads)
+        return rest, "", [f"left out for want of landmarks: {names}. {error}"]
+
+
+def _detector(protocol: Protocol, planned: list[PlannedClip]) -> str:
+    if protocol.landmarks != "sidecar":
+        return protocol.landmarks
+    sides = [side for clip in planned for side in (clip.generated, clip.reference) if side and side.landmarks]
+    found = {face_landmarks.sidecar_detector(side.landmarks) for side in sides}
+    if len(found) > 1:
+        raise InputError(
+            f"landmark files come from different detectors ({', '.join(sorted(found))}); "
+            "numbers from different detectors are different metrics"
+        )
+    return found.pop() if found else "sidecar"
+
+
+def _usable(source: Source | None) -> Source | None:
+    return source if source is not None and source.video is not None else None
+
+

@@ -1,0 +1,88 @@
+"""Protocols: named, hashed YAML files that say how clips are compared."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gmbench.errors import InputError
+from gmbench.media import FPS, SAMPLE_RATE
+from gmbench.names import closest
+from gmbench.store import digest
+
+
+class Protocol(BaseModel):
+    """How clips are cropped, paired and judged; the hash of all fields stands in every record."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="name in records and tables")
+    description: str = ""
+    crop: Literal["full", "eat128"] = Field("full", description="frames that PSNR, SSIM and CPBD see")
+    pairing: Literal["index", "eat_linspace"] = Field(
+        "index", description="frame t with frame t, or both clips resampled to the shorter length"
+    )
+    fps: Literal[25] = FPS
+    sample_rate: Literal[16000] = SAMPLE_RATE
+    landmarks: Literal["mediapipe", "fan", "sidecar"] = "mediapipe"
+    pose: Literal["mediapipe", "pnp"] = Field("mediapipe", description="MediaPipe's matrix, or PnP on the 68 points")
+    low_coverage: float = Field(0.90, ge=0, le=1, description="share of frames with a face below which a clip is flagged")
+    length_tolerance: float = Field(0.02, ge=0, description="relative difference of lengths that is not flagged")
+
+    @property
+    def hash(self) -> str:
+        """First 12 digits of the sha256 over all fields but the description."""
+        return digest(self.model_dump(exclude={"description"}))[:12]
+
+
+def names() -> list[str]:
+    """Protocols that ship with gmbench."""
+    folder = resources.files("gmbench.evaluation").joinpath("protocols")
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load(name: str, **overrides: Any) -> Protocol:
+    """A protocol by name, or from a YAML file; overridden fields change name and hash.
+
+    Raises:
+        InputError: unknown name (with the nearest), or a field that does not fit.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise InputError(f"{path}: no such protocol file")
+        text = path.read_text("utf-8")
+    elif name in names():
+        text = resources.files("gmbench.evaluation").joinpath(f"protocols/{name}.yaml").read_text("utf-8")
+    else:
+        raise InputError(f"unknown protocol {name!r}; {closest(name, names())}")
+    try:
+        protocol = Protocol.model_validate(yaml.safe_load(text))
+        changed = {key: value for key, value in overrides.items() if value is not None}
+        changed = {key: value for key, value in changed.items() if value != getattr(protocol, key)}
+        if changed:
+            suffix = "".join(f"+{key}={value}" for key, value in sorted(changed.items()))
+            protocol = Protocol.model_validate(protocol.model_dump() | changed | {"name": protocol.name + suffix})
+    except (ValidationError, yaml.YAMLError) as error:
+        detail = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+        field = ".".join(str(part) for part in detail["loc"])
+        raise InputError(f"protocol {name}: {field or 'file'}: {detail['msg']}") from error
+    return protocol
+
+
+def pair_indices(
+    generated: int, reference: int, pairing: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which frame of each clip is compared with which; both arrays have min(generated, reference) entries.
+
+    ``index``: frame t with frame t. ``eat_linspace``: the EAT code's non-inclusive linear spacing.
+    """
+    length = min(generated, reference)
+    step = np.arange(length)
+    if pairing == "index":
+        return step, step
+    return step * generated // max(length, 1), step * reference // max(length, 1)

@@ -1,0 +1,50 @@
+"""All metrics: those of gmbench and those that other packages add.
+
+A package adds metrics by an entry point of group ``gmbench.metrics`` that names a
+:class:`~gmbench.evaluation.metric.Metric` or a function that returns several.
+"""
+
+import functools
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+
+from gmbench.errors import InputError
+from gmbench.evaluation.metric import Metric
+from gmbench.evaluation.scorers import builtin
+from gmbench.names import closest
+
+
+@functools.cache
+def metrics() -> dict[str, Metric]:
+    """Every known metric by name.
+
+    Raises:
+        InputError: an entry point takes a name that is taken.
+    """
+    known = builtin()
+    for entry in entry_points(group="gmbench.metrics"):
+        found = entry.load()
+        for metric in [found] if isinstance(found, Metric) else found():
+            if metric.name in known:
+                raise InputError(f"entry point {entry.value}: metric {metric.name!r} exists already; rename it")
+            known[metric.name] = metric
+    return known
+
+
+def select(names: Sequence[str] | None, has_reference: bool) -> list[Metric]:
+    """Metrics by name, or all defaults that the inputs allow.
+
+    Raises:
+        InputError: unknown name (with the nearest), or a metric that needs the absent reference.
+    """
+    known = metrics()
+    if not names:
+        return [m for m in known.values() if m.facts.default and (has_reference or "reference" not in m.facts.needs)]
+    chosen = []
+    for name in dict.fromkeys(names):
+        if name not in known:
+            raise InputError(f"unknown metric {name!r}; {closest(name, known)}")
+        if "reference" in known[name].facts.needs and not has_reference:
+            raise InputError(f"metric {name} compares with a reference; pass --reference")
+        chosen.append(known[name])
+    return chosen

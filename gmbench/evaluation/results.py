@@ -1,0 +1,74 @@
+"""The folder of an evaluation: records, provenance and a table."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from gmbench.errors import InputError, MixedColumnError, StoreError
+from gmbench.evaluation import aggregate, records
+from gmbench.names import closest
+from gmbench.provenance import describe
+from gmbench.store import write_atomically
+
+PROVENANCE = "run.json"
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder, or say before hours of work that it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made ({error.strerror}); choose another folder with --out") from error
+    if not os.access(folder, os.W_OK):
+        raise StoreError(f"{folder}: not writable; choose another folder with --out")
+
+
+def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object]) -> Path:
+    """Merge new records into the folder's, and write provenance; returns the folder.
+
+    Methods evaluated earlier into the same folder stay; what was evaluated again is replaced.
+    """
+    path = folder / records.FILE
+    merged = records.merge(records.read(path) if path.exists() else None, new)
+    records.write(path, merged)
+    text = json.dumps(describe(arguments), indent=1, ensure_ascii=False) + "\n"
+    write_atomically(folder / PROVENANCE, text.encode())
+    return folder
+
+
+def summary(table: pd.DataFrame) -> list[aggregate.Row]:
+    """Rows of the run's own records."""
+    return aggregate.rows(table)
+
+
+def only(
+    table: pd.DataFrame, dataset: str | None, protocol: str | None, metrics: Sequence[str] | None
+) -> pd.DataFrame:
+    """Records of one dataset, one protocol (name or hash) and some metrics (with or without suffix).
+
+    Raises:
+        InputError: nothing fits. MixedColumnError: several protocols are left and none was chosen.
+    """
+    if dataset is not None:
+        known = sorted(table["dataset"].unique())
+        if dataset not in known:
+            raise InputError(f"no records of dataset {dataset!r}; {closest(dataset, known)}")
+        table = table[table["dataset"] == dataset]
+    if protocol is not None:
+        chosen = (table["protocol"] == protocol) | (table["protocol_hash"] == protocol)
+        if not chosen.any():
+            raise InputError(f"no records of protocol {protocol!r}; {closest(protocol, table['protocol'].unique())}")
+        table = table[chosen]
+    elif table["protocol_hash"].nunique() > 1:
+        names = ", ".join(sorted(table["protocol"].unique()))
+        raise MixedColumnError(f"records of several protocols ({names}); choose one with --protocol")
+    if metrics:
+        names = table["metric_name"].unique()
+        for name in metrics:
+            if not ((table["metric"] == name) | (table["metric_name"] == name)).any():
+                raise InputError(f"no records of metric {name!r}; {closest(name, names)}")
+        table = table[table["metric"].isin(metrics) | table["metric_name"].isin(metrics)]
+    return table

@@ -1,0 +1,107 @@
+"""Run one function over many tasks: in this process, or on dask workers; the same results either way."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from gmbench.errors import GmbenchError, InputError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+ONE_THREAD = {
+    name: "1"
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+}
+"""Environment of a worker: threads inside a process fight with the processes."""
+
+
+def run(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> Iterator[tuple[int, Result | Exception]]:
+    """Apply a function to each task.
+
+    Args:
+        function: importable by workers.
+        tasks: picklable.
+        workers: processes on this machine; 1 runs in this process.
+        scheduler: address of a running dask scheduler instead.
+
+    Yields:
+        (index of the task, result) in order of completion; an exception in place of the result where a
+        worker died over and over. Exceptions of the function itself are raised.
+    """
+    if scheduler is None and workers <= 1:
+        limit_threads()
+        for index, task in enumerate(tasks):
+            yield index, function(task)
+        return
+    with _client(workers, scheduler) as client:
+        yield from _distributed(client, function, tasks)
+
+
+def limit_threads() -> None:
+    """One thread for OpenCV and, where it is loaded, torch."""
+    import sys
+
+    import cv2
+
+    cv2.setNumThreads(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+@contextlib.contextmanager
+def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
+    import dask
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=10)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise InputError(f"{scheduler}: no dask scheduler answers there ({error})") from error
+        with client:
+            yield client
+        return
+    os.environ.update({name: value for name, value in ONE_THREAD.items() if name not in os.environ})
+    settings = {
+        "distributed.worker.memory.terminate": False,
+        "distributed.scheduler.allowed-failures": 1,
+        "distributed.admin.large-graph-warning-threshold": "1GB",
+    }
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def _distributed(
+    client: Any, function: Callable[[Task], Result], tasks: Sequence[Task]
+) -> Iterator[tuple[int, Result | Exception]]:
+    from distributed import KilledWorker, as_completed
+
+    client.run(limit_threads)
+    futures = {client.submit(function, task, pure=False): index for index, task in enumerate(tasks)}
+    try:
+        for future in as_completed(list(futures)):
+            error = future.exception()
+            if isinstance(error, KilledWorker):
+                yield futures[future], error
+            elif isinstance(error, GmbenchError):
+                raise error
+            elif error is not None:
+                raise error
+            else:
+                yield futures[future], future.result()
+            future.release()
+    finally:
+        client.cancel(list(futures))

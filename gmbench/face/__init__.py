@@ -1,0 +1,1 @@
+"""Faces: landmark detectors, crops, head pose."""

@@ -1,0 +1,1 @@
+"""Methods under test: controls, drop-in folders of videos, and their cards."""

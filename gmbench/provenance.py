@@ -1,0 +1,54 @@
+"""Where numbers come from: code, packages, machine."""
+
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import gmbench
+
+PACKAGES = (
+    "av", "dask", "decord", "face-alignment", "librosa", "mediapipe", "numba", "numpy", "opencv-contrib-python",
+    "opencv-python", "pandas", "pillow", "pyarrow", "scikit-image", "scipy", "torch", "torchvision",
+)  # fmt: skip
+
+
+def package_versions() -> dict[str, str | None]:
+    """Versions of the packages that can move a number; None where one is not installed."""
+    found: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout that the package runs from, with ``+`` if it was changed; None outside one."""
+    folder = Path(gmbench.__file__).parent
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        return commit + ("+" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def describe(arguments: dict[str, object]) -> dict[str, object]:
+    """Provenance of a run as JSON-ready facts."""
+    return {
+        "gmbench": gmbench.__version__,
+        "commit": git_commit(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": package_versions(),
+        "arguments": arguments,
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

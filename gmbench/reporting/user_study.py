@@ -1,0 +1,122 @@
+"""Tables of a user study from the raters' raw table.
+
+The table is a CSV with one rating a line: ``rater, clip, method, aspect, value``. ``value`` is a number
+(an opinion score), ``1`` for each method that a rater picked as a favourite (kind ``preference``), or the
+emotion that the rater named (kind ``emotion``, with a column ``target``). Without raters there is no table.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gmbench.errors import InputError
+from gmbench.evaluation.records import json_number
+from metrics import user_study
+
+KINDS = ("opinion", "preference", "emotion")
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """One number of a study: ``n`` ratings of a method in one aspect, with a two-level bootstrap interval."""
+
+    method: str
+    aspect: str
+    measure: str
+    value: float
+    low: float
+    high: float
+    n: int
+    raters: int
+    clips: int
+    detail: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields, NaN as null."""
+        return {k: json_number(v) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+def read_ratings(path: Path, kind: str) -> pd.DataFrame:
+    """The raters' table.
+
+    Raises:
+        InputError: unreadable, empty, a column missing, a value that is no number, or a rating given twice.
+    """
+    if kind not in KINDS:
+        raise InputError(f"unknown kind of study {kind!r}; expected one of {', '.join(KINDS)}")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable CSV table ({error})") from error
+    needed = ["rater", "clip", "method", "aspect", "value"] + (["target"] if kind == "emotion" else [])
+    lacking = [column for column in needed if column not in table.columns]
+    if lacking:
+        raise InputError(f"{path}: column {', '.join(lacking)} is missing; expected {', '.join(needed)}")
+    if table.empty:
+        raise InputError(f"{path}: no ratings; a study without raters has no table")
+    twice = table.duplicated(["rater", "clip", "method", "aspect"])
+    if twice.any():
+        line = int(np.flatnonzero(twice)[0]) + 2
+        raise InputError(f"{path}, line {line}: the same rater, clip, method and aspect a second time")
+    if kind == "emotion":
+        table["number"] = 100.0 * (table["value"].str.lower() == table["target"].str.lower())
+    else:
+        table["number"] = pd.to_numeric(table["value"], errors="coerce")
+        bad = table["number"].isna()
+        if bad.any():
+            line = int(np.flatnonzero(bad)[0]) + 2
+            raise InputError(f"{path}, line {line}: value {table['value'][line - 2]!r} is no number")
+    return table
+
+
+def study_rows(table: pd.DataFrame, kind: str) -> list[StudyRow]:
+    """Rows of all aspects and methods; see :mod:`metrics.user_study` for the numbers."""
+    result = []
+    for aspect, group in table.groupby("aspect", sort=True):
+        agreement = _agreement(group, ordinal=kind == "opinion")
+        votes = group.groupby("method")["number"].sum()
+        shares = dict(zip(votes.index, user_study.preference_share(votes.to_numpy()), strict=True))
+        for method, own in group.groupby("method", sort=True):
+            grid = own.pivot_table(index="rater", columns="clip", values="number", dropna=False).to_numpy()
+            low, high = user_study.two_level_interval(grid)
+            value, detail, measure = float(own["number"].mean()), f"alpha {agreement:.3f}", "human accuracy [%]"
+            if kind == "opinion":
+                score = user_study.mean_opinion_score(own["number"].to_numpy())
+                measure = "MOS"
+                detail = f"s.d. {score.deviation:.3f}, t-interval ±{score.half_width:.3f}, {detail}"
+            elif kind == "preference":
+                measure, value = "preference [%]", float(shares[method])
+                low, high = _share_interval(group, str(method))
+                detail = f"{votes[method]:.0f} of {votes.sum():.0f} votes"
+            result.append(
+                StudyRow(str(method), str(aspect), measure, value, low, high, len(own), *grid.shape, detail)
+            )
+    return result
+
+
+def _agreement(group: pd.DataFrame, ordinal: bool) -> float:
+    """Krippendorff's alpha over (clip, method) as units."""
+    codes = group["number"] if ordinal else pd.Series(pd.factorize(group["value"])[0], group.index, dtype=float)
+    grid = group.assign(code=codes).pivot_table(index="rater", columns=["clip", "method"], values="code")
+    return user_study.krippendorff_alpha(grid.to_numpy(), ordinal)
+
+
+def _share_interval(group: pd.DataFrame, method: str) -> tuple[float, float]:
+    """Interval of a preference share: raters and clips are resampled for all methods at once."""
+    own = group[group["method"] == method].pivot_table(index="rater", columns="clip", values="number", aggfunc="sum")
+    total = group.pivot_table(index="rater", columns="clip", values="number", aggfunc="sum")
+    own = own.reindex_like(total).fillna(0.0)
+    generator = np.random.default_rng(0)
+    raters, clips = total.shape
+    a, b = own.to_numpy(), total.fillna(0.0).to_numpy()
+    shares = []
+    for _ in range(1000):
+        rows, columns = generator.integers(0, raters, raters), generator.integers(0, clips, clips)
+        votes = b[np.ix_(rows, columns)].sum()
+        if votes:
+            shares.append(100.0 * a[np.ix_(rows, columns)].sum() / votes)
+    low, high = np.percentile(shares, [2.5, 97.5]) if shares else (np.nan, np.nan)
+    return float(low), float(high)

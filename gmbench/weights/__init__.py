@@ -1,0 +1,148 @@
+"""External files of network weights: where they come from, where they lie, whether they are genuine."""
+
+import functools
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from platformdirs import user_cache_path
+
+from gmbench.errors import StoreError, WeightsError
+from gmbench.store import file_digest, write_atomically
+
+RECORDED = "recorded.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One external file. ``sha256`` may be known, known by its first digits, or pinned at first use."""
+
+    name: str
+    file: str
+    what: str
+    used_by: str
+    licence: str
+    origin: str
+    size: int | str
+    url: str | None = None
+    sha256: str | None = None
+    sha256_prefix: str | None = None
+
+
+@functools.cache
+def manifest() -> dict[str, Entry]:
+    """All entries by name."""
+    text = resources.files(__package__).joinpath("manifest.yaml").read_text("utf-8")
+    return {name: Entry(name, **fields) for name, fields in yaml.safe_load(text).items()}
+
+
+def folder() -> Path:
+    """``GMBENCH_WEIGHTS``, or the user's cache folder."""
+    return Path(os.environ.get("GMBENCH_WEIGHTS") or user_cache_path("gmbench") / "weights")
+
+
+def find(name: str) -> Path | None:
+    """Path of an entry's file if it is there; not yet verified."""
+    path = folder() / manifest()[name].file
+    return path if path.is_file() else None
+
+
+def load_path(name: str) -> tuple[Path, str]:
+    """Path and sha256 of a verified file.
+
+    Raises:
+        WeightsError: absent (the message says which file to put where) or not the genuine file.
+    """
+    path = find(name)
+    entry = manifest()[name]
+    if path is None:
+        fetch_hint = f"run 'gmbench weights fetch {name}' or " if entry.url else ""
+        raise WeightsError(
+            f"{entry.file} is missing: {fetch_hint}put it into {folder()} (from {entry.origin}; "
+            "GMBENCH_WEIGHTS names another folder)"
+        )
+    return path, verify(name, path)
+
+
+def verify(name: str, path: Path) -> str:
+    """sha256 of a file after comparing it with the manifest or with the hash of its first use.
+
+    Raises:
+        WeightsError: the hash differs.
+    """
+    stat = path.stat()
+    actual = _cached_digest(path, stat.st_size, stat.st_mtime_ns)
+    entry = manifest()[name]
+    recorded = _recorded(path.parent)
+    expected = entry.sha256 or recorded.get(entry.file) or entry.sha256_prefix
+    if expected is not None and not actual.startswith(expected):
+        raise WeightsError(
+            f"{path}: sha256 {actual[:12]}... where {expected[:12]}... was expected; delete it and get it again "
+            f"from {entry.origin}"
+        )
+    if entry.sha256 is None and entry.file not in recorded:
+        _record(path.parent, recorded | {entry.file: actual})
+    return actual
+
+
+def fetch(name: str) -> Path:
+    """Download an entry's file into the weights folder and verify it.
+
+    Raises:
+        WeightsError: no public address, or the download failed; the message says what to do by hand.
+    """
+    import pooch
+
+    entry = manifest()[name]
+    by_hand = f"get {entry.file} from {entry.origin} and put it into {folder()}"
+    if entry.url is None:
+        raise WeightsError(f"{name} has no public address: {by_hand}")
+    known = f"sha256:{entry.sha256}" if entry.sha256 else None
+    try:
+        path = Path(pooch.retrieve(entry.url, known_hash=known, fname=entry.file, path=folder()))
+    except (OSError, ValueError) as error:
+        cause = str(error).splitlines()[0][:120]
+        raise WeightsError(f"{name} could not be downloaded ({cause}): {by_hand}") from error
+    verify(name, path)
+    return path
+
+
+def status(name: str) -> dict[str, Any]:
+    """One row for ``gmbench weights list``: present, verified, missing or damaged, with the reason."""
+    entry = manifest()[name]
+    row: dict[str, Any] = {
+        "name": name, "file": entry.file, "what": entry.what, "used_by": entry.used_by, "size": entry.size,
+        "licence": entry.licence, "origin": entry.origin, "sha256": entry.sha256 or entry.sha256_prefix,
+    }  # fmt: skip
+    path = find(name)
+    if path is None:
+        return row | {"status": "missing", "path": None}
+    try:
+        return row | {"status": "ok", "path": str(path), "sha256": verify(name, path)}
+    except WeightsError as error:
+        return row | {"status": "damaged", "path": str(path), "reason": str(error)}
+
+
+@functools.cache
+def _cached_digest(path: Path, size: int, modified: int) -> str:
+    return file_digest(path)
+
+
+def _recorded(directory: Path) -> dict[str, str]:
+    path = directory / RECORDED
+    if not path.is_file():
+        return {}
+    recorded: dict[str, str] = json.loads(path.read_text("utf-8"))
+    return recorded
+
+
+def _record(directory: Path, hashes: dict[str, str]) -> None:
+    try:
+        write_atomically(directory / RECORDED, (json.dumps(hashes, indent=1, sort_keys=True) + "\n").encode())
+    except StoreError:
+        warnings.warn(f"{directory} is not writable: hashes of first use are not recorded", stacklevel=2)

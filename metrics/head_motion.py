@@ -1,0 +1,305 @@
+"""Head pose series: diversity, correctness, and their relation to the sound.
+
+A pose series is (T, 3) float64: pitch, yaw, roll in degrees; a row of NaN is a frame without a face.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.facts import Facts
+
+Pose = NDArray[np.float64]
+
+PCM_THRESHOLD = 1.0
+_SILENCE_DB = -40.0
+
+
+def unwrap(pose: Pose) -> Pose:
+    """Remove 360-degree jumps of each axis; frames without a face stay NaN."""
+    result = np.array(pose, np.float64)
+    valid = np.isfinite(result).all(axis=1)
+    result[valid] = np.unwrap(result[valid], axis=0, period=360.0)
+    return result
+
+
+def diversity(pose: Pose) -> float:
+    """Div: mean 1-norm (summed over the axes) between the poses of all pairs of frames, degrees.
+
+    GMTalker Eq. 17, 2/(B(B-1)) sum_{i<j} |m_i - m_j|_1, from the sorted values of each axis in
+    O(B log B). NaN with fewer than two valid frames.
+    """
+    valid = _valid(pose)
+    frames = len(valid)
+    if frames < 2:
+        return float("nan")
+    weights = 2.0 * np.arange(1, frames + 1) - frames - 1  # of the k-th smallest value
+    total = (np.sort(valid, axis=0) * weights[:, None]).sum()
+    return float(2.0 * total / (frames * (frames - 1)))
+
+
+def diversity_std(pose: Pose) -> float:
+    """Div as SadTalker computes it: mean over the axes of the population standard deviation, degrees."""
+    valid = _valid(pose)
+    return float(valid.std(axis=0).mean()) if len(valid) else float("nan")
+
+
+def diversity_samples(samples: NDArray[np.float64]) -> float:
+    """How much several motions for one audio differ: mean 1-norm over frames and sample pairs.
+
+    Args:
+        samples: (S, T, 3) poses in degrees, S >= 2 samples of one length.
+
+    Returns:
+        degrees; NaN if no frame is valid in two samples.
+
+    Raises:
+        ValueError: not (S, T, 3) with S >= 2.
+    """
+    if samples.ndim != 3 or samples.shape[0] < 2 or samples.shape[2] != 3:
+        raise ValueError(f"expected poses (S >= 2, T, 3), got {samples.shape}")
+    first, second = np.triu_indices(len(samples), k=1)
+    distance = np.abs(samples[first] - samples[second]).sum(axis=2)
+    return float(np.nanmean(distance)) if np.isfinite(distance).any() else float("nan")
+
+
+def correct_motion(generated: Pose, reference: Pose, threshold: float = PCM_THRESHOLD) -> NDArray[np.float64]:
+    """PCM per frame: share of the three angles within ``threshold`` degrees (strictly) of the reference.
+
+    GMTalker Eq. 19. Differences are wrapped to (-180, 180].
+
+    Args:
+        generated, reference: (T, 3) degrees.
+
+    Returns:
+        (T,) in {0, 1/3, 2/3, 1}, NaN where either side has no face.
+    """
+    if generated.shape != reference.shape or generated.shape[-1:] != (3,):
+        raise ValueError(
+            f"expected two pose series of one shape (T, 3), got {generated.shape} and {reference.shape}"
+        )
+    difference = np.abs(180.0 - np.mod(180.0 - (generated - reference), 360.0))
+    share = (difference < threshold).mean(axis=1)
+    share[~np.isfinite(difference).all(axis=1)] = np.nan
+    return np.asarray(share)
+
+
+def principal_axis(reference: Pose) -> NDArray[np.float64]:
+    """First principal axis (3,) of a reference pose series; the largest loading is positive.
+
+    NaN if there is no motion to analyse.
+    """
+    valid = _valid(unwrap(reference))
+    if len(valid) < 2 or not valid.std(axis=0).any():
+        return np.full(3, np.nan)
+    _, _, axes = np.linalg.svd(valid - valid.mean(axis=0), full_matrices=False)
+    axis = axes[0]
+    return np.asarray(axis * np.sign(axis[np.abs(axis).argmax()]))
+
+
+def project(pose: Pose, axis: NDArray[np.float64]) -> NDArray[np.float64]:
+    """PC1(t): the mean-removed pose series along an axis, (T, 3) -> (T,), degrees."""
+    values = unwrap(pose) @ axis
+    return np.asarray(values - np.nanmean(values)) if np.isfinite(values).any() else values
+
+
+def onset_correlation(pc1: NDArray[np.float64], onsets: NDArray[np.float64], max_lag: int = 5) -> float:
+    """Largest Pearson r between |d PC1 / dt| and the onset strength over lags of +-``max_lag`` frames.
+
+    Args:
+        pc1: (T,) projected motion.
+        onsets: (T,) onset strength at 25 fps.
+
+    Returns:
+        r, or NaN where one side is constant or too short.
+    """
+    speed = np.abs(np.diff(pc1))
+    length = min(len(speed), len(onsets))
+    if length <= 2 * max_lag + 2:
+        return float("nan")
+    speed, strength = speed[:length], onsets[:length]
+    best = float("nan")
+    for lag in range(-max_lag, max_lag + 1):
+        a = speed[max(0, lag) : length + min(0, lag)]
+        b = strength[max(0, -lag) : length - max(0, lag)]
+        valid = np.isfinite(a)
+        r = _pearson(a[valid], b[valid])
+        best = np.fmax(best, r)
+    return float(best)
+
+
+def still_ratio(pc1: NDArray[np.float64], rms: NDArray[np.float64]) -> float:
+    """Motion in silence over motion in speech: mean |d PC1| of silent over that of voiced frames.
+
+    A frame is silent when its RMS lies more than 40 dB below the loudest frame of the clip.
+
+    Args:
+        pc1: (T,) projected motion.
+        rms: (T,) audio RMS per frame, linear.
+
+    Returns:
+        ratio; NaN if the clip has no silent or no voiced frame, or no motion in speech.
+    """
+    speed = np.abs(np.diff(pc1))
+    length = min(len(speed), len(rms))
+    speed, level = speed[:length], rms[:length]
+    if length == 0 or not np.isfinite(speed).any() or rms.max() <= 0:
+        return float("nan")
+    silent = level < rms.max() * 10.0 ** (_SILENCE_DB / 20.0)
+    valid = np.isfinite(speed)
+    if not (silent & valid).any() or not (~silent & valid).any():
+        return float("nan")
+    voiced = float(speed[~silent & valid].mean())
+    return float(speed[silent & valid].mean() / voiced) if voiced > 0 else float("nan")
+
+
+def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    if len(a) < 3 or not a.std() > 0 or not b.std() > 0:
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def _valid(pose: Pose) -> Pose:
+    if pose.ndim != 2 or pose.shape[1] != 3:
+        raise ValueError(f"expected a pose series (T, 3), got {pose.shape}")
+    return pose[np.isfinite(pose).all(axis=1)]
+
+
+_POSE_TRAPS = "Depends on the pose source, which the key carries; face crops that follow the head hide motion."
+
+FACTS = (
+    Facts(
+        name="div",
+        title="Div",
+        version=1,
+        direction="reference",
+        unit="deg",
+        range="[0, inf)",
+        needs=("pose",),
+        aggregation="clip value over all pairs of frames -> clip mean",
+        source="GMTalker Eq. 17, T. IV, VI (summed over pitch, yaw, roll)",
+        reading="How much the head pose varies inside a clip. The paper reads it as higher is better; "
+        "real motion is the target, so read div_gap.",
+        traps=_POSE_TRAPS + " SadTalker's diversity is the standard deviation: div_std.",
+    ),
+    Facts(
+        name="div_axis",
+        title="Div/3",
+        version=1,
+        direction="reference",
+        unit="deg",
+        range="[0, inf)",
+        needs=("pose",),
+        aggregation="clip value over all pairs of frames -> clip mean",
+        source="GMTalker Eq. 17 as a mean over the three axes; the paper does not say which it printed",
+        reading="A third of div.",
+        traps=_POSE_TRAPS,
+        default=False,
+    ),
+    Facts(
+        name="div_std",
+        title="Div (s.d.)",
+        version=1,
+        direction="reference",
+        unit="deg",
+        range="[0, inf)",
+        needs=("pose",),
+        aggregation="mean over axes of the population s.d. -> clip mean",
+        source="SadTalker's diversity: standard deviation of head pose over frames",
+        reading="Standard deviation of the head pose inside a clip.",
+        traps=_POSE_TRAPS,
+    ),
+    Facts(
+        name="div_gap",
+        title="|Div - GT|",
+        version=1,
+        direction="lower",
+        unit="deg",
+        range="[0, inf)",
+        needs=("reference", "pose"),
+        aggregation="absolute difference of the clip's values -> clip mean",
+        source="this suite: more motion than a real head is not better",
+        reading="0 means as lively as the real clip.",
+        traps=_POSE_TRAPS,
+    ),
+    Facts(
+        name="div_samples",
+        title="Div (samples)",
+        version=1,
+        direction="reference",
+        unit="deg",
+        range="[0, inf)",
+        needs=("pose",),
+        aggregation="mean over frames and pairs of samples of one audio -> clip mean",
+        source="this suite: what diverse means for a stochastic generator",
+        reading="How differently the method moves for the same audio; 0 for a deterministic method.",
+        traps="Needs several samples a clip: files <clip>.mp4, <clip>@1.mp4, <clip>@2.mp4, ...",
+        default=False,
+    ),
+    Facts(
+        name="pcm",
+        title="PCM",
+        version=1,
+        direction="higher",
+        unit="",
+        range="[0, 1]",
+        needs=("reference", "pose"),
+        aggregation="frame mean -> clip mean",
+        source="GMTalker Eq. 19, T. IV, VI: share of angles within 1 degree",
+        reading="Share of (frame, angle) within one degree of the real head. Read beside pcm_chance.",
+        traps="The published ground-truth row (0.435) contradicts the equation, which gives 1. A "
+        "constant mean pose can beat a lively head. " + _POSE_TRAPS,
+    ),
+    Facts(
+        name="pcm_chance",
+        title="PCM chance",
+        version=1,
+        direction="reference",
+        unit="",
+        range="[0, 1]",
+        needs=("reference", "pose"),
+        aggregation="mean over up to 20 other references, cut to common length -> clip mean",
+        source="this suite: the generated clip against the references of other clips",
+        reading="What unrelated motion scores; a PCM near it says nothing about the motion.",
+        traps="Undefined with a single reference.",
+    ),
+    Facts(
+        name="corr_onset",
+        title="Corr. onset",
+        version=1,
+        direction="reference",
+        unit="",
+        range="[-1, 1]",
+        needs=("audio", "pose"),
+        aggregation="clip value -> clip mean",
+        source="Audio2Head and GMTalker Fig. 8, 10 draw it; the number is this suite's",
+        reading="Largest correlation of head speed (along the reference's main axis, or its own without "
+        "a reference) with speech onsets within +-5 frames. Read beside corr_onset_chance.",
+        traps="A maximum over 11 lags is positive by chance: only the excess over chance means anything.",
+    ),
+    Facts(
+        name="corr_onset_chance",
+        title="Corr. chance",
+        version=1,
+        direction="reference",
+        unit="",
+        range="[-1, 1]",
+        needs=("audio", "pose"),
+        aggregation="mean over 100 circular shifts of the audio -> clip mean",
+        source="this suite",
+        reading="corr_onset of the same motion with shifted audio.",
+        traps="Undefined for clips under two seconds.",
+    ),
+    Facts(
+        name="still_ratio",
+        title="Still ratio",
+        version=1,
+        direction="lower",
+        unit="",
+        range="[0, inf)",
+        needs=("audio", "pose"),
+        aggregation="clip value -> clip mean",
+        source="this suite: a head should rest in silence",
+        reading="Head speed in silence over head speed in speech.",
+        traps="Undefined for clips without a silent frame (40 dB below the loudest).",
+    ),
+)
