@@ -29,7 +29,7 @@ app = typer.Typer(
 weights_app = typer.Typer(help="Files of network weights: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
 
-out = Console(soft_wrap=False)
+out = Console(width=None if sys.stdout.isatty() else 240)
 err = Console(stderr=True)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object with 'rows'.")]
@@ -78,10 +78,10 @@ def evaluate(
     as_json: JsonFlag = False,
 ) -> None:
     """Compare folders of generated videos with real ones."""
-    from gmbench import methods as _methods  # noqa: F401
-    from gmbench.evaluation import inputs, plan, protocol as protocols, registry, results
+    from gmbench.evaluation import controls as control_rows
+    from gmbench.evaluation import inputs, plan, registry, results
+    from gmbench.evaluation import protocol as protocols
     from gmbench.evaluation.run import evaluate as run
-    from gmbench.methods import controls as control_rows
     from gmbench.store import default_root
 
     if landmarks == "sidecar" and pose is None:
@@ -221,8 +221,8 @@ def list_protocols(name: Annotated[str | None, typer.Argument()] = None, as_json
 @app.command("methods")
 def list_methods(as_json: JsonFlag = False) -> None:
     """List the controls, and what the published tables say of the methods that they compare."""
+    from gmbench.evaluation.controls import CONTROLS
     from gmbench.methods.card import published_cards
-    from gmbench.methods.controls import CONTROLS
 
     rows = [{"method": name, "kind": "control", "what": what, "source": ""} for name, what in CONTROLS.items()]
     for card in published_cards():
@@ -311,6 +311,32 @@ def doctor(as_json: JsonFlag = False) -> None:
 
 
 @app.command()
+def demo(
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for clips and results.")] = Path("demo-out"),
+    speakers: Annotated[int, typer.Option(min=1)] = 6,
+    clips: Annotated[int, typer.Option(min=1, help="Clips a speaker.")] = 2,
+    workers: Annotated[int, typer.Option(min=1)] = 1,
+    as_json: JsonFlag = False,
+) -> None:
+    """Draw talking heads and two imitations of them, and compare: no data, weights or network needed."""
+    from gmbench.corpus.sketch import METHODS, write_sketches
+
+    write_sketches(out_dir / "clips", speakers, clips)
+    evaluate(
+        videos=[f"{name}={out_dir / 'clips' / name}" for name in METHODS],
+        reference=out_dir / "clips" / "reference",
+        dataset="sketch",
+        landmarks="sidecar",
+        pose="mediapipe",
+        controls=["all"],
+        out_dir=out_dir / "results",
+        store=out_dir / "store",
+        workers=workers,
+        as_json=as_json,
+    )
+
+
+@app.command()
 def version() -> None:
     """Version of gmbench."""
     out.print(gmbench.__version__, highlight=False)
@@ -362,24 +388,34 @@ def _print_json(rows: Sequence[dict[str, Any]]) -> None:
 
 def _print_summary(summary: Sequence[Any]) -> None:
     """One row a metric, one column a method: fits a terminal."""
-    from gmbench.reporting.tables import number, ordered_methods
+    from gmbench.reporting.tables import ordered_methods
 
     methods = ordered_methods({row.method for row in summary})
     keys = list(dict.fromkeys(row.metric for row in summary))
     cells = {(row.metric, row.method): row for row in summary}
-    grid = Grid("metric", "", "unit", *methods, header_style="bold")
+    whole = {row.expected for row in summary}
+    caption = (
+        f"95 % intervals; {whole.pop()} clips" if len(whole) == 1 else "95 % intervals; (clips with a value/clips)"
+    )
+    grid = Grid("metric", "", "unit", header_style="bold", caption=caption, caption_justify="left")
+    grid.columns[0].no_wrap = True
+    for method in methods:
+        grid.add_column(method, justify="right")
     for key in keys:
-        own = [cells[key, method] for method in methods if (key, method) in cells]
-        texts = []
-        for method in methods:
-            row = cells.get((key, method))
-            if row is None:
-                texts.append("–")
-                continue
-            interval = f" [{number(row.low)}, {number(row.high)}]" if row.n > 1 and row.low == row.low else ""
-            texts.append(f"{number(row.value)}{interval} ({row.n}/{row.expected})")
-        grid.add_row(key, _arrow(own[0].direction), own[0].unit, *texts)
+        own = [cells.get((key, method)) for method in methods]
+        known = next(row for row in own if row is not None)
+        grid.add_row(key, _arrow(known.direction), known.unit, *map(_cell, own))
     out.print(grid)
+
+
+def _cell(row: Any) -> str:
+    from gmbench.reporting.tables import number
+
+    if row is None:
+        return "–"
+    interval = f" [{number(row.low)}, {number(row.high)}]" if row.n > 1 and row.low == row.low else ""
+    share = f" ({row.n}/{row.expected})" if row.n < row.expected else ""
+    return number(row.value) + interval.replace("[", r"\[") + share
 
 
 def _arrow(direction: str) -> str:
@@ -392,7 +428,7 @@ def _print_failures(records: pd.DataFrame, shown: int = 10) -> None:
     """One line for each clip that failed, with how many metrics it lacks."""
     bad = records[records["status"].isin(["failed", "missing"])]
     lines = bad.groupby(["method", "clip", "reason"], sort=True)["metric"].count()
-    for (method, clip, reason), count in list(lines.items())[:shown]:
+    for (method, clip, reason), count in list(zip(lines.index.tolist(), lines, strict=True))[:shown]:
         err.print(f"{method}/{clip}: {count} metrics: {reason}", style="yellow", markup=False, highlight=False)
     if len(lines) > shown:
         err.print(f"... and {len(lines) - shown} more; all reasons are in the records", style="yellow", markup=False)

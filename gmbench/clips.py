@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -162,7 +163,7 @@ def read_pairs(path: Path) -> dict[str, list[Pair]]:
         where = f"{path}, line {line}"
         name = check_clip_name(row["clip"], where)
 
-        def file(column: str, row: dict[str, str] = row) -> Path | None:
+        def file(column: str, row: dict[Any, Any] = row) -> Path | None:
             return path.parent / row[column] if row.get(column) else None
 
         labels = {"speaker": row.get("speaker", ""), "emotion": row.get("emotion", "")}

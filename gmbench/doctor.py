@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
 
@@ -58,10 +58,11 @@ def _packages() -> Iterator[Finding]:
 
 
 def _codecs() -> Iterator[Finding]:
-    for codec, mode, loss in (
+    codecs: tuple[tuple[str, Literal["r", "w"], str], ...] = (
         ("h264", "r", "most videos"), ("hevc", "r", "HEVC videos"), ("mpeg4", "r", "MPEG-4 videos"),
         ("libx264", "w", "writing videos"), ("aac", "w", "writing videos with sound"),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for codec, mode, loss in codecs:
         try:
             av.Codec(codec, mode)
             yield Finding(f"codec {codec}", "ok", "decoder" if mode == "r" else "encoder")
@@ -82,5 +83,7 @@ def _folders() -> Iterator[Finding]:
 def _weights() -> Iterator[Finding]:
     for name in weights.manifest():
         row = weights.status(name)
-        detail = row.get("reason") or (row["path"] if row["path"] else f"put {row['file']} into {Path(weights.folder())}")
+        detail = row.get("reason") or (
+            row["path"] if row["path"] else f"put {row['file']} into {Path(weights.folder())}"
+        )
         yield Finding(f"weights {name}", row["status"], str(detail), "" if row["status"] == "ok" else row["used_by"])

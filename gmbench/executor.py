@@ -10,10 +10,7 @@ from gmbench.errors import GmbenchError, InputError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-ONE_THREAD = {
-    name: "1"
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 """Environment of a worker: threads inside a process fight with the processes."""
 
 
@@ -58,6 +55,8 @@ def limit_threads() -> None:
 @contextlib.contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     import dask
+
+    dask.config.set({"logging.distributed": "critical"})  # read when distributed is imported
     from distributed import Client, LocalCluster
 
     if scheduler is not None:
@@ -96,9 +95,7 @@ def _distributed(
             error = future.exception()
             if isinstance(error, KilledWorker):
                 yield futures[future], error
-            elif isinstance(error, GmbenchError):
-                raise error
-            elif error is not None:
+            elif isinstance(error, GmbenchError) or error is not None:
                 raise error
             else:
                 yield futures[future], future.result()

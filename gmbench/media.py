@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -74,7 +75,8 @@ class Video:
                 raise MediaError(f"{self.path}: no images in this folder; expected numbered PNG or JPEG frames")
             first = _read_image(self._images[0])
             count = len(self._images)
-            self.info = VideoInfo(count, *first.shape[:2], count, float(FPS), False, "images", "rgb24", False)
+            height, width = first.shape[:2]
+            self.info = VideoInfo(count, height, width, count, float(FPS), False, "images", "rgb24", False)
             return
         check_file(self.path)
         with _open(self.path) as container:
@@ -176,11 +178,11 @@ class Video:
         index_of = {pts: index for index, pts in enumerate(self._pts)}
         with _open(self.path) as container:
             for frame in _decode(self.path, container, container.streams.video[0]):
-                index = index_of.get(frame.pts)
-                if index is not None:
-                    yield index, _to_rgb(frame)
+                if frame.pts in index_of:
+                    yield index_of[frame.pts], _to_rgb(frame)
 
-    def _decord_reader(self):  # type: ignore[no-untyped-def]
+    def _decord_reader(self) -> Any:
+        """A decord reader where it can be trusted with this file, else None."""
         info = self.info
         if info.variable_rate or self._rotation or info.pixel_format not in _DECORD_FORMATS:
             return None
@@ -284,7 +286,7 @@ def write_video(
         partial.unlink(missing_ok=True)
 
 
-def _write_audio(container, stream, audio: Audio) -> None:  # type: ignore[no-untyped-def]
+def _write_audio(container: Any, stream: Any, audio: Audio) -> None:
     for start in range(0, len(audio), 1024):
         chunk = np.ascontiguousarray(audio[None, start : start + 1024])
         frame = av.AudioFrame.from_ndarray(chunk, format="s16", layout="mono")
@@ -320,10 +322,12 @@ def _open(path: Path) -> av.container.InputContainer:
     try:
         return av.open(str(path))
     except (av.error.FFmpegError, ValueError) as error:
-        raise MediaError(f"{path}: not a readable media file ({_reason(error)}); truncated or another format") from error
+        raise MediaError(
+            f"{path}: not a readable media file ({_reason(error)}); truncated or another format"
+        ) from error
 
 
-def _decode(path: Path, container, stream) -> Iterator[av.VideoFrame]:  # type: ignore[no-untyped-def]
+def _decode(path: Path, container: Any, stream: Any) -> Iterator[av.VideoFrame]:
     stream.codec_context.thread_count = 1
     try:
         yield from container.decode(stream)
@@ -331,7 +335,7 @@ def _decode(path: Path, container, stream) -> Iterator[av.VideoFrame]:  # type: 
         raise MediaError(f"{path}: video cannot be decoded ({_reason(error)}); replace or re-encode it") from error
 
 
-def _presentation_times(path: Path, container, stream) -> tuple[NDArray[np.int64], int]:  # type: ignore[no-untyped-def]
+def _presentation_times(path: Path, container: Any, stream: Any) -> tuple[NDArray[np.int64], int]:
     """Ascending time stamps of the stored frames and the end of the last, in units of the time base."""
     times: list[int] = []
     durations: dict[int, int] = {}
@@ -367,7 +371,7 @@ def _origin(container: av.container.InputContainer) -> Fraction:
 
 
 def _to_rgb(frame: av.VideoFrame) -> Frames:
-    picture = frame.to_ndarray(format="rgb24")
+    picture = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
 

@@ -90,9 +90,7 @@ def gaussian_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8], channels: int, tap
 
 
 @njit(nogil=True)
-def _update_columns(
-    row_a: NDArray[np.uint8], row_b: NDArray[np.uint8], columns: NDArray[np.int32], sign: int
-) -> None:
+def _update_columns(row_a: NDArray[np.uint8], row_b: NDArray[np.uint8], columns: NDArray[np.int32], sign: int) -> None:
     """Add (or take away) one image row to the column sums of s, d, s^2 and d^2."""
     c0, c1, c2, c3 = columns[0], columns[1], columns[2], columns[3]
     factor = np.int32(sign)
@@ -144,7 +142,7 @@ def uniform_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8], channels: int) -> f
 
 
 @njit(cache=True, nogil=True)
-def squared_error(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> int:
+def squared_error(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> np.int64:
     """Sum of squared differences of two flat uint8 arrays, exact."""
     total = np.int64(0)
     for start in range(0, a.size, 16384):  # 16384 * 255^2 fits in an int32, which vectorises

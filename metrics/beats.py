@@ -1,6 +1,7 @@
 """Beat alignment between head motion and sound, with its chance level."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +120,7 @@ def _facts(direction: str, title: str, over: str, source: str) -> tuple[Facts, F
         "Published values (0.24-0.29) lie at the chance level of this very score: never read a beat "
         "alignment without its chance. Undefined where a clip has no motion beat or no onset."
     )
-    common = {
+    common: dict[str, Any] = {
         "version": 1,
         "range": "(0, 1]",
         "needs": ("audio", "pose"),

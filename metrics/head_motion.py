@@ -33,14 +33,15 @@ def diversity(pose: Pose) -> float:
     if frames < 2:
         return float("nan")
     weights = 2.0 * np.arange(1, frames + 1) - frames - 1  # of the k-th smallest value
-    total = (np.sort(valid, axis=0) * weights[:, None]).sum()
+    ranked = np.sort(valid, axis=0)
+    total = ((ranked - ranked[0]) * weights[:, None]).sum()  # the weights sum to zero
     return float(2.0 * total / (frames * (frames - 1)))
 
 
 def diversity_std(pose: Pose) -> float:
     """Div as SadTalker computes it: mean over the axes of the population standard deviation, degrees."""
     valid = _valid(pose)
-    return float(valid.std(axis=0).mean()) if len(valid) else float("nan")
+    return float((valid - valid[0]).std(axis=0).mean()) if len(valid) else float("nan")
 
 
 def diversity_samples(samples: NDArray[np.float64]) -> float:
@@ -74,9 +75,7 @@ def correct_motion(generated: Pose, reference: Pose, threshold: float = PCM_THRE
         (T,) in {0, 1/3, 2/3, 1}, NaN where either side has no face.
     """
     if generated.shape != reference.shape or generated.shape[-1:] != (3,):
-        raise ValueError(
-            f"expected two pose series of one shape (T, 3), got {generated.shape} and {reference.shape}"
-        )
+        raise ValueError(f"expected two pose series of one shape (T, 3), got {generated.shape} and {reference.shape}")
     difference = np.abs(180.0 - np.mod(180.0 - (generated - reference), 360.0))
     share = (difference < threshold).mean(axis=1)
     share[~np.isfinite(difference).all(axis=1)] = np.nan

@@ -38,9 +38,7 @@ def landmark_distance(
     Source: Chen et al., ATVGnet, CVPR 2019 (sum over 20 points there); EAT evaluation code.
     """
     if generated.shape != reference.shape or generated.shape[-2:] != (68, 2):
-        raise ValueError(
-            f"expected two arrays of one shape (T, 68, 2), got {generated.shape} and {reference.shape}"
-        )
+        raise ValueError(f"expected two arrays of one shape (T, 68, 2), got {generated.shape} and {reference.shape}")
     a, b = generated[..., points, :], reference[..., points, :]
     if centred:
         a, b = a - a.mean(axis=-2, keepdims=True), b - b.mean(axis=-2, keepdims=True)
@@ -63,7 +61,7 @@ def trace_rms(landmarks: Landmarks) -> float:
     valid = landmarks[np.isfinite(landmarks).all(axis=(1, 2))]
     if len(valid) == 0:
         return float("nan")
-    centres = valid.mean(axis=1)
+    centres = valid.mean(axis=1) - valid[0].mean(axis=0)  # exactly zero for a face that does not move
     spread = np.sqrt(((centres - centres.mean(axis=0)) ** 2).sum(axis=1).mean())
     return float(100.0 * spread / interocular(valid).mean())
 

@@ -5,11 +5,10 @@ Blur Detection, IEEE TIP 20(9), 2011; details as in the authors' and the Python 
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.feature import canny
 
+from metrics import _edge_kernels as kernels
 from metrics.facts import Facts
 
 BLOCK = 64
@@ -17,7 +16,7 @@ EDGE_SHARE = 0.002
 BETA = 3.6
 LAST_BIN = 63
 """A pixel counts as sharp when its blur probability in percent, rounded, is at most this."""
-_SOBEL = np.outer([1.0, 2.0, 1.0], [1.0, 0.0, -1.0]) / 8.0
+_CANNY_LOW, _CANNY_HIGH = 0.1, 0.2
 
 
 def cpbd(grey: NDArray[np.uint8]) -> float:
@@ -33,13 +32,11 @@ def cpbd(grey: NDArray[np.uint8]) -> float:
     if min(grey.shape) < BLOCK:
         raise ValueError(f"expected an image of at least {BLOCK}x{BLOCK} pixels, got {grey.shape}")
     image = grey.astype(np.float64)
-    widths = edge_widths(image, vertical_edges(image))
-    blocks = _blocks(widths)
-    edge_blocks = _blocks(canny(image, sigma=1.0)).mean(axis=1) > EDGE_SHARE
+    blocks = _blocks(kernels.edge_widths(image, kernels.vertical_edges(image)))
     levels = _blocks(grey)
     contrast = levels.max(axis=1).astype(int) - levels.min(axis=1)
     sharp = total = 0
-    for block in np.flatnonzero(edge_blocks):
+    for block in np.flatnonzero(edge_blocks(image)):
         bins = blur_bins(blocks[block][blocks[block] > 0], int(contrast[block]))
         sharp += int((bins <= LAST_BIN).sum())
         total += bins.size
@@ -59,47 +56,22 @@ def blur_bins(widths: NDArray[np.integer], contrast: int) -> NDArray[np.int64]:
     return np.rint(100.0 * probability).astype(np.int64)
 
 
-def vertical_edges(image: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Thinned vertical-edge pixels of an image (H, W): squared Sobel response above 2 sqrt(mean)."""
-    strength = ndimage.convolve(image, _SOBEL) ** 2
-    strength[strength <= 2.0 * np.sqrt(strength.mean())] = 0.0
-    padded = np.pad(strength, 1)
-    left, right = padded[1:-1, :-2], padded[1:-1, 2:]
-    above, below = padded[:-2, 1:-1], padded[2:, 1:-1]
-    thin: NDArray[np.bool_] = ((strength > left) & (strength > right)) | (
-        (strength > above) & (strength > below)
-    )
-    return thin
+def edge_blocks(image: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which complete blocks of an image (H, W) hold edges: Canny pixels on more than 0.2 % of the block.
 
-
-@njit(cache=True, nogil=True)
-def edge_widths(image: NDArray[np.float64], edges: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Width in pixels of each edge whose gradient is closest to horizontal, 0 elsewhere; (H, W)."""
-    height, width = image.shape
-    result = np.zeros((height, width), np.int64)
-    for y in range(1, height - 1):
-        for x in range(1, width - 1):
-            if not edges[y, x]:
-                continue
-            across = image[y, x + 1] - image[y, x - 1]
-            along = image[y + 1, x] - image[y - 1, x]
-            if abs(np.arctan2(along, abs(across))) > np.pi / 8:  # rounds to 45 or 90 degrees
-                continue
-            sign = -1.0 if across < 0 else 1.0
-            left = 1
-            while (
-                left <= 100 and x - left - 1 >= 0 and sign * (image[y, x - left] - image[y, x - left - 1]) > 0
-            ):
-                left += 1
-            right = 1
-            while (
-                right <= 100
-                and x + right + 1 < width
-                and sign * (image[y, x + right + 1] - image[y, x + right]) > 0
-            ):
-                right += 1
-            result[y, x] = left + right
-    return result
+    Canny with sigma 1 and thresholds 0.1 and 0.2 (scikit-image's defaults, permissive on a 0-255
+    scale). Pixels above the high threshold are edges for certain; only where they do not decide is the
+    hysteresis run.
+    """
+    strength = kernels.edge_strength(kernels.smooth(image, kernels.TAPS), _CANNY_LOW)
+    least = EDGE_SHARE * BLOCK * BLOCK
+    strong, weak = strength >= _CANNY_HIGH, strength > 0
+    certain = _blocks(strong).sum(axis=1) > least
+    if np.array_equal(certain, _blocks(weak).sum(axis=1) > least):
+        return certain
+    labels, _ = ndimage.label(weak, np.ones((3, 3), bool))
+    kept = np.isin(labels, np.unique(labels[strong])) & weak
+    return np.asarray(_blocks(kept).sum(axis=1) > least)
 
 
 def _blocks(image: NDArray) -> NDArray:

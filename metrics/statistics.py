@@ -1,7 +1,8 @@
 """From clip values to one number with an interval, and the paired comparison of two methods."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,9 @@ RESAMPLES = 1000
 SEED = 0
 MIN_SPEAKERS = 5
 """From this many speakers on, the bootstrap resamples speakers instead of clips."""
+
+
+_STATISTICS: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def estimate(
         NaN values if no clip has a value; a degenerate interval for a single clip is NaN.
     """
     values, groups = _defined(values, speakers)
-    reduce = {"mean": np.mean, "median": np.median}[statistic]
+    reduce = _STATISTICS[statistic]
     if len(values) == 0:
         return Estimate(float("nan"), float("nan"), float("nan"), 0)
     centre = float(reduce(values))
@@ -120,7 +124,13 @@ def _defined(
     return kept, [np.array([i]) for i in range(len(kept))]
 
 
-def _bootstrap(values, groups, reduce, resamples: int, seed: int) -> NDArray[np.float64]:  # type: ignore[no-untyped-def]
+def _bootstrap(
+    values: NDArray[np.float64],
+    groups: list[NDArray[np.int64]],
+    reduce: Callable[..., Any],
+    resamples: int,
+    seed: int,
+) -> NDArray[np.float64]:
     generator = np.random.default_rng(seed)
     draws = generator.integers(0, len(groups), size=(resamples, len(groups)))
     if all(len(group) == 1 for group in groups):

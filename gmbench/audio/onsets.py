@@ -14,21 +14,21 @@ def onset_times(audio: Audio) -> NDArray[np.float64]:
 
     Silence has none.
     """
-    import librosa
+    from librosa import onset  # type: ignore[attr-defined]
 
     if not audio.any():
         return np.empty(0)
-    found = librosa.onset.onset_detect(y=_as_float(audio), sr=SAMPLE_RATE, hop_length=HOP, units="time")
+    found = onset.onset_detect(y=_as_float(audio), sr=SAMPLE_RATE, hop_length=HOP, units="time")
     return np.asarray(found, np.float64)
 
 
 def onset_strength(audio: Audio) -> NDArray[np.float64]:
     """(T,) onset strength (spectral flux) averaged over each video frame of 40 ms."""
-    import librosa
+    from librosa import onset  # type: ignore[attr-defined]
 
     if len(audio) < SAMPLES_PER_FRAME:
         return np.empty(0)
-    envelope = librosa.onset.onset_strength(y=_as_float(audio), sr=SAMPLE_RATE, hop_length=HOP)
+    envelope = onset.onset_strength(y=_as_float(audio), sr=SAMPLE_RATE, hop_length=HOP)
     frames = len(audio) // SAMPLES_PER_FRAME
     steps = np.resize(envelope, frames * _STEPS_PER_FRAME).reshape(frames, _STEPS_PER_FRAME)
     return np.asarray(steps.mean(axis=1), np.float64)

@@ -5,9 +5,10 @@ pair features are computed as the frames pass, and stored as soon as a clip is t
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ from gmbench.evaluation.features import FrameFeature, Keys, PairFeature, Source
 from gmbench.evaluation.protocol import pair_indices
 from gmbench.face import landmarks as face_landmarks
 from gmbench.face.crops import eat128_crop
-from gmbench.media import SAMPLES_PER_FRAME, Audio, Frames, Video, read_audio
+from gmbench.media import SAMPLES_PER_FRAME, Audio, Frames, Video, VideoInfo, read_audio
 from gmbench.store import Store
 
 _log = logging.getLogger(__name__)
@@ -85,9 +86,16 @@ def extract_group(group: Group) -> Outcome:
             if picture in paired or track.missing:
                 tracks[picture] = track
                 _guard(track, outcome, track.open)
-        _pass_pairs(pairs, tracks, group, store, outcome)
+        passes = [PairPass(tracks[g.picture], tracks[r.picture], wanted) for g, r, wanted in pairs]
+        longest = max((pair.start(group.keys.protocol.pairing) for pair in passes), default=0)
+        for step in range(longest):
+            for pair in passes:
+                pair.step(step, outcome)
         for track in tracks.values():
             _guard(track, outcome, track.finish)
+            outcome.computed += track.computed
+        for pair in passes:
+            pair.finish(store, outcome)
     finally:
         for track in tracks.values():
             track.close()
@@ -191,11 +199,51 @@ class Track:
             self._landmark_track = None
 
 
-Pairs = list[tuple[Source, Source, dict[str, PairFeature]]]
+class PairPass:
+    """A generated and a reference track in step, and the pair features that the store lacks."""
+
+    def __init__(self, generated: Track, reference: Track, wanted: dict[str, PairFeature]) -> None:
+        self.generated, self.reference, self.wanted = generated, reference, wanted
+        self._rows: list[list[float]] = []
+        self._indices: tuple[NDArray[np.int64], NDArray[np.int64]] = (np.empty(0, int), np.empty(0, int))
+
+    @property
+    def problem(self) -> str:
+        """Why the pair cannot be compared, empty if it can."""
+        return self.generated.problem or self.reference.problem
+
+    def start(self, pairing: str) -> int:
+        """Number of frame pairs, 0 if a side is unusable."""
+        if self.problem:
+            return 0
+        counts = self.generated.video.info.frames, self.reference.video.info.frames
+        self._indices = pair_indices(*counts, pairing)
+        return len(self._indices[0])
+
+    def step(self, step: int, outcome: Outcome) -> None:
+        """Compare the frames of one step, if there are such and both sides are sound."""
+        if self.problem or step >= len(self._indices[0]):
+            return
+        a = _guard(self.generated, outcome, self.generated.view, int(self._indices[0][step]))
+        b = _guard(self.reference, outcome, self.reference.view, int(self._indices[1][step]))
+        if a is None or b is None:
+            self._rows.append([np.nan] * len(self.wanted))
+            return
+        generated = resize(a, b.shape[0], b.shape[1])
+        self._rows.append([feature.function(generated, b) for feature in self.wanted.values()])
+
+    def finish(self, store: Store, outcome: Outcome) -> None:
+        """Store the values, or note why there are none."""
+        if self.problem:
+            outcome.failures |= dict.fromkeys(self.wanted, self.problem)
+            return
+        for column, key in enumerate(self.wanted):
+            store.put(key, {"values": np.array([row[column] for row in self._rows], np.float64)})
+        outcome.computed += len(self.wanted)
 
 
-def _missing_pairs(group: Group, store: Store) -> Pairs:
-    """Pairs of sources with their features that the store lacks."""
+def _missing_pairs(group: Group, store: Store) -> list[tuple[Source, Source, dict[str, PairFeature]]]:
+    """Pairs of sources with their features that the store lacks; of equal pictures one is enough."""
     if group.reference is None:
         return []
     pairs = {}
@@ -207,48 +255,12 @@ def _missing_pairs(group: Group, store: Store) -> Pairs:
     return list(pairs.values())
 
 
-def _pass_pairs(pairs: Pairs, tracks: dict[str, Track], group: Group, store: Store, outcome: Outcome) -> None:
-    """Run all pairs of a group through the frames in step."""
-    running = []
-    for generated, reference, wanted in pairs:
-        sides = tracks[generated.picture], tracks[reference.picture]
-        if any(side.problem for side in sides):
-            continue
-        counts = [side.video.info.frames for side in sides]
-        running.append((sides, wanted, pair_indices(*counts, group.keys.protocol.pairing), []))
-    longest = max((len(indices[0]) for _, _, indices, _ in running), default=0)
-    for step in range(longest):
-        for sides, wanted, (index_generated, index_reference), rows in running:
-            if step >= len(index_generated) or any(side.problem for side in sides):
-                continue
-            a = _guard(sides[0], outcome, sides[0].view, int(index_generated[step]))
-            b = _guard(sides[1], outcome, sides[1].view, int(index_reference[step]))
-            if any(side.problem for side in sides):
-                continue
-            if a is None or b is None:
-                rows.append([np.nan] * len(wanted))
-            else:
-                a = resize(a, b.shape[0], b.shape[1])
-                rows.append([feature.function(a, b) for feature in wanted.values()])
-    for sides, wanted, indices, rows in running:
-        if len(rows) == len(indices[0]) and not any(side.problem for side in sides):
-            for column, key in enumerate(wanted):
-                store.put(key, {"values": np.array([row[column] for row in rows], np.float64)})
-            outcome.computed += len(wanted)
-    for generated, reference, wanted in pairs:
-        problem = tracks[generated.picture].problem or tracks[reference.picture].problem
-        if problem:
-            outcome.failures |= dict.fromkeys(wanted, problem)
-
-
-def _guard(track: Track, outcome: Outcome, action, *arguments):  # type: ignore[no-untyped-def]
+def _guard(track: Track, outcome: Outcome, action: Callable[..., Any], *arguments: Any) -> Any:
     """Run a step of a track; a failure ends the track and is noted under everything it still owed."""
     if track.problem:
         return None
     try:
-        result = action(*arguments)
-        outcome.computed, track.computed = outcome.computed + track.computed, 0
-        return result
+        return action(*arguments)
     except (StoreError, WeightsError):
         raise
     except MediaError as error:
@@ -310,7 +322,6 @@ def _changed_audio(audio: Audio, change: str) -> Audio:
     return audio
 
 
-def _facts(info) -> dict[str, object]:  # type: ignore[no-untyped-def]
+def _facts(info: VideoInfo) -> dict[str, object]:
     names = ("source_frames", "source_fps", "variable_rate", "codec", "pixel_format")
     return {name: getattr(info, name) for name in names}
-

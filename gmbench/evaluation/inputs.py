@@ -40,13 +40,14 @@ def gather(
     Raises:
         InputError: with the remedy.
     """
+    warnings: list[str] = []
     if pairs is not None:
         if videos or reference:
             raise InputError("--pairs lists all files itself; leave out --videos and --reference")
         listed = read_pairs(pairs)
         if names and len(names) == len(listed) == 1:
             listed = {names[0]: next(iter(listed.values()))}
-        methods, warnings = listed, []
+        methods = listed
         has_reference = any(pair.reference for group in listed.values() for pair in group)
         default = pairs.stem
     else:
@@ -56,7 +57,7 @@ def gather(
             raise InputError(f"{reference}: only sound, no videos to compare with")
         if real is not None and audio is not None:
             real = with_audio_folder(real, audio)
-        methods, warnings = {}, []
+        methods = {}
         for name, folder in folders.items():
             methods[name], notes = _pairs(folder, real, audio)
             warnings += notes

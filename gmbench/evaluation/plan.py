@@ -7,12 +7,12 @@ from pathlib import Path
 from gmbench import media
 from gmbench.clips import Clip, Pair
 from gmbench.errors import InputError, MediaError, WeightsError
+from gmbench.evaluation.controls import control_source
 from gmbench.evaluation.extract import Group
 from gmbench.evaluation.features import Keys, Source
 from gmbench.evaluation.metric import Metric
 from gmbench.evaluation.protocol import Protocol
 from gmbench.face import landmarks as face_landmarks
-from gmbench.methods.controls import control_source
 from gmbench.store import file_digest
 
 
@@ -234,5 +234,3 @@ def _detector(protocol: Protocol, planned: list[PlannedClip]) -> str:
 
 def _usable(source: Source | None) -> Source | None:
     return source if source is not None and source.video is not None else None
-
-

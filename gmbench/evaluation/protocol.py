@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gmbench.errors import InputError
-from gmbench.media import FPS, SAMPLE_RATE
 from gmbench.names import closest
 from gmbench.store import digest
 
@@ -26,11 +25,13 @@ class Protocol(BaseModel):
     pairing: Literal["index", "eat_linspace"] = Field(
         "index", description="frame t with frame t, or both clips resampled to the shorter length"
     )
-    fps: Literal[25] = FPS
-    sample_rate: Literal[16000] = SAMPLE_RATE
+    fps: Literal[25] = Field(25, description="frames a second of everything compared")
+    sample_rate: Literal[16000] = Field(16000, description="samples a second, mono")
     landmarks: Literal["mediapipe", "fan", "sidecar"] = "mediapipe"
     pose: Literal["mediapipe", "pnp"] = Field("mediapipe", description="MediaPipe's matrix, or PnP on the 68 points")
-    low_coverage: float = Field(0.90, ge=0, le=1, description="share of frames with a face below which a clip is flagged")
+    low_coverage: float = Field(
+        0.90, ge=0, le=1, description="share of frames with a face below which a clip is flagged"
+    )
     length_tolerance: float = Field(0.02, ge=0, description="relative difference of lengths that is not flagged")
 
     @property
@@ -74,9 +75,7 @@ def load(name: str, **overrides: Any) -> Protocol:
     return protocol
 
 
-def pair_indices(
-    generated: int, reference: int, pairing: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def pair_indices(generated: int, reference: int, pairing: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which frame of each clip is compared with which; both arrays have min(generated, reference) entries.
 
     ``index``: frame t with frame t. ``eat_linspace``: the EAT code's non-inclusive linear spacing.

@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -41,7 +42,7 @@ SCHEMA = pa.schema(
 ORDER = ["dataset", "protocol_hash", "method", "clip", "metric"]
 
 
-def frame(rows: Iterable[dict[str, object]]) -> pd.DataFrame:
+def frame(rows: Iterable[dict[Any, Any]]) -> pd.DataFrame:
     """Rows as a table in canonical order."""
     table = pd.DataFrame(list(rows), columns=SCHEMA.names)
     return table.sort_values(ORDER, kind="stable", ignore_index=True)

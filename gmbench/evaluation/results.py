@@ -44,9 +44,7 @@ def summary(table: pd.DataFrame) -> list[aggregate.Row]:
     return aggregate.rows(table)
 
 
-def only(
-    table: pd.DataFrame, dataset: str | None, protocol: str | None, metrics: Sequence[str] | None
-) -> pd.DataFrame:
+def only(table: pd.DataFrame, dataset: str | None, protocol: str | None, metrics: Sequence[str] | None) -> pd.DataFrame:
     """Records of one dataset, one protocol (name or hash) and some metrics (with or without suffix).
 
     Raises:
@@ -66,9 +64,9 @@ def only(
         names = ", ".join(sorted(table["protocol"].unique()))
         raise MixedColumnError(f"records of several protocols ({names}); choose one with --protocol")
     if metrics:
-        names = table["metric_name"].unique()
+        known = sorted(table["metric_name"].unique())
         for name in metrics:
             if not ((table["metric"] == name) | (table["metric_name"] == name)).any():
-                raise InputError(f"no records of metric {name!r}; {closest(name, names)}")
+                raise InputError(f"no records of metric {name!r}; {closest(name, known)}")
         table = table[table["metric"].isin(metrics) | table["metric_name"].isin(metrics)]
     return table

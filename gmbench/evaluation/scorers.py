@@ -253,6 +253,5 @@ def builtin() -> dict[str, Metric]:
     pair = {"psnr": (MSE,), "ssim": (SSIM,), "ssim_u7": (SSIM_U7,)}
     frame = {"cpbd": (CPBD,), "cpbd_gap": (CPBD,)}
     return {
-        name: Metric(facts, scorers[name], frame.get(name, ()), pair.get(name, ()))
-        for name, facts in FACTS.items()
+        name: Metric(facts, scorers[name], frame.get(name, ()), pair.get(name, ())) for name, facts in FACTS.items()
     }

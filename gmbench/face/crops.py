@@ -111,9 +111,7 @@ def syncnet_crop(frame: Frame, half: float, centre_x: float, centre_y: float) ->
     """Square SyncNet crop (224, 224, 3): side 2.8 s, shifted down by 0.4 s, outside pixels 110."""
     side = half * (1 + 2 * SYNCNET_SCALE) + half
     pad = int(half * (1 + 2 * SYNCNET_SCALE))
-    padded = cv2.copyMakeBorder(
-        frame, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(SYNCNET_BORDER,) * 3
-    )
+    padded = cv2.copyMakeBorder(frame, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(SYNCNET_BORDER,) * 3)
     x, y = centre_x + pad, centre_y + pad
     rows = slice(int(y - half), int(y - half + side))
     columns = slice(int(x - half * (1 + SYNCNET_SCALE)), int(x + half * (1 + SYNCNET_SCALE)))

@@ -114,7 +114,8 @@ class LandmarkTrack:
 
     def repeat(self) -> NDArray[np.float64]:
         """The next frame is the last one again: its face is the same."""
-        for values in (self._faces, self._points, self._matrices, self._blendshapes):
+        self._faces.append(self._faces[-1])
+        for values in (self._points, self._matrices, self._blendshapes):
             values.append(values[-1])
         return self._points[-1]
 
@@ -154,6 +155,7 @@ class Sidecar:
             raise MediaError(f"{path}: expected matrices {(len(self._points), 4, 4)}, got {self._matrices.shape}")
 
     def __call__(self, frame: NDArray[np.uint8]) -> list[Face]:
+        """The stored face of the next frame; the pixels do not matter."""
         index, self._next = self._next, self._next + 1
         if index >= len(self._points):
             raise MediaError(f"{self._path}: {len(self._points)} rows, fewer than the video has frames at 25 fps")
@@ -198,9 +200,7 @@ def _mediapipe() -> Iterator[Detector]:
 
     def detect(frame: NDArray[np.uint8]) -> list[Face]:
         nonlocal count
-        image = mediapipe.Image(
-            image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame)
-        )
+        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
         if count == 0:
             with _quiet_stderr():
                 result = landmarker.detect_for_video(image, 0)

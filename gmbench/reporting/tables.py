@@ -11,8 +11,8 @@ import pandas as pd
 
 from gmbench.errors import InputError
 from gmbench.evaluation.aggregate import SIGNIFICANCE, Row, paired, rows
+from gmbench.evaluation.controls import CONTROLS
 from gmbench.evaluation.registry import metrics
-from gmbench.methods.controls import CONTROLS
 from gmbench.names import closest
 
 FORMATS = ("md", "csv", "latex", "html")
@@ -109,7 +109,7 @@ def _keys(aggregated: list[Row], names: Sequence[str] | None) -> list[str]:
 
 
 def _is_default(key: str) -> bool:
-    metric = metrics().get(key.split("_fb:")[0])
+    metric = metrics().get(key.split("_fb:", maxsplit=1)[0])
     return metric is None or metric.facts.default
 
 
@@ -135,9 +135,7 @@ def _cell(row: Row | None, bold: bool) -> Cell:
     return Cell(number(row.value), interval, note, bold)
 
 
-def _best(
-    records: pd.DataFrame, by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[str]
-) -> str | None:
+def _best(records: pd.DataFrame, by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[str]) -> str | None:
     """The method that beats every other one in a paired test; None if there is no such."""
     rivals = [m for m in methods if m not in CONTROLS and (m, key) in by_cell and by_cell[m, key].n]
     if len(rivals) < 2 or by_cell[rivals[0], key].direction == "reference":
@@ -195,7 +193,9 @@ def _csv(table: Table) -> str:
 def _latex(table: Table) -> str:
     def text(cell: Cell) -> str:
         value = rf"\textbf{{{_tex(cell.text)}}}" if cell.bold else _tex(cell.text)
-        small = " ".join(p for p in (f"[{cell.interval}]" if cell.interval else "", f"({cell.note})" if cell.note else "") if p)
+        small = " ".join(
+            p for p in (f"[{cell.interval}]" if cell.interval else "", f"({cell.note})" if cell.note else "") if p
+        )
         return value + (rf" {{\scriptsize {_tex(small)}}}" if small else "")
 
     lines = [

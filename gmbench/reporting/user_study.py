@@ -91,9 +91,7 @@ def study_rows(table: pd.DataFrame, kind: str) -> list[StudyRow]:
                 measure, value = "preference [%]", float(shares[method])
                 low, high = _share_interval(group, str(method))
                 detail = f"{votes[method]:.0f} of {votes.sum():.0f} votes"
-            result.append(
-                StudyRow(str(method), str(aspect), measure, value, low, high, len(own), *grid.shape, detail)
-            )
+            result.append(StudyRow(str(method), str(aspect), measure, value, low, high, len(own), *grid.shape, detail))
     return result
 
 

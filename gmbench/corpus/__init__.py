@@ -1,0 +1,1 @@
+"""Synthetic talking heads that need no licence."""
