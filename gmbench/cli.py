@@ -82,6 +82,7 @@ def evaluate(
     from gmbench.evaluation import inputs, plan, registry, results
     from gmbench.evaluation import protocol as protocols
     from gmbench.evaluation.run import evaluate as run
+    from gmbench.reporting import tables
     from gmbench.store import default_root
 
     if landmarks == "sidecar" and pose is None:
@@ -97,14 +98,22 @@ def evaluate(
         err.print(f"warning: {note}", style="yellow", markup=False, highlight=False)
     with _progress("evaluating") as report:
         records = run(planned, store or default_root(), workers, scheduler, batch_size, report)
-    saved = results.save(out_dir, records, {k: str(v) for k, v in locals_of_run(given, chosen, names, rows).items()})
+    asked: dict[str, object] = {
+        "dataset": given.dataset,
+        "methods": list(given.methods),
+        "protocol": chosen.model_dump(),
+        "metrics": names or "defaults",
+        "controls": rows,
+    }
+    merged = results.save(out_dir, records, asked)
+    tables.save(out_dir, results.only(merged, None, chosen.hash, None))
     _print_failures(records)
     summary = results.summary(records)
     if as_json:
         _print_json([row.as_json() for row in summary])
     else:
         _print_summary(summary)
-        err.print(f"records and table: {saved}", markup=False, highlight=False)
+        err.print(f"records and table: {out_dir}", markup=False, highlight=False)
     low = [row for row in summary if row.n < min_coverage * row.expected]
     if low:
         worst = min(low, key=lambda row: row.n / max(row.expected, 1))
@@ -112,17 +121,6 @@ def evaluate(
             f"{len(low)} numbers below --min-coverage {min_coverage}, for example {worst.metric} of {worst.method}: "
             f"{worst.n} of {worst.expected} clips"
         )
-
-
-def locals_of_run(given: Any, chosen: Any, names: Sequence[str] | None, rows: Sequence[str]) -> dict[str, object]:
-    """What a run was asked for, for its provenance."""
-    return {
-        "dataset": given.dataset,
-        "methods": ", ".join(given.methods),
-        "protocol": f"{chosen.name} ({chosen.hash})",
-        "metrics": ", ".join(names or ["defaults"]),
-        "controls": ", ".join(rows),
-    }
 
 
 @app.command()

@@ -1,8 +1,8 @@
 """Sketched talking heads: drawn faces with speech-like sound and known landmarks and pose.
 
 They let every command run without data, weights or a network connection. A head is the canonical face
-turned by a smooth random motion, its mouth follows the loudness of random syllables, and it nods on
-each. Two imitations of each clip stand for methods: ``near`` follows the real motion with small
+turned by a smooth random motion, its mouth follows the loudness of random syllables, and it
+comes to rest on each. Two imitations of each clip stand for methods: ``near`` follows the real motion with small
 errors, ``far`` moves on its own, less, and is blurred.
 """
 
@@ -84,7 +84,9 @@ def draw_clip(seed: int, speaker: int, seconds: float = 4.0, size: int = 192) ->
     audio, loudness = _speech(generator, onsets, frames, 110.0 + 25.0 * (speaker % 5))
     pose = gaussian_filter1d(generator.normal(0, 1, (frames, 3)), 12.0, axis=0, mode="nearest") * [12.0, 30.0, 12.0]
     time = np.arange(frames)[:, None] / FPS
-    pose[:, 0] += 8.0 * np.exp(-((time - onsets - 0.06) ** 2) / (2 * 0.07**2)).sum(axis=1)
+    turns = (onsets[1:] + onsets[:-1]) / 2
+    signs = 5.0 * (-1.0) ** np.arange(len(turns))
+    pose[:, 0] += (signs * np.tanh((time - turns) / 0.08)).sum(axis=1)
     return Sketch(size, pose, gaussian_filter1d(loudness, 1.0), audio, speaker)
 
 

@@ -170,7 +170,7 @@ class Track:
             points = self._landmark_track.repeat() if repeated else self._landmark_track.add(frame)
         elif self._known is not None:
             points = self._known[self._read]
-        view = frame
+        view: Frames | None = frame
         if self._cropped:
             view = None if points is None or not np.isfinite(points).all() else eat128_crop(frame, points)
         for key, feature in self._features.items():
@@ -229,8 +229,8 @@ class PairPass:
         if a is None or b is None:
             self._rows.append([np.nan] * len(self.wanted))
             return
-        generated = resize(a, b.shape[0], b.shape[1])
-        self._rows.append([feature.function(generated, b) for feature in self.wanted.values()])
+        shown = resize(a, b.shape[0], b.shape[1])
+        self._rows.append([feature.function(shown, b) for feature in self.wanted.values()])
 
     def finish(self, store: Store, outcome: Outcome) -> None:
         """Store the values, or note why there are none."""

@@ -26,8 +26,8 @@ def check_writable(folder: Path) -> None:
         raise StoreError(f"{folder}: not writable; choose another folder with --out")
 
 
-def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object]) -> Path:
-    """Merge new records into the folder's, and write provenance; returns the folder.
+def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object]) -> pd.DataFrame:
+    """Merge new records into the folder's, and write provenance; returns all records.
 
     Methods evaluated earlier into the same folder stay; what was evaluated again is replaced.
     """
@@ -36,7 +36,7 @@ def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object]) -> Path:
     records.write(path, merged)
     text = json.dumps(describe(arguments), indent=1, ensure_ascii=False) + "\n"
     write_atomically(folder / PROVENANCE, text.encode())
-    return folder
+    return merged
 
 
 def summary(table: pd.DataFrame) -> list[aggregate.Row]:

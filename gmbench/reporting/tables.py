@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -14,6 +15,7 @@ from gmbench.evaluation.aggregate import SIGNIFICANCE, Row, paired, rows
 from gmbench.evaluation.controls import CONTROLS
 from gmbench.evaluation.registry import metrics
 from gmbench.names import closest
+from gmbench.store import write_atomically
 
 FORMATS = ("md", "csv", "latex", "html")
 
@@ -79,6 +81,14 @@ def render(table: Table, form: str) -> str:
     if form not in writers:
         raise InputError(f"unknown table format {form!r}; {closest(form, writers)}")
     return writers[form](table)
+
+
+def save(folder: Path, records: pd.DataFrame) -> Path:
+    """Write ``table.md``, one table a dataset; returns its path."""
+    parts = [render(build(part), "md") for _, part in records.groupby("dataset", sort=True)]
+    path = folder / "table.md"
+    write_atomically(path, "\n".join(parts).encode())
+    return path
 
 
 def number(value: float) -> str:

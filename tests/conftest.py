@@ -1,0 +1,33 @@
+import os
+
+import numpy as np
+import pytest
+from tests.shared import WEIGHTS
+
+from gmbench.corpus.sketch import write_sketches
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path_factory, monkeypatch):
+    """No test reads or writes the user's store; weights come from the shared folder."""
+    monkeypatch.setenv("GMBENCH_STORE", str(tmp_path_factory.getbasetemp() / "store"))
+    monkeypatch.setenv("GMBENCH_WEIGHTS", str(WEIGHTS))
+
+
+@pytest.fixture(scope="session")
+def sketches(tmp_path_factory):
+    """Six short sketched clips of three speakers, as reference, near and far."""
+    folder = tmp_path_factory.mktemp("sketches")
+    write_sketches(folder, speakers=3, clips=2, seconds=2.4, size=128)
+    return folder
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Environment of a child process with a store of its own."""
+    return os.environ | {"GMBENCH_STORE": str(tmp_path / "child-store"), "GMBENCH_WEIGHTS": str(WEIGHTS)}

@@ -1,0 +1,103 @@
+"""Measured agreement with independent implementations; ``python -m tests.reference.agreement`` prints it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from tests import tolerances
+from tests.reference import slow
+from torchmetrics.functional.image import peak_signal_noise_ratio as torch_psnr
+from torchmetrics.functional.image import structural_similarity_index_measure as torch_ssim
+
+from metrics import beats, head_motion, landmarks, quality, sharpness
+
+
+@dataclass(frozen=True)
+class Agreement:
+    metric: str
+    against: str
+    difference: float
+    tolerance: float
+    cases: int
+
+
+def frame_pairs(count=6):
+    """Smooth coloured images and distorted copies of several sizes."""
+    rng = np.random.default_rng(7)
+    for n in range(count):
+        height, width = 96 + 32 * n, 128 + 16 * n
+        base = gaussian_filter(rng.uniform(0, 255, (height, width, 3)), (3, 3, 0))
+        base = (base - base.min()) / np.ptp(base) * 255
+        a = base.astype(np.uint8)
+        b = np.clip(gaussian_filter(base, (n / 2, n / 2, 0)) + rng.normal(0, 2 + 3 * n, base.shape), 0, 255)
+        yield a, b.astype(np.uint8)
+
+
+def _tensor(frame):
+    return torch.from_numpy(frame.astype(np.float32)).permute(2, 0, 1)[None]
+
+
+def _skimage_gaussian(a, b):
+    return structural_similarity(
+        a, b, channel_axis=2, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+
+
+def measure():
+    """All rows of the table."""
+    pairs, rng = list(frame_pairs()), np.random.default_rng(3)
+    poses = [np.cumsum(rng.normal(0, 1, (n, 3)), axis=0) for n in (40, 90, 200)]
+    shapes = [rng.uniform(0, 128, (5, 68, 2)) for _ in range(4)]
+    greys = [np.rint(gaussian_filter(rng.uniform(0, 255, (160, 224)), s)).astype(np.uint8) for s in (0, 0.7, 1.2, 3)]
+
+    def row(metric, against, tolerance, ours, theirs, cases):
+        worst = max(float(np.max(np.abs(np.subtract(ours(*c), theirs(*c))))) for c in cases)
+        return Agreement(metric, against, worst, tolerance, len(cases))
+
+    lmd_cases = [(a, b, p) for a, b in zip(shapes, shapes[1:], strict=False) for p in ((48, 68), (0, 68))]
+    beat_cases = [(np.sort(rng.uniform(0, 200, 17)), np.sort(rng.uniform(0, 200, n))) for n in (1, 5, 40)]
+    return [
+        row("psnr", "scikit-image", tolerances.PSNR_DB, quality.psnr,
+            lambda a, b: peak_signal_noise_ratio(a, b, data_range=255), pairs),
+        row("psnr", "torchmetrics (float32)", 1e-4, quality.psnr,
+            lambda a, b: float(torch_psnr(_tensor(a), _tensor(b), data_range=255.0)), pairs),
+        row("ssim", "scikit-image, Gaussian", tolerances.SSIM, quality.ssim, _skimage_gaussian, pairs),
+        row("ssim_u7", "scikit-image, default", tolerances.SSIM, quality.ssim_u7,
+            lambda a, b: structural_similarity(a, b, channel_axis=2, data_range=255), pairs),
+        row("cpbd", "own slow loop, scikit-image Canny", tolerances.CPBD, sharpness.cpbd, slow.cpbd,
+            [(g,) for g in greys]),
+        row("m_lmd, f_lmd", "own slow loop", tolerances.LANDMARKS,
+            lambda a, b, p: landmarks.landmark_distance(a, b, slice(*p)),
+            lambda a, b, p: slow.lmd(a, b, range(*p)), lmd_cases),
+        row("div", "own double loop", tolerances.MOTION, head_motion.diversity, slow.div, [(p,) for p in poses]),
+        row("pcm", "own double loop", tolerances.MOTION,
+            lambda a, b: head_motion.correct_motion(a, b).mean(), slow.pcm, [(p, p + 0.8) for p in poses]),
+        row("motion beats", "own slow loop", tolerances.BEATS, head_motion_beats, slow.motion_beats,
+            [(p,) for p in poses]),
+        row("ba_m2a, ba_a2m", "own double loop", tolerances.BEATS, beats.beat_alignment, slow.beat_alignment,
+            beat_cases),
+    ]  # fmt: skip
+
+
+def head_motion_beats(pose):
+    return beats.motion_beats(pose).astype(int).tolist()
+
+
+def torchmetrics_ssim_gap():
+    """How far torchmetrics' SSIM lies from ours: it averages over padded borders, so it is no reference."""
+    return max(
+        abs(quality.ssim(a, b) - float(torch_ssim(_tensor(a), _tensor(b), data_range=255.0))) for a, b in frame_pairs()
+    )
+
+
+def main():
+    lines = ["| metric | reference | largest difference | tolerance | cases |", "|---|---|---:|---:|---:|"]
+    lines += [f"| {r.metric} | {r.against} | {r.difference:.1e} | {r.tolerance:.0e} | {r.cases} |" for r in measure()]
+    lines.append(f"| ssim | torchmetrics (padded borders: another quantity) | {torchmetrics_ssim_gap():.1e} | – | 6 |")
+    print("\n".join(lines))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
