@@ -2,8 +2,12 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
+
+import cv2
+from threadpoolctl import threadpool_limits
 
 from gmbench.errors import GmbenchError, InputError
 
@@ -33,7 +37,6 @@ def run(
         worker died over and over. Exceptions of the function itself are raised.
     """
     if scheduler is None and workers <= 1:
-        limit_threads()
         for index, task in enumerate(tasks):
             yield index, function(task)
         return
@@ -41,15 +44,17 @@ def run(
         yield from _distributed(client, function, tasks)
 
 
-def limit_threads() -> None:
-    """One thread for OpenCV and, where it is loaded, torch."""
-    import sys
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for linear algebra, OpenCV and, where it is loaded, torch.
 
-    import cv2
-
+    Threads of several processes fight, and sums in another order would change the last digits.
+    """
     cv2.setNumThreads(1)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+    with threadpool_limits(1):
+        yield
 
 
 @contextlib.contextmanager
@@ -88,7 +93,6 @@ def _distributed(
 ) -> Iterator[tuple[int, Result | Exception]]:
     from distributed import KilledWorker, as_completed
 
-    client.run(limit_threads)
     futures = {client.submit(function, task, pure=False): index for index, task in enumerate(tasks)}
     try:
         for future in as_completed(list(futures)):

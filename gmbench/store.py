@@ -62,20 +62,23 @@ class Store:
         return self.root / key[:2] / f"{key[2:]}.safetensors"
 
     def has(self, key: str) -> bool:
-        """Whether the feature is there."""
-        return self.path(key).is_file()
-
-    def get(self, key: str) -> Feature | None:
-        """The feature, or None where it is absent or its file is damaged (then it is made again)."""
+        """Whether the feature is there and whole; a damaged file is removed, so that it is made again."""
         try:
-            with safe_open(self.path(key), framework="np") as file:
-                meta = json.loads((file.metadata() or {}).get("meta", "{}"))
-                return Feature({name: file.get_tensor(name) for name in file.keys()}, meta)  # noqa: SIM118
+            with safe_open(self.path(key), framework="np"):
+                return True
         except FileNotFoundError:
-            return None
+            return False
         except SafetensorError:
             self.path(key).unlink(missing_ok=True)
+            return False
+
+    def get(self, key: str) -> Feature | None:
+        """The feature, or None where it is absent."""
+        if not self.has(key):
             return None
+        with safe_open(self.path(key), framework="np") as file:
+            meta = json.loads((file.metadata() or {}).get("meta", "{}"))
+            return Feature({name: file.get_tensor(name) for name in file.keys()}, meta)  # noqa: SIM118
 
     def put(self, key: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any] | None = None) -> None:
         """Write a feature under its key: to a temporary name, then renamed.

@@ -2,9 +2,9 @@ import os
 
 import numpy as np
 import pytest
-from tests.shared import WEIGHTS
 
 from gmbench.corpus.sketch import write_sketches
+from tests.shared import WEIGHTS
 
 
 @pytest.fixture(autouse=True)

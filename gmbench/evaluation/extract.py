@@ -19,6 +19,7 @@ from gmbench.audio import onsets
 from gmbench.errors import MediaError, StoreError, WeightsError
 from gmbench.evaluation.features import FrameFeature, Keys, PairFeature, Source
 from gmbench.evaluation.protocol import pair_indices
+from gmbench.executor import one_thread
 from gmbench.face import landmarks as face_landmarks
 from gmbench.face.crops import eat128_crop
 from gmbench.media import SAMPLES_PER_FRAME, Audio, Frames, Video, VideoInfo, read_audio
@@ -71,6 +72,11 @@ def extract_group(group: Group) -> Outcome:
     Raises:
         StoreError: results cannot be written. WeightsError: a network's file is missing.
     """
+    with one_thread():
+        return _extract(group)
+
+
+def _extract(group: Group) -> Outcome:
     outcome = Outcome(group.name)
     store = Store(group.store)
     sources = [source for source in (group.reference, *group.candidates, *group.others) if source is not None]
@@ -78,15 +84,16 @@ def extract_group(group: Group) -> Outcome:
         for source in {source.sound: source for source in sources}.values():
             _extract_audio(source, group, store, outcome)
     pairs = _missing_pairs(group, store)
-    paired = {side.picture for generated, reference, _ in pairs for side in (generated, reference)}
+    identity = group.keys.identity
+    paired = {identity(side) for generated, reference, _ in pairs for side in (generated, reference)}
     tracks: dict[str, Track] = {}
     try:
-        for picture, source in {source.picture: source for source in sources}.items():
+        for name, source in {identity(source): source for source in sources}.items():
             track = Track(source, group, store)
-            if picture in paired or track.missing:
-                tracks[picture] = track
+            if name in paired or track.missing:
+                tracks[name] = track
                 _guard(track, outcome, track.open)
-        passes = [PairPass(tracks[g.picture], tracks[r.picture], wanted) for g, r, wanted in pairs]
+        passes = [PairPass(tracks[identity(g)], tracks[identity(r)], wanted) for g, r, wanted in pairs]
         longest = max((pair.start(group.keys.protocol.pairing) for pair in passes), default=0)
         for step in range(longest):
             for pair in passes:
@@ -251,7 +258,7 @@ def _missing_pairs(group: Group, store: Store) -> list[tuple[Source, Source, dic
         wanted = {group.keys.pair(f, candidate, group.reference): f for f in group.pair_features}
         wanted = {key: feature for key, feature in wanted.items() if not store.has(key)}
         if wanted:
-            pairs[candidate.picture] = (candidate, group.reference, wanted)
+            pairs[group.keys.identity(candidate)] = (candidate, group.reference, wanted)
     return list(pairs.values())
 
 

@@ -105,6 +105,10 @@ class Keys:
         sidecar = source.landmarks_sha256 if backend.name == "sidecar" else ""
         return digest(LANDMARKS, backend.name, backend.version, self.weights_sha256, source.picture, sidecar)
 
+    def identity(self, source: Source) -> str:
+        """Equal for sources whose frames and landmarks are the same."""
+        return self.landmarks(source)
+
     def frame(self, feature: FrameFeature, source: Source) -> str:
         """A feature of single frames."""
         return digest("frame", feature.name, feature.version, *self._view(source))

@@ -61,9 +61,8 @@ class Plan:
         needs = {need for metric in self.metrics for need in metric.facts.needs}
         gathered: dict[tuple[str, str], list[PlannedClip]] = {}
         for clip in self.clips:
-            usable = clip.reference is not None and clip.reference.video is not None
-            alone = clip.reference is None or not usable
-            target = clip.generated.picture if alone or clip.reference is None else clip.reference.picture
+            reference = _usable(clip.reference)
+            target = self.keys.identity(reference or clip.generated)
             apart = clip.generated.picture if self.protocol.pairing != "index" else ""
             gathered.setdefault((target, apart), []).append(clip)
         return [

@@ -10,7 +10,7 @@ from gmbench.evaluation import records
 from gmbench.evaluation.extract import Group, Outcome, extract_group
 from gmbench.evaluation.metric import ClipData, Metric, Reader, Side, Unscored
 from gmbench.evaluation.plan import Plan, PlannedClip
-from gmbench.executor import run
+from gmbench.executor import one_thread, run
 from gmbench.store import Store
 
 CHANCE_REFERENCES = 20
@@ -42,7 +42,8 @@ def evaluate(
         failures |= outcome.failures
         if progress is not None:
             progress(done, len(groups))
-    return score(plan, Store(store), failures)
+    with one_thread():
+        return score(plan, Store(store), failures)
 
 
 def score(plan: Plan, store: Store, failures: dict[str, str]) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from tests.shared import REAL, needs_landmarker, needs_real_clips
 
 from gmbench import weights
 from gmbench.errors import InputError, MediaError, WeightsError
@@ -9,6 +8,7 @@ from gmbench.face import landmarks, pose
 from gmbench.face.landmarks import Face, LandmarkTrack
 from gmbench.media import Video
 from metrics.landmarks import interocular
+from tests.shared import REAL, needs_landmarker, needs_real_clips
 
 
 def square(left, size):

@@ -2,12 +2,12 @@ import wave
 
 import numpy as np
 import pytest
-from tests.media.files import tone, write
-from tests.shared import REAL, needs_real_clips
 
 from gmbench.audio import onsets
 from gmbench.errors import MediaError
 from gmbench.media import has_audio, read_audio
+from tests.media.files import tone, write
+from tests.shared import REAL, needs_real_clips
 
 
 def write_wav(path, audio, rate):

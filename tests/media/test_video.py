@@ -4,11 +4,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-from tests.media.files import gradient_frame, numbers, tone, write
-from tests.shared import REAL, needs_real_clips
 
 from gmbench.errors import MediaError
 from gmbench.media import Video, read_audio, write_video
+from tests.media.files import gradient_frame, numbers, tone, write
+from tests.shared import REAL, needs_real_clips
 
 
 def test_constant_25_fps_comes_out_frame_by_frame(tmp_path):

@@ -1,4 +1,5 @@
 import pytest
+
 from tests.reference import agreement
 
 ROWS = agreement.measure()

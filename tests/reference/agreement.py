@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-from tests import tolerances
-from tests.reference import slow
 from torchmetrics.functional.image import peak_signal_noise_ratio as torch_psnr
 from torchmetrics.functional.image import structural_similarity_index_measure as torch_ssim
 
 from metrics import beats, head_motion, landmarks, quality, sharpness
+from tests import tolerances
+from tests.reference import slow
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,22 @@
+"""A feature whose computation ends its process on one clip, as running out of memory would."""
+
+import os
+import signal
+
+from gmbench.evaluation.features import FrameFeature
+from gmbench.evaluation.metric import Metric, frame_mean
+from metrics.facts import Facts
+
+
+def deadly(frame):
+    if frame.shape[0] == 64:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return float(frame.mean())
+
+
+FEATURE = FrameFeature("deadly", 1, deadly)
+METRIC = Metric(
+    Facts("deadly", "Deadly", 1, "higher", "", "", (), "", "", "", ""),
+    lambda clip: frame_mean(clip.generated.per_frame(FEATURE), "none"),
+    (FEATURE,),
+)
