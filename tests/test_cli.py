@@ -243,7 +243,7 @@ def test_demo_needs_nothing(call, tmp_path, monkeypatch):
 @needs_real_clips
 @needs_landmarker
 def test_real_pair_of_two_sizes(call, tmp_path):
-    """The same take at 512 and 256 pixels: about 33 dB in step."""
+    """The same take at 512 and 256 pixels: 33.8 dB with the antialiased resize (33.0 with an area mean)."""
     (tmp_path / "real").symlink_to(REAL)
     table = tmp_path / "pairs.csv"
     table.write_text(
@@ -252,6 +252,6 @@ def test_real_pair_of_two_sizes(call, tmp_path):
     code, out, _ = call("eval", "--pairs", table, "--metrics", "psnr,m_nlmd,pcm", "--out", tmp_path / "out", "--json")
     rows = {row["metric"]: row for row in json.loads(out)["rows"]}
     assert code == 0
-    assert rows["psnr"]["value"] == pytest.approx(33.0, abs=0.5)
+    assert rows["psnr"]["value"] == pytest.approx(33.76, abs=0.1)
     assert rows["m_nlmd_fb:mediapipe"]["value"] < 1.5
     assert rows["pcm_fb:mediapipe"]["value"] > 0.9
