@@ -90,10 +90,13 @@ def evaluate(
     chosen = protocols.load(protocol, landmarks=landmarks, pose=pose)
     given = inputs.gather(videos or [], method or [], reference, audio, pairs, labels, dataset)
     names = _split(metrics)
-    selected = registry.select(names, given.has_reference)
+    names = names or list(chosen.metrics)
+    selected = registry.select(names, bool(given.references))
     rows = control_rows.check(_split(controls) or [])
     results.check_writable(out_dir)
-    planned = plan.make_plan(given.methods, given.dataset, chosen, selected, rows, explicit=bool(names))
+    planned = plan.make_plan(
+        given.methods, given.dataset, chosen, selected, rows, given.references, explicit=bool(names)
+    )
     for note in (*given.warnings, *planned.warnings):
         err.print(f"warning: {note}", style="yellow", markup=False, highlight=False)
     with _progress("evaluating") as report:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from gmbench.errors import InputError
-from gmbench.evaluation.records import check_columns, json_number
+from gmbench.evaluation.records import ORDER, check_columns, json_number
 from gmbench.evaluation.registry import metrics
 from gmbench.names import closest
 from metrics import statistics
@@ -83,6 +83,7 @@ def rows(records: pd.DataFrame) -> list[Row]:
     known = metrics()
     order = {name: position for position, name in enumerate(known)}
     result = []
+    records = records.sort_values(ORDER, kind="stable")  # the resamples go by position
     for (dataset, method, key), group in records.groupby(["dataset", "method", "metric"], sort=True):
         first = group.iloc[0]
         metric = known.get(str(first["metric_name"]))

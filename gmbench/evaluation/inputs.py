@@ -1,7 +1,7 @@
 """From folders and tables on the command line to pairs of clips by method."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gmbench.clips import Clip, Pair, find_clips, label, match, read_pairs, with_audio_folder
@@ -10,10 +10,10 @@ from gmbench.errors import InputError
 
 @dataclass(frozen=True)
 class Inputs:
-    """Pairs by method, whether there is a reference, a name for the dataset, and warnings."""
+    """Pairs by method, all references (pairs without a generated side), a name for the dataset, warnings."""
 
     methods: dict[str, list[Pair]]
-    has_reference: bool
+    references: tuple[Pair, ...]
     dataset: str
     warnings: tuple[str, ...] = ()
 
@@ -41,31 +41,39 @@ def gather(
         InputError: with the remedy.
     """
     warnings: list[str] = []
+    real: dict[str, Clip] = {}
     if pairs is not None:
         if videos or reference:
             raise InputError("--pairs lists all files itself; leave out --videos and --reference")
-        listed = read_pairs(pairs)
-        if names and len(names) == len(listed) == 1:
-            listed = {names[0]: next(iter(listed.values()))}
-        methods = listed
-        has_reference = any(pair.reference for group in listed.values() for pair in group)
-        default = pairs.stem
+        methods, default = read_pairs(pairs), pairs.stem
+        if names and len(names) == len(methods) == 1:
+            methods = {names[0]: next(iter(methods.values()))}
+        listed = {pair.clip: pair for group in methods.values() for pair in group if pair.reference}
+        references = [replace(pair, generated=None) for pair in listed.values()]
     else:
         folders = _folders(videos, names)
-        real = None if reference is None else find_clips(reference)
-        if real is not None and not any(clip.video for clip in real.values()):
-            raise InputError(f"{reference}: only sound, no videos to compare with")
-        if real is not None and audio is not None:
-            real = with_audio_folder(real, audio)
+        if not folders and reference is None:
+            raise InputError("nothing to evaluate: pass --videos DIR (or NAME=DIR), or --pairs FILE")
+        if reference is not None:
+            real = _references(reference, audio)
         methods = {}
         for name, folder in folders.items():
-            methods[name], notes = _pairs(folder, real, audio)
+            methods[name], notes = _pairs(folder, real or None, audio)
             warnings += notes
-        has_reference = real is not None
+        references = [Pair(name, None, clip, (), clip.speaker, clip.emotion) for name, clip in real.items()]
         default = (reference or next(iter(folders.values()))).resolve().name
     if labels is not None:
         methods = {name: label(group, labels) for name, group in methods.items()}
-    return Inputs(methods, has_reference, dataset or default, tuple(warnings))
+        references = label(references, labels)
+    return Inputs(methods, tuple(references), dataset or default, tuple(warnings))
+
+
+def _references(folder: Path, audio: Path | None) -> dict[str, Clip]:
+    """Clips of the reference that have a picture."""
+    found = {name: clip for name, clip in find_clips(folder).items() if clip.video is not None}
+    if not found:
+        raise InputError(f"{folder}: only sound, no videos to compare with")
+    return found if audio is None else with_audio_folder(found, audio)
 
 
 def _pairs(folder: Path, real: dict[str, Clip] | None, audio: Path | None) -> tuple[list[Pair], list[str]]:
@@ -77,8 +85,6 @@ def _pairs(folder: Path, real: dict[str, Clip] | None, audio: Path | None) -> tu
 
 def _folders(videos: Sequence[str], names: Sequence[str]) -> dict[str, Path]:
     """Folders by method name."""
-    if not videos:
-        raise InputError("nothing to evaluate: pass --videos DIR (or NAME=DIR), or --pairs FILE")
     spare = list(names)
     result: dict[str, Path] = {}
     for entry in videos:

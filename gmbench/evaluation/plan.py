@@ -141,12 +141,14 @@ def make_plan(
     protocol: Protocol,
     metrics: Sequence[Metric],
     controls: Sequence[str] = (),
+    references: Iterable[Pair] = (),
     explicit: bool = True,
 ) -> Plan:
     """Hash all files, add the controls, and find out which judge the landmarks have.
 
     Args:
         methods: pairs by method.
+        references: all references, from which the controls are made.
         explicit: the metrics were named by the user; otherwise those whose weights are missing are
             left out with a warning.
 
@@ -164,7 +166,9 @@ def make_plan(
             raise InputError(f"method {method!r} has the name of a control; rename the method")
         planned += [_planned(method, pair, hasher) for pair in pairs]
     if controls:
-        planned += _controls(controls, planned)
+        planned += _controls(controls, [_planned("", pair, hasher) for pair in references])
+    if not planned:
+        raise InputError("nothing to evaluate: pass --videos DIR, or --controls with --reference DIR")
     planned.sort(key=lambda clip: (clip.method, clip.clip))
     detector = _detector(protocol, planned) if reads_faces else protocol.landmarks
     return Plan(dataset, protocol, tuple(metrics), detector, weights, tuple(planned), tuple(notes))
@@ -178,24 +182,22 @@ def _planned(method: str, pair: Pair, hasher: Hasher) -> PlannedClip:
     return PlannedClip(method, pair.clip, pair.speaker, pair.emotion, generated, reference, samples)
 
 
-def _controls(names: Iterable[str], planned: list[PlannedClip]) -> list[PlannedClip]:
-    """Control rows over all distinct references."""
-    real = {clip.clip: clip for clip in planned if clip.reference is not None}
-    if not real:
+def _controls(names: Iterable[str], references: list[PlannedClip]) -> list[PlannedClip]:
+    """Control rows over all references."""
+    if not references:
         raise InputError("controls are made from references; pass --reference")
-    ordered = [real[name] for name in sorted(real)]
-    voiced = [clip for clip in ordered if clip.reference is not None and clip.reference.audio is not None]
+    ordered = sorted(references, key=lambda clip: clip.clip)
     result = []
     for control in names:
         for clip in ordered:
-            reference = clip.reference
-            if reference is None:
+            real = clip.reference
+            if real is None:
                 continue
-            others = [v for v in voiced if v.reference and v.reference.sound != reference.sound]
-            after = [v for v in others if v.clip > clip.clip] or others
+            voiced = [c for c in ordered if c.reference and c.reference.audio and c.reference.sound != real.sound]
+            after = [c for c in voiced if c.clip > clip.clip] or voiced
             neighbour = after[0].reference if after else None
-            source = reference if reference.video is None else control_source(control, reference, neighbour)
-            result.append(replace(clip, method=control, generated=source, samples=()))
+            source = real if real.video is None else control_source(control, real, neighbour)
+            result.append(replace(clip, method=control, generated=source))
     return result
 
 

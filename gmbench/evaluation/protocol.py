@@ -29,6 +29,7 @@ class Protocol(BaseModel):
     sample_rate: Literal[16000] = Field(16000, description="samples a second, mono")
     landmarks: Literal["mediapipe", "fan", "sidecar"] = "mediapipe"
     pose: Literal["mediapipe", "pnp"] = Field("mediapipe", description="MediaPipe's matrix, or PnP on the 68 points")
+    metrics: tuple[str, ...] = Field((), description="scored where the command names none; empty: all defaults")
     low_coverage: float = Field(
         0.90, ge=0, le=1, description="share of frames with a face below which a clip is flagged"
     )

@@ -16,7 +16,7 @@ def make_plan(sketches, methods=("near", "far"), metrics=FAST, controls=(), refe
         [f"{name}={sketches / name}" for name in methods], reference=sketches / "reference" if reference else None
     )
     chosen = registry.select(list(metrics), has_reference=reference)
-    return plan.make_plan(given.methods, "sketch", protocol(**changes), chosen, controls)
+    return plan.make_plan(given.methods, "sketch", protocol(**changes), chosen, controls, given.references)
 
 
 def run(sketches, store, *, workers=1, batch=16, scheduler=None, progress=None, **options):

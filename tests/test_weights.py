@@ -1,0 +1,78 @@
+import json
+
+import pytest
+
+from gmbench import weights
+from gmbench.errors import WeightsError
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("GMBENCH_WEIGHTS", str(tmp_path))
+    return tmp_path
+
+
+def test_every_entry_says_where_it_comes_from_and_under_which_licence():
+    for entry in weights.manifest().values():
+        assert entry.file
+        assert entry.origin
+        assert entry.licence
+        assert entry.used_by
+        assert entry.sha256 is None or len(entry.sha256) == 64
+
+
+def test_missing_file_says_which_file_to_put_where(folder):
+    with pytest.raises(WeightsError, match=f"face_landmarker.task is missing.*put it into {folder}"):
+        weights.load_path("face_landmarker")
+    with pytest.raises(WeightsError, match=r"syncnet_v2\.model is missing: put it into"):
+        weights.load_path("syncnet")
+
+
+def test_a_file_with_another_hash_is_refused(folder):
+    (folder / "face_landmarker.task").write_bytes(b"something else")
+    with pytest.raises(WeightsError, match="delete it and get it again"):
+        weights.load_path("face_landmarker")
+    assert weights.status("face_landmarker")["status"] == "damaged"
+    (folder / "alexnet-owt-7be5be79.pth").write_bytes(b"not the one of that name")
+    with pytest.raises(WeightsError, match="7be5be79"):
+        weights.load_path("alexnet")
+
+
+def test_a_file_without_a_known_hash_is_pinned_at_first_use(folder):
+    path = folder / "syncnet_v2.model"
+    path.write_bytes(b"first")
+    _, first = weights.load_path("syncnet")
+    assert json.loads((folder / weights.RECORDED).read_text()) == {"syncnet_v2.model": first}
+    path.write_bytes(b"second, of another length")
+    with pytest.raises(WeightsError, match="was expected"):
+        weights.load_path("syncnet")
+
+
+def test_fetching_without_a_network_says_what_to_do_by_hand(folder, monkeypatch):
+    import pooch
+
+    def refuse(*arguments, **options):
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(pooch, "retrieve", refuse)
+    with pytest.raises(WeightsError, match=r"Network is unreachable.*get face_landmarker\.task from MediaPipe"):
+        weights.fetch("face_landmarker")
+    with pytest.raises(WeightsError, match="no public address"):
+        weights.fetch("syncnet")
+
+
+def test_fetching_downloads_and_verifies(folder, monkeypatch):
+    import pooch
+
+    content = b"weights"
+
+    def deliver(url, known_hash, fname, path):
+        assert url.startswith("https://")
+        assert known_hash.startswith("sha256:")
+        target = path / fname
+        target.write_bytes(content)
+        return str(target)
+
+    monkeypatch.setattr(pooch, "retrieve", deliver)
+    with pytest.raises(WeightsError, match="was expected"):  # the content is not the genuine one
+        weights.fetch("face_landmarker")
