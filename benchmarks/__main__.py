@@ -15,7 +15,13 @@ from pathlib import Path
 
 from benchmarks import engine, kernels, memory, reading
 
-PARTS = {"kernels": kernels.measure, "reading": reading.measure, "engine": engine.measure, "memory": memory.measure}
+PARTS = {
+    "kernels": kernels.measure,
+    "reading": reading.measure,
+    "engine": engine.measure,
+    "workers": engine.measure_workers,
+    "memory": memory.measure,
+}
 
 
 def main() -> None:
