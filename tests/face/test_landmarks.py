@@ -146,6 +146,43 @@ def test_mapped_points_look_like_a_face():
 
 
 @needs_landmarker
+@needs_real_clips
+def test_a_face_that_leaves_and_comes_back():
+    frames = [frame for n, frame in enumerate(Video(REAL / "obama_20s.mp4")) if n < 30]
+    frames[10:20] = [np.full_like(frames[0], 100)] * 10
+    with landmarks.backend("mediapipe").open() as detector:
+        track = LandmarkTrack(detector)
+        for frame in frames:
+            track.add(frame)
+    arrays = track.arrays()
+    assert arrays["faces"].tolist() == [1] * 10 + [0] * 10 + [1] * 10
+    assert np.isnan(arrays["points"][10:20]).all()
+    assert np.isnan(arrays["matrices"][10:20]).all()
+    assert np.isfinite(arrays["points"][20:]).all()
+
+
+@needs_landmarker
+@needs_real_clips
+def test_a_held_frame_does_not_move(tmp_path):
+    """Controls through MediaPipe: a still face has no motion at all, a repeated frame keeps its landmarks."""
+    from gmbench.evaluation import inputs, plan, protocol, registry
+    from gmbench.evaluation.run import evaluate
+
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "may.mp4").symlink_to(REAL / "lsp_may_5s.mp4")
+    given = inputs.gather([], reference=tmp_path / "real")
+    chosen = registry.select(["div", "trace_rms", "pcm", "ssim", "cpbd"], True)
+    controls = ["still", "blur", "ground_truth"]
+    planned = plan.make_plan({}, "x", protocol.load("full"), chosen, controls, given.references)
+    table = evaluate(planned, tmp_path / "store").set_index(["method", "metric_name"])["value"]
+    assert table["still", "div"] == table["still", "trace_rms"] == 0.0
+    assert table["ground_truth", "div"] > 1.0
+    assert table["ground_truth", "pcm"] == 1.0 > table["still", "pcm"]
+    assert table["blur", "cpbd"] < 0.2 * table["ground_truth", "cpbd"]
+    assert table["still", "ssim"] < table["blur", "ssim"] < table["ground_truth", "ssim"] == pytest.approx(1.0)
+
+
+@needs_landmarker
 def test_a_frame_without_a_face():
     with landmarks.backend("mediapipe").open() as detect:
         assert detect(np.full((128, 128, 3), 127, np.uint8)) == []
