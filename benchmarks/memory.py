@@ -12,13 +12,15 @@ from gmbench.face.landmarks import SIDECAR_SUFFIX
 from gmbench.media import Video, write_video
 
 _CHILD = """
-import resource, sys
+import sys
 from gmbench.cli import main
 sys.argv = ["gmbench", *sys.argv[1:]]
 try:
     main()
 finally:
-    print("PEAK", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=sys.stderr)
+    # not getrusage: its maximum includes what the parent held when it started this process
+    peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    print("PEAK", int(peak.split()[1]) / 1024, file=sys.stderr)
 """
 
 

@@ -14,7 +14,7 @@ import av
 from gmbench import store, weights
 from gmbench.provenance import package_versions
 
-_OPTIONAL = {"decord": "none: PyAV decodes instead, a little slower", "face-alignment": "landmark backend fan"}
+_OPTIONAL = {"face-alignment": "landmark backend fan"}
 
 
 @dataclass(frozen=True)

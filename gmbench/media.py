@@ -3,6 +3,9 @@
 Everything that leaves this module is 25 frames a second, RGB uint8, 16 kHz mono int16. Frame times
 come from presentation time stamps. A source frame belongs to output slot round(25 t) and stays on
 screen until the next one; of several frames in one slot the last is kept.
+
+PyAV decodes. decord gives the same pixels at the same speed, but it numbers frames instead of timing
+them, and it decodes ahead of a slow reader without bound: memory then grows with the length of a clip.
 """
 
 import os
@@ -31,7 +34,6 @@ Frames = NDArray[np.uint8]
 Audio = NDArray[np.int16]
 
 _LFS_HEAD = b"version https://git-lfs"
-_DECORD_FORMATS = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuv444p"})
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,6 @@ class Video:
         if first is None:
             raise MediaError(f"{self.path}: no frame can be decoded; replace or re-encode the file")
         picture = _to_rgb(first)
-        self._rotation = first.rotation
         seconds = float((end - pts[0]) * step) / FPS
         self.info = VideoInfo(
             frames=total,
@@ -166,35 +167,12 @@ class Video:
         )
 
     def _source_frames(self) -> Iterator[tuple[int, Frames]]:
-        """Stored frames in presentation order with their index, each decoded once.
-
-        decord where it is installed and the rate is constant; its frame count has to agree.
-        """
-        reader = self._decord_reader()
-        if reader is not None:
-            for index in range(len(self._pts)):
-                yield index, reader.next().asnumpy()
-            return
+        """Stored frames in presentation order with their index, each decoded once."""
         index_of = {pts: index for index, pts in enumerate(self._pts)}
         with _open(self.path) as container:
             for frame in _decode(self.path, container, container.streams.video[0]):
                 if frame.pts in index_of:
                     yield index_of[frame.pts], _to_rgb(frame)
-
-    def _decord_reader(self) -> Any:
-        """A decord reader where it can be trusted with this file, else None."""
-        info = self.info
-        if info.variable_rate or self._rotation or info.pixel_format not in _DECORD_FORMATS:
-            return None
-        try:
-            import decord
-        except ImportError:
-            return None
-        try:
-            reader = decord.VideoReader(str(self.path), num_threads=1)
-            return reader if len(reader) == len(self._pts) else None
-        except (decord.DECORDError, RuntimeError):
-            return None  # PyAV then gives the frames, or the reason
 
 
 def read_audio(path: str | os.PathLike[str]) -> Audio:

@@ -10,7 +10,7 @@ from pathlib import Path
 import gmbench
 
 PACKAGES = (
-    "av", "dask", "decord", "face-alignment", "librosa", "mediapipe", "numba", "numpy", "opencv-contrib-python",
+    "av", "dask", "face-alignment", "librosa", "mediapipe", "numba", "numpy", "opencv-contrib-python",
     "opencv-python", "pandas", "pillow", "pyarrow", "scikit-image", "scipy", "torch", "torchvision",
 )  # fmt: skip
 

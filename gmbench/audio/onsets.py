@@ -7,31 +7,48 @@ from gmbench.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Audio
 
 HOP = 160
 _STEPS_PER_FRAME = SAMPLES_PER_FRAME // HOP
+_WINDOW = 2048
+_MELS = 128
+_BLOCK = 1000
 
 
-def onset_times(audio: Audio) -> NDArray[np.float64]:
-    """Onsets in seconds: librosa's onset detector at hop 160, default peak picking, no backtracking.
+def onset_envelope(audio: Audio) -> NDArray[np.float64]:
+    """Onset strength every 10 ms: librosa's spectral flux of the log-mel spectrogram, 16 kHz, hop 160.
+
+    The spectrogram is computed in blocks of ten seconds, so that memory hardly grows with the length.
+    """
+    from librosa import feature, onset, power_to_db  # type: ignore[attr-defined]
+
+    padded = np.pad(audio, _WINDOW // 2)
+    count = 1 + len(audio) // HOP
+    mel = np.empty((_MELS, count), np.float32)
+    for start in range(0, count, _BLOCK):
+        stop = min(start + _BLOCK, count)
+        block = padded[start * HOP : (stop - 1) * HOP + _WINDOW].astype(np.float32) / 32768.0
+        mel[:, start:stop] = feature.melspectrogram(
+            y=block, sr=SAMPLE_RATE, n_fft=_WINDOW, hop_length=HOP, n_mels=_MELS, center=False
+        )
+    mel = power_to_db(mel)
+    return np.asarray(onset.onset_strength(S=mel, sr=SAMPLE_RATE, hop_length=HOP), np.float64)
+
+
+def onset_times(envelope: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Onsets in seconds from an envelope: librosa's default peak picking, no backtracking.
 
     Silence has none.
     """
     from librosa import onset  # type: ignore[attr-defined]
 
-    if not audio.any():
+    if not envelope.any():
         return np.empty(0)
-    found = onset.onset_detect(y=_as_float(audio), sr=SAMPLE_RATE, hop_length=HOP, units="time")
+    found = onset.onset_detect(onset_envelope=envelope, sr=SAMPLE_RATE, hop_length=HOP, units="time")
     return np.asarray(found, np.float64)
 
 
-def onset_strength(audio: Audio) -> NDArray[np.float64]:
-    """(T,) onset strength (spectral flux) averaged over each video frame of 40 ms."""
-    from librosa import onset  # type: ignore[attr-defined]
-
-    if len(audio) < SAMPLES_PER_FRAME:
-        return np.empty(0)
-    envelope = onset.onset_strength(y=_as_float(audio), sr=SAMPLE_RATE, hop_length=HOP)
-    frames = len(audio) // SAMPLES_PER_FRAME
-    steps = np.resize(envelope, frames * _STEPS_PER_FRAME).reshape(frames, _STEPS_PER_FRAME)
-    return np.asarray(steps.mean(axis=1), np.float64)
+def onset_strength(envelope: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(T,) envelope averaged over each complete video frame of 40 ms."""
+    frames = (len(envelope) - 1) // _STEPS_PER_FRAME
+    return np.asarray(envelope[: frames * _STEPS_PER_FRAME].reshape(frames, _STEPS_PER_FRAME).mean(axis=1))
 
 
 def frame_rms(audio: Audio) -> NDArray[np.float64]:
@@ -44,7 +61,3 @@ def frame_rms(audio: Audio) -> NDArray[np.float64]:
 def onset_frames(times: NDArray[np.float64]) -> NDArray[np.float64]:
     """Onset times in seconds as positions in frames, not rounded."""
     return times * FPS
-
-
-def _as_float(audio: Audio) -> NDArray[np.float32]:
-    return audio.astype(np.float32) / 32768.0

@@ -138,13 +138,13 @@ class Track:
         self._views: list[Frames | None] = []
         self._start = self._read = 0
         self._previous: Frames | None = None
-        self._values: dict[str, list[float]] = {key: [] for key in self._features}
+        self._values = {key: np.full(self.video.info.frames, np.nan) for key in self._features}
         self._known = None
         self._landmark_track = None
         if self._detect:
             backend = face_landmarks.backend(self._group.keys.protocol.landmarks)
             self._context = backend.open(self.source.landmarks)
-            self._landmark_track = face_landmarks.LandmarkTrack(self._context.__enter__())
+            self._landmark_track = face_landmarks.LandmarkTrack(self._context.__enter__(), self.video.info.frames)
         elif self._cropped:
             stored = self._store.get(self._landmark_key)
             self._known = stored.arrays["points"] if stored else None
@@ -182,7 +182,10 @@ class Track:
             view = None if points is None or not np.isfinite(points).all() else eat128_crop(frame, points)
         for key, feature in self._features.items():
             values = self._values[key]
-            values.append(values[-1] if repeated else np.nan if view is None else feature.function(view))
+            if repeated:
+                values[self._read] = values[self._read - 1]
+            elif view is not None:
+                values[self._read] = feature.function(view)
         return view
 
     def finish(self) -> None:
@@ -194,10 +197,11 @@ class Track:
         if self._landmark_track is not None:
             put(self._landmark_key, self._landmark_track.arrays())
         for key, values in self._values.items():
-            put(key, {"values": np.array(values, np.float64)})
+            put(key, {"values": values})
         put(self._video_key, {"size": np.array([info.frames, info.height, info.width], np.int64)}, _facts(info))
         self.computed = len(self.missing)
         self.missing = set()
+        self.close()
 
     def close(self) -> None:
         """Close the detector."""
@@ -211,7 +215,7 @@ class PairPass:
 
     def __init__(self, generated: Track, reference: Track, wanted: dict[str, PairFeature]) -> None:
         self.generated, self.reference, self.wanted = generated, reference, wanted
-        self._rows: list[list[float]] = []
+        self._values = np.empty((0, 0))
         self._indices: tuple[NDArray[np.int64], NDArray[np.int64]] = (np.empty(0, int), np.empty(0, int))
 
     @property
@@ -225,6 +229,7 @@ class PairPass:
             return 0
         counts = self.generated.video.info.frames, self.reference.video.info.frames
         self._indices = pair_indices(*counts, pairing)
+        self._values = np.full((len(self.wanted), len(self._indices[0])), np.nan)
         return len(self._indices[0])
 
     def step(self, step: int, outcome: Outcome) -> None:
@@ -234,18 +239,18 @@ class PairPass:
         a = _guard(self.generated, outcome, self.generated.view, int(self._indices[0][step]))
         b = _guard(self.reference, outcome, self.reference.view, int(self._indices[1][step]))
         if a is None or b is None:
-            self._rows.append([np.nan] * len(self.wanted))
             return
         shown = resize(a, b.shape[0], b.shape[1])
-        self._rows.append([feature.function(shown, b) for feature in self.wanted.values()])
+        for row, feature in enumerate(self.wanted.values()):
+            self._values[row, step] = feature.function(shown, b)
 
     def finish(self, store: Store, outcome: Outcome) -> None:
         """Store the values, or note why there are none."""
         if self.problem:
             outcome.failures |= dict.fromkeys(self.wanted, self.problem)
             return
-        for column, key in enumerate(self.wanted):
-            store.put(key, {"values": np.array([row[column] for row in self._rows], np.float64)})
+        for key, values in zip(self.wanted, self._values, strict=True):
+            store.put(key, {"values": values})
         outcome.computed += len(self.wanted)
 
 
@@ -288,11 +293,12 @@ def _extract_audio(source: Source, group: Group, store: Store, outcome: Outcome)
     except MediaError as error:
         outcome.failures[key] = str(error)
         return
+    envelope = onsets.onset_envelope(audio)
     store.put(
         key,
         {
-            "onset_times": onsets.onset_times(audio),
-            "onset_strength": onsets.onset_strength(audio),
+            "onset_times": onsets.onset_times(envelope),
+            "onset_strength": onsets.onset_strength(envelope),
             "rms": onsets.frame_rms(audio),
             "samples": np.array([len(audio)], np.int64),
         },

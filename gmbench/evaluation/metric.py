@@ -234,10 +234,15 @@ class ClipData:
             raise Unscored("undefined", "no reference clip")
         return self._reference
 
-    @cached_property
-    def indices(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Which frame of each side is compared with which."""
-        return pair_indices(self.generated.frames, self.reference.frames, self.protocol.pairing)
+    def paired(
+        self, generated: NDArray[np.float64], reference: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Series of both sides, one row a compared pair of frames."""
+        if self.protocol.pairing == "index":  # views, no copies
+            length = min(len(generated), len(reference))
+            return generated[:length], reference[:length]
+        a, b = pair_indices(len(generated), len(reference), self.protocol.pairing)
+        return generated[a], reference[b]
 
     def pair(self, feature: PairFeature) -> NDArray[np.float64]:
         """(L,) values of a pair feature, NaN where a crop had no face."""

@@ -58,10 +58,8 @@ def _cpbd_gap(clip: ClipData) -> Score:
 def _aligned(clip: ClipData) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Landmarks of both sides in the pixels of their eat128 crops, paired; computed once a clip."""
     if "eat128" not in clip.memo:
-        generated, reference = clip.indices
-        clip.memo["eat128"] = (
-            eat128_landmarks(clip.generated.landmarks)[generated],
-            eat128_landmarks(clip.reference.landmarks)[reference],
+        clip.memo["eat128"] = clip.paired(
+            eat128_landmarks(clip.generated.landmarks), eat128_landmarks(clip.reference.landmarks)
         )
     a, b = clip.memo["eat128"]
     return a, b
@@ -77,13 +75,11 @@ def _lmd(points: slice) -> Callable[[ClipData], Score]:
 
 def _nlmd(points: slice) -> Callable[[ClipData], Score]:
     def score(clip: ClipData) -> Score:
-        generated, reference = clip.indices
+        generated, reference = clip.paired(clip.generated.landmarks, clip.reference.landmarks)
         _, height, width = clip.generated.size
         _, target_height, target_width = clip.reference.size
         scale = np.array([target_width / width, target_height / height])
-        distance = landmarks.normalised_landmark_distance(
-            clip.generated.landmarks[generated] * scale, clip.reference.landmarks[reference], points
-        )
+        distance = landmarks.normalised_landmark_distance(generated * scale, reference, points)
         return frame_mean(distance, "no frame has a face on both sides", _pair_flags(clip))
 
     return score
@@ -138,8 +134,7 @@ def _div_samples(clip: ClipData) -> Score:
 
 
 def _pcm(clip: ClipData) -> Score:
-    generated, reference = clip.indices
-    share = head_motion.correct_motion(clip.generated.pose[generated], clip.reference.pose[reference])
+    share = head_motion.correct_motion(*clip.paired(clip.generated.pose, clip.reference.pose))
     return frame_mean(share, "no frame has a face on both sides", _pair_flags(clip))
 
 

@@ -92,41 +92,45 @@ def backend(name: str) -> Backend:
 
 
 class LandmarkTrack:
-    """Collects the largest face of each frame of a clip."""
+    """Collects the largest face of each frame of a clip.
 
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
-        self._points: list[NDArray[np.float64]] = []
-        self._matrices: list[NDArray[np.float64]] = []
-        self._blendshapes: list[NDArray[np.float64]] = []
-        self._faces: list[int] = []
+    The arrays are made at once: small arrays kept between large frames would leave holes in memory that
+    no later frame fits into, and memory would grow with the length of a clip.
+    """
+
+    def __init__(self, detector: Detector, frames: int) -> None:
+        self._detector, self._next = detector, 0
+        self._arrays: dict[str, NDArray[Any]] = {
+            "points": np.full((frames, 68, 2), np.nan),
+            "matrices": np.full((frames, 4, 4), np.nan),
+            "blendshapes": np.full((frames, BLENDSHAPES), np.nan),
+            "faces": np.zeros(frames, np.int64),
+        }
 
     def add(self, frame: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Detect in the next frame; returns the largest face's points (68, 2), NaN where there is none."""
         faces = self._detector(frame)
-        largest = max(faces, key=lambda face: face.area, default=Face(np.full((68, 2), np.nan)))
-        self._faces.append(len(faces))
-        self._points.append(largest.points)
-        nothing = np.full((4, 4), np.nan), np.full(BLENDSHAPES, np.nan)
-        self._matrices.append(nothing[0] if largest.matrix is None else largest.matrix)
-        self._blendshapes.append(nothing[1] if largest.blendshapes is None else largest.blendshapes)
-        return largest.points
+        index, self._next = self._next, self._next + 1
+        self._arrays["faces"][index] = len(faces)
+        if faces:
+            largest = max(faces, key=lambda face: face.area)
+            self._arrays["points"][index] = largest.points
+            if largest.matrix is not None:
+                self._arrays["matrices"][index] = largest.matrix
+            if largest.blendshapes is not None:
+                self._arrays["blendshapes"][index] = largest.blendshapes
+        return np.asarray(self._arrays["points"][index])
 
     def repeat(self) -> NDArray[np.float64]:
         """The next frame is the last one again: its face is the same."""
-        self._faces.append(self._faces[-1])
-        for values in (self._points, self._matrices, self._blendshapes):
-            values.append(values[-1])
-        return self._points[-1]
+        index, self._next = self._next, self._next + 1
+        for values in self._arrays.values():
+            values[index] = values[index - 1]
+        return np.asarray(self._arrays["points"][index])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """``points`` (T, 68, 2), ``matrices`` (T, 4, 4), ``blendshapes`` (T, 52), ``faces`` (T,) found."""
-        return {
-            "points": np.stack(self._points),
-            "matrices": np.stack(self._matrices),
-            "blendshapes": np.stack(self._blendshapes),
-            "faces": np.array(self._faces, np.int64),
-        }
+        return {name: values[: self._next] for name, values in self._arrays.items()}
 
 
 class Sidecar:

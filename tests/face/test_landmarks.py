@@ -20,7 +20,7 @@ def square(left, size):
 
 def test_the_largest_face_is_kept_and_the_others_are_counted():
     answers = [[square(0, 10), square(50, 40)], [], [square(0, 10)]]
-    track = LandmarkTrack(lambda frame: answers[int(frame[0, 0, 0])])
+    track = LandmarkTrack(lambda frame: answers[int(frame[0, 0, 0])], 3)
     for index in range(3):
         track.add(np.full((4, 4, 3), index, np.uint8))
     arrays = track.arrays()
@@ -95,7 +95,7 @@ def test_fan_loads_from_the_weights_folder(tmp_path, monkeypatch):
 def track_of(name, frames):
     video = Video(REAL / name)
     with landmarks.backend("mediapipe").open() as detector:
-        track = LandmarkTrack(detector)
+        track = LandmarkTrack(detector, frames)
         for index, frame in enumerate(video):
             if index == frames:
                 break
@@ -151,7 +151,7 @@ def test_a_face_that_leaves_and_comes_back():
     frames = [frame for n, frame in enumerate(Video(REAL / "obama_20s.mp4")) if n < 30]
     frames[10:20] = [np.full_like(frames[0], 100)] * 10
     with landmarks.backend("mediapipe").open() as detector:
-        track = LandmarkTrack(detector)
+        track = LandmarkTrack(detector, len(frames))
         for frame in frames:
             track.add(frame)
     arrays = track.arrays()

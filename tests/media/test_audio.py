@@ -77,18 +77,30 @@ def bursts():
 
 def test_onsets_golden():
     audio, times = bursts()
-    found = onsets.onset_times(audio)
+    found = onsets.onset_times(onsets.onset_envelope(audio))
     assert len(found) == 8
     assert np.abs(found - times).max() <= 1 / 25
     assert onsets.onset_frames(found) == pytest.approx(found * 25)
 
 
 def test_silence_has_no_onset():
-    assert len(onsets.onset_times(np.zeros(16000, np.int16))) == 0
+    assert len(onsets.onset_times(onsets.onset_envelope(np.zeros(16000, np.int16)))) == 0
+
+
+@pytest.mark.parametrize("samples", [1, 100, 16_000, 160_000, 163_217, 400_000])
+def test_envelope_in_blocks_is_librosas(samples):
+    from librosa import onset
+
+    audio = np.resize(bursts()[0], samples)
+    y = audio.astype(np.float32) / 32768
+    envelope = onsets.onset_envelope(audio)
+    assert envelope == pytest.approx(onset.onset_strength(y=y, sr=16000, hop_length=160), abs=1e-4)
+    expected = onset.onset_detect(y=y, sr=16000, hop_length=160, units="time")
+    assert onsets.onset_times(envelope) == pytest.approx(expected)
 
 
 def test_series_have_one_value_a_video_frame():
     audio, _ = bursts()
-    assert len(onsets.onset_strength(audio)) == len(onsets.frame_rms(audio)) == 150
+    assert len(onsets.onset_strength(onsets.onset_envelope(audio))) == len(onsets.frame_rms(audio)) == 150
     assert onsets.frame_rms(np.full(6400, 16384, np.int16)) == pytest.approx(0.5)
-    assert len(onsets.onset_strength(audio[:100])) == 0
+    assert len(onsets.onset_strength(onsets.onset_envelope(audio[:100]))) == 0

@@ -1,5 +1,3 @@
-import sys
-
 import av
 import cv2
 import numpy as np
@@ -71,13 +69,6 @@ def test_batches_hold_the_same_frames(tmp_path, size):
     batches = list(video.batches(size))
     assert [len(b) for b in batches[:-1]] == [size] * (len(batches) - 1)
     assert np.array_equal(np.concatenate(batches), np.stack(list(video)))
-
-
-def test_without_decord_the_pixels_are_the_same(tmp_path, monkeypatch):
-    video = Video(write(tmp_path / "a.mp4", np.arange(20) / 25))
-    with_decord = np.stack(list(video))
-    monkeypatch.setitem(sys.modules, "decord", None)
-    assert np.array_equal(np.stack(list(video)), with_decord)
 
 
 def test_folder_of_images_in_natural_order(tmp_path):
@@ -199,9 +190,8 @@ def test_hole_of_the_syncnet_clip_is_filled():
 
 @needs_real_clips
 @pytest.mark.parametrize("name", ["hdtf_katiehill_000.mp4", "lsp_may_5s.mp4", "syncnet_example.avi"])
-def test_decord_and_pyav_give_the_same_pixels(name, monkeypatch):
-    video = Video(REAL / name)
-    assert video._decord_reader() is not None
-    first = [frame.sum(dtype=np.int64) for frame in video]
-    monkeypatch.setitem(sys.modules, "decord", None)
-    assert [frame.sum(dtype=np.int64) for frame in video] == first
+def test_pixels_are_those_of_an_independent_reader(name):
+    decord = pytest.importorskip("decord", reason="decord has no wheel for this system")
+    reader = decord.VideoReader(str(REAL / name), num_threads=1)
+    for index, frame in enumerate(Video(REAL / name)):
+        assert np.array_equal(frame, reader.next().asnumpy()), index
