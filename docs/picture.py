@@ -13,6 +13,7 @@ from gmbench.reporting.tables import build
 
 
 def main(results: str, target: str, *metrics: str) -> None:
+    """Read records, build the table and draw it."""
     table = build(read(Path(results)), list(metrics))
     header = [text.replace(" [", "\n[").replace(" (fallback", "\n(fallback") for text in table.header]
     cells = [[c.text + (f"\n[{c.interval}]" if c.interval else "") for c in row] for row in table.body]

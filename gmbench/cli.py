@@ -255,10 +255,12 @@ def weights_list(as_json: JsonFlag = False) -> None:
 
 
 @weights_app.command("fetch")
-def weights_fetch(names: list[str]) -> None:
+def weights_fetch(names: list[str], as_json: JsonFlag = False) -> None:
     """Download files into the weights folder and verify them."""
     for name in map(_weight_name, names):
         err.print(f"{name}: {weight_files.fetch(name)}", markup=False, highlight=False)
+    if as_json:
+        _print_json([weight_files.status(name) for name in names])
 
 
 @weights_app.command("verify")

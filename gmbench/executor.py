@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import cv2
 from threadpoolctl import threadpool_limits
 
-from gmbench.errors import GmbenchError, InputError
+from gmbench.errors import InputError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -103,15 +103,22 @@ def _distributed(
     from distributed import KilledWorker, as_completed
 
     futures = {client.submit(function, task, pure=False): index for index, task in enumerate(tasks)}
+    suspects: list[int] = []
     try:
         for future in as_completed(list(futures)):
             error = future.exception()
             if isinstance(error, KilledWorker):
-                yield futures[future], error
-            elif isinstance(error, GmbenchError) or error is not None:
+                suspects.append(futures[future])
+            elif error is not None:
                 raise error
             else:
                 yield futures[future], future.result()
             future.release()
     finally:
         client.cancel(list(futures))
+    for index in sorted(suspects):  # alone: tasks that only waited beside the one that killed now succeed
+        future = client.submit(function, tasks[index], pure=False)
+        error = future.exception()
+        if error is not None and not isinstance(error, KilledWorker):
+            raise error
+        yield index, error or future.result()

@@ -92,7 +92,8 @@ def test_compare(call, results):
     assert code == 0
     assert rows["psnr"]["better"] == "near"
     assert rows["psnr"]["p"] < 0.05
-    assert rows["psnr"]["n"] == 6
+    assert rows["psnr"]["n"] == rows["psnr"]["expected"] == 6
+    assert {"method", "value", "low", "high", "protocol", "backend"} <= set(rows["psnr"])
     code, out, _ = call("compare", "near", "far", "--records", results)
     assert code == 0
     assert "psnr" in out

@@ -61,13 +61,17 @@ class Comparison:
     high: float
     p: float
     n: int
+    expected: int
     unit: str
     direction: str
+    protocol: str
+    backend: str
     better: str
 
     def as_json(self) -> dict[str, Any]:
-        """All fields, NaN as null."""
-        return {k: json_number(v) if isinstance(v, float) else v for k, v in asdict(self).items()}
+        """All fields, NaN as null; ``method`` and ``value`` as in the rows of an evaluation."""
+        fields = {"method": self.first, "value": self.difference} | asdict(self)
+        return {k: json_number(v) if isinstance(v, float) else v for k, v in fields.items()}
 
 
 SIGNIFICANCE = 0.05
@@ -136,7 +140,8 @@ def compare(records: pd.DataFrame, first: str, second: str) -> list[Comparison]:
             Comparison(
                 metric=str(key), dataset=str(dataset), first=first, second=second,
                 difference=difference.value, low=difference.low, high=difference.high,
-                p=difference.p, n=difference.n,
+                p=difference.p, n=difference.n, expected=group["clip"].nunique(),
+                protocol=str(group.iloc[0]["protocol"]), backend=str(group.iloc[0]["backend"]),
                 unit=metric.facts.unit if metric else "", direction=direction,
                 better=_better(difference, direction, first, second),
             )
