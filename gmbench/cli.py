@@ -1,21 +1,17 @@
 """The command: parse, call, print."""
 
-import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import click
-import pandas as pd
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table as Grid
 
 import gmbench
+from gmbench import terminal
 from gmbench import weights as weight_files
 from gmbench.errors import CoverageError, GmbenchError, InputError
 
@@ -28,9 +24,6 @@ app = typer.Typer(
 )
 weights_app = typer.Typer(help="Files of network weights: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
-
-out = Console(width=None if sys.stdout.isatty() else 240)
-err = Console(stderr=True)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object with 'rows'.")]
 MetricNames = Annotated[
@@ -98,8 +91,8 @@ def evaluate(
         given.methods, given.dataset, chosen, selected, rows, given.references, explicit=bool(names)
     )
     for note in (*given.warnings, *planned.warnings):
-        err.print(f"warning: {note}", style="yellow", markup=False, highlight=False)
-    with _progress("evaluating") as report:
+        terminal.err.print(f"warning: {note}", style="yellow", markup=False, highlight=False)
+    with terminal.progress("evaluating") as report:
         records = run(planned, store or default_root(), workers, scheduler, batch_size, report)
     asked: dict[str, object] = {
         "dataset": given.dataset,
@@ -109,14 +102,14 @@ def evaluate(
         "controls": rows,
     }
     merged = results.save(out_dir, records, asked)
-    tables.save(out_dir, results.only(merged, None, chosen.hash, None))
-    _print_failures(records)
+    tables.save(out_dir, results.only(merged, protocol=chosen.hash))
+    terminal.print_failures(records)
     summary = results.summary(records)
     if as_json:
-        _print_json([row.as_json() for row in summary])
+        terminal.print_json([row.as_json() for row in summary])
     else:
-        _print_summary(summary)
-        err.print(f"records and table: {out_dir}", markup=False, highlight=False)
+        terminal.print_summary(summary)
+        terminal.err.print(f"records and table: {out_dir}", markup=False, highlight=False)
     low = [row for row in summary if row.n < min_coverage * row.expected]
     if low:
         worst = min(low, key=lambda row: row.n / max(row.expected, 1))
@@ -135,12 +128,12 @@ def compare(
     as_json: JsonFlag = False,
 ) -> None:
     """Paired comparison of two methods on their common clips."""
-    from gmbench.evaluation import aggregate
+    from gmbench.evaluation import aggregate, results
     from gmbench.evaluation.records import read
 
-    found = aggregate.compare(_only(read(records), None, None, _split(metrics)), first, second)
+    found = aggregate.compare(results.only(read(records), metrics=_split(metrics)), first, second)
     if as_json:
-        _print_json([row.as_json() for row in found])
+        terminal.print_json([row.as_json() for row in found])
         return
     from gmbench.reporting.tables import number
 
@@ -149,7 +142,7 @@ def compare(
         interval = f"[{number(row.low)}, {number(row.high)}]"
         p = "n/a" if row.p != row.p else f"{row.p:.4f}"
         grid.add_row(row.metric, number(row.difference), interval, p, str(row.n), row.better or "–")
-    out.print(grid)
+    terminal.out.print(grid)
 
 
 @app.command()
@@ -162,13 +155,14 @@ def table(
     as_json: JsonFlag = False,
 ) -> None:
     """Comparison table from records; best values are bold only where a paired test supports it."""
-    from gmbench.evaluation import aggregate
+    from gmbench.evaluation import aggregate, results
     from gmbench.evaluation.records import read
     from gmbench.reporting.tables import build, render
 
-    chosen = _only(read(records), dataset, protocol, None)
+    chosen = results.only(read(records), dataset, protocol)
     if as_json:
-        _print_json([row.as_json() for row in aggregate.rows(_only(chosen, None, None, _split(metrics)))])
+        rows = aggregate.rows(results.only(chosen, metrics=_split(metrics)))
+        terminal.print_json([row.as_json() for row in rows])
         return
     sys.stdout.write(
         "\n".join(render(build(part, _split(metrics)), form) for _, part in chosen.groupby("dataset", sort=True))
@@ -184,12 +178,12 @@ def list_metrics(name: Annotated[str | None, typer.Argument()] = None, as_json: 
 
     chosen = registry.select([name], has_reference=True) if name else list(registry.metrics().values())
     if as_json:
-        _print_json([asdict(metric.facts) for metric in chosen])
+        terminal.print_json([asdict(metric.facts) for metric in chosen])
         return
     if name:
         for field, value in asdict(chosen[0].facts).items():
             text = ", ".join(value) if isinstance(value, tuple) else str(value)
-            out.print(f"{field + ':':<13}{text}", markup=False, highlight=False, soft_wrap=True)
+            terminal.out.print(f"{field + ':':<13}{text}", markup=False, highlight=False, soft_wrap=True)
         return
     grid = Grid("name", "", "unit", "range", "needs", "version", "default", header_style="bold")
     for metric in chosen:
@@ -197,7 +191,7 @@ def list_metrics(name: Annotated[str | None, typer.Argument()] = None, as_json: 
         needs = ", ".join(facts.needs)
         default = "yes" if facts.default else ""
         grid.add_row(facts.name, facts.arrow, facts.unit, facts.range, needs, str(facts.version), default)
-    out.print(grid)
+    terminal.out.print(grid)
 
 
 @app.command("protocols")
@@ -208,15 +202,15 @@ def list_protocols(name: Annotated[str | None, typer.Argument()] = None, as_json
     found = [protocols.load(known) for known in ([name] if name else protocols.names())]
     rows = [{"hash": item.hash, **item.model_dump()} for item in found]
     if as_json:
-        _print_json(rows)
+        terminal.print_json(rows)
     elif name:
         for field, value in rows[0].items():
-            out.print(f"{field + ':':<18}{value}", markup=False, highlight=False)
+            terminal.out.print(f"{field + ':':<18}{value}", markup=False, highlight=False)
     else:
         grid = Grid("name", "hash", "description", header_style="bold")
         for row in rows:
             grid.add_row(row["name"], row["hash"], row["description"])
-        out.print(grid)
+        terminal.out.print(grid)
 
 
 @app.command("methods")
@@ -231,13 +225,13 @@ def list_methods(as_json: JsonFlag = False) -> None:
         what = f"emotion from {card.emotion_source}" + (f"; {able}" if able else "")
         rows.append({"method": card.name, "kind": "drop-in", "what": what, "source": card.source})
     if as_json:
-        _print_json(rows)
+        terminal.print_json(rows)
         return
     grid = Grid("method", "kind", "what", "source", header_style="bold")
     for row in rows:
         grid.add_row(*row.values())
-    out.print(grid)
-    err.print("drop-in: give the method's videos with --videos NAME=DIR", markup=False)
+    terminal.out.print(grid)
+    terminal.err.print("drop-in: give the method's videos with --videos NAME=DIR", markup=False)
 
 
 @weights_app.command("list")
@@ -245,22 +239,22 @@ def weights_list(as_json: JsonFlag = False) -> None:
     """Every external file: what it is for, its size and licence, and whether it is here."""
     rows = [weight_files.status(name) for name in weight_files.manifest()]
     if as_json:
-        _print_json(rows)
+        terminal.print_json(rows)
         return
     grid = Grid("name", "status", "file", "size", "licence", "used by", header_style="bold")
     for row in rows:
         grid.add_row(row["name"], row["status"], row["file"], str(row["size"]), row["licence"], row["used_by"])
-    out.print(grid)
-    err.print(f"folder: {weight_files.folder()}", markup=False, highlight=False)
+    terminal.out.print(grid)
+    terminal.err.print(f"folder: {weight_files.folder()}", markup=False, highlight=False)
 
 
 @weights_app.command("fetch")
 def weights_fetch(names: list[str], as_json: JsonFlag = False) -> None:
     """Download files into the weights folder and verify them."""
     for name in map(_weight_name, names):
-        err.print(f"{name}: {weight_files.fetch(name)}", markup=False, highlight=False)
+        terminal.err.print(f"{name}: {weight_files.fetch(name)}", markup=False, highlight=False)
     if as_json:
-        _print_json([weight_files.status(name) for name in names])
+        terminal.print_json([weight_files.status(name) for name in names])
 
 
 @weights_app.command("verify")
@@ -268,10 +262,12 @@ def weights_verify(names: Annotated[list[str] | None, typer.Argument()] = None, 
     """Compare the files that are here with their sha256; exit with 3 if one is damaged."""
     rows = [weight_files.status(_weight_name(name)) for name in names or weight_files.manifest()]
     if as_json:
-        _print_json(rows)
+        terminal.print_json(rows)
     else:
         for row in rows:
-            out.print(f"{row['name']:<18}{row['status']:<9}{row.get('reason', '')}", markup=False, highlight=False)
+            terminal.out.print(
+                f"{row['name']:<18}{row['status']:<9}{row.get('reason', '')}", markup=False, highlight=False
+            )
     if any(row["status"] == "damaged" or (names and row["status"] == "missing") for row in rows):
         raise typer.Exit(3)
 
@@ -288,13 +284,13 @@ def userstudy(
 
     rows = study_rows(read_ratings(ratings, kind), kind)
     if as_json:
-        _print_json([row.as_json() for row in rows])
+        terminal.print_json([row.as_json() for row in rows])
         return
     grid = Grid("method", "aspect", "measure", "value", "95 % interval", "ratings", "detail", header_style="bold")
     for row in rows:
         interval = f"[{number(row.low)}, {number(row.high)}]"
         grid.add_row(row.method, row.aspect, row.measure, number(row.value), interval, str(row.n), row.detail)
-    out.print(grid)
+    terminal.out.print(grid)
 
 
 @app.command()
@@ -304,13 +300,13 @@ def doctor(as_json: JsonFlag = False) -> None:
 
     findings = examine()
     if as_json:
-        _print_json([finding.as_json() for finding in findings])
+        terminal.print_json([finding.as_json() for finding in findings])
         return
     grid = Grid("what", "state", "detail", "rules out", header_style="bold")
     for finding in findings:
         style = None if finding.state == "ok" else "yellow"
         grid.add_row(finding.what, finding.state, finding.detail, finding.rules_out, style=style)
-    out.print(grid)
+    terminal.out.print(grid)
 
 
 @app.command()
@@ -342,7 +338,7 @@ def demo(
 @app.command()
 def version() -> None:
     """Version of gmbench."""
-    out.print(gmbench.__version__, highlight=False)
+    terminal.out.print(gmbench.__version__, highlight=False)
 
 
 def main() -> None:
@@ -357,12 +353,12 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        err.print("stopped; run the same command again to go on", markup=False)
+        terminal.err.print("stopped; run the same command again to go on", markup=False)
         sys.exit(130)
     except GmbenchError as error:
         if debug:
             raise
-        err.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        terminal.err.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
 
 
@@ -376,82 +372,6 @@ def _weight_name(name: str) -> str:
     if name not in weight_files.manifest():
         raise InputError(f"unknown weights {name!r}; {closest(name, weight_files.manifest())}")
     return name
-
-
-def _only(records: pd.DataFrame, dataset: str | None, protocol: str | None, metrics: list[str] | None) -> pd.DataFrame:
-    """Records of a dataset, a protocol (name or hash) and some metrics."""
-    from gmbench.evaluation import results
-
-    return results.only(records, dataset, protocol, metrics)
-
-
-def _print_json(rows: Sequence[dict[str, Any]]) -> None:
-    sys.stdout.write(json.dumps({"rows": list(rows)}, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
-
-
-def _print_summary(summary: Sequence[Any]) -> None:
-    """One row a metric, one column a method: fits a terminal."""
-    from gmbench.reporting.tables import ordered_methods
-
-    methods = ordered_methods({row.method for row in summary})
-    keys = list(dict.fromkeys(row.metric for row in summary))
-    cells = {(row.metric, row.method): row for row in summary}
-    whole = {row.expected for row in summary}
-    caption = (
-        f"95 % intervals; {whole.pop()} clips" if len(whole) == 1 else "95 % intervals; (clips with a value/clips)"
-    )
-    grid = Grid("metric", "", "unit", header_style="bold", caption=caption, caption_justify="left")
-    grid.columns[0].no_wrap = True
-    for method in methods:
-        grid.add_column(method, justify="right")
-    for key in keys:
-        own = [cells.get((key, method)) for method in methods]
-        known = next(row for row in own if row is not None)
-        grid.add_row(key, _arrow(known.direction), known.unit, *map(_cell, own))
-    out.print(grid)
-
-
-def _cell(row: Any) -> str:
-    from gmbench.reporting.tables import number
-
-    if row is None:
-        return "–"
-    interval = f" [{number(row.low)}, {number(row.high)}]" if row.n > 1 and row.low == row.low else ""
-    share = f" ({row.n}/{row.expected})" if row.n < row.expected else ""
-    return number(row.value) + interval.replace("[", r"\[") + share
-
-
-def _arrow(direction: str) -> str:
-    from metrics.facts import ARROWS
-
-    return ARROWS[direction]
-
-
-def _print_failures(records: pd.DataFrame, shown: int = 10) -> None:
-    """One line for each clip that failed, with how many metrics it lacks."""
-    bad = records[records["status"].isin(["failed", "missing"])]
-    lines = bad.groupby(["method", "clip", "reason"], sort=True)["metric"].count()
-    for (method, clip, reason), count in list(zip(lines.index.tolist(), lines, strict=True))[:shown]:
-        err.print(f"{method}/{clip}: {count} metrics: {reason}", style="yellow", markup=False, highlight=False)
-    if len(lines) > shown:
-        err.print(f"... and {len(lines) - shown} more; all reasons are in the records", style="yellow", markup=False)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Any]:
-    """A progress bar on stderr with clips a second and time left; nothing without a terminal."""
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as progress:
-        task = progress.add_task(what, total=None, rate="")
-
-        def report(done: int, total: int) -> None:
-            speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
-            progress.update(task, completed=done, total=total, rate=f"{speed:.2f} clips/s" if speed else "")
-
-        yield report
 
 
 if __name__ == "__main__":

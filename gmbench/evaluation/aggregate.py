@@ -152,7 +152,7 @@ def compare(records: pd.DataFrame, first: str, second: str) -> list[Comparison]:
 
 def paired(group: pd.DataFrame, first: str, second: str) -> statistics.Difference | None:
     """Paired difference of two methods in the records of one metric; None if either is absent."""
-    table = group.pivot_table(index=["clip", "speaker"], columns="method", values="value", dropna=False)
+    table = group.set_index(["clip", "speaker", "method"])["value"].unstack("method")
     if first not in table or second not in table:
         return None
     speakers = [str(speaker) for _, speaker in table.index]

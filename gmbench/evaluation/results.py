@@ -44,7 +44,12 @@ def summary(table: pd.DataFrame) -> list[aggregate.Row]:
     return aggregate.rows(table)
 
 
-def only(table: pd.DataFrame, dataset: str | None, protocol: str | None, metrics: Sequence[str] | None) -> pd.DataFrame:
+def only(
+    table: pd.DataFrame,
+    dataset: str | None = None,
+    protocol: str | None = None,
+    metrics: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Records of one dataset, one protocol (name or hash) and some metrics (with or without suffix).
 
     Raises:
