@@ -101,6 +101,7 @@ def _extract(group: Group) -> Outcome:
         for track in tracks.values():
             _guard(track, outcome, track.finish)
             outcome.computed += track.computed
+            outcome.failures |= track.failures
         for pair in passes:
             pair.finish(store, outcome)
     finally:
@@ -128,6 +129,8 @@ class Track:
         if not store.has(self._video_key):
             self.missing.add(self._video_key)
         self.computed = 0
+        self.failures: dict[str, str] = {}
+        self._landmark_track: face_landmarks.LandmarkTrack | None = None
 
     def open(self) -> None:
         """Open file and detector; raises MediaError."""
@@ -140,11 +143,14 @@ class Track:
         self._previous: Frames | None = None
         self._values = {key: np.full(self.video.info.frames, np.nan) for key in self._features}
         self._known = None
-        self._landmark_track = None
         if self._detect:
             backend = face_landmarks.backend(self._group.keys.protocol.landmarks)
             self._context = backend.open(self.source.landmarks)
-            self._landmark_track = face_landmarks.LandmarkTrack(self._context.__enter__(), self.video.info.frames)
+            try:
+                detector = self._context.__enter__()
+                self._landmark_track = face_landmarks.LandmarkTrack(detector, self.video.info.frames)
+            except MediaError as error:
+                self._give_up_landmarks(error)
         elif self._cropped:
             stored = self._store.get(self._landmark_key)
             self._known = stored.arrays["points"] if stored else None
@@ -174,7 +180,10 @@ class Track:
         self._previous = frame
         points = None
         if self._landmark_track is not None:
-            points = self._landmark_track.repeat() if repeated else self._landmark_track.add(frame)
+            try:
+                points = self._landmark_track.repeat() if repeated else self._landmark_track.add(frame)
+            except MediaError as error:
+                self._give_up_landmarks(error)
         elif self._known is not None:
             points = self._known[self._read]
         view: Frames | None = frame
@@ -187,6 +196,14 @@ class Track:
             elif view is not None:
                 values[self._read] = feature.function(view)
         return view
+
+    def _give_up_landmarks(self, error: MediaError) -> None:
+        """Without landmarks the pixels can still be compared, unless the crop needs a face."""
+        if self._cropped:
+            raise error
+        self.close()
+        self.missing.discard(self._landmark_key)
+        self.failures[self._landmark_key] = str(error)
 
     def finish(self) -> None:
         """Read to the end and store what this track computed; raises MediaError."""
@@ -205,7 +222,7 @@ class Track:
 
     def close(self) -> None:
         """Close the detector."""
-        if getattr(self, "_landmark_track", None) is not None:
+        if self._landmark_track is not None:
             self._context.__exit__(None, None, None)
             self._landmark_track = None
 

@@ -37,6 +37,8 @@ SCHEMA = pa.schema(
         ("metric_version", pa.int64()),
         ("generated_sha256", pa.string()),
         ("reference_sha256", pa.string()),
+        ("generated_size", pa.string()),  # width x height of the decoded frames
+        ("reference_size", pa.string()),
     ]
 )
 ORDER = ["dataset", "protocol_hash", "method", "clip", "metric"]

@@ -98,7 +98,18 @@ def _record(plan: Plan, clip: PlannedClip, data: ClipData, metric: Metric) -> di
         "metric_version": metric.facts.version,
         "generated_sha256": clip.generated.video_sha256,
         "reference_sha256": clip.reference.video_sha256 if clip.reference else "",
+        "generated_size": _size(data.generated),
+        "reference_size": _size(data.reference) if data.has_reference else "",
     }
+
+
+def _size(side: Side) -> str:
+    """``width x height`` of a side, empty where it cannot be read."""
+    try:
+        _, height, width = side.size
+    except Unscored:
+        return ""
+    return f"{width}x{height}"
 
 
 def _others(clip: str, references: dict[str, Side]) -> tuple[Side, ...]:

@@ -83,6 +83,8 @@ def test_unreadable_file(pair, content, reason, side):
     assert reason in bad.loc["psnr", "reason"]
     if side == "real":
         assert bad.loc["div", "status"] == "ok"  # the generated clip itself is sound
+    sizes = bad.loc["psnr", ["generated_size", "reference_size"]].tolist()
+    assert sizes == (["", "128x128"] if side == "ours" else ["128x128", ""])
     others_are_unharmed(table)
 
 
@@ -154,6 +156,7 @@ def test_different_sizes_are_resized_to_the_reference(pair):
     table = score(pair)
     big = only(table, "big")
     assert (big["status"].drop("ba_m2a") == "ok").all()
+    assert big.loc["psnr", ["generated_size", "reference_size"]].tolist() == ["192x192", "128x128"]
     assert big.loc["psnr", "value"] > 25
     assert big.loc["m_nlmd", "value"] == pytest.approx(0.0, abs=1e-6)  # landmarks are scaled as well
 
@@ -198,6 +201,20 @@ def test_lost_faces_are_left_out_and_counted(pair):
     assert none.loc["m_nlmd", "status"] == none.loc["div", "status"] == "failed"
     assert "no face found in 60 frames" in none.loc["m_nlmd", "reason"]
     assert none.loc["psnr", "status"] == "ok"
+    others_are_unharmed(table)
+
+
+@pytest.mark.parametrize("broken", ["absent", "short"])
+def test_without_landmarks_the_pixels_are_still_compared(pair, broken):
+    add(pair, "bad")
+    shutil.copy(pair / "ours" / "000.mp4", pair / "ours" / "bad.mp4")
+    if broken == "short":
+        np.savez(pair / "ours" / "bad.landmarks.npz", points=np.ones((7, 68, 2)), detector="sketch")
+    table = score(pair)
+    bad = only(table, "bad")
+    assert bad.loc[["psnr", "ssim"], "status"].tolist() == ["ok", "ok"]
+    assert bad.loc[["m_nlmd", "div", "ba_m2a"], "status"].tolist() == ["failed"] * 3
+    assert (".landmarks.npz" if broken == "absent" else "7 rows") in bad.loc["m_nlmd", "reason"]
     others_are_unharmed(table)
 
 

@@ -20,7 +20,7 @@ def rows(method, metric, values, **changes):
         "method": method, "dataset": "d", "speaker": "", "emotion": "", "metric": metric, "status": "ok", "reason": "",
         "flags": "", "frames_used": 10, "frames_expected": 10, "protocol": "full", "protocol_hash": "h",
         "backend": "official", "weights_sha256": "", "metric_name": metric.split("_fb:")[0], "metric_version": 1,
-        "generated_sha256": "", "reference_sha256": "",
+        "generated_sha256": "", "reference_sha256": "", "generated_size": "", "reference_size": "",
     }  # fmt: skip
     return [base | {"clip": f"c{i:02d}", "value": v} | changes for i, v in enumerate(values)]
 
