@@ -71,8 +71,8 @@ def evaluate(
     as_json: JsonFlag = False,
 ) -> None:
     """Compare folders of generated videos with real ones."""
+    from gmbench.evaluation import aggregate, inputs, plan, registry, results
     from gmbench.evaluation import controls as control_rows
-    from gmbench.evaluation import inputs, plan, registry, results
     from gmbench.evaluation import protocol as protocols
     from gmbench.evaluation.run import evaluate as run
     from gmbench.reporting import tables
@@ -104,7 +104,7 @@ def evaluate(
     merged = results.save(out_dir, records, asked)
     tables.save(out_dir, results.only(merged, protocol=chosen.hash))
     terminal.print_failures(records)
-    summary = results.summary(records)
+    summary = aggregate.rows(records)
     if as_json:
         terminal.print_json([row.as_json() for row in summary])
     else:

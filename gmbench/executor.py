@@ -23,7 +23,8 @@ WORKER_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": _KEPT,
 }
 """Environment of a worker: one thread, since threads inside a process fight with the processes; and freed
-memory is kept, since dask's default returns it after every frame, which cost 1.6 times the time here."""
+memory is kept. dask's defaults return it after every frame; with dask's sampling profiler, which is switched off
+below, that cost 1.6 times the time here."""
 
 
 def run(

@@ -141,11 +141,12 @@ class Video:
         self._pts = pts
         steps = np.diff(pts)
         variable = bool(len(steps) > 1 and steps.max() != steps.min())
-        declared = Fraction(stream.duration or 0) - (end - pts[0])
-        if declared * step > 3 and declared > Fraction(1, 50) * stream.duration:  # type: ignore[operator]
+        seconds = float((end - pts[0]) * step) / FPS
+        declared = float((stream.duration or 0) * step) / FPS
+        if declared - seconds > max(3 / FPS, declared / 50):
             raise MediaError(
-                f"{self.path}: truncated, time stamps end after {float((end - pts[0]) * step) / FPS:.2f} s of "
-                f"{float(stream.duration * step) / FPS:.2f} s; copy or download the file again"  # type: ignore[operator]
+                f"{self.path}: truncated, time stamps end after {seconds:.2f} s of {declared:.2f} s; "
+                "copy or download the file again"
             )
         context = stream.codec_context
         container.seek(0)
@@ -153,7 +154,6 @@ class Video:
         if first is None:
             raise MediaError(f"{self.path}: no frame can be decoded; replace or re-encode the file")
         picture = _to_rgb(first)
-        seconds = float((end - pts[0]) * step) / FPS
         self.info = VideoInfo(
             frames=total,
             height=picture.shape[0],

@@ -61,7 +61,6 @@ class Outcome:
 
     name: str
     failures: dict[str, str] = field(default_factory=dict)
-    computed: int = 0
 
 
 def extract_group(group: Group) -> Outcome:
@@ -100,7 +99,6 @@ def _extract(group: Group) -> Outcome:
                 pair.step(step, outcome)
         for track in tracks.values():
             _guard(track, outcome, track.finish)
-            outcome.computed += track.computed
             outcome.failures |= track.failures
         for pair in passes:
             pair.finish(store, outcome)
@@ -128,7 +126,6 @@ class Track:
         self.missing = {*self._features, *([self._landmark_key] if self._detect else [])}
         if not store.has(self._video_key):
             self.missing.add(self._video_key)
-        self.computed = 0
         self.failures: dict[str, str] = {}
         self._landmark_track: face_landmarks.LandmarkTrack | None = None
 
@@ -216,7 +213,6 @@ class Track:
         for key, values in self._values.items():
             put(key, {"values": values})
         put(self._video_key, {"size": np.array([info.frames, info.height, info.width], np.int64)}, _facts(info))
-        self.computed = len(self.missing)
         self.missing = set()
         self.close()
 
@@ -268,7 +264,6 @@ class PairPass:
             return
         for key, values in zip(self.wanted, self._values, strict=True):
             store.put(key, {"values": values})
-        outcome.computed += len(self.wanted)
 
 
 def _missing_pairs(group: Group, store: Store) -> list[tuple[Source, Source, dict[str, PairFeature]]]:
@@ -320,7 +315,6 @@ def _extract_audio(source: Source, group: Group, store: Store, outcome: Outcome)
             "samples": np.array([len(audio)], np.int64),
         },
     )
-    outcome.computed += 1
 
 
 def resize(frame: Frames, height: int, width: int) -> Frames:

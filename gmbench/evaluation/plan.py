@@ -59,12 +59,12 @@ class Plan:
     def groups(self, store: Path, batch: int) -> list[Group]:
         """The work, one group a reference; a clip without reference is a group of its own."""
         needs = {need for metric in self.metrics for need in metric.facts.needs}
-        gathered: dict[tuple[str, str], list[PlannedClip]] = {}
+        gathered: dict[tuple[str, bool, str], list[PlannedClip]] = {}
         for clip in self.clips:
             reference = _usable(clip.reference)
             target = self.keys.identity(reference or clip.generated)
             apart = clip.generated.picture if self.protocol.pairing != "index" else ""
-            gathered.setdefault((target, apart), []).append(clip)
+            gathered.setdefault((target, reference is None, apart), []).append(clip)
         return [
             Group(
                 name=clips[0].clip,
@@ -112,7 +112,8 @@ class Hasher:
             return Source(problem=str(error))
         source = Source(video=clip.video, video_sha256=digest)
         if self.wants_landmarks and clip.landmarks is not None:
-            source = replace(source, landmarks=clip.landmarks, landmarks_sha256=self._digest(clip.landmarks))
+            known = self._digest(clip.landmarks) if clip.landmarks.is_file() else "absent"  # the reader says so
+            source = replace(source, landmarks=clip.landmarks, landmarks_sha256=known)
         return self._with_audio(source, clip, reference) if self.wants_audio else source
 
     def _with_audio(self, source: Source, clip: Clip, reference: Source | None) -> Source:
@@ -223,8 +224,9 @@ def _with_weights(
 def _detector(protocol: Protocol, planned: list[PlannedClip]) -> str:
     if protocol.landmarks != "sidecar":
         return protocol.landmarks
-    sides = [side for clip in planned for side in (clip.generated, clip.reference) if side and side.landmarks]
-    found = {face_landmarks.sidecar_detector(side.landmarks) for side in sides}
+    sides = [side for clip in planned for side in (clip.generated, clip.reference) if side is not None]
+    files = {side.landmarks for side in sides if side.landmarks is not None}
+    found = {name for name in map(face_landmarks.sidecar_detector, files) if name is not None}
     if len(found) > 1:
         raise InputError(
             f"landmark files come from different detectors ({', '.join(sorted(found))}); "

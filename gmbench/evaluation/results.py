@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from gmbench.errors import InputError, MixedColumnError, StoreError
-from gmbench.evaluation import aggregate, records
+from gmbench.evaluation import records
 from gmbench.names import closest
 from gmbench.provenance import describe
 from gmbench.store import write_atomically
@@ -37,11 +37,6 @@ def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object]) -> pd.Da
     text = json.dumps(describe(arguments), indent=1, ensure_ascii=False) + "\n"
     write_atomically(folder / PROVENANCE, text.encode())
     return merged
-
-
-def summary(table: pd.DataFrame) -> list[aggregate.Row]:
-    """Rows of the run's own records."""
-    return aggregate.rows(table)
 
 
 def only(

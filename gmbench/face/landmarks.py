@@ -6,6 +6,7 @@ caller keeps the largest. Backends: MediaPipe Face Landmarker, FAN 2D-68, and la
 
 import contextlib
 import os
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from gmbench.media import FPS
 BLENDSHAPES = 52
 BACKENDS = ("mediapipe", "fan", "sidecar")
 SIDECAR_SUFFIX = ".landmarks.npz"
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class Sidecar:
             with np.load(path, allow_pickle=False) as file:
                 self._points = np.asarray(file["points"], np.float64)
                 self._matrices = np.asarray(file["matrices"], np.float64) if "matrices" in file else None
-        except (OSError, ValueError, KeyError) as error:
+        except _UNREADABLE as error:
             raise MediaError(f"{path}: expected an .npz with an array 'points' (T, 68, 2) ({error})") from error
         if self._points.ndim != 3 or self._points.shape[1:] != (68, 2):
             raise MediaError(f"{path}: expected points (T, 68, 2), got {self._points.shape}")
@@ -169,15 +171,13 @@ class Sidecar:
         return [Face(points, None if self._matrices is None else self._matrices[index])]
 
 
-def sidecar_detector(path: Path | None) -> str:
-    """Name of the detector that a sidecar file states, ``sidecar`` where it states none."""
-    if path is None:
-        return "sidecar"
+def sidecar_detector(path: Path) -> str | None:
+    """Name of the detector that a sidecar file states, ``sidecar`` where it states none; None if unreadable."""
     try:
         with np.load(path, allow_pickle=False) as file:
             return str(file["detector"]) if "detector" in file else "sidecar"
-    except (OSError, ValueError):
-        return "sidecar"
+    except _UNREADABLE:
+        return None
 
 
 @contextlib.contextmanager

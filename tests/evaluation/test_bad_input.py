@@ -15,7 +15,7 @@ import pytest
 from gmbench import clips
 from gmbench.corpus.sketch import draw_clip, write_sketch
 from gmbench.errors import InputError, StoreError
-from gmbench.evaluation import inputs, plan, registry, results
+from gmbench.evaluation import aggregate, inputs, plan, registry, results
 from gmbench.evaluation.run import evaluate
 from gmbench.media import Video, write_video
 from tests.evaluation import helpers, killer
@@ -88,6 +88,17 @@ def test_unreadable_file(pair, content, reason, side):
     others_are_unharmed(table)
 
 
+def test_a_copy_of_anothers_reference_without_one_of_its_own(pair):
+    """The unusable reference must not take along the clip whose reference shows the same picture."""
+    for suffix in SUFFIXES:
+        shutil.copy(pair / "real" / f"000{suffix}", pair / "ours" / f"00{suffix}")  # sorted first
+    (pair / "real" / "00.mp4").write_bytes(b"")
+    table = score(pair)
+    assert only(table, "00").loc["psnr", "status"] == "failed"
+    assert only(table, "00").loc["div", "status"] == "ok"
+    others_are_unharmed(table)
+
+
 def test_truncated_file(pair):
     whole = (pair / "ours" / "000.mp4").read_bytes()
     add(pair, "bad", whole[: len(whole) // 2])
@@ -101,7 +112,7 @@ def test_missing_clip_counts_in_coverage(pair):
     add(pair, "bad")
     table = score(pair)
     assert set(only(table, "bad")["status"]) == {"missing"}
-    rows = {row.metric: row for row in results.summary(table)}
+    rows = {row.metric: row for row in aggregate.rows(table)}
     assert (rows["psnr"].n, rows["psnr"].expected) == (2, 3)
 
 
@@ -204,17 +215,20 @@ def test_lost_faces_are_left_out_and_counted(pair):
     others_are_unharmed(table)
 
 
-@pytest.mark.parametrize("broken", ["absent", "short"])
+@pytest.mark.parametrize("broken", ["absent", "short", "cut", "empty"])
 def test_without_landmarks_the_pixels_are_still_compared(pair, broken):
     add(pair, "bad")
     shutil.copy(pair / "ours" / "000.mp4", pair / "ours" / "bad.mp4")
     if broken == "short":
         np.savez(pair / "ours" / "bad.landmarks.npz", points=np.ones((7, 68, 2)), detector="sketch")
+    if broken in ("cut", "empty"):
+        whole = (pair / "ours" / "000.landmarks.npz").read_bytes()
+        (pair / "ours" / "bad.landmarks.npz").write_bytes(whole[: 900 if broken == "cut" else 0])
     table = score(pair)
     bad = only(table, "bad")
     assert bad.loc[["psnr", "ssim"], "status"].tolist() == ["ok", "ok"]
     assert bad.loc[["m_nlmd", "div", "ba_m2a"], "status"].tolist() == ["failed"] * 3
-    assert (".landmarks.npz" if broken == "absent" else "7 rows") in bad.loc["m_nlmd", "reason"]
+    assert ("7 rows" if broken == "short" else ".landmarks.npz") in bad.loc["m_nlmd", "reason"]
     others_are_unharmed(table)
 
 
@@ -260,6 +274,7 @@ def test_tables_of_pairs(pair):
         "a,x,ours/000.mp4,real/000.mp4,ours/000.landmarks.npz,real/000.landmarks.npz,s1\n"
         "b,x,ours/001.mp4,real/000.mp4,ours/001.landmarks.npz,real/000.landmarks.npz,s1\n"
         "a,y,ours/gone.mp4,real/001.mp4,,,s2\n"
+        "a,z,ours/000.mp4,real/000.mp4,ours/gone.npz,real/000.landmarks.npz,s2\n"
     )
     given = inputs.gather([], pairs=table)
     planned = plan.make_plan(given.methods, "x", helpers.protocol(), registry.select(["psnr", "m_nlmd"], True))
@@ -268,6 +283,8 @@ def test_tables_of_pairs(pair):
     assert records.loc[("b", "x", "m_nlmd"), "status"] == "ok"
     assert records.loc[("a", "y", "psnr"), "status"] == "missing"
     assert "gone.mp4: no such file" in records.loc[("a", "y", "psnr"), "reason"]
+    assert records.loc[("a", "z", "psnr"), "status"] == "ok"
+    assert "gone.npz" in records.loc[("a", "z", "m_nlmd"), "reason"]
     table.write_text("clip,video\nx,y\n")
     with pytest.raises(InputError, match="column generated is missing"):
         clips.read_pairs(table)
