@@ -264,6 +264,20 @@ def write_video(
         partial.unlink(missing_ok=True)
 
 
+def write_audio(path: str | os.PathLike[str], audio: Audio) -> None:
+    """Write 16 kHz mono audio as AAC into an M4A, or uncompressed where the name ends in ``.wav``; whole or not at all."""
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    wave = path.suffix.lower() == ".wav"
+    try:
+        with av.open(str(partial), "w", format="wav" if wave else "ipod") as container:
+            stream = container.add_stream("pcm_s16le" if wave else "aac", rate=SAMPLE_RATE, layout="mono")
+            _write_audio(container, stream, audio)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def _write_audio(container: Any, stream: Any, audio: Audio) -> None:
     for start in range(0, len(audio), 1024):
         chunk = np.ascontiguousarray(audio[None, start : start + 1024])

@@ -235,7 +235,7 @@ def _add_mouth(mesh: Mesh) -> None:
     lips = mesh.vertices[rim]
     middle = lips.mean(axis=0)
     spread = lips - middle
-    away = np.clip(spread[:, 1:2] / 0.02, -1, 1) * [0.0, 1.0, 0.0]
+    away = np.sign(np.sin(-2 * np.pi * np.arange(len(rim)) / len(rim)).round(9))[:, None] * [0.0, 1.0, 0.0]
     rings = [
         lips + [0.0, 0.0, -0.3],
         lips * [1.04, 1.0, 1.0] + 1.3 * away + [0.0, 0.0, -0.75],
