@@ -1,0 +1,1 @@
+"""Datasets: one reader each, their splits, and a check of what is there."""

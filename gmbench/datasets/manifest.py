@@ -1,0 +1,85 @@
+"""The manifest: one row a clip, the same columns for every dataset."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import pandas as pd
+
+from gmbench.errors import InputError
+
+TRAIN, TEST, HELD_OUT, OTHER = "train", "test", "held_out", "other"
+"""``held_out``: kept from training without being tested; ``other``: outside of the protocol."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One clip of a dataset.
+
+    Attributes:
+        clip_id: ``<dataset>/<speaker>/<emotion>/<level>/<sentence>``.
+        emotion: a name of the emotion order, or empty.
+        level: intensity 1 to 3, 0 where there is none.
+        video_path, audio_path: below the dataset's root; the audio is empty where it is inside the video.
+        first_frame, n_frames: part of the video at 25 fps; n_frames 0 means to its end.
+        split: train, test, held_out or other.
+    """
+
+    clip_id: str
+    dataset: str
+    speaker: str
+    emotion: str
+    level: int
+    sentence: str
+    video_path: str
+    audio_path: str
+    first_frame: int = 0
+    n_frames: int = 0
+    split: str = TRAIN
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file that is missing or cannot be used, and why."""
+
+    path: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a reader found below a root."""
+
+    rows: list[Row]
+    problems: list[Problem]
+
+
+def clip_id(dataset: str, speaker: str, emotion: str, level: int, sentence: str) -> str:
+    """The name of a clip everywhere."""
+    return f"{dataset}/{speaker}/{emotion or 'none'}/{level}/{sentence}"
+
+
+def write(rows: Iterable[Row], path: Path) -> None:
+    """Write a manifest as Parquet, ordered by clip."""
+    ordered = sorted(rows, key=lambda row: row.clip_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = [field.name for field in fields(Row)]
+    pd.DataFrame([asdict(row) for row in ordered], columns=columns).to_parquet(path, index=False)
+
+
+def read(path: Path) -> list[Row]:
+    """Read a manifest; raises InputError where it is missing or has other columns."""
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no readable manifest ({error}); run the ingest stage") from error
+    expected = [field.name for field in fields(Row)]
+    if list(table.columns) != expected:
+        raise InputError(f"{path}: expected columns {', '.join(expected)}, got {', '.join(map(str, table.columns))}")
+    return [Row(**record) for record in table.to_dict("records")]  # type: ignore[misc]
+
+
+def with_split(row: Row, split: str) -> Row:
+    """The row in another split."""
+    return replace(row, split=split)

@@ -1,0 +1,265 @@
+"""Readers: from a folder in a dataset's own layout to rows and problems. Nothing is fetched; the user obtains the data."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gmbench.clips import find_clips
+from gmbench.corpus.lexicon import EMOTIONS
+from gmbench.datasets import splits
+from gmbench.datasets.manifest import TEST, TRAIN, Found, Problem, Row, clip_id
+from gmbench.errors import GmbenchError, InputError
+from gmbench.media import VIDEO_SUFFIXES, Video
+
+_MEAD = re.compile(r"^[MW]\d{3}$")
+_CREMA = re.compile(r"^(\d{4})_([A-Z]{3})_([A-Z]{3})_(LO|MD|HI|XX|X)$")
+_HDTF = re.compile(r"^((?:RD|WDA|WRA).*)_(\d+)$")
+_VOX_SPEAKER = re.compile(r"^id\d{5}$")
+CREMA_EMOTIONS = {"ANG": "angry", "DIS": "disgusted", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
+CREMA_SENTENCES = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")
+CREMA_LEVELS = {"XX": 0, "X": 0, "LO": 1, "MD": 2, "HI": 3}
+MEAD_CODES = {emotion[:3]: emotion for emotion in EMOTIONS}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset: how to read it, and whom to ask for it.
+
+    Attributes:
+        emotions: its labels in gmbench's order; empty for unlabelled ones.
+        crop: default side of crops in pixels.
+        obtain: where the user gets it, with the terms.
+    """
+
+    name: str
+    read: Callable[[Path, str], Found]
+    emotions: tuple[str, ...]
+    crop: int
+    obtain: str
+
+
+def read(name: str, root: Path) -> Found:
+    """Rows and problems of a dataset below a root.
+
+    Raises:
+        InputError: unknown dataset, or no folder there; the message says whom to ask.
+    """
+    kind = dataset(name)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder. {kind.obtain}")
+    found = kind.read(root, name)
+    if not found.rows and not found.problems:
+        raise InputError(f"{root}: nothing in the layout of {name}. {kind.obtain}")
+    return found
+
+
+def dataset(name: str) -> Dataset:
+    """The dataset of a name; raises InputError with the known names."""
+    if name not in DATASETS:
+        raise InputError(f"unknown dataset {name!r}; expected one of {', '.join(DATASETS)}")
+    return DATASETS[name]
+
+
+def recognise(root: Path) -> str:
+    """The dataset whose layout a folder has; ``folder`` where none fits."""
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder")
+    if (root / "truth" / "clips.parquet").exists():
+        return "synth"
+    children = {path.name for path in root.iterdir()}
+    if any(_MEAD.match(name) for name in children):
+        return "mead"
+    if children & {"VideoFlash", "AudioWAV"}:
+        return "crema_d"
+    if children & {"dev", "test", "mp4"} and any(_vox_videos(root)):
+        return "voxceleb2"
+    stems = [path.stem for path in root.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
+    if any(_HDTF.match(stem) for stem in stems):
+        return "hdtf"
+    return "lsp" if any(re.match(r"^lsp\d$", stem) for stem in stems) else "folder"
+
+
+def parse_mead(relative: str) -> tuple[str, str, int, str]:
+    """``<id>/video/front/<emotion>/level_<L>/<NNN>.mp4`` to speaker, emotion, level, number; InputError otherwise."""
+    parts = Path(relative).with_suffix("").parts
+    good = len(parts) == 6 and _MEAD.match(parts[0]) and parts[1:3] == ("video", "front")
+    if not good or parts[3] not in EMOTIONS or not re.match(r"^level_[123]$", parts[4]) or not re.match(r"^\d{3}$", parts[5]):
+        raise InputError(f"{relative}: expected <id>/video/front/<emotion>/level_<1-3>/<NNN>.mp4")
+    level = int(parts[4][-1])
+    if parts[3] == "neutral" and level != 1:
+        raise InputError(f"{relative}: neutral exists at level 1 only")
+    return parts[0], parts[3], level, parts[5]
+
+
+def parse_mead_flat(name: str) -> tuple[str, str, int, str]:
+    """``M003_ang_3_026`` to speaker, emotion, level, number; InputError otherwise."""
+    match = re.match(r"^([MW]\d{3})_([a-z]{3})_([123])_(\d{3})$", name)
+    if match is None or match[2] not in MEAD_CODES:
+        raise InputError(f"{name}: expected <id>_<code>_<level>_<NNN> with a code of {', '.join(MEAD_CODES)}")
+    return match[1], MEAD_CODES[match[2]], int(match[3]), match[4]
+
+
+def parse_crema(stem: str) -> tuple[str, str, str, int]:
+    """``1001_DFA_ANG_XX`` to actor, sentence, emotion, level (0 for XX); InputError otherwise."""
+    match = _CREMA.match(stem)
+    if match is None or match[2] not in CREMA_SENTENCES or match[3] not in CREMA_EMOTIONS:
+        raise InputError(f"{stem}: expected <actor>_<sentence>_<emotion>_<level>, such as 1001_DFA_ANG_XX")
+    return match[1], match[2], CREMA_EMOTIONS[match[3]], CREMA_LEVELS[match[4]]
+
+
+def _mead(root: Path, name: str) -> Found:
+    found = Found([], [])
+    for path in sorted(root.glob("*/video/front/*/*/*")):
+        relative = path.relative_to(root).as_posix()
+        if path.suffix.lower() not in VIDEO_SUFFIXES:
+            continue
+        try:
+            speaker, emotion, level, number = parse_mead(relative)
+        except InputError as error:
+            found.problems.append(Problem(relative, "name", str(error)))
+            continue
+        audio = f"{speaker}/audio/{emotion}/level_{level}/{number}.m4a"
+        if not (root / audio).exists():
+            found.problems.append(Problem(audio, "missing", f"no sound for {relative}"))
+            continue
+        identifier = clip_id(name, speaker, emotion, level, number)
+        found.rows.append(Row(identifier, name, speaker, emotion, level, number, relative, audio))
+    rows = splits.mead_eat(found.rows) if name == "mead" else splits.last_sentences(found.rows, {}, 1)
+    return Found(rows, found.problems)
+
+
+def _crema(root: Path, name: str) -> Found:
+    found = Found([], [])
+    for path in sorted(root.glob("VideoFlash/*")):
+        relative = path.relative_to(root).as_posix()
+        try:
+            actor, sentence, emotion, level = parse_crema(path.stem)
+        except InputError as error:
+            found.problems.append(Problem(relative, "name", str(error)))
+            continue
+        audio = f"AudioWAV/{path.stem}.wav"
+        if not (root / audio).exists():
+            found.problems.append(Problem(audio, "missing", f"no sound for {relative}"))
+            continue
+        take = f"{sentence}-{path.stem.rsplit('_', 1)[1]}"
+        identifier = clip_id(name, actor, emotion, level, take)
+        found.rows.append(Row(identifier, name, actor, emotion, level, take, relative, audio))
+    return Found(splits.crema(found.rows, _sexes(root / "VideoDemographics.csv")), found.problems)
+
+
+def _sexes(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row.get("ActorID", ""): row.get("Sex", "") for row in csv.DictReader(file)}
+
+
+def _sequences(root: Path, name: str) -> Found:
+    """Long videos of one person each: the first 80 % of the frames train, the rest tests."""
+    found = Found([], [])
+    for path in sorted(p for p in root.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES):
+        audio = path.with_suffix(".wav")
+        try:
+            frames = Video(path).info.frames
+        except GmbenchError as error:
+            found.problems.append(Problem(path.name, "corrupt", str(error)))
+            continue
+        cut = int(frames * splits.SEQUENCE_TRAIN_SHARE)
+        for split, first, count in ((TRAIN, 0, cut), (TEST, cut, frames - cut)):
+            identifier = clip_id(name, path.stem, "neutral", 0, split)
+            sound = audio.name if audio.exists() else ""
+            found.rows.append(
+                Row(identifier, name, path.stem, "neutral", 0, split, path.name, sound, first, count, split)
+            )
+    return found
+
+
+def _hdtf(root: Path, name: str) -> Found:
+    found = Found([], [])
+    for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES):
+        relative = path.relative_to(root).as_posix()
+        match = _HDTF.match(path.stem)
+        if match is None:
+            found.problems.append(Problem(relative, "name", "expected <RD|WDA|WRA>..._<index>.mp4"))
+            continue
+        sound = path.with_suffix(".wav")
+        audio = sound.relative_to(root).as_posix() if sound.exists() else ""
+        identifier = clip_id(name, match[1], "neutral", 0, match[2])
+        found.rows.append(Row(identifier, name, match[1], "neutral", 0, match[2], relative, audio))
+    return Found(splits.last_sentences(found.rows, {}, 1), found.problems)
+
+
+def _vox_videos(root: Path) -> Iterator[Path]:
+    for pattern in ("mp4/id*/*/*.mp4", "*/mp4/id*/*/*.mp4"):
+        yield from root.glob(pattern)
+
+
+def _voxceleb2(root: Path, name: str) -> Found:
+    found = Found([], [])
+    for path in sorted(_vox_videos(root)):
+        relative = path.relative_to(root)
+        speaker, video, stem = path.parts[-3], path.parts[-2], path.stem
+        if not _VOX_SPEAKER.match(speaker) or not re.match(r"^\d{5}$", stem):
+            found.problems.append(Problem(relative.as_posix(), "name", "expected mp4/id<5 digits>/<video>/<5 digits>.mp4"))
+            continue
+        base = relative.parts[: -4]
+        audio = Path(*base, "aac", speaker, video, f"{stem}.m4a")
+        if not (root / audio).exists():
+            found.problems.append(Problem(audio.as_posix(), "missing", f"no sound for {relative.as_posix()}"))
+            continue
+        sentence = f"{video}-{stem}"
+        split = TEST if "test" in base else TRAIN
+        identifier = clip_id(name, speaker, "", 0, sentence)
+        found.rows.append(
+            Row(identifier, name, speaker, "", 0, sentence, relative.as_posix(), audio.as_posix(), split=split)
+        )
+    return found
+
+
+def _folder(root: Path, name: str) -> Found:
+    """Any videos: the first folder, or the file's own name, is the speaker; all are test clips."""
+    found = Found([], [])
+    for clip, item in find_clips(root).items():
+        if item.video is None:
+            found.problems.append(Problem(clip, "missing", "sound without a video of that name"))
+            continue
+        speaker = item.speaker or clip
+        sentence = clip.replace("/", "-")
+        audio = item.audio.relative_to(root).as_posix() if item.audio else ""
+        identifier = clip_id(name, speaker, "", 0, sentence)
+        found.rows.append(
+            Row(identifier, name, speaker, "", 0, sentence, item.video.relative_to(root).as_posix(), audio, split=TEST)
+        )
+    return found
+
+
+DATASETS = {
+    item.name: item
+    for item in (
+        Dataset("synth", _mead, EMOTIONS, 128, "Make it with 'gmbench corpus make'."),
+        Dataset("pretraining", _voxceleb2, (), 128, "Make it with 'gmbench corpus make'."),
+        Dataset(
+            "mead", _mead, EMOTIONS, 512,
+            "MEAD is given for research by its project (wywu.github.io/projects/MEAD): ask there; gmbench never fetches it.",
+        ),
+        Dataset(
+            "crema_d", _crema, tuple(CREMA_EMOTIONS.values()), 256,
+            "CREMA-D (Open Database License) is at github.com/CheyneyComputerScience/CREMA-D; its project asks users to register.",
+        ),
+        Dataset(
+            "lsp", _sequences, (), 512,
+            "The target videos belong to the Live Speech Portraits project: ask there, name them lsp1 to lsp5.",
+        ),
+        Dataset(
+            "hdtf", _hdtf, (), 512,
+            "HDTF publishes lists of videos (github.com/MRzzm/HDTF, CC BY 4.0); the videos are fetched by the user.",
+        ),
+        Dataset(
+            "voxceleb2", _voxceleb2, (), 256,
+            "VoxCeleb2 is requested from the VoxCeleb project (robots.ox.ac.uk/~vgg/data/voxceleb).",
+        ),
+        Dataset("folder", _folder, (), 256, "Put videos into the folder, in one folder a speaker if you like."),
+    )
+}  # fmt: skip
