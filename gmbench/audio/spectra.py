@@ -1,0 +1,87 @@
+"""Spectral features of 16 kHz sound: mel spectrograms and the MFCC that SyncNet was trained on."""
+
+import functools
+
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import dct
+
+from gmbench.media import FPS, SAMPLE_RATE, Audio
+
+MEL_BANDS = 80
+MEL_HOP = 200
+MEL_COLUMNS_PER_FRAME = SAMPLE_RATE / MEL_HOP / FPS
+LOGMEL_HOP = 320
+MFCC_COEFFICIENTS = 13
+
+
+def mel_spectrogram(audio: Audio) -> NDArray[np.float32]:
+    """Mel spectrogram (80, columns) at 80 columns a second, in [-4, 4].
+
+    n_fft 800, hop 200, 55 to 7600 Hz, pre-emphasis 0.97, dB less 20, floor -100 dB. Source: Wav2Lip's settings, which
+    FlowVQTalker and EDTalk share.
+    """
+    signal = np.asarray(audio, np.float64) / 32768.0
+    emphasised = np.append(signal[:1], signal[1:] - 0.97 * signal[:-1])
+    spectrum = np.abs(librosa.stft(emphasised, n_fft=800, hop_length=MEL_HOP, win_length=800))
+    bands = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=800, n_mels=MEL_BANDS, fmin=55, fmax=7600) @ spectrum
+    level = 20 * np.log10(np.maximum(bands, 1e-5)) - 20.0
+    return np.asarray(np.clip(8.0 * (level + 100.0) / 100.0 - 4.0, -4.0, 4.0), np.float32)
+
+
+def mel_windows(mel: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """(T, 80, 16) window of each video frame: 16 columns from column round(3.2 t); the last column repeats at the end."""
+    starts = np.round(MEL_COLUMNS_PER_FRAME * np.arange(frames)).astype(int)
+    columns = np.minimum(starts[:, None] + np.arange(16), mel.shape[1] - 1)
+    return np.asarray(mel[:, columns].transpose(1, 0, 2))
+
+
+def logmel(audio: Audio) -> NDArray[np.float32]:
+    """Log-mel features (L, 80) at 50 Hz, L = floor((n - 80) / 320) as HuBERT's; mean 0 and variance 1 a band.
+
+    80 bands 0 to 8 kHz, FFT 1024, window 800, hop 320, log(1e-5 + x).
+    """
+    signal = np.asarray(audio, np.float64) / 32768.0
+    count = max(0, (len(signal) - 80) // LOGMEL_HOP)
+    power = np.abs(librosa.stft(signal, n_fft=1024, hop_length=LOGMEL_HOP, win_length=800)) ** 2
+    bands = np.log(1e-5 + librosa.filters.mel(sr=SAMPLE_RATE, n_fft=1024, n_mels=MEL_BANDS, fmin=0, fmax=8000) @ power)
+    features = bands.T[:count]
+    return np.asarray((features - features.mean(axis=0)) / (features.std(axis=0) + 1e-5), np.float32)
+
+
+def syncnet_mfcc(audio: Audio) -> NDArray[np.float64]:
+    """MFCC (columns, 13) of int16 samples, not scaled to 1, as SyncNet reads them.
+
+    python_speech_features' defaults: pre-emphasis 0.97, rectangular windows of 400 samples every 160 (the last padded with
+    zeros), FFT 512, 26 mel bands, log energy, orthonormal DCT-II, lifter 22, the first coefficient replaced by the log
+    of the frame's energy.
+    """
+    signal = np.asarray(audio, np.float64)
+    emphasised = np.append(signal[:1], signal[1:] - 0.97 * signal[:-1])
+    columns = 1 if len(signal) <= 400 else 1 + int(np.ceil((len(signal) - 400) / 160))
+    padded = np.pad(emphasised, (0, max(0, (columns - 1) * 160 + 400 - len(signal))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, 400)[::160][:columns]
+    power = np.abs(np.fft.rfft(frames, 512)) ** 2 / 512.0
+    tiny = np.finfo(float).eps
+    energy = power.sum(axis=1)
+    energy = np.where(energy == 0, tiny, energy)
+    bands = power @ _mel_triangles().T
+    bands = np.where(bands == 0, tiny, bands)
+    cepstrum = dct(np.log(bands), type=2, axis=1, norm="ortho")[:, :MFCC_COEFFICIENTS]
+    cepstrum *= 1 + 11.0 * np.sin(np.pi * np.arange(MFCC_COEFFICIENTS) / 22)
+    cepstrum[:, 0] = np.log(energy)
+    return np.asarray(cepstrum)
+
+
+@functools.cache
+def _mel_triangles() -> NDArray[np.float64]:
+    """(26, 257) triangular filters between FFT bins, edges rounded down."""
+    mel = np.linspace(0, 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700.0), 28)
+    bins = np.floor(513 * 700 * (10 ** (mel / 2595.0) - 1) / SAMPLE_RATE)
+    filters = np.zeros((26, 257))
+    for band in range(26):
+        left, middle, right = (int(b) for b in bins[band : band + 3])
+        filters[band, left:middle] = (np.arange(left, middle) - left) / max(middle - left, 1)
+        filters[band, middle:right] = (right - np.arange(middle, right)) / max(right - middle, 1)
+    return filters
