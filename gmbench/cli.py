@@ -55,7 +55,7 @@ def evaluate(
     dataset: Annotated[str | None, typer.Option(help="Name of the dataset in records.")] = None,
     metrics: MetricNames = None,
     protocol: Annotated[str, typer.Option(help="Name, or path of a YAML file; see 'gmbench protocols'.")] = "full",
-    landmarks: Annotated[str | None, typer.Option(help="Landmark backend: mediapipe, fan, sidecar.")] = None,
+    landmarks: Annotated[str | None, typer.Option(help="Landmark backend: mediapipe, fan, sidecar, corpus.")] = None,
     pose: Annotated[str | None, typer.Option(help="Head pose: mediapipe (its matrix) or pnp.")] = None,
     controls: Annotated[
         list[str] | None, typer.Option(help="Control rows: ground_truth, still, blur, late_audio, shuffled_audio, all.")
@@ -78,7 +78,7 @@ def evaluate(
     from gmbench.reporting import tables
     from gmbench.store import default_root
 
-    if landmarks == "sidecar" and pose is None:
+    if landmarks in ("sidecar", "corpus") and pose is None:
         pose = "pnp"
     chosen = protocols.load(protocol, landmarks=landmarks, pose=pose)
     given = inputs.gather(videos or [], method or [], reference, audio, pairs, labels, dataset)

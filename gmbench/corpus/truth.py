@@ -1,23 +1,25 @@
 """Ground truth of the synthetic corpus: Parquet tables below ``<root>/truth``.
 
 ``clips.parquet``: a row a clip with labels, transcript, phoneme times, stressed onsets, head beats, skin signs.
-``speakers.parquet``: shape and texture. ``frames-<speaker>.parquet``: a row a frame with coefficients, light,
+``speakers.parquet``: shape and texture. ``frames/<speaker>.parquet``: a row a frame with coefficients, light,
 landmarks, phoneme and masks (PNG). Pre-training speakers have frames of their own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from gmbench import shards
 from gmbench.errors import InputError
 
-FRAME_ARRAYS = {"beta": 169, "rho": 12, "light": 27, "landmarks": 956}
+FRAME_ARRAYS = ("beta", "rho", "light", "landmarks")
+_FACTS = (
+    "speaker", "emotion", "level", "style", "transcript", "emotional_words", "size", "video", "audio", "phonemes",
+)  # fmt: skip
+_TIMES = ("starts", "ends", "stressed", "beats", "signs")
 
 
 class Writer:
@@ -28,7 +30,7 @@ class Writer:
         folder.mkdir(parents=True, exist_ok=True)
         self._clips: list[dict[str, Any]] = []
         self._speakers: dict[str, dict[str, Any]] = {}
-        self._shard: list[pa.Table] = []
+        self._shard: list[tuple[str, shards.Columns]] = []
         self._speaker = ""
 
     def add(self, clip_id: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
@@ -39,23 +41,14 @@ class Writer:
             self._speakers[self._speaker] = {
                 "speaker": self._speaker, "shape": arrays["shape"], "texture": arrays["texture"], "pitch": meta["pitch"],
             }  # fmt: skip
-        frames = len(arrays["rho"])
-        columns: dict[str, Any] = {
-            "clip_id": [clip_id] * frames,
-            "frame": np.arange(frames, dtype=np.int32),
-            "phoneme": meta["phoneme_frames"],
-        }
-        for name, width in FRAME_ARRAYS.items():
-            flat = pa.array(np.ascontiguousarray(arrays[name], np.float32).ravel())
-            columns[name] = pa.FixedSizeListArray.from_arrays(flat, width)
+        columns: dict[str, Any] = {name: arrays[name] for name in FRAME_ARRAYS} | {"phoneme": meta["phoneme_frames"]}
         for name in ("head", "shoulders"):
             ends = arrays[f"{name}_ends"]
             data = arrays[f"{name}_png"].tobytes()
             columns[name] = [data[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
-        self._shard.append(pa.table(columns))
-        names = ("speaker", "emotion", "level", "style", "transcript", "emotional_words", "size", "video", "audio", "phonemes")
-        times = {name: arrays[name] for name in ("starts", "ends", "stressed", "beats", "signs")}
-        self._clips.append({"clip_id": clip_id} | {name: meta[name] for name in names} | {"frames": frames} | times)
+        self._shard.append((clip_id, columns))
+        facts = {name: meta[name] for name in _FACTS} | {name: arrays[name] for name in _TIMES}
+        self._clips.append({"clip_id": clip_id, "frames": len(arrays["rho"])} | facts)
 
     def close(self) -> None:
         """Write the last shard and the tables of clips and speakers."""
@@ -65,12 +58,16 @@ class Writer:
 
     def _flush(self) -> None:
         if self._shard:
-            pq.write_table(pa.concat_tables(self._shard), self.folder / f"frames-{self._speaker}.parquet")
+            shards.write(self.folder / "frames", self._speaker, self._shard)
             self._shard = []
 
 
 class Truth:
-    """Reads ground truth; shards are opened as they are asked for."""
+    """Reads ground truth; shards are opened as they are asked for.
+
+    Attributes:
+        clips, speakers: tables with the clip's id and the speaker's name as index.
+    """
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "truth"
@@ -80,24 +77,11 @@ class Truth:
         except FileNotFoundError:
             raise InputError(f"{root}: no ground truth here; make a corpus with 'gmbench corpus make'") from None
 
-    def frames(self, clip_id: str, columns: list[str] | None = None) -> dict[str, NDArray[Any]]:
+    def frames(self, clip_id: str, names: Sequence[str] = (*FRAME_ARRAYS, "phoneme")) -> dict[str, Any]:
         """Arrays a frame of one clip: beta (T, 169), rho (T, 12), light (T, 27), landmarks (T, 478, 2), phoneme (T,).
 
-        Args:
-            clip_id: of the clip.
-            columns: some of them; ``head`` and ``shoulders`` give lists of PNG bytes.
+        ``head`` and ``shoulders`` give PNG bytes of masks. Raises InputError for an unknown clip.
         """
         if clip_id not in self.clips.index:
             raise InputError(f"{self.folder}: no clip {clip_id}")
-        wanted = columns or [*FRAME_ARRAYS, "phoneme"]
-        shard = self.folder / f"frames-{self.clips.loc[clip_id, 'speaker']}.parquet"
-        table = pq.read_table(shard, columns=wanted, filters=[("clip_id", "=", clip_id)])
-        result: dict[str, NDArray[Any]] = {}
-        for name in wanted:
-            column = table[name].combine_chunks()
-            if name in FRAME_ARRAYS:
-                values = column.flatten().to_numpy().reshape(len(column), -1)
-                result[name] = values.reshape(len(column), -1, 2) if name == "landmarks" else values
-            else:
-                result[name] = np.array(column.to_pylist(), dtype=object)
-        return result
+        return shards.read(self.folder / "frames", str(self.clips.loc[clip_id, "speaker"]), clip_id, names)

@@ -27,7 +27,7 @@ class Protocol(BaseModel):
     )
     fps: Literal[25] = Field(25, description="frames a second of everything compared")
     sample_rate: Literal[16000] = Field(16000, description="samples a second, mono")
-    landmarks: Literal["mediapipe", "fan", "sidecar"] = "mediapipe"
+    landmarks: Literal["mediapipe", "fan", "sidecar", "corpus"] = "mediapipe"
     pose: Literal["mediapipe", "pnp"] = Field("mediapipe", description="MediaPipe's matrix, or PnP on the 68 points")
     metrics: tuple[str, ...] = Field((), description="scored where the command names none; empty: all defaults")
     low_coverage: float = Field(

@@ -1,7 +1,8 @@
 """Landmark backends behind one interface.
 
 A detector is opened once a clip and sees its frames in order; it returns all faces it finds and the
-caller keeps the largest. Backends: MediaPipe Face Landmarker, FAN 2D-68, and landmarks made outside.
+caller keeps the largest. Backends: MediaPipe Face Landmarker, FAN 2D-68, landmarks made outside, and the network
+that the pipeline trains on the synthetic corpus.
 """
 
 import contextlib
@@ -21,7 +22,8 @@ from gmbench.face.points import mesh_vertices
 from gmbench.media import FPS
 
 BLENDSHAPES = 52
-BACKENDS = ("mediapipe", "fan", "sidecar")
+BACKENDS = ("mediapipe", "fan", "sidecar", "corpus")
+MESH = 478
 SIDECAR_SUFFIX = ".landmarks.npz"
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
@@ -34,11 +36,13 @@ class Face:
         points: (68, 2) pixels, x right, y down.
         matrix: (4, 4) pose of the canonical face, or None.
         blendshapes: (52,) scores, or None.
+        mesh: (478, 2) pixels of the FaceMesh points, NaN where the backend does not give one; None where it gives none.
     """
 
     points: NDArray[np.float64]
     matrix: NDArray[np.float64] | None = None
     blendshapes: NDArray[np.float64] | None = None
+    mesh: NDArray[np.float64] | None = None
 
     @property
     def area(self) -> float:
@@ -74,6 +78,8 @@ class Backend:
                 yield detector
         elif self.name == "fan":
             yield _fan()
+        elif self.name == "corpus":
+            yield _corpus()
         else:
             yield Sidecar(sidecar)
 
@@ -82,6 +88,7 @@ _VERSIONS = {
     "mediapipe": Backend("mediapipe", 1, ("face_landmarker",)),
     "fan": Backend("fan", 1, ("fan_2d68", "fan_s3fd")),
     "sidecar": Backend("sidecar", 1, ()),
+    "corpus": Backend("corpus", 1, ("corpus_landmarker",)),
 }
 
 
@@ -217,6 +224,7 @@ def _mediapipe() -> Iterator[Detector]:
                 points=np.array([(p.x, p.y) for p in mesh], np.float64)[vertices] * size,
                 matrix=np.array(matrix, np.float64),
                 blendshapes=np.array([shape.score for shape in shapes], np.float64),
+                mesh=np.array([(p.x, p.y) for p in mesh], np.float64) * size,
             )
             for mesh, matrix, shapes in zip(
                 result.face_landmarks, result.facial_transformation_matrixes, result.face_blendshapes, strict=True
@@ -225,6 +233,22 @@ def _mediapipe() -> Iterator[Detector]:
 
     with landmarker:
         yield detect
+
+
+def _corpus() -> Detector:
+    """The network that the pipeline trained on the synthetic corpus: one face a frame."""
+    from gmbench.evaluators.landmarker import predict, read
+
+    path, _ = weights.load_path("corpus_landmarker")
+    network, landmarks = read(path)
+    vertices = mesh_vertices()
+
+    def detect(frame: NDArray[np.uint8]) -> list[Face]:
+        mesh = np.full((MESH, 2), np.nan)
+        mesh[landmarks] = predict(network, frame[None])[0]
+        return [Face(points=mesh[vertices], mesh=mesh)]
+
+    return detect
 
 
 def _fan() -> Detector:

@@ -20,7 +20,10 @@ RECORDED = "recorded.json"
 
 @dataclass(frozen=True)
 class Entry:
-    """One external file. ``sha256`` may be known, known by its first digits, or pinned at first use."""
+    """One file. ``sha256`` may be known, known by its first digits, or pinned at first use.
+
+    ``trained``: made by the pipeline, in :func:`trained_folder`; it has no hash to expect.
+    """
 
     name: str
     file: str
@@ -32,6 +35,7 @@ class Entry:
     url: str | None = None
     sha256: str | None = None
     sha256_prefix: str | None = None
+    trained: bool = False
 
 
 @functools.cache
@@ -46,9 +50,15 @@ def folder() -> Path:
     return Path(os.environ.get("GMBENCH_WEIGHTS") or user_cache_path("gmbench") / "weights")
 
 
+def trained_folder() -> Path:
+    """``GMBENCH_EVALUATORS``, or ``models/evaluators`` here: networks that the pipeline trained on the corpus."""
+    return Path(os.environ.get("GMBENCH_EVALUATORS") or "models/evaluators")
+
+
 def find(name: str) -> Path | None:
     """Path of an entry's file if it is there; not yet verified."""
-    path = folder() / manifest()[name].file
+    entry = manifest()[name]
+    path = (trained_folder() if entry.trained else folder()) / entry.file
     return path if path.is_file() else None
 
 
@@ -60,6 +70,11 @@ def load_path(name: str) -> tuple[Path, str]:
     """
     path = find(name)
     entry = manifest()[name]
+    if path is None and entry.trained:
+        raise WeightsError(
+            f"{entry.file} is not in {trained_folder()}: train it with 'dvc repro train_evaluators' "
+            "(GMBENCH_EVALUATORS names another folder)"
+        )
     if path is None:
         fetch_hint = f"run 'gmbench weights fetch {name}' or " if entry.url else ""
         raise WeightsError(
@@ -78,6 +93,8 @@ def verify(name: str, path: Path) -> str:
     stat = path.stat()
     actual = _cached_digest(path, stat.st_size, stat.st_mtime_ns)
     entry = manifest()[name]
+    if entry.trained:
+        return actual
     recorded = _recorded(path.parent)
     expected = entry.sha256 or recorded.get(entry.file) or entry.sha256_prefix
     if expected is not None and not actual.startswith(expected):

@@ -1,0 +1,141 @@
+"""The configuration of a pipeline run: ``params.yaml`` as typed models; unknown keys are refused."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gmbench.errors import InputError
+from gmbench.names import closest
+
+FILE = Path("params.yaml")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetSection(_Section):
+    """One dataset of the run."""
+
+    kind: str = Field(description="layout: synth, mead, crema_d, lsp, hdtf, voxceleb2, folder")
+    root: str = Field(description="folder of the raw data, below the project or elsewhere")
+    crop: Literal["full", "anchor", "tube"] = Field("anchor", description="square crop of each clip")
+    size: int = Field(256, description="side of the crops in pixels")
+    landmarks: Literal["corpus", "mediapipe"] = Field("mediapipe", description="landmark backend")
+    protocol: str = Field("full", description="evaluation protocol")
+
+
+class CorpusSection(_Section):
+    """The synthetic corpus; see :class:`gmbench.corpus.make.CorpusSettings`."""
+
+    seed: int = 0
+    speakers: int = Field(4, ge=1)
+    emotions: tuple[str, ...] = ()
+    levels: tuple[int, ...] = (1, 2, 3)
+    sentences: int = Field(4, ge=1, description="takes of each emotion and level")
+    frames: int = Field(50, ge=30)
+    size: int = Field(128, ge=32)
+    pretraining_speakers: int = Field(0, ge=0)
+    pretraining_clips: int = Field(0, ge=0)
+
+
+class FaceModelSection(_Section):
+    """Which face model the run uses."""
+
+    source: str = Field("synthetic", description="synthetic, or the path of a FaceVerse v3 file")
+    seed: int = 0
+
+
+class FitSection(_Section):
+    """Fitting of the face model."""
+
+    landmarks: Literal["sparse", "all"] = "sparse"
+    id_frames: int = Field(8, ge=1, description="frames that a speaker's identity is taken from")
+    steps: int = Field(8, ge=1, description="most Levenberg-Marquardt iterations a frame")
+    smooth: bool = True
+    texture_frames: int = Field(3, ge=1, description="frames that a speaker's texture is taken from")
+
+
+class AudioSection(_Section):
+    """Audio features."""
+
+    extractor: Literal["logmel", "hubert"] = "logmel"
+    hubert: str = Field("", description="folder of a HuBERT saved by transformers")
+    pair: Literal["mean", "concat"] = "concat"
+
+
+class RenderSection(_Section):
+    """Renderings of the coefficients."""
+
+    size: int = 128
+    maps: tuple[Literal["color", "uv", "normal"], ...] = ("color",)
+
+
+class LandmarkerSection(_Section):
+    """Training of the corpus landmarker."""
+
+    steps: int = Field(400, ge=1)
+    batch: int = Field(16, ge=1)
+    rate: float = Field(4e-3, gt=0)
+    every: int = Field(10, ge=1, description="every n-th frame of a clip trains")
+    held_out: int = Field(1, ge=0, description="corpus speakers, the last ones, kept for the error")
+
+
+class EvaluationSection(_Section):
+    """What is scored."""
+
+    metrics: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ("ground_truth", "still")
+    split: str = Field("test", description="split of the clips that are generated and scored")
+
+
+class Params(_Section):
+    """All of ``params.yaml``."""
+
+    profile: str
+    seed: int = 0
+    workers: int = Field(2, ge=1)
+    corpora: dict[str, CorpusSection] = Field(default_factory=dict)
+    datasets: dict[str, DatasetSection]
+    methods: tuple[str, ...] = ("render",)
+    face_model: FaceModelSection = FaceModelSection()
+    fit: FitSection = FitSection()
+    audio: AudioSection = AudioSection()
+    render: RenderSection = RenderSection()
+    landmarker: LandmarkerSection = LandmarkerSection()
+    evaluation: EvaluationSection = EvaluationSection()
+
+
+def load(path: Path = FILE) -> Params:
+    """Read a configuration.
+
+    Raises:
+        InputError: missing, not YAML, unknown key (with the nearest), or a value that does not fit.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no configuration here; write one with 'gmbench profile use demo'")
+    try:
+        return Params.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML ({error})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: {place}: {first['msg']}") from error
+
+
+def profiles() -> dict[str, str]:
+    """Texts of the profiles by name."""
+    folder = resources.files("gmbench").joinpath("profiles")
+    return {p.name.removesuffix(".yaml"): p.read_text("utf-8") for p in sorted(folder.iterdir(), key=lambda p: p.name) if p.name.endswith(".yaml")}
+
+
+def use_profile(name: str, path: Path = FILE) -> None:
+    """Write a profile as the configuration; raises InputError for an unknown one."""
+    known = profiles()
+    if name not in known:
+        raise InputError(f"unknown profile {name!r}; {closest(name, known)}")
+    path.write_text(known[name], "utf-8")
