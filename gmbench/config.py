@@ -26,6 +26,7 @@ class DatasetSection(_Section):
     size: int = Field(256, description="side of the crops in pixels")
     landmarks: Literal["corpus", "mediapipe"] = Field("mediapipe", description="landmark backend")
     protocol: str = Field("full", description="evaluation protocol")
+    judges: str = Field("models/face_model.npz", description="file that finding landmarks waits for: the corpus landmarker, or any")
 
 
 class CorpusSection(_Section):
@@ -100,6 +101,7 @@ class Params(_Section):
     workers: int = Field(2, ge=1)
     corpora: dict[str, CorpusSection] = Field(default_factory=dict)
     datasets: dict[str, DatasetSection]
+    evaluate: tuple[str, ...] = Field((), description="datasets that methods are run and scored on")
     methods: tuple[str, ...] = ("render",)
     face_model: FaceModelSection = FaceModelSection()
     fit: FitSection = FitSection()

@@ -21,7 +21,7 @@ def write(folder: Path, speaker: str, clips: Iterable[tuple[str, Columns]]) -> N
     folder.mkdir(parents=True, exist_ok=True)
     tables = [_table(clip_id, columns) for clip_id, columns in clips]
     if tables:
-        pq.write_table(pa.concat_tables(tables), _path(folder, speaker), row_group_size=4096)
+        pq.write_table(pa.concat_tables(tables), shard_path(folder, speaker), row_group_size=4096)
 
 
 def read(folder: Path, speaker: str, clip_id: str, names: Sequence[str] | None = None) -> dict[str, Any]:
@@ -33,14 +33,14 @@ def read(folder: Path, speaker: str, clip_id: str, names: Sequence[str] | None =
     for found, columns in clips(folder, speaker, names, only=clip_id):
         if found == clip_id:
             return columns
-    raise InputError(f"{_path(folder, speaker)}: no clip {clip_id}")
+    raise InputError(f"{shard_path(folder, speaker)}: no clip {clip_id}")
 
 
 def clips(
     folder: Path, speaker: str, names: Sequence[str] | None = None, only: str | None = None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """All clips of a speaker's shard in order, each with its columns; raises InputError where there is no shard."""
-    path = _path(folder, speaker)
+    path = shard_path(folder, speaker)
     if not path.exists():
         raise InputError(f"{path}: no such shard; run the stage that makes {folder.name}")
     shapes = _shapes(path)
@@ -54,7 +54,8 @@ def clips(
         yield str(owners[start]), {name: _values(part[name], shapes[name]) for name in columns[1:]}
 
 
-def _path(folder: Path, speaker: str) -> Path:
+def shard_path(folder: Path, speaker: str) -> Path:
+    """The file of a speaker."""
     return folder / f"{flat(speaker)}.parquet"
 
 

@@ -35,6 +35,20 @@ def evaluate(
     Raises:
         StoreError: results cannot be kept.
     """
+    failures = extract(plan, store, workers, scheduler, batch, progress)
+    with one_thread():
+        return score(plan, Store(store), failures)
+
+
+def extract(
+    plan: Plan,
+    store: Path,
+    workers: int = 1,
+    scheduler: str | None = None,
+    batch: int = 16,
+    progress: Progress | None = None,
+) -> dict[str, str]:
+    """Extract what the store lacks; returns reasons by key of what could not be extracted."""
     groups = plan.groups(store, batch)
     failures: dict[str, str] = {}
     for done, (index, result) in enumerate(run(extract_group, groups, workers, scheduler), start=1):
@@ -42,8 +56,7 @@ def evaluate(
         failures |= outcome.failures
         if progress is not None:
             progress(done, len(groups))
-    with one_thread():
-        return score(plan, Store(store), failures)
+    return failures
 
 
 def score(plan: Plan, store: Store, failures: dict[str, str]) -> pd.DataFrame:

@@ -1,0 +1,45 @@
+"""``render``: coefficients drawn by the rasteriser, the ceiling of every method that goes through the face model.
+
+``render`` draws the corpus' own coefficients where there are any, ``refit`` those that the fit stage found.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.corpus.truth import Truth
+from gmbench.morphable import tracks
+from gmbench.morphable.model import FaceModel
+from gmbench.morphable.render import Renderer
+
+NAMES = ("render", "refit")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a clip's coefficients come from: the corpus' truth below ``truth``, else the folder of ``fitted`` ones."""
+
+    fitted: Path
+    truth: Path | None
+    speaker: str
+    clip_id: str
+
+
+def frames(model: FaceModel, source: Source, size: int) -> Iterator[NDArray[np.uint8]]:
+    """Frames (size, size, 3) of a clip, black around the head; raises InputError where there are no coefficients."""
+    if source.truth is not None:
+        truth = Truth(source.truth)
+        person = truth.speakers.loc[source.speaker]
+        track = truth.frames(source.clip_id, ["beta", "rho", "light"])
+        shape, texture = np.asarray(person["shape"]), np.asarray(person["texture"])
+    else:
+        found = tracks.read_speaker(source.fitted, source.speaker)
+        track = tracks.read(source.fitted, source.speaker, source.clip_id)
+        shape, texture = found["shape"], found["texture"]
+    renderer = Renderer(model, shape, texture, size)
+    full = model.join(track["beta"], track["rho"][:, 10:12])
+    for t in range(len(full)):
+        yield from renderer.frames(full[t : t + 1], track["rho"][t : t + 1], track["light"][t].reshape(3, 9))

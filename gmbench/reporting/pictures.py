@@ -1,0 +1,49 @@
+"""Pictures of the data for people: contact sheets and fits drawn over frames."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.media import Video
+
+Image = NDArray[np.uint8]
+
+
+def contact_sheet(rows: Sequence[Sequence[Image]], labels: Sequence[str] = ()) -> Image:
+    """Rows of pictures (S, S, 3) of one size, with a line of labels above the columns."""
+    sheet = np.vstack([np.hstack(list(row)) for row in rows])
+    if not labels:
+        return np.asarray(sheet, np.uint8)
+    size = rows[0][0].shape[1]
+    head = np.full((24, sheet.shape[1], 3), 255, np.uint8)
+    for number, label in enumerate(labels):
+        cv2.putText(head, label, (number * size + 4, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (30, 30, 30), 1, cv2.LINE_AA)
+    return np.vstack([head, sheet])
+
+
+def with_points(frame: Image, points: NDArray[np.floating], colour: tuple[int, int, int], scale: int = 2) -> Image:
+    """A frame, enlarged, with points (n, 2) in its pixels; NaN points are left out."""
+    large = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    for x, y in points[np.isfinite(points).all(axis=1)] * scale:
+        cv2.circle(large, (round(float(x) * 8), round(float(y) * 8)), 8, colour, -1, cv2.LINE_AA, 3)
+    return np.asarray(large, np.uint8)
+
+
+def frame_of(path: Path, index: int) -> Image:
+    """One frame of a clip; the last one where it is shorter."""
+    frame = None
+    for t, frame in enumerate(Video(path)):
+        if t == index:
+            break
+    if frame is None:
+        raise ValueError(f"{path}: no frames")
+    return frame
+
+
+def save(path: Path, image: Image) -> None:
+    """Write a PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1]))

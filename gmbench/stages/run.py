@@ -1,0 +1,70 @@
+"""What every stage gets: the configuration, the dataset's folders, the store, and workers."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmbench import fanout
+from gmbench.config import Params
+from gmbench.errors import InputError
+from gmbench.morphable.model import FaceModel
+from gmbench.morphable.model import load as load_model
+from gmbench.stages.layout import FACE_MODEL, Layout
+from gmbench.store import Store, digest, file_digest, write_atomically
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stage's surroundings."""
+
+    params: Params
+    layout: Layout
+    store: Store
+    scheduler: str | None = None
+    quiet: bool = False
+
+    @property
+    def workers(self) -> int:
+        """Processes on this machine."""
+        return self.params.workers
+
+    def report(self, done: int, total: int) -> None:
+        """Progress to stderr, about twenty lines a stage."""
+        if not self.quiet and (done == total or done % max(1, total // 20) == 0):
+            sys.stderr.write(f"{self.layout.dataset}: {done}/{total}\n")
+
+    def make_all(self, function: Callable[[Any], fanout.Made], jobs: Sequence[fanout.Job]) -> dict[str, str]:
+        """Make what the store lacks; reasons by name of what failed."""
+        return fanout.make_all(function, jobs, self.store, self.workers, self.scheduler, self.report)
+
+    def face_model(self) -> "ModelSource":
+        """The run's face model, which the stage face_model wrote."""
+        if not FACE_MODEL.exists():
+            raise InputError(f"{FACE_MODEL}: no face model here; run the stage face_model")
+        return ModelSource(FACE_MODEL, digest(file_digest(FACE_MODEL), file_digest(FACE_MODEL.with_suffix(".json"))))
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A face model that workers load themselves, once a process."""
+
+    path: Path
+    digest: str
+
+    def load(self) -> FaceModel:
+        """The model."""
+        return _load(self.path, self.digest)
+
+
+@functools.lru_cache(maxsize=2)
+def _load(path: Path, content: str) -> FaceModel:
+    return load_model(path)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a small report: sorted keys, the same bytes for the same content."""
+    write_atomically(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())

@@ -1,0 +1,29 @@
+"""The common start of a stage: configuration, store, arguments."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from gmbench import config
+from gmbench.errors import GmbenchError
+from gmbench.stages.layout import Layout
+from gmbench.stages.run import Run
+from gmbench.store import Store
+
+STORE = Path(".gmbench/store")
+"""Outside of all outputs: DVC deletes those before a stage runs, and a killed stage resumes from here."""
+
+
+def stage(work: Callable[..., object]) -> None:
+    """Run ``work(run, *arguments)`` with the command line's arguments; the first one names the dataset, if any."""
+    arguments = sys.argv[1:]
+    try:
+        params = config.load()
+        store = Store(Path(os.environ.get("GMBENCH_STORE") or STORE))
+        dataset = arguments[0] if arguments else ""
+        run = Run(params, Layout(dataset), store, os.environ.get("GMBENCH_SCHEDULER"))
+        work(run, *arguments)
+    except GmbenchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)
