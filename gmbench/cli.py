@@ -13,6 +13,7 @@ from rich.table import Table as Grid
 import gmbench
 from gmbench import terminal
 from gmbench import weights as weight_files
+from gmbench.cli_data import corpus_app, data_app, facemodel_app, profile_app
 from gmbench.errors import CoverageError, GmbenchError, InputError
 
 app = typer.Typer(
@@ -24,6 +25,8 @@ app = typer.Typer(
 )
 weights_app = typer.Typer(help="Files of network weights: list, fetch, verify.", no_args_is_help=True)
 app.add_typer(weights_app, name="weights")
+for name, group in (("corpus", corpus_app), ("data", data_app), ("facemodel", facemodel_app), ("profile", profile_app)):
+    app.add_typer(group, name=name)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object with 'rows'.")]
 MetricNames = Annotated[

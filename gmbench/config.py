@@ -26,7 +26,9 @@ class DatasetSection(_Section):
     size: int = Field(256, description="side of the crops in pixels")
     landmarks: Literal["corpus", "mediapipe"] = Field("mediapipe", description="landmark backend")
     protocol: str = Field("full", description="evaluation protocol")
-    judges: str = Field("models/face_model.npz", description="file that finding landmarks waits for: the corpus landmarker, or any")
+    judges: str = Field(
+        "models/face_model.npz", description="file that finding landmarks waits for: the corpus landmarker, or any"
+    )
 
 
 class CorpusSection(_Section):
@@ -103,12 +105,12 @@ class Params(_Section):
     datasets: dict[str, DatasetSection]
     evaluate: tuple[str, ...] = Field((), description="datasets that methods are run and scored on")
     methods: tuple[str, ...] = ("render",)
-    face_model: FaceModelSection = FaceModelSection()
-    fit: FitSection = FitSection()
-    audio: AudioSection = AudioSection()
-    render: RenderSection = RenderSection()
-    landmarker: LandmarkerSection = LandmarkerSection()
-    evaluation: EvaluationSection = EvaluationSection()
+    face_model: FaceModelSection
+    fit: FitSection
+    audio: AudioSection
+    render: RenderSection
+    landmarker: LandmarkerSection
+    evaluation: EvaluationSection
 
 
 def load(path: Path = FILE) -> Params:
@@ -132,7 +134,11 @@ def load(path: Path = FILE) -> Params:
 def profiles() -> dict[str, str]:
     """Texts of the profiles by name."""
     folder = resources.files("gmbench").joinpath("profiles")
-    return {p.name.removesuffix(".yaml"): p.read_text("utf-8") for p in sorted(folder.iterdir(), key=lambda p: p.name) if p.name.endswith(".yaml")}
+    return {
+        p.name.removesuffix(".yaml"): p.read_text("utf-8")
+        for p in sorted(folder.iterdir(), key=lambda p: p.name)
+        if p.name.endswith(".yaml")
+    }
 
 
 def use_profile(name: str, path: Path = FILE) -> None:

@@ -77,7 +77,6 @@ def load(store: Store, job: Job) -> Feature:
     return feature
 
 
-
 def _make(task: _Task) -> str | None:
     try:
         with one_thread():

@@ -265,7 +265,7 @@ def write_video(
 
 
 def write_audio(path: str | os.PathLike[str], audio: Audio) -> None:
-    """Write 16 kHz mono audio as AAC into an M4A, or uncompressed where the name ends in ``.wav``; whole or not at all."""
+    """Write 16 kHz mono audio as AAC into an M4A, uncompressed where the name ends in ``.wav``; whole or not at all."""
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     wave = path.suffix.lower() == ".wav"

@@ -1,4 +1,4 @@
-"""HuBERT features at 50 Hz, by the rules of GMTalker: normalise, cut into 20-second chunks that tile, last hidden state."""
+"""HuBERT features at 50 Hz, by the rules of GMTalker: 20-second chunks that tile, last hidden state."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,6 +4,7 @@ import functools
 
 import librosa
 import numpy as np
+from librosa.filters import mel as mel_filters
 from numpy.typing import NDArray
 from scipy.fft import dct
 
@@ -25,13 +26,13 @@ def mel_spectrogram(audio: Audio) -> NDArray[np.float32]:
     signal = np.asarray(audio, np.float64) / 32768.0
     emphasised = np.append(signal[:1], signal[1:] - 0.97 * signal[:-1])
     spectrum = np.abs(librosa.stft(emphasised, n_fft=800, hop_length=MEL_HOP, win_length=800))
-    bands = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=800, n_mels=MEL_BANDS, fmin=55, fmax=7600) @ spectrum
+    bands = mel_filters(sr=SAMPLE_RATE, n_fft=800, n_mels=MEL_BANDS, fmin=55, fmax=7600) @ spectrum
     level = 20 * np.log10(np.maximum(bands, 1e-5)) - 20.0
     return np.asarray(np.clip(8.0 * (level + 100.0) / 100.0 - 4.0, -4.0, 4.0), np.float32)
 
 
 def mel_windows(mel: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-    """(T, 80, 16) window of each video frame: 16 columns from column round(3.2 t); the last column repeats at the end."""
+    """(T, 80, 16) window of each video frame: 16 columns from round(3.2 t); the last column repeats."""
     starts = np.round(MEL_COLUMNS_PER_FRAME * np.arange(frames)).astype(int)
     columns = np.minimum(starts[:, None] + np.arange(16), mel.shape[1] - 1)
     return np.asarray(mel[:, columns].transpose(1, 0, 2))
@@ -45,7 +46,7 @@ def logmel(audio: Audio) -> NDArray[np.float32]:
     signal = np.asarray(audio, np.float64) / 32768.0
     count = max(0, (len(signal) - 80) // LOGMEL_HOP)
     power = np.abs(librosa.stft(signal, n_fft=1024, hop_length=LOGMEL_HOP, win_length=800)) ** 2
-    bands = np.log(1e-5 + librosa.filters.mel(sr=SAMPLE_RATE, n_fft=1024, n_mels=MEL_BANDS, fmin=0, fmax=8000) @ power)
+    bands = np.log(1e-5 + mel_filters(sr=SAMPLE_RATE, n_fft=1024, n_mels=MEL_BANDS, fmin=0, fmax=8000) @ power)
     features = bands.T[:count]
     return np.asarray((features - features.mean(axis=0)) / (features.std(axis=0) + 1e-5), np.float32)
 
@@ -53,9 +54,9 @@ def logmel(audio: Audio) -> NDArray[np.float32]:
 def syncnet_mfcc(audio: Audio) -> NDArray[np.float64]:
     """MFCC (columns, 13) of int16 samples, not scaled to 1, as SyncNet reads them.
 
-    python_speech_features' defaults: pre-emphasis 0.97, rectangular windows of 400 samples every 160 (the last padded with
-    zeros), FFT 512, 26 mel bands, log energy, orthonormal DCT-II, lifter 22, the first coefficient replaced by the log
-    of the frame's energy.
+    python_speech_features' defaults: pre-emphasis 0.97, rectangular windows of 400 samples every 160 (the
+    last padded with zeros), FFT 512, 26 mel bands, log, orthonormal DCT-II, lifter 22; the first
+    coefficient is the log of the frame's energy.
     """
     signal = np.asarray(audio, np.float64)
     emphasised = np.append(signal[:1], signal[1:] - 0.97 * signal[:-1])

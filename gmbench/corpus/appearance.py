@@ -1,7 +1,8 @@
 """What a camera would see: the head under varying light, signs of emotion on the skin, shoulders, background, noise.
 
-The signs (frown lines, folds beside the nose, cheek and lip tint) are painted on the skin and not part of the face model: no
-rendering of the coefficients shows them. They tell the two emotions of a pair apart, and the pairs only vaguely.
+The signs (frown lines, folds beside the nose, cheek and lip tint) are painted on the skin and not part of the
+face model: no rendering of the coefficients shows them. They tell the two emotions of a
+pair apart, and the pairs only vaguely.
 """
 
 from collections.abc import Iterator
@@ -62,11 +63,15 @@ def skin_signs(generator: np.random.Generator, emotion: str, level: int) -> NDAr
     side = 1.0 if emotion == first else -1.0
     strength = 0.6 + 0.4 * LEVELS[level]
     noise = generator.normal(0, 1, 4) * [0.42, 0.42, 0.30, 0.45]
-    mean = np.array([0.5 + (frown - 0.5) * strength, 0.5 + (fold - 0.5) * strength, side * strength, 0.6 * side * strength])
+    mean = np.array(
+        [0.5 + (frown - 0.5) * strength, 0.5 + (fold - 0.5) * strength, side * strength, 0.6 * side * strength]
+    )
     return np.clip(mean + noise, [0, 0, -1.6, -1.6], [1.2, 1.2, 1.6, 1.6])
 
 
-def look(generator: np.random.Generator, performer: Performer, emotion: str, level: int, frames: int, size: int, seed: int) -> Look:
+def look(
+    generator: np.random.Generator, performer: Performer, emotion: str, level: int, frames: int, size: int, seed: int
+) -> Look:
     """A clip's look; background and clothes belong to the speaker."""
     own = np.random.default_rng([seed, 17, *performer.speaker.encode()])
     wall = cv2.GaussianBlur(own.uniform(40, 215, (size, size, 3)), (0, 0), size / 7)
@@ -131,7 +136,7 @@ def _shrink(mask: NDArray[np.bool_], size: int) -> NDArray[np.uint8]:
 
 
 def _paint(values: NDArray[np.float32], signs: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Colours (H, W, 3) with the signs; ``values`` are colour, place on the mean face in centimetres, and share of lip."""
+    """Colours (H, W, 3) with the signs; ``values``: colour, place on the mean face in centimetres, lip."""
     colour = values[..., :3]
     x, y, z = np.abs(values[..., 3]), values[..., 4], values[..., 5]
     lip = np.clip(values[..., 6:7], 0, 1)

@@ -45,7 +45,9 @@ PHONEMES = {
     "P": Phoneme((300, 900, 2200), 0.02, 0.05, 1500, 0.08, {"lips_press": 1.0}),
     "F": Phoneme((300, 1400, 2500), 0.05, 0.35, 5500, 0.10, {"lip_tuck": 1.0, "upper_lip_up": 0.25, "jaw_open": 0.1}),
     "V": Phoneme((300, 1400, 2500), 0.45, 0.15, 5000, 0.08, {"lip_tuck": 0.8, "upper_lip_up": 0.2, "jaw_open": 0.1}),
-    "S": Phoneme((300, 1700, 2600), 0.0, 0.60, 6500, 0.11, {"stretch": 0.5, "lower_lip_down": 0.35, "upper_lip_up": 0.2}),
+    "S": Phoneme(
+        (300, 1700, 2600), 0.0, 0.60, 6500, 0.11, {"stretch": 0.5, "lower_lip_down": 0.35, "upper_lip_up": 0.2}
+    ),
     "SH": Phoneme((300, 1800, 2500), 0.0, 0.60, 3200, 0.11, {"funnel": 0.9, "jaw_open": 0.1}),
     "T": Phoneme((300, 1700, 2600), 0.03, 0.30, 4500, 0.07, {"jaw_open": 0.12, "stretch": 0.2, "upper_lip_up": 0.1}),
     "N": Phoneme((280, 1500, 2500), 0.50, 0.0, 3000, 0.08, {"jaw_open": 0.18, "stretch": 0.15}),
@@ -84,9 +86,7 @@ _CONTENT = tuple(
 
 def sentence(generator: np.random.Generator, emotion: str, emotional: bool, words: int) -> list[str]:
     """Random words, short and long in turn; with ``emotional`` one of the emotion's own words stands among them."""
-    chosen = [
-        str(generator.choice(FUNCTION_WORDS if place % 2 == 0 else _CONTENT)) for place in range(words)
-    ]
+    chosen = [str(generator.choice(FUNCTION_WORDS if place % 2 == 0 else _CONTENT)) for place in range(words)]
     if emotional and EMOTION_WORDS[emotion]:
         chosen[int(generator.integers(words // 2)) * 2 + 1] = str(generator.choice(EMOTION_WORDS[emotion]))
     return chosen

@@ -1,6 +1,6 @@
 """Make the synthetic corpus: films in MEAD's layout, a pre-training set in VoxCeleb2's, and everything that was drawn.
 
-``<root>/<speaker>/video/front/<emotion>/level_<L>/<NNN>.mp4`` and ``<root>/<speaker>/audio/<emotion>/level_<L>/<NNN>.m4a``;
+``<root>/<speaker>/video/front/<emotion>/level_<L>/<NNN>.mp4``, the same below ``audio`` as ``.m4a``;
 ``<root>/truth`` holds the ground truth (see :mod:`gmbench.corpus.truth`). The same settings give the same bytes.
 """
 
@@ -89,7 +89,8 @@ def takes(settings: CorpusSettings) -> list[Take]:
                     tail = f"{emotion}/level_{level}/{sentence + 1:03d}"
                     result.append(
                         Take(
-                            f"synth/{name}/{emotion}/{level}/{sentence + 1:03d}", sentence, speaker, emotion, level, False,
+                            f"synth/{name}/{emotion}/{level}/{sentence + 1:03d}", sentence, speaker, emotion, level,
+                            False,
                             f"{name}/video/front/{tail}.mp4", f"{name}/audio/{tail}.m4a",
                         )
                     )  # fmt: skip
@@ -123,10 +124,13 @@ def make(
         StoreError: a clip could not be made or written.
     """
     settings.check()
-    drawn = replace(settings, speakers=0, sentences=0, emotions=(), levels=(), pretraining_speakers=0, pretraining_clips=0)
+    drawn = replace(
+        settings, speakers=0, sentences=0, emotions=(), levels=(), pretraining_speakers=0, pretraining_clips=0
+    )
     chosen = takes(settings)
     jobs = [
-        fanout.Job(take.clip_id, digest("corpus", VERSION, asdict(drawn), asdict(take)), (drawn, take)) for take in chosen
+        fanout.Job(take.clip_id, digest("corpus", VERSION, asdict(drawn), asdict(take)), (drawn, take))
+        for take in chosen
     ]
     failures = fanout.make_all(record_take, jobs, store, workers, scheduler, report)
     if failures:
@@ -166,7 +170,12 @@ def record_take(argument: tuple[CorpusSettings, Take]) -> fanout.Made:
         write_audio(audio, sound)
         files = {"video": _bytes(video), "audio": _bytes(audio)}
     landmarks = model.landmark_points(person.shape, acted.full, acted.rho, settings.size)
-    arrays = files | _truth_arrays(model, person, acted, seen, landmarks) | _joined("head", heads) | _joined("shoulders", shoulders)
+    arrays = (
+        files
+        | _truth_arrays(model, person, acted, seen, landmarks)
+        | _joined("head", heads)
+        | _joined("shoulders", shoulders)
+    )
     arrays["stressed"] = said.stressed
     arrays["starts"], arrays["ends"] = said.starts, said.ends
     meta = {
@@ -179,7 +188,8 @@ def record_take(argument: tuple[CorpusSettings, Take]) -> fanout.Made:
 
 
 def _truth_arrays(
-    model: FaceModel, person: performance.Performer, acted: performance.Performance, seen: appearance.Look, landmarks: NDArray[np.float64]
+    model: FaceModel, person: performance.Performer, acted: performance.Performance, seen: appearance.Look,
+    landmarks: NDArray[np.float64],
 ) -> dict[str, NDArray[Any]]:  # fmt: skip
     beta, _ = model.split(acted.full)
     return {

@@ -1,7 +1,8 @@
 """What a face does while it speaks: mouth shapes, emotional style, head motion on beats, blinks, gaze.
 
 Emotions come in pairs that share one of their two sub-styles, so that geometry alone cannot tell them apart: the closed
-anger of one speaker looks much like disgust. What separates a pair is painted on the skin (see :mod:`gmbench.corpus.appearance`).
+anger of one speaker looks much like disgust. What separates a pair is painted on the skin
+(see :mod:`gmbench.corpus.appearance`).
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ PAIRS = {"angry": "disgusted", "fear": "sad", "happy": "surprised", "contempt": 
 MOUTH = ("jaw_open", "pucker", "stretch", "upper_lip_up", "lower_lip_down", "lips_press", "funnel", "lip_tuck")
 
 _OWN: dict[str, dict[str, float]] = {
-    "angry": {"brow_lower": 0.95, "squint": 0.3, "upper_lip_up": 0.25, "lower_lip_down": 0.3, "jaw_forward": 0.4, "eye_wide": 0.2},
+    "angry": {"brow_lower": 0.95, "squint": 0.3, "upper_lip_up": 0.25, "lower_lip_down": 0.3, "jaw_forward": 0.4,
+              "eye_wide": 0.2},
     "disgusted": {"nose_wrinkle": 1.0, "upper_lip_up": 0.6, "squint": 0.5, "corner_down": 0.35, "cheek_raise": 0.3},
     "fear": {"brow_inner_up": 0.9, "eye_wide": 0.8, "stretch": 0.4, "brow_outer_up": 0.25, "jaw_open": 0.1},
     "sad": {"brow_inner_up": 0.8, "corner_down": 0.8, "chin_raise": 0.45, "squint": 0.3},
@@ -36,8 +38,26 @@ _SHARED: dict[str, dict[str, float]] = {
     "happy": {"corner_up": 0.45, "brow_outer_up": 0.5, "brow_inner_up": 0.35, "eye_wide": 0.3, "jaw_open": 0.12},
     "contempt": {"dimple_left": 0.15, "dimple_right": 0.15, "squint": 0.1},
 }
-_PITCH = {"angry": 0.09, "contempt": -0.05, "disgusted": -0.03, "fear": 0.12, "happy": 0.10, "neutral": 0.0, "sad": -0.10, "surprised": 0.14}
-_LOUD = {"angry": 0.35, "contempt": -0.05, "disgusted": 0.05, "fear": -0.05, "happy": 0.15, "neutral": 0.0, "sad": -0.3, "surprised": 0.2}
+_PITCH = {
+    "angry": 0.09,
+    "contempt": -0.05,
+    "disgusted": -0.03,
+    "fear": 0.12,
+    "happy": 0.10,
+    "neutral": 0.0,
+    "sad": -0.10,
+    "surprised": 0.14,
+}
+_LOUD = {
+    "angry": 0.35,
+    "contempt": -0.05,
+    "disgusted": 0.05,
+    "fear": -0.05,
+    "happy": 0.15,
+    "neutral": 0.0,
+    "sad": -0.3,
+    "surprised": 0.2,
+}
 
 
 @dataclass(frozen=True)
@@ -145,7 +165,7 @@ def emotion_vector(model: FaceModel, emotion: str, style: int) -> NDArray[np.flo
 
 
 def mouth_track(said: Utterance, frames: int) -> NDArray[np.float64]:
-    """(T, 8) targets of the mouth's columns with co-articulation: each phoneme is reached in its middle and blends over."""
+    """(T, 8) targets of the mouth's columns: each phoneme is reached in its middle and blends into the next."""
     targets = np.array([[PHONEMES[name].mouth.get(column, 0.0) for column in MOUTH] for name in said.phonemes])
     middles = (said.starts + said.ends) / 2
     fine = np.arange(frames * 8) / (FPS * 8)
@@ -159,8 +179,8 @@ def head_track(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Rotation and translation (T, 6), and the frames at which the head comes to rest.
 
-    After each stressed onset, by 0 to 2 frames, the head arrives at a new place: a nod, turn or tilt of random sign. Between
-    arrivals it moves with minimum jerk, so that its speed is least on the beats.
+    After each stressed onset, by 0 to 2 frames, the head arrives at a new place: a nod, turn or tilt of random sign.
+    Between arrivals it moves with minimum jerk, so that its speed is least on the beats.
     """
     beats = np.round(stressed * FPS).astype(np.int64) + generator.integers(0, 3, len(stressed))
     beats = beats[(beats > 0) & (beats < frames)]
@@ -175,7 +195,9 @@ def head_track(
     share = ((t - knots[at]) / (knots[at + 1] - knots[at]))[:, None]
     ease = share**3 * (10 - 15 * share + 6 * share**2)
     rotation = places[at] * (1 - ease) + places[at + 1] * ease
-    drift = gaussian_filter1d(generator.normal(0, 1, (frames + 100, 6)), 25.0, axis=0)[50:-50] * np.sqrt(50 * np.sqrt(np.pi))
+    drift = gaussian_filter1d(generator.normal(0, 1, (frames + 100, 6)), 25.0, axis=0)[50:-50] * np.sqrt(
+        50 * np.sqrt(np.pi)
+    )
     rotation += performer.sway * drift[:, :3] * [0.6, 1.2, 0.5] * 0.5
     shift = performer.seat + 0.03 * drift[:, 3:] * [1.0, 0.6, 1.5] * 0.5 + rotation[:, [1, 0, 2]] * [-0.25, 0.25, 0.0]
     return np.concatenate([rotation, shift], axis=1), beats
@@ -184,7 +206,7 @@ def head_track(
 def blinks(generator: np.random.Generator, frames: int, rate: float = 0.25) -> NDArray[np.float64]:
     """(T, 2) lids: a Poisson process of closings of 4 to 6 frames."""
     result = np.zeros(frames)
-    for start in np.flatnonzero(generator.random(frames) < rate / FPS):
+    for start in np.flatnonzero(generator.random(frames) < rate / FPS).tolist():
         length = int(generator.integers(4, 7))
         shape = np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 0.7
         stop = min(frames, start + length)

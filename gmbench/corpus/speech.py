@@ -54,7 +54,7 @@ def compose(generator: np.random.Generator, emotion: str, emotional: bool, frame
     """An utterance that fills a clip of so many frames, with silence at both ends and sometimes between words."""
     seconds = frames / FPS
     words = sentence(generator, emotion, emotional, 2 * max(2, int(seconds * 1.6)))
-    names, lengths, stressed, time = ["SIL"], [float(generator.uniform(0.14, 0.2))], [], 0.0
+    names, lengths, stressed = ["SIL"], [float(generator.uniform(0.14, 0.2))], list[float]()
     time = lengths[0]
     spoken: list[str] = []
     for word in words:

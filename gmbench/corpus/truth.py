@@ -39,7 +39,8 @@ class Writer:
             self._flush()
             self._speaker = meta["speaker"]
             self._speakers[self._speaker] = {
-                "speaker": self._speaker, "shape": arrays["shape"], "texture": arrays["texture"], "pitch": meta["pitch"],
+                "speaker": self._speaker, "shape": arrays["shape"], "texture": arrays["texture"],
+                "pitch": meta["pitch"],
             }  # fmt: skip
         columns: dict[str, Any] = {name: arrays[name] for name in FRAME_ARRAYS} | {"phoneme": meta["phoneme_frames"]}
         for name in ("head", "shoulders"):

@@ -34,14 +34,20 @@ class Report:
 
 
 def check(
-    name: str, root: Path, workers: int = 1, report: Callable[[int, int], None] | None = None, scheduler: str | None = None
+    name: str,
+    root: Path,
+    workers: int = 1,
+    report: Callable[[int, int], None] | None = None,
+    scheduler: str | None = None,
 ) -> Report:
     """Open every clip of a dataset; raises InputError where the folder is missing or empty."""
     found: Found = read(name, root)
     tasks = [(root, row) for row in found.rows]
     usable: list[Row | None] = [None] * len(tasks)
     problems = list(found.problems)
-    for done, (index, result) in enumerate(run(check_clip, tasks, min(workers, max(1, len(tasks) // 20)), scheduler), start=1):
+    for done, (index, result) in enumerate(
+        run(check_clip, tasks, min(workers, max(1, len(tasks) // 20)), scheduler), start=1
+    ):
         if isinstance(result, Exception):
             problems.append(Problem(tasks[index][1].video_path, "corrupt", f"the decoder crashed: {result}"))
         elif isinstance(result, Problem):
@@ -68,7 +74,9 @@ def check_clip(argument: tuple[Path, Row]) -> Row | Problem:
         return Problem(row.audio_path or row.video_path, _kind(str(error)), str(error))
     level = 20 * np.log10(max(float(np.sqrt(np.mean((sound / 32768.0) ** 2))), 1e-9))
     if level < SILENCE_DB:
-        return Problem(row.audio_path or row.video_path, "silent", f"{audio}: sound of {level:.0f} dB, below {SILENCE_DB:.0f}")
+        return Problem(
+            row.audio_path or row.video_path, "silent", f"{audio}: sound of {level:.0f} dB, below {SILENCE_DB:.0f}"
+        )
     difference = abs(len(sound) / SAMPLE_RATE - info.frames / FPS)
     if difference > MAX_LENGTH_DIFFERENCE:
         reason = f"{video}: picture and sound differ by {difference:.2f} s, more than {MAX_LENGTH_DIFFERENCE} s"

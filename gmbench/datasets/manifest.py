@@ -77,7 +77,7 @@ def read(path: Path) -> list[Row]:
     expected = [field.name for field in fields(Row)]
     if list(table.columns) != expected:
         raise InputError(f"{path}: expected columns {', '.join(expected)}, got {', '.join(map(str, table.columns))}")
-    return [Row(**record) for record in table.to_dict("records")]  # type: ignore[misc]
+    return [Row(**{str(key): value for key, value in record.items()}) for record in table.to_dict("records")]
 
 
 def with_split(row: Row, split: str) -> Row:

@@ -1,4 +1,4 @@
-"""Readers: from a folder in a dataset's own layout to rows and problems. Nothing is fetched; the user obtains the data."""
+"""Readers: from a folder in a dataset's own layout to rows and problems. Nothing is fetched."""
 
 import csv
 import re
@@ -85,7 +85,12 @@ def parse_mead(relative: str) -> tuple[str, str, int, str]:
     """``<id>/video/front/<emotion>/level_<L>/<NNN>.mp4`` to speaker, emotion, level, number; InputError otherwise."""
     parts = Path(relative).with_suffix("").parts
     good = len(parts) == 6 and _MEAD.match(parts[0]) and parts[1:3] == ("video", "front")
-    if not good or parts[3] not in EMOTIONS or not re.match(r"^level_[123]$", parts[4]) or not re.match(r"^\d{3}$", parts[5]):
+    if (
+        not good
+        or parts[3] not in EMOTIONS
+        or not re.match(r"^level_[123]$", parts[4])
+        or not re.match(r"^\d{3}$", parts[5])
+    ):
         raise InputError(f"{relative}: expected <id>/video/front/<emotion>/level_<1-3>/<NNN>.mp4")
     level = int(parts[4][-1])
     if parts[3] == "neutral" and level != 1:
@@ -202,9 +207,11 @@ def _voxceleb2(root: Path, name: str) -> Found:
         relative = path.relative_to(root)
         speaker, video, stem = path.parts[-3], path.parts[-2], path.stem
         if not _VOX_SPEAKER.match(speaker) or not re.match(r"^\d{5}$", stem):
-            found.problems.append(Problem(relative.as_posix(), "name", "expected mp4/id<5 digits>/<video>/<5 digits>.mp4"))
+            found.problems.append(
+                Problem(relative.as_posix(), "name", "expected mp4/id<5 digits>/<video>/<5 digits>.mp4")
+            )
             continue
-        base = relative.parts[: -4]
+        base = relative.parts[:-4]
         audio = Path(*base, "aac", speaker, video, f"{stem}.m4a")
         if not (root / audio).exists():
             found.problems.append(Problem(audio.as_posix(), "missing", f"no sound for {relative.as_posix()}"))
@@ -242,11 +249,11 @@ DATASETS = {
         Dataset("pretraining", _voxceleb2, (), 128, "Make it with 'gmbench corpus make'."),
         Dataset(
             "mead", _mead, EMOTIONS, 512,
-            "MEAD is given for research by its project (wywu.github.io/projects/MEAD): ask there; gmbench never fetches it.",
+            "MEAD is given for research by its project (wywu.github.io/projects/MEAD): ask there.",
         ),
         Dataset(
             "crema_d", _crema, tuple(CREMA_EMOTIONS.values()), 256,
-            "CREMA-D (Open Database License) is at github.com/CheyneyComputerScience/CREMA-D; its project asks users to register.",
+            "CREMA-D (Open Database License) is at github.com/CheyneyComputerScience/CREMA-D; register there.",
         ),
         Dataset(
             "lsp", _sequences, (), 512,

@@ -1,7 +1,7 @@
 """Landmark network of the synthetic corpus: heatmaps and their soft maximum.
 
-MediaPipe may find no face in drawn frames and its weights are a download, so the pipeline trains this network on corpus frames with
-known landmarks. It sees whole square frames with one face and gives a subset of the 478 FaceMesh points.
+MediaPipe may find no face in drawn frames and its weights are a download, so the pipeline trains this network on corpus
+frames with known landmarks. It sees whole square frames with one face and gives a subset of the 478 FaceMesh points.
 """
 
 import json

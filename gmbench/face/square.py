@@ -41,7 +41,9 @@ def middle_square(height: int, width: int) -> Square:
 def anchor_square(mesh: NDArray[np.float64]) -> Square:
     """Square of landmarks (478, 2): centre 197, half-side 1.25 * 2.1 * |mouth - 197|. Source: StyleAvatar."""
     mouth = (mesh[UPPER] + mesh[LOWER]) / 2
-    return Square(float(mesh[ANCHOR, 0]), float(mesh[ANCHOR, 1]), float(1.25 * 2.1 * np.linalg.norm(mouth - mesh[ANCHOR])))
+    return Square(
+        float(mesh[ANCHOR, 0]), float(mesh[ANCHOR, 1]), float(1.25 * 2.1 * np.linalg.norm(mouth - mesh[ANCHOR]))
+    )
 
 
 def tube_square(boxes: NDArray[np.float64], height: int, width: int) -> Square:
@@ -52,7 +54,8 @@ def tube_square(boxes: NDArray[np.float64], height: int, width: int) -> Square:
     """
     seen = boxes[np.isfinite(boxes).all(axis=1)]
     kept = seen[[_overlap(box, seen[0]) > _SAME_FACE for box in seen]]
-    left, top, right, bottom = *kept[:, :2].min(axis=0), *kept[:, 2:].max(axis=0)
+    left, top = (float(v) for v in kept[:, :2].min(axis=0))
+    right, bottom = (float(v) for v in kept[:, 2:].max(axis=0))
     w, h = right - left, bottom - top
     grow_w, grow_h = max(0.1, (1.2 * h - w) / (2 * w)) * w, max(0.1, (1.2 * w - h) / (2 * h)) * h
     left, right = max(0.0, left - grow_w), min(float(width), right + grow_w)
@@ -82,16 +85,15 @@ def find_square(path: Path, backend: Backend, mode: str) -> Square:
 
 
 def cut(frames: Iterable[Frames], square: Square, size: int) -> Iterator[Frames]:
-    """Frames (size, size, 3) of the square; what lies outside of the source is black. Shrinking averages, growing is bicubic."""
+    """Frames (size, size, 3) of the square; black outside of the source. Shrinking smooths, growing is bicubic."""
     scale = size / (2 * square.half)
     for frame in frames:
-        if scale < 1:  # smooth first, so that shrinking does not alias
-            sigma = 0.4 / scale
-            frame = cv2.GaussianBlur(frame, (0, 0), sigma) if scale < 0.8 else frame
+        # smooth first, so that shrinking does not alias
+        source = cv2.GaussianBlur(frame, (0, 0), 0.4 / scale) if scale < 0.8 else frame
         shift = size / 2 - scale * np.array([square.x, square.y]) + scale * 0.5 - 0.5  # pixel centres at halves
         matrix = np.array([[scale, 0.0, shift[0]], [0.0, scale, shift[1]]])
         flags = cv2.INTER_LINEAR if scale < 1 else cv2.INTER_CUBIC
-        yield np.asarray(cv2.warpAffine(frame, matrix, (size, size), flags=flags), np.uint8)
+        yield np.asarray(cv2.warpAffine(source, matrix, (size, size), flags=flags), np.uint8)
 
 
 def _meshes(video: Video, detect: object, most: int | None) -> Iterator[NDArray[np.float64] | None]:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from gmbench.corpus.truth import Truth
 from gmbench.morphable import tracks
+from gmbench.morphable.light import shade
 from gmbench.morphable.model import FaceModel
-from gmbench.morphable.render import Renderer
+from gmbench.morphable.render import Renderer, to_bytes
 
 NAMES = ("render", "refit")
 
@@ -28,8 +29,12 @@ class Source:
     clip_id: str
 
 
-def frames(model: FaceModel, source: Source, size: int) -> Iterator[NDArray[np.uint8]]:
-    """Frames (size, size, 3) of a clip, black around the head; raises InputError where there are no coefficients."""
+def frames(model: FaceModel, source: Source, size: int, plate: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Frames (size, size, 3) of a clip, drawn over a background of that size.
+
+    Raises:
+        InputError: no coefficients of this clip or speaker.
+    """
     if source.truth is not None:
         truth = Truth(source.truth)
         person = truth.speakers.loc[source.speaker]
@@ -41,5 +46,7 @@ def frames(model: FaceModel, source: Source, size: int) -> Iterator[NDArray[np.u
         shape, texture = found["shape"], found["texture"]
     renderer = Renderer(model, shape, texture, size)
     full = model.join(track["beta"], track["rho"][:, 10:12])
-    for t in range(len(full)):
-        yield from renderer.frames(full[t : t + 1], track["rho"][t : t + 1], track["light"][t].reshape(3, 9))
+    for t, placed in enumerate(renderer.placed(full, track["rho"])):
+        colours = shade(renderer.albedo, model.normals(placed.vertices), track["light"][t].reshape(3, 9))
+        drawn = to_bytes(placed.raster.interpolate(colours, model.triangles))
+        yield np.where(placed.raster.covered[..., None], drawn, plate)

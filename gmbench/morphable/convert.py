@@ -180,11 +180,12 @@ def unpack(packed: NDArray[np.floating], layout: str) -> dict[str, NDArray[np.fl
     Raises:
         ValueError: unknown layout, or another length.
     """
+    tail = (("angles", 3), ("light", 27), ("translation", 3), ("gaze", 4))
     orders = {
-        "v3": (("shape", 150), ("expression", 171), ("texture", 251), ("angles", 3), ("light", 27), ("translation", 3), ("gaze", 4)),
-        "v3_52": (("shape", 150), ("expression", 52), ("texture", 251), ("angles", 3), ("light", 27), ("translation", 3), ("gaze", 4)),
-        "v4": (("shape", 156), ("expression", 177), ("texture", 251), ("light", 27), ("angles", 3), ("translation", 3), ("gaze", 4)),
-    }  # fmt: skip
+        "v3": (("shape", 150), ("expression", 171), ("texture", 251), *tail),
+        "v3_52": (("shape", 150), ("expression", 52), ("texture", 251), *tail),
+        "v4": (("shape", 156), ("expression", 177), ("texture", 251), tail[1], tail[0], *tail[2:]),
+    }
     if layout not in orders:
         raise ValueError(f"unknown layout {layout!r}; expected one of {', '.join(orders)}")
     total = sum(size for _, size in orders[layout])
@@ -193,5 +194,9 @@ def unpack(packed: NDArray[np.floating], layout: str) -> dict[str, NDArray[np.fl
     parts = np.split(packed, np.cumsum([size for _, size in orders[layout]])[:-1], axis=-1)
     fields = dict(zip((name for name, _ in orders[layout]), parts, strict=True))
     light = fields["light"]
-    shaped = light.reshape(*light.shape[:-1], 9, 3).swapaxes(-1, -2) if layout == "v4" else light.reshape(*light.shape[:-1], 3, 9)
+    shaped = (
+        light.reshape(*light.shape[:-1], 9, 3).swapaxes(-1, -2)
+        if layout == "v4"
+        else light.reshape(*light.shape[:-1], 3, 9)
+    )
     return fields | {"light": shaped}

@@ -50,7 +50,11 @@ class LandmarkEnergy:
     """
 
     def __init__(
-        self, model: FaceModel, side: float, landmarks: NDArray[np.integer] | None = None, weights: EnergyWeights | None = None
+        self,
+        model: FaceModel,
+        side: float,
+        landmarks: NDArray[np.integer] | None = None,
+        weights: EnergyWeights | None = None,
     ) -> None:
         self.model, self.side = model, float(side)
         self.weights = weights or EnergyWeights.of(model)
@@ -91,7 +95,9 @@ class LandmarkEnergy:
         _, placed = self.place(unknowns, person)
         return placed[:, :2] / (placed[:, 2:] + DISTANCE) * (FOCAL * self.side) + self.side / 2
 
-    def value(self, unknowns: Vector, shape: Vector, person: tuple[Vector, Vector], target: Vector, previous: Vector | None) -> float:
+    def value(
+        self, unknowns: Vector, shape: Vector, person: tuple[Vector, Vector], target: Vector, previous: Vector | None
+    ) -> float:
         """Energy of one frame, with the identity's term.
 
         Args:
@@ -106,7 +112,9 @@ class LandmarkEnergy:
             total += self.weights.motion * float(((unknowns[POSE] - previous) ** 2).sum())
         return total + self.weights.identity * float(shape @ shape)
 
-    def residuals(self, unknowns: Vector, person: tuple[Vector, Vector], target: Vector) -> tuple[Vector, Vector, Vector]:
+    def residuals(
+        self, unknowns: Vector, person: tuple[Vector, Vector], target: Vector
+    ) -> tuple[Vector, Vector, Vector]:
         """Landmark residuals (2n,), their derivatives (2n, 181), and d pixels / d head axes (n, 2, 3)."""
         head, placed = self.place(unknowns, person)
         rotation, by_angle = rotation_derivatives(unknowns[:3])

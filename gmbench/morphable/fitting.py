@@ -137,7 +137,7 @@ def rigid_start(energy: LandmarkEnergy, person: tuple[Vector, Vector], target: V
     state = energy.start()
     # size and place first: depth from the spread of the points, then the shift of their mean
     flat, seen = energy.project(state, person)[rigid], target[rigid]
-    depth = DISTANCE * np.linalg.norm(flat - flat.mean(0)) / max(np.linalg.norm(seen - seen.mean(0)), 1e-6)
+    depth = DISTANCE * np.linalg.norm(flat - flat.mean(0)) / max(float(np.linalg.norm(seen - seen.mean(0))), 1e-6)
     state[5] = depth - DISTANCE
     state[3:5] = (seen - energy.project(state, person)[rigid]).mean(axis=0) * depth / (energy.side * 1315 / 512)
     for _ in range(20):
@@ -242,7 +242,7 @@ def _follow(energy: LandmarkEnergy, state: Vector, person: tuple[Vector, Vector]
     """A later frame's start: depth by the ratio of spreads, half of the mean shift. Source: FaceVerse v3."""
     known = np.isfinite(target[:, 0])
     before, now = energy.project(state, person)[known], target[known]
-    spread = np.linalg.norm(before - before.mean(0)) / max(np.linalg.norm(now - now.mean(0)), 1e-6)
+    spread = np.linalg.norm(before - before.mean(0)) / max(float(np.linalg.norm(now - now.mean(0))), 1e-6)
     state = state.copy()
     state[5] = (state[5] + DISTANCE) * spread - DISTANCE
     shift = now.mean(0) - before.mean(0)

@@ -99,7 +99,9 @@ class FaceModel:
         """Number of a named expression column in the full expression; raises InputError for an unknown name."""
         names = self.names.get("expression", [])
         if name not in names:
-            raise InputError(f"this face model has no expression column {name!r}; named ones: {', '.join(names) or 'none'}")
+            raise InputError(
+                f"this face model has no expression column {name!r}; named ones: {', '.join(names) or 'none'}"
+            )
         return int(names.index(name))
 
     def identity(self, shape: Floats) -> NDArray[np.float32]:

@@ -55,9 +55,7 @@ def rasterise(
         ValueError: shapes do not fit.
     """
     if points.ndim != 2 or points.shape[1] != 2 or depth.shape != points.shape[:1] or triangles.shape[1:] != (3,):
-        raise ValueError(
-            f"expected points (V, 2), depth (V,), triangles (F, 3); got {points.shape}, {depth.shape}, {triangles.shape}"
-        )
+        raise ValueError(f"expected (V, 2), (V,) and (F, 3), got {points.shape}, {depth.shape}, {triangles.shape}")
     arrays = _rasterise(
         np.ascontiguousarray(points, np.float64),
         np.ascontiguousarray(depth, np.float64),

@@ -70,7 +70,7 @@ class Renderer:
 
     def _map(self, name: str, placed: Placed, light: Floats) -> NDArray[np.uint8]:
         if name == "uv":
-            colours = self.model.uv_colours * self.model.face_mask[:, None]
+            colours: Floats = self.model.uv_colours * self.model.face_mask[:, None]
         else:
             normals = self.model.normals(placed.vertices)
             colours = (normals + 1) * 127.5 if name == "normal" else shade(self.albedo, normals, light)

@@ -24,7 +24,7 @@ class Samples:
 
 
 def sample(model: FaceModel, identity: Floats, full: Floats, rho: Floats, frame: NDArray[np.uint8]) -> Samples:
-    """Colours of one frame (S, S, 3) at the visible vertices of the face, of full expression (171,) and motion (12,)."""
+    """Colours of one frame (S, S, 3) at the face's visible vertices; full expression (171,), motion (12,)."""
     side = frame.shape[0]
     gaze = np.concatenate([rho[LEFT_GAZE], rho[RIGHT_GAZE]])
     placed = place(model.vertices(identity, full[None], gaze[None]), rho[None])[0]
@@ -48,7 +48,9 @@ def fit_light(samples: Samples, albedo: Floats, weight: float = 30.0) -> NDArray
         design = samples.basis * colour[:, None] / 255
         target = samples.colours[:, channel] / 255 - colour / 255 * AMBIENT * _A0C0
         system = design.T @ design + weight * np.diag([0.1, *[1.0] * 8]) / 255
-        result[channel] = np.linalg.solve(system, design.T @ target + weight * np.diag([0.1, *[1.0] * 8]) / 255 @ start[channel])
+        result[channel] = np.linalg.solve(
+            system, design.T @ target + weight * np.diag([0.1, *[1.0] * 8]) / 255 @ start[channel]
+        )
     return result
 
 
@@ -62,7 +64,7 @@ def fit_texture(
         frames: samples of at least one frame.
         weight: of the squared coefficients against colours in 0..1.
     """
-    texture = np.zeros(TEXTURE)
+    texture: NDArray[np.float64] = np.zeros(TEXTURE)
     lights = np.stack([canonical_light()] * len(frames))
     for _ in range(rounds):
         gram, right = weight * np.eye(TEXTURE), np.zeros(TEXTURE)
@@ -73,7 +75,7 @@ def fit_texture(
             missing = samples.colours / 255 - model.texture_mean[samples.vertices] / 255 * shading
             gram += design.T @ design
             right += design.T @ missing.ravel()
-        texture = np.linalg.solve(gram, right)
+        texture = np.asarray(np.linalg.solve(gram, right), np.float64)
         albedo = model.albedo(texture)
         lights = np.stack([fit_light(samples, albedo) for samples in frames])
     return texture, lights

@@ -21,7 +21,7 @@ def write_speakers(folder: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def read_speaker(folder: Path, speaker: str) -> dict[str, NDArray[np.float64]]:
-    """``shape``, ``texture``, ``beta_mean``, ``rho_mean``, ``rho_std`` of a speaker; InputError where it is not there."""
+    """``shape``, ``texture``, ``beta_mean``, ``rho_mean``, ``rho_std``; InputError without the speaker."""
     path = folder / SPEAKERS
     if not path.exists():
         raise InputError(f"{path}: no fitted speakers; run the fit stage")
@@ -44,5 +44,5 @@ def statistics(clips: list[dict[str, Any]]) -> dict[str, NDArray[np.float32]]:
 
 
 def read(folder: Path, speaker: str, clip_id: str) -> dict[str, Any]:
-    """Coefficients of one clip: ``beta`` (T, 169), ``rho`` (T, 12), ``light`` (T, 27), ``lm_rmse``, ``valid``, ``segment``."""
+    """Coefficients of one clip: ``beta`` (T, 169), ``rho`` (T, 12), ``light`` (T, 27), and the rest of COLUMNS."""
     return shards.read(folder, speaker, clip_id, COLUMNS)

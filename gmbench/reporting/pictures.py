@@ -34,13 +34,9 @@ def with_points(frame: Image, points: NDArray[np.floating], colour: tuple[int, i
 
 def frame_of(path: Path, index: int) -> Image:
     """One frame of a clip; the last one where it is shorter."""
-    frame = None
-    for t, frame in enumerate(Video(path)):
-        if t == index:
-            break
-    if frame is None:
-        raise ValueError(f"{path}: no frames")
-    return frame
+    video = Video(path)
+    place = min(index, video.info.frames - 1)
+    return next(frame for t, frame in enumerate(video) if t == place)
 
 
 def save(path: Path, image: Image) -> None:

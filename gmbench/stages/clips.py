@@ -56,10 +56,10 @@ def crop(run: Run, section: DatasetSection) -> None:
     detector = backend(section.landmarks)
     weights = "" if section.crop == "full" else detector.weights_sha256()
     contents = {row.video_path: file_digest(root / row.video_path) for row in rows}
-    finding = [
-        Job(row.clip_id, digest("square", CROP_VERSION, contents[row.video_path], section.crop, weights), (root / row.video_path, section))
-        for row in rows
-    ]  # fmt: skip
+    finding = []
+    for row in rows:
+        key = digest("square", CROP_VERSION, contents[row.video_path], section.crop, weights)
+        finding.append(Job(row.clip_id, key, (root / row.video_path, section)))
     failures = run.make_all(find, finding)
     squares: dict[str, Square] = {}
     for row, job in zip(rows, finding, strict=True):
@@ -72,7 +72,8 @@ def crop(run: Run, section: DatasetSection) -> None:
     for row in kept:
         sound = root / (row.audio_path or row.video_path)
         task = _Cut(root / row.video_path, sound, row.first_frame, row.n_frames, squares[row.clip_id], section.size)
-        key = digest("crop", CROP_VERSION, contents[row.video_path], file_digest(sound), row.first_frame, row.n_frames, asdict(task.square), section.size)  # fmt: skip
+        part = (row.first_frame, row.n_frames, asdict(task.square), section.size)
+        key = digest("crop", CROP_VERSION, contents[row.video_path], file_digest(sound), *part)
         jobs.append(Job(row.clip_id, key, task))
     failures |= run.make_all(cut_clip, jobs)
     written = []

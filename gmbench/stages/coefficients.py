@@ -1,5 +1,6 @@
 """Landmarks, fit and renderings: from crops to coefficients and back to pictures."""
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,10 +34,12 @@ def landmarks(run: Run, section: DatasetSection) -> None:
     rows = manifest.read(run.layout.cropped)
     detector = backend(section.landmarks)
     weights = detector.weights_sha256()
-    jobs = [
-        Job(row.clip_id, digest("mesh", LANDMARKS_VERSION, detector.name, detector.version, weights, file_digest(path)), (path, section.landmarks))
-        for row, path in ((row, run.layout.crops / row.video_path) for row in rows)
-    ]  # fmt: skip
+    judge = (detector.name, detector.version, weights)
+    jobs = []
+    for row in rows:
+        path = run.layout.crops / row.video_path
+        key = digest("mesh", LANDMARKS_VERSION, *judge, file_digest(path))
+        jobs.append(Job(row.clip_id, key, (path, section.landmarks)))
     failures = run.make_all(detect, jobs)
     found = 0
     for speaker, group in by_speaker(rows, jobs, failures).items():
@@ -92,7 +95,9 @@ def fit(run: Run, section: DatasetSection) -> None:
     for speaker, group in groups.items():
         ordered = sorted(group, key=lambda row: (row.emotion != "neutral", row.level, row.clip_id))
         chosen = tuple((row.clip_id, row.video_path) for row in ordered)
-        people[speaker] = _Person(source, run.params.fit, section.size, run.layout.landmarks, run.layout.crops, speaker, chosen)
+        people[speaker] = _Person(
+            source, run.params.fit, section.size, run.layout.landmarks, run.layout.crops, speaker, chosen
+        )
         content = file_digest(shards.shard_path(run.layout.landmarks, speaker))
         key = digest("identity", FIT_VERSION, source.digest, run.params.fit.model_dump(), section.size, content, chosen)
         jobs.append(Job(speaker, key, people[speaker]))
@@ -108,12 +113,13 @@ def fit(run: Run, section: DatasetSection) -> None:
             clip_jobs.append(Job(row.clip_id, digest("fit", FIT_VERSION, job.key, row.clip_id), task))
             fitted.append(row)
     failures |= run.make_all(fit_clip, clip_jobs)
-    speakers, errors = [], []
+    speakers: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
     for speaker, members in by_speaker(fitted, clip_jobs, failures).items():
         parts = [(row.clip_id, fanout.load(run.store, job).arrays) for row, job in members]
         shards.write(run.layout.coefficients, speaker, parts)
         person = next(fanout.load(run.store, job).arrays for job in jobs if job.name == speaker)
-        speakers.append({"speaker": speaker} | dict(person) | tracks.statistics([arrays for _, arrays in parts]))
+        speakers.append({"speaker": speaker, **person, **tracks.statistics([arrays for _, arrays in parts])})
         errors += [_error_row(row, arrays) for (row, _), (_, arrays) in zip(members, parts, strict=True)]
     tracks.write_speakers(run.layout.coefficients, speakers)
     shares = [row["percent_iod"] for row in errors]
@@ -182,13 +188,22 @@ def render(run: Run, section: DatasetSection) -> None:
     source = run.face_model()
     settings = run.params.render
     jobs, kept = [], []
-    fitted = {clip for path in sorted(run.layout.coefficients.glob("*.parquet")) if path.name != tracks.SPEAKERS for clip, _ in shards.clips(run.layout.coefficients, path.stem, ["valid"])}  # fmt: skip
-    digests = {s: file_digest(shards.shard_path(run.layout.coefficients, s)) for s in {r.speaker for r in rows if r.clip_id in fitted}}
+    fitted = {row["clip"] for row in json.loads((run.layout.work / "fit.json").read_text("utf-8"))["per_clip"]}
+    digests = {
+        s: file_digest(shards.shard_path(run.layout.coefficients, s))
+        for s in {r.speaker for r in rows if r.clip_id in fitted}
+    }
     for row in rows:
         if row.clip_id not in fitted:
             continue
         key = digest("render", RENDER_VERSION, source.digest, settings.model_dump(), row.clip_id, digests[row.speaker])
-        jobs.append(Job(row.clip_id, key, (source, run.layout.coefficients, row.speaker, row.clip_id, settings.size, settings.maps)))
+        jobs.append(
+            Job(
+                row.clip_id,
+                key,
+                (source, run.layout.coefficients, row.speaker, row.clip_id, settings.size, settings.maps),
+            )
+        )
         kept.append(row)
     failures = run.make_all(render_clip, jobs)
     for speaker, group in by_speaker(kept, jobs, failures).items():

@@ -1,5 +1,6 @@
 """Generate, extract and score: from methods to records."""
 
+import functools
 import json
 import tempfile
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmbench import fanout
 from gmbench.clips import Clip, Pair
@@ -19,7 +21,7 @@ from gmbench.evaluation.run import extract as extract_features
 from gmbench.evaluation.run import score as score_features
 from gmbench.executor import one_thread
 from gmbench.fanout import Job, Made
-from gmbench.media import read_audio, write_video
+from gmbench.media import Video, read_audio, write_video
 from gmbench.methods import render
 from gmbench.morphable import tracks
 from gmbench.names import closest
@@ -27,7 +29,9 @@ from gmbench.reporting import tables
 from gmbench.stages.run import ModelSource, Run, write_json
 from gmbench.store import digest, file_digest, write_atomically
 
-GENERATE_VERSION = 1
+GENERATE_VERSION = 2
+PLATE_CLIPS, PLATE_EVERY = 6, 12
+"""Clips, and every how many frames of each, that a speaker's background is the median of."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class _Task:
     model: ModelSource
     source: render.Source
     sound: Path
+    plate: tuple[Path, ...]
     size: int
 
 
@@ -46,13 +51,20 @@ def generate(run: Run, section: DatasetSection, method: str) -> None:
     source = run.face_model()
     root = Path(section.root)
     truth = root if method == "render" and section.kind == "synth" else None
-    content = file_digest(root / "truth" / "clips.parquet") if truth else file_digest(run.layout.coefficients / tracks.SPEAKERS)
+    content = (
+        file_digest(root / "truth" / "clips.parquet")
+        if truth
+        else file_digest(run.layout.coefficients / tracks.SPEAKERS)
+    )
+    plates = {row.speaker: _plate_clips(run, row.speaker) for row in rows}
     jobs = []
     for row in rows:
         sound = run.layout.crops / row.video_path
         origin = render.Source(run.layout.coefficients, truth, row.speaker, row.clip_id)
-        key = digest("generate", GENERATE_VERSION, method, source.digest, content, row.clip_id, file_digest(sound), section.size)
-        jobs.append(Job(row.clip_id, key, _Task(source, origin, sound, section.size)))
+        key = digest(
+            "generate", GENERATE_VERSION, method, source.digest, content, row.clip_id, file_digest(sound), section.size
+        )
+        jobs.append(Job(row.clip_id, key, _Task(source, origin, sound, plates[row.speaker], section.size)))
     failures = run.make_all(render_video, jobs)
     for row, job in zip(rows, jobs, strict=True):
         if row.clip_id not in failures:
@@ -65,8 +77,25 @@ def render_video(task: _Task) -> Made:
     """The bytes of a rendered clip with the sound of its reference."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
-        write_video(path, render.frames(task.model.load(), task.source, task.size), read_audio(task.sound), crf=12)
+        frames = render.frames(task.model.load(), task.source, task.size, _plate(task.plate))
+        write_video(path, frames, read_audio(task.sound), crf=12)
         return {"video": np.frombuffer(path.read_bytes(), np.uint8).copy()}, {}
+
+
+def _plate_clips(run: Run, speaker: str) -> tuple[Path, ...]:
+    """Clips that a speaker's background is taken from: training ones, or all where there are none."""
+    rows = [row for row in manifest.read(run.layout.cropped) if row.speaker == speaker]
+    training = [row for row in rows if row.split == manifest.TRAIN] or rows
+    return tuple(
+        run.layout.crops / row.video_path for row in training[:: max(1, len(training) // PLATE_CLIPS)][:PLATE_CLIPS]
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _plate(clips: tuple[Path, ...]) -> NDArray[np.uint8]:
+    """The median of a speaker's frames: background and shoulders, the head blurred."""
+    frames = [frame for path in clips for t, frame in enumerate(Video(path)) if t % PLATE_EVERY == 0]
+    return np.asarray(np.median(np.stack(frames), axis=0), np.uint8)
 
 
 def extract(run: Run, section: DatasetSection) -> None:
@@ -83,7 +112,11 @@ def score(run: Run, section: DatasetSection) -> None:
     failures = json.loads(run.layout.extracted.read_text("utf-8"))["failures"]
     with one_thread():
         records = score_features(planned, run.store, failures)
-    asked = {"dataset": run.layout.dataset, "profile": run.params.profile, "protocol": planned.protocol.model_dump()}
+    asked: dict[str, object] = {
+        "dataset": run.layout.dataset,
+        "profile": run.params.profile,
+        "protocol": planned.protocol.model_dump(),
+    }
     merged = results.save(run.layout.scores, records, asked)
     tables.save(run.layout.scores, merged)
     by_method: dict[str, dict[str, Any]] = {}
@@ -99,7 +132,9 @@ def score(run: Run, section: DatasetSection) -> None:
 def make_plan(run: Run, section: DatasetSection) -> plan.Plan:
     """What is compared with what: the run's methods and controls against the crops."""
     settings = run.params.evaluation
-    chosen = protocol.load(section.protocol, landmarks=section.landmarks, pose="pnp" if section.landmarks == "corpus" else None)
+    chosen = protocol.load(
+        section.protocol, landmarks=section.landmarks, pose="pnp" if section.landmarks == "corpus" else None
+    )
     references, methods = [], {name: [] for name in run.params.methods}  # type: tuple[list[Pair], dict[str, list[Pair]]]
     for row in scored_rows(run):
         name = row.video_path.removesuffix(".mp4")
@@ -111,7 +146,13 @@ def make_plan(run: Run, section: DatasetSection) -> plan.Plan:
             pairs.append(Pair(name, generated, reference, (), row.speaker, row.emotion))
     metrics = registry.select(list(settings.metrics), True)
     return plan.make_plan(
-        methods, run.layout.dataset, chosen, metrics, list(settings.controls), tuple(references), explicit=bool(settings.metrics)
+        methods,
+        run.layout.dataset,
+        chosen,
+        metrics,
+        list(settings.controls),
+        tuple(references),
+        explicit=bool(settings.metrics),
     )
 
 

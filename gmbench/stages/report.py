@@ -21,7 +21,10 @@ from gmbench.stages.run import Run
 from gmbench.store import write_atomically
 
 SHEET_SPEAKERS, OVERLAYS = 5, 6
-_STYLE = "body{font-family:sans-serif;max-width:70em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}td,th{padding:.3em .6em;border-bottom:1px solid #ccc}img{max-width:100%}"
+_STYLE = (
+    "body{font-family:sans-serif;max-width:70em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
+    "td,th{padding:.3em .6em;border-bottom:1px solid #ccc}img{max-width:100%}"
+)
 
 
 def report(run: Run) -> None:
@@ -56,10 +59,11 @@ def _dataset(run: Run, layout: Layout) -> list[str]:
     share = fit["percent_iod"]
     return [
         f"<h2>{html.escape(layout.dataset)}: clips and fits</h2>",
-        f"<p>{len(rows)} clips. Landmarks of the fit are {share['mean']} % of the distance between the outer eye corners "
-        f"off on average, {share['worst']} % in the worst clip.</p>",
+        f"<p>{len(rows)} clips. The fit's landmarks are off by {share['mean']} % of the distance between the outer eye "
+        f"corners on average, {share['worst']} % in the worst clip.</p>",
         f'<p><img src="{sheet.name}" alt="contact sheet"></p>',
-        f'<p><img src="{overlays.name}" alt="fits"><br>Found landmarks (yellow), fitted ones (blue), and the fit drawn.</p>',
+        f'<p><img src="{overlays.name}" alt="fits"><br>'
+        "Found landmarks (yellow), fitted ones (blue), and the fit drawn.</p>",
     ]
 
 
@@ -77,7 +81,9 @@ def _sheet(layout: Layout, rows: list[manifest.Row]) -> Any:
             takes = [row for row in rows if (row.speaker, row.emotion) == (speaker, emotion)]
             blank = np.zeros((128, 128, 3), np.uint8)
             row = max(takes, key=lambda r: (r.level, r.clip_id), default=None)
-            line.append(blank if row is None else _small(pictures.frame_of(layout.crops / row.video_path, row.n_frames // 2)))
+            line.append(
+                blank if row is None else _small(pictures.frame_of(layout.crops / row.video_path, row.n_frames // 2))
+            )
         lines.append(line)
     return pictures.contact_sheet(lines, emotions)
 
@@ -98,7 +104,7 @@ def _overlays(run: Run, layout: Layout, rows: list[manifest.Row]) -> Any:
         full = model.join(track["beta"][t : t + 1], track["rho"][t : t + 1, 10:12])
         fitted = model.landmark_points(person["shape"], full, track["rho"][t : t + 1], frame.shape[0])[0]
         renders = shards.read(layout.renders, row.speaker, row.clip_id, ["png"])["png"]
-        drawn = cv2.imdecode(np.frombuffer(renders[t], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        drawn = np.asarray(cv2.imdecode(np.frombuffer(renders[t], np.uint8), cv2.IMREAD_COLOR))[..., ::-1]
         side = drawn.shape[1]
         lines.append([
             _small(frame, 256), _small(pictures.with_points(frame, found[SPARSE], (255, 220, 0)), 256),
@@ -126,5 +132,3 @@ def _plots(values: list[pd.DataFrame], run: Run) -> None:
 
 def _facts(content: dict[str, Any]) -> str:
     return f"<pre>{html.escape(json.dumps(content, indent=1, ensure_ascii=False))}</pre>"
-
-

@@ -1,6 +1,7 @@
 """Train the networks that judge on the corpus: today the landmarker."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,8 +32,10 @@ def train(run: Run, root: Path) -> None:
         training = landmarker.Training(settings.steps, settings.batch, settings.rate, run.params.seed)
         network = landmarker.train(frames, points, training, run.report)
         landmarker.write(EVALUATORS / "landmarker.safetensors", network, LANDMARKS)
-        report = {"training_frames": len(frames), "landmarks": len(LANDMARKS), "steps": settings.steps}
-        report["known_speakers"] = error(network, frames[:: max(1, len(frames) // 200)], points[:: max(1, len(points) // 200)])
+        report: dict[str, Any] = {"training_frames": len(frames), "landmarks": len(LANDMARKS), "steps": settings.steps}
+        report["known_speakers"] = error(
+            network, frames[:: max(1, len(frames) // 200)], points[:: max(1, len(points) // 200)]
+        )
         if held_out:
             unseen = truth.clips[truth.clips["speaker"].isin(held_out)]
             report["held_out_speakers"] = error(network, *frames_and_points(root, truth, list(unseen["clip_id"]), 25))
@@ -45,7 +48,7 @@ def frames_and_points(root: Path, truth: Truth, clips: list[str], every: int) ->
     for number, clip in enumerate(clips):
         first = number % every  # not always the same moment of a clip
         known = truth.frames(clip, ["landmarks"])["landmarks"]
-        for t, frame in enumerate(Video(root / truth.clips.loc[clip, "video"])):
+        for t, frame in enumerate(Video(root / str(truth.clips.loc[clip, "video"]))):
             if t % every == first:
                 frames.append(frame)
                 points.append(known[t, LANDMARKS])
@@ -57,6 +60,8 @@ def error(network: landmarker.Landmarker, frames: np.ndarray, points: np.ndarray
     distance = np.linalg.norm(landmarker.predict(network, frames) - points, axis=-1).mean(axis=1)
     corners = points[:, np.searchsorted(LANDMARKS, OUTER_EYE_CORNERS)]
     width = np.linalg.norm(corners[:, 0] - corners[:, 1], axis=-1)
-    return {"pixels": round(float(distance.mean()), 3), "percent_iod": round(float((100 * distance / width).mean()), 3), "frames": len(frames)}
-
-
+    return {
+        "pixels": round(float(distance.mean()), 3),
+        "percent_iod": round(float((100 * distance / width).mean()), 3),
+        "frames": len(frames),
+    }

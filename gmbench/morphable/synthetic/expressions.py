@@ -10,7 +10,8 @@ from gmbench.morphable.synthetic.head import EYE_CENTRES, EYE_RADIUS, Mesh, Poin
 
 COUNT = 171
 ACTIONS = (
-    "jaw_open", "pucker", "stretch", "upper_lip_up", "lower_lip_down", "lips_press", "corner_up_left", "corner_up_right",
+    "jaw_open", "pucker", "stretch", "upper_lip_up", "lower_lip_down", "lips_press", "corner_up_left",
+    "corner_up_right",
     "corner_down_left", "corner_down_right", "cheek_raise_left", "cheek_raise_right", "squint_left", "squint_right",
     "blink_left", "blink_right", "brow_inner_up", "brow_outer_up_left", "brow_outer_up_right", "brow_lower_left",
     "brow_lower_right", "nose_wrinkle", "eye_wide_left", "eye_wide_right", "chin_raise", "dimple_left", "dimple_right",
@@ -20,7 +21,28 @@ ACTIONS = (
 
 HINGE = np.array([0.0, -0.5, -3.5])
 JAW_ANGLE = np.radians(16.0)
-_LOWER_LIP = (*LIPS_INNER[1:10], *LIPS_OUTER[1:10], 86, 85, 180, 316, 315, 404, 16, 15, 179, 403, 89, 319, 90, 320, 96, 325, 77, 307)
+_LOWER_LIP = (
+    *LIPS_INNER[1:10],
+    *LIPS_OUTER[1:10],
+    86,
+    85,
+    180,
+    316,
+    315,
+    404,
+    16,
+    15,
+    179,
+    403,
+    89,
+    319,
+    90,
+    320,
+    96,
+    325,
+    77,
+    307,
+)
 _UPPER_LIP = (*LIPS_INNER[11:], *LIPS_OUTER[11:], 11, 12, 72, 302, 38, 268, 73, 303, 41, 271, 74, 304, 42, 272)
 _MIRROR_X = np.array([-1.0, 1.0, 1.0])
 
@@ -37,13 +59,15 @@ def expression_basis(mesh: Mesh, generator: np.random.Generator) -> NDArray[np.f
 
 
 class _Actions:
-    """Displacement fields over the skin; the mouth's slit separates the lips because distances run along the surface."""
+    """Displacement fields over the skin; distances run along the surface, so the mouth's slit separates the lips."""
 
     def __init__(self, mesh: Mesh) -> None:
         self.mesh, self.points = mesh, mesh.vertices
         self.skin = np.isin(mesh.part, ["face", "skull"])
         edges = mesh.triangles[self.skin[mesh.triangles].all(axis=1)]
-        pairs = np.unique(np.sort(np.concatenate([edges[:, [0, 1]], edges[:, [1, 2]], edges[:, [2, 0]]]), axis=1), axis=0)
+        pairs = np.unique(
+            np.sort(np.concatenate([edges[:, [0, 1]], edges[:, [1, 2]], edges[:, [2, 0]]]), axis=1), axis=0
+        )
         length = np.linalg.norm(self.points[pairs[:, 0]] - self.points[pairs[:, 1]], axis=1)
         size = len(self.points)
         self.graph = sparse.csr_matrix((length, (pairs[:, 0], pairs[:, 1])), shape=(size, size))
@@ -87,7 +111,9 @@ class _Actions:
         lip = np.maximum(self.near(list(_LOWER_LIP), 1.0), weights)
         taper = 1.0 - 0.55 * np.clip(np.abs(x) / 2.4, 0, 1)[:, None] ** 3
         weights = np.where(lip > weights, lip * taper, weights)
-        weights[list(_UPPER_LIP)] = np.minimum(weights[list(_UPPER_LIP)], 0.35 * (np.abs(x[list(_UPPER_LIP)])[:, None] / 2.4) ** 4)
+        weights[list(_UPPER_LIP)] = np.minimum(
+            weights[list(_UPPER_LIP)], 0.35 * (np.abs(x[list(_UPPER_LIP)])[:, None] / 2.4) ** 4
+        )
         weights[[78, 308, 61, 291]] = 0.42
         weights[self.mesh.part == "teeth_lower"] = 0.92
         weights[self.mesh.part == "mouth"] = 0.5
@@ -117,7 +143,9 @@ class _Actions:
     def _funnel(self) -> Points:
         up, down = self.near(list(_UPPER_LIP), 0.9), self.near(list(_LOWER_LIP), 0.9)
         lips = self.near([*LIPS_OUTER, *LIPS_INNER], 1.5)
-        return lips * (self.points * [-0.25, 0.0, 0.0] + [0.0, 0.0, 0.5]) + up * [0, 0.30, 0.15] - down * [0, 0.35, -0.15]
+        return (
+            lips * (self.points * [-0.25, 0.0, 0.0] + [0.0, 0.0, 0.5]) + up * [0, 0.30, 0.15] - down * [0, 0.35, -0.15]
+        )
 
     def _stretch(self) -> Points:
         return self.near([61], 2.6) * [-0.75, -0.05, -0.30] + self.near([291], 2.6) * [0.75, -0.05, -0.30]
@@ -139,12 +167,19 @@ class _Actions:
         return self.near(list(_LOWER_LIP), 0.8) * [0.0, 0.30, -0.55]
 
     def _chin_raise(self) -> Points:
-        return self.near([199, 175, 200], 2.6) * [0.0, 0.45, 0.15] + self.near(list(_LOWER_LIP), 1.1) * [0.0, 0.28, 0.25]
+        return self.near([199, 175, 200], 2.6) * [0.0, 0.45, 0.15] + self.near(list(_LOWER_LIP), 1.1) * [
+            0.0,
+            0.28,
+            0.25,
+        ]
 
     def _corner_up(self, side: str) -> Points:
         corner, mirror = self._corner(side)
         fold = 425 if side == "left" else 205
-        return self.near([corner], 2.5) * [0.62, 0.85, -0.35] * mirror + self.near([fold], 2.4) * [0.12, 0.32, 0.30] * mirror
+        return (
+            self.near([corner], 2.5) * [0.62, 0.85, -0.35] * mirror
+            + self.near([fold], 2.4) * [0.12, 0.32, 0.30] * mirror
+        )
 
     def _corner_down(self, side: str) -> Points:
         corner, mirror = self._corner(side)
@@ -163,7 +198,11 @@ class _Actions:
 
     def _nose_wrinkle(self) -> Points:
         wings = self.near([48, 64, 102, 278, 294, 331], 1.3) * [0.0, 0.38, 0.10]
-        return wings + self.near([196, 419, 6], 1.5) * [0.0, 0.12, 0.12] + self.near([55, 285, 9], 1.5) * [0.0, -0.25, 0.08]
+        return (
+            wings
+            + self.near([196, 419, 6], 1.5) * [0.0, 0.12, 0.12]
+            + self.near([55, 285, 9], 1.5) * [0.0, -0.25, 0.08]
+        )
 
     def _brow_inner_up(self) -> Points:
         return self.near([55, 107, 65, 66, 285, 336, 295, 296], 2.0) * [0.0, 0.75, 0.0]
@@ -176,7 +215,10 @@ class _Actions:
         sets = {"left": ([285, 336], [295, 296, 282, 334]), "right": ([55, 107], [65, 66, 52, 105])}
         inner, middle = sets[side]
         mirror = np.ones(3) if side == "left" else _MIRROR_X
-        return self.near(inner, 1.9) * [-0.30, -0.55, 0.15] * mirror + self.near(middle, 1.8) * [-0.08, -0.35, 0.12] * mirror
+        return (
+            self.near(inner, 1.9) * [-0.30, -0.55, 0.15] * mirror
+            + self.near(middle, 1.8) * [-0.08, -0.35, 0.12] * mirror
+        )
 
     def _lids(self, side: str, upper: float, lower: float, radius: float) -> Points:
         """Both lids move by shares of the gap between them, over the eyeball's surface."""

@@ -48,7 +48,12 @@ class Mesh:
     follow: Points
 
     def add(
-        self, points: Points, triangles: Triangles, part: str, parent: NDArray[np.int64] | None = None, follow: float = 0.0
+        self,
+        points: Points,
+        triangles: Triangles,
+        part: str,
+        parent: NDArray[np.int64] | None = None,
+        follow: float = 0.0,
     ) -> None:
         """Append vertices; triangles count from the first new vertex, negative ones as ``-1 - v`` from the old."""
         first, count = len(self.vertices), len(points)
@@ -140,7 +145,9 @@ def build_eyeball(side: str) -> tuple[Points, Triangles, NDArray[np.int64]]:
     next_ = (np.arange(EYE_SECTORS) + 1) % EYE_SECTORS
     fan = np.stack([np.zeros(EYE_SECTORS, np.int64), 1 + np.arange(EYE_SECTORS), 1 + next_], axis=1)
     bands = [
-        _band(1 + number * EYE_SECTORS + np.arange(EYE_SECTORS), 1 + (number + 1) * EYE_SECTORS + np.arange(EYE_SECTORS))
+        _band(
+            1 + number * EYE_SECTORS + np.arange(EYE_SECTORS), 1 + (number + 1) * EYE_SECTORS + np.arange(EYE_SECTORS)
+        )
         for number in range(len(EYE_RINGS) - 1)
     ]
     points.append(np.array([[0.0, 0.0, -1.0]]))
@@ -176,8 +183,8 @@ def _at_rest(vertices: Points) -> Points:
     middle = (vertices[lower] + vertices[upper]) / 2
     for group, sign in ((lower, -0.5), (upper, 0.5)):
         vertices[group] = middle + [0.0, sign * 0.03, 0.0]
-    for ring in (RIGHT_EYE, LEFT_EYE):
-        vertices[list(ring[:8:-1]), 1] += 0.12 * np.sin(np.linspace(0, np.pi, 9)[1:-1])
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        vertices[list(eye[:8:-1]), 1] += 0.12 * np.sin(np.linspace(0, np.pi, 9)[1:-1])
     return vertices
 
 
@@ -283,7 +290,13 @@ def _add_neck(mesh: Mesh) -> None:
     """A tube from inside the head to inside the collar."""
     sectors = 24
     around = 2 * np.pi * np.arange(sectors) / sectors
-    rings = [(-5.0, 4.4, 3.8, -4.4), (-8.5, 4.7, 4.7, -3.5), (-11.0, 4.9, 4.9, -3.7), (-14.5, 5.5, 5.3, -4.4), (-19.0, 6.6, 5.8, -5.0)]
+    rings = [
+        (-5.0, 4.4, 3.8, -4.4),
+        (-8.5, 4.7, 4.7, -3.5),
+        (-11.0, 4.9, 4.9, -3.7),
+        (-14.5, 5.5, 5.3, -4.4),
+        (-19.0, 6.6, 5.8, -5.0),
+    ]
     points = [
         np.stack([wide * np.cos(around), np.full(sectors, height), z + deep * np.sin(around)], axis=1)
         for height, wide, deep, z in rings

@@ -1,6 +1,7 @@
 """Identity and texture bases of the synthetic head: named directions by which people differ, then smooth random ones.
 
-Identity directions are functions of position in the canonical face, so that the eyeballs, the insides and the skin move together.
+Identity directions are functions of position in the canonical face, so that eyeballs, insides and skin
+move together.
 """
 
 from collections.abc import Callable
@@ -75,7 +76,9 @@ def shape_directions(points: Points, hair: Points) -> dict[str, Points]:
     }
 
 
-def shape_basis(points: Points, hair: Points, eyes: dict[str, NDArray[np.bool_]], generator: np.random.Generator) -> Points:
+def shape_basis(
+    points: Points, hair: Points, eyes: dict[str, NDArray[np.bool_]], generator: np.random.Generator
+) -> Points:
     """(V, 3, 150): the named directions, then smooth random ones; an eyeball moves as its centre does."""
     places = points.copy()
     for side, mask in eyes.items():

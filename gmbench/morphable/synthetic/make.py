@@ -12,11 +12,25 @@ from gmbench.morphable.synthetic.head import EYE_SECTORS, Mesh, Points
 
 MILLIMETRES = 10.0
 """Raw units a centimetre: a raw unit is 0.01 model units, and a model unit is a decimetre."""
-LABELS = ("face", "skull", "lid", "mouth", "teeth_upper", "teeth_lower", "ear", "neck", "eye_left", "eye_right", "shoulders")
+LABELS = (
+    "face",
+    "skull",
+    "lid",
+    "mouth",
+    "teeth_upper",
+    "teeth_lower",
+    "ear",
+    "neck",
+    "eye_left",
+    "eye_right",
+    "shoulders",
+)
 _SKIN, _HAIR = np.array([205.0, 158.0, 132.0]), np.array([72.0, 52.0, 40.0])
 _LIP, _INSIDE, _TOOTH = np.array([178.0, 98.0, 92.0]), np.array([78.0, 26.0, 28.0]), np.array([232.0, 226.0, 210.0])
 _BROW, _CLOTH = np.array([70.0, 48.0, 38.0]), np.array([92.0, 100.0, 118.0])
-_EYE = np.array([[14.0, 12, 12], [16, 14, 14], [118, 96, 76], [76, 60, 48], [222, 216, 212], [238, 234, 232], [230, 220, 214]])
+_EYE = np.array(
+    [[14.0, 12, 12], [16, 14, 14], [118, 96, 76], [76, 60, 48], [222, 216, 212], [238, 234, 232], [230, 220, 214]]
+)
 """Colour of an eyeball's rings: pupil, iris, white."""
 
 
@@ -112,7 +126,7 @@ def _shares(
     coarse = middle @ _inside_lips(canonical, canonical)
     lips[: len(coarse), 0] = np.clip(1.5 * coarse - 0.5, 0, 1)
     lips *= (part == "face")[:, None]
-    skin = (np.isin(part, ["face", "skull", "lid", "ear", "neck"])[:, None] * (1 - hair) * (1 - lips) * (1 - 0.9 * brows))
+    skin = np.isin(part, ["face", "skull", "lid", "ear", "neck"])[:, None] * (1 - hair) * (1 - lips) * (1 - 0.9 * brows)
     iris = np.isin(rings, [2, 3])[:, None].astype(float)
     return hair, {"skin": skin, "hair": hair, "brow": brows, "lips": lips, "iris": iris}
 
@@ -122,7 +136,9 @@ def _inside_lips(vertices: Points, canonical: Points) -> Points:
     from matplotlib.path import Path
 
     ring = canonical[list(LIPS_OUTER)][:, :2]
-    inside = Path(ring).contains_points(vertices[:, :2], radius=1e-6) | Path(ring).contains_points(vertices[:, :2], radius=-1e-6)
+    inside = Path(ring).contains_points(vertices[:, :2], radius=1e-6) | Path(ring).contains_points(
+        vertices[:, :2], radius=-1e-6
+    )
     rim = np.linalg.norm(vertices[:, None] - canonical[[*LIPS_OUTER, *LIPS_INNER]][None], axis=-1).min(1) < 1e-6
     return ((inside | rim) & (vertices[:, 2] > 3.4)).astype(float)
 
@@ -134,7 +150,9 @@ def _hair_lift(vertices: Points) -> Points:
     return offset / (np.linalg.norm(offset, axis=1, keepdims=True) + 1e-9) * 0.75
 
 
-def _colours(part: NDArray[np.str_], rings: NDArray[np.int64], shares: dict[str, Points], generator: np.random.Generator) -> Points:
+def _colours(
+    part: NDArray[np.str_], rings: NDArray[np.int64], shares: dict[str, Points], generator: np.random.Generator
+) -> Points:
     """(V, 3) mean colours in 0..255."""
     colour = np.tile(_SKIN, (len(part), 1))
     colour[part == "mouth"] = _INSIDE
