@@ -56,7 +56,7 @@ class FitSection(_Section):
     """Fitting of the face model."""
 
     landmarks: Literal["sparse", "all"] = "sparse"
-    id_frames: int = Field(8, ge=1, description="frames that a speaker's identity is taken from")
+    id_frames: int = Field(24, ge=1, description="frames that a speaker's identity is taken from")
     steps: int = Field(8, ge=1, description="most Levenberg-Marquardt iterations a frame")
     smooth: bool = True
     texture_frames: int = Field(3, ge=1, description="frames that a speaker's texture is taken from")

@@ -57,13 +57,14 @@ def load(folder: Path) -> Hubert:
             "or choose audio.extractor logmel"
         )
     import torch
+    from safetensors import SafetensorError
     from transformers import HubertModel
 
     try:
         network, facts = HubertModel.from_pretrained(
             folder, local_files_only=True, output_loading_info=True, dtype=torch.float32, attn_implementation="eager"
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise WeightsError(f"{folder}: HuBERT cannot be loaded ({error})") from error
     missing = [name for name in facts["missing_keys"] if "masked_spec_embed" not in name]
     if missing:

@@ -19,7 +19,7 @@ from gmbench.corpus import appearance, performance, speech, truth
 from gmbench.corpus.lexicon import EMOTIONS
 from gmbench.errors import InputError, StoreError
 from gmbench.executor import one_thread
-from gmbench.media import write_audio, write_video
+from gmbench.media import Audio, write_audio, write_video
 from gmbench.morphable import synthetic_model
 from gmbench.morphable.model import FaceModel
 from gmbench.store import Store, digest, write_atomically
@@ -146,10 +146,18 @@ def make(
     return len(chosen)
 
 
-def record_take(argument: tuple[CorpusSettings, Take]) -> fanout.Made:
-    """Everything of one clip: the files' bytes and the ground truth."""
-    settings, take = argument
-    model = synthetic_model()
+Rehearsed = tuple[
+    performance.Performer,
+    speech.Utterance,
+    Audio,
+    performance.Performance,
+    appearance.Look,
+    np.random.Generator,
+]
+
+
+def rehearse(model: FaceModel, settings: CorpusSettings, take: Take) -> Rehearsed:
+    """Everything of a take but its pictures: person, words, sound, coefficients, look, and the random numbers left."""
     person = performance.cast(settings.seed, take.speaker + 1, take.speaker % 2 == 1, take.large_motion)
     if take.large_motion:
         person = replace(person, speaker=f"id{take.speaker:05d}")
@@ -159,6 +167,14 @@ def record_take(argument: tuple[CorpusSettings, Take]) -> fanout.Made:
     sound = speech.speak(generator, said, prosody)
     acted = performance.perform(generator, model, person, said, take.emotion, take.level)
     seen = appearance.look(generator, person, take.emotion, take.level, settings.frames, settings.size, settings.seed)
+    return person, said, sound, acted, seen, generator
+
+
+def record_take(argument: tuple[CorpusSettings, Take]) -> fanout.Made:
+    """Everything of one clip: the files' bytes and the ground truth."""
+    settings, take = argument
+    model = synthetic_model()
+    person, said, sound, acted, seen, generator = rehearse(model, settings, take)
     images, heads, shoulders = [], [], []
     for drawn in appearance.draw(model, person, acted, seen, generator):
         images.append(drawn.image)
@@ -182,7 +198,7 @@ def record_take(argument: tuple[CorpusSettings, Take]) -> fanout.Made:
         "speaker": person.speaker, "emotion": take.emotion, "level": take.level, "style": acted.style,
         "transcript": said.transcript, "emotional_words": take.number % 2 == 0 and take.emotion != "neutral",
         "phonemes": said.phonemes, "phoneme_frames": speech.phoneme_frames(said, settings.frames),
-        "pitch": prosody.pitch, "size": settings.size, "video": take.video, "audio": take.audio,
+        "pitch": person.pitch, "size": settings.size, "video": take.video, "audio": take.audio,
     }  # fmt: skip
     return arrays, meta
 

@@ -132,6 +132,7 @@ def perform(
     speech = mouth_track(said, frames)
     emotional = emotion_vector(model, emotion, style) * performer.style
     emotional *= np.exp(generator.normal(0, 0.22, EXPRESSION))  # no two takes are alike
+    emotional[: len(model.names["expression"])] += generator.normal(0, 0.09, len(model.names["expression"]))
     time = np.arange(frames) / FPS
     wave = 1.0 + 0.15 * np.sin(2 * np.pi * (0.3 * time + generator.random()))
     full += LEVELS[level] * wave[:, None] * emotional
@@ -161,7 +162,7 @@ def emotion_vector(model: FaceModel, emotion: str, style: int) -> NDArray[np.flo
     if style == 0:
         return own
     first = next(a for a, b in PAIRS.items() if emotion in (a, b))
-    return 0.9 * _vector(model, _SHARED[first]) + 0.1 * own
+    return 0.95 * _vector(model, _SHARED[first]) + 0.05 * own
 
 
 def mouth_track(said: Utterance, frames: int) -> NDArray[np.float64]:

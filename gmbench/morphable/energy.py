@@ -36,7 +36,7 @@ class EnergyWeights:
     @classmethod
     def of(cls, model: FaceModel) -> "EnergyWeights":
         """FaceVerse's weights; for the synthetic model those of its own columns, whose unit is a standard deviation."""
-        return cls(1e3, 3e-4, 1e-4, 3e-3, 1e-5) if model.names.get("version") == "synthetic" else cls()
+        return cls(1e3, 3e-4, 3e-5, 3e-3, 1e-5) if model.names.get("version") == "synthetic" else cls()
 
 
 class LandmarkEnergy:

@@ -25,6 +25,8 @@ from gmbench.stages.run import ModelSource, Run, write_json
 from gmbench.store import digest, file_digest
 
 LANDMARKS_VERSION, FIT_VERSION, RENDER_VERSION = 1, 1, 1
+IDENTITY_CLIPS = 6
+"""Clips, neutral ones first, that a speaker's identity is taken from: other poses tell shape from expression."""
 LIGHT_EVERY = 12
 """Light is estimated on every 12th frame and interpolated."""
 
@@ -139,7 +141,7 @@ def fit_person(person: _Person) -> Made:
         mesh = shards.read(person.landmarks, person.speaker, clip_id, ["mesh"])["mesh"].astype(np.float64)
         if np.isfinite(mesh).any():
             meshes.append((video, mesh))
-        if len(meshes) == 2:
+        if len(meshes) == min(IDENTITY_CLIPS, person.fit.id_frames):
             break
     if not meshes:
         return {"shape": np.zeros(150), "texture": np.zeros(251)}, {"frames": 0}

@@ -1,0 +1,109 @@
+"""The whole pipeline with DVC, as a user runs it: the smoke profile from a fresh project, without a network."""
+
+import json
+import os
+import signal
+import time
+
+import pandas as pd
+import pytest
+
+from gmbench import config
+from gmbench.errors import InputError
+from tests.pipeline.project import ROOT, Project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """Killed in its first stage, then run to the end."""
+    made = Project(tmp_path_factory.mktemp("pipeline") / "project", "smoke")
+    running, store = made.start("dvc", "repro"), made.folder / ".gmbench" / "store"
+    deadline = time.monotonic() + 120
+    while len(list(store.glob("*/*.safetensors"))) < 4:
+        assert time.monotonic() < deadline, "the corpus stage made nothing"
+        assert running.poll() is None, "dvc repro ended before it was killed"
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    made.finished = {path: path.stat().st_mtime_ns for path in store.glob("*/*.safetensors")}
+    made.run("dvc", "repro")
+    return made
+
+
+def test_a_killed_stage_resumes_where_it_was(project):
+    assert len(project.finished) >= 4
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in project.finished.items())
+    assert not list((project.folder / ".gmbench" / "store").rglob("*.part"))
+
+
+def test_a_second_run_does_nothing(project):
+    assert "up to date" in project.run("dvc", "repro").lower()
+    assert not [line for line in project.run("dvc", "repro").splitlines() if line.startswith("Running")]
+
+
+def test_the_report_has_a_table_pictures_and_figures(project):
+    page = (project.folder / "reports" / "index.html").read_text()
+    assert "<table" in page
+    assert "Corpus landmarker" in page
+    for name in ("synth-sheet.png", "synth-fit.png", "table-synth.md", "plots/metrics.csv", "plots/fit_error.csv"):
+        assert (project.folder / "reports" / name).stat().st_size > 0
+
+
+def test_ground_truth_is_the_ceiling(project):
+    records = pd.read_parquet(project.folder / "results/synth/scores/records.parquet")
+    means = records[records["status"] == "ok"].pivot_table(index="method", columns="metric_name", values="value")
+    assert means.loc["ground_truth", "ssim"] == 1.0
+    assert means.loc["ground_truth", "ssim"] > means.loc["render", "ssim"] > means.loc["refit", "ssim"]
+    assert means.loc["ground_truth", "m_lmd"] == 0.0 < means.loc["render", "m_lmd"]
+    assert set(records["clip"]) == set(records[records["method"] == "render"]["clip"])
+
+
+def test_the_fit_follows_the_corpus_own_landmarks(project):
+    fit = json.loads((project.folder / "work/synth/fit.json").read_text())
+    assert fit["failed"] == {}
+    assert fit["percent_iod"]["mean"] < 4
+    landmarks = json.loads((project.folder / "work/synth/landmarks.json").read_text())
+    assert landmarks["with_face"] == landmarks["frames"]
+
+
+def test_dvcs_commands_work(project):
+    shown = json.loads(project.run("dvc", "metrics", "show", "--json"))
+    files = shown[""]["data"]
+    assert "results/metrics/synth/render.json" in files
+    assert "models/evaluators/landmarker.json" in files
+    assert "index.html" in project.run("dvc", "plots", "show")
+    collapsed = project.run("dvc", "dag", "--collapse-foreach-matrix", "--mermaid")
+    assert sum("[" in line for line in collapsed.splitlines()) == 13
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-qm", "ran")
+    project.run("dvc", "exp", "run", "-S", "render.maps=[color,normal]")
+    difference = project.run("dvc", "params", "diff")
+    assert "render.maps" in difference
+    assert project.run("dvc", "params", "diff", "HEAD", "--json") != "{}"
+
+
+def test_another_run_with_other_workers_gives_the_same_table(project, tmp_path):
+    other = Project(tmp_path / "again", "smoke")
+    params = other.folder / "params.yaml"
+    params.write_text(params.read_text().replace("workers: 2", "workers: 1"))
+    other.run("dvc", "repro")
+    for name in ("results/synth/scores/table.md", "work/synth/fit.json", "models/evaluators/landmarker.json"):
+        assert (other.folder / name).read_bytes() == (project.folder / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["smoke", "demo", "paper"])
+def test_profiles_are_complete_and_the_project_holds_the_demo(name, tmp_path):
+    config.use_profile(name, tmp_path / "params.yaml")
+    assert config.load(tmp_path / "params.yaml").profile == name
+    assert config.load(ROOT / "params.yaml").profile == "demo"
+
+
+def test_unknown_keys_and_profiles_are_refused(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(config.profiles()["demo"].replace("workers: 2", "workerz: 2"))
+    with pytest.raises(InputError, match="workerz"):
+        config.load(path)
+    with pytest.raises(InputError, match="did you mean demo"):
+        config.use_profile("dem", path)
+    with pytest.raises(InputError, match="gmbench profile use demo"):
+        config.load(tmp_path / "none.yaml")
