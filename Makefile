@@ -30,8 +30,9 @@ unit: install
 	$(BIN)/python -m pytest
 
 demo: install
-	$(BIN)/gmbench demo --out demo-out --workers 2
-	@echo "table: demo-out/results/table.md, records: demo-out/results/records.parquet, clips: demo-out/clips"
+	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+	@cat reports/table-synth.md
+	@echo "page: reports/index.html, table: reports/table-synth.md, records: results/synth/scores/records.parquet"
 
 bench: install
 	$(BIN)/python -m benchmarks
@@ -40,4 +41,4 @@ lock:
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --extra dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv demo-out gmbench-results build *.egg-info
+	rm -rf .venv demo-out gmbench-results build *.egg-info data work models results reports .gmbench dvc_plots

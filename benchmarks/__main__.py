@@ -13,7 +13,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import engine, kernels, memory, reading
+from benchmarks import engine, faces, kernels, memory, reading
 
 PARTS = {
     "kernels": kernels.measure,
@@ -21,6 +21,7 @@ PARTS = {
     "engine": engine.measure,
     "workers": engine.measure_workers,
     "memory": memory.measure,
+    "faces": faces.measure,
 }
 
 

@@ -22,7 +22,7 @@ from gmbench.morphable.raster import rasterise
 
 SIGNS = ("frown", "fold", "cheek", "lip")
 _SHARPER = 2  # pictures are drawn at twice the size and shrunk
-_PAIR_SIGNS = {"angry": (0.66, 0.66), "fear": (0.66, 0.34), "happy": (0.34, 0.66), "contempt": (0.34, 0.34)}
+_PAIR_SIGNS = {"angry": (0.63, 0.63), "fear": (0.63, 0.37), "happy": (0.37, 0.63), "contempt": (0.37, 0.37)}
 _FLUSH, _PALE = np.array([0.05, -0.15, -0.12], np.float32), np.array([-0.10, -0.01, 0.05], np.float32)
 _RED = np.array([0.05, -0.18, -0.12], np.float32)
 _BATCH = 32

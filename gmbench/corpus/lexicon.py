@@ -88,5 +88,5 @@ def sentence(generator: np.random.Generator, emotion: str, emotional: bool, word
     """Random words, short and long in turn; with ``emotional`` one of the emotion's own words stands among them."""
     chosen = [str(generator.choice(FUNCTION_WORDS if place % 2 == 0 else _CONTENT)) for place in range(words)]
     if emotional and EMOTION_WORDS[emotion]:
-        chosen[int(generator.integers(words // 2)) * 2 + 1] = str(generator.choice(EMOTION_WORDS[emotion]))
+        chosen[int(generator.integers(2)) * 2 + 1] = str(generator.choice(EMOTION_WORDS[emotion]))
     return chosen

@@ -19,6 +19,8 @@ from gmbench.morphable.model import EXPRESSION, MOTION, FaceModel
 LEVELS = {1: 0.4, 2: 0.7, 3: 1.0}
 PAIRS = {"angry": "disgusted", "fear": "sad", "happy": "surprised", "contempt": "neutral"}
 """Emotions that share their second sub-style."""
+TAKE_SPREAD = 0.12
+"""Standard deviation of each action between takes of one emotion."""
 MOUTH = ("jaw_open", "pucker", "stretch", "upper_lip_up", "lower_lip_down", "lips_press", "funnel", "lip_tuck")
 
 _OWN: dict[str, dict[str, float]] = {
@@ -132,7 +134,7 @@ def perform(
     speech = mouth_track(said, frames)
     emotional = emotion_vector(model, emotion, style) * performer.style
     emotional *= np.exp(generator.normal(0, 0.22, EXPRESSION))  # no two takes are alike
-    emotional[: len(model.names["expression"])] += generator.normal(0, 0.09, len(model.names["expression"]))
+    emotional[: len(model.names["expression"])] += generator.normal(0, TAKE_SPREAD, len(model.names["expression"]))
     time = np.arange(frames) / FPS
     wave = 1.0 + 0.15 * np.sin(2 * np.pi * (0.3 * time + generator.random()))
     full += LEVELS[level] * wave[:, None] * emotional

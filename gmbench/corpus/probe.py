@@ -1,7 +1,7 @@
-"""Is the corpus what it claims? How well plain classifiers tell the emotion from sound, shape, or skin alone, and from all.
+"""Is the corpus what it claims? How well classifiers tell the emotion from sound, shape, skin, and all.
 
-The bands come from the corpus' purpose: sound alone must hint, shape alone and skin alone must leave doubt, all together
-must suffice, so that every part of a method has something to contribute.
+The bands come from the corpus' purpose: sound alone must hint, shape alone and skin alone must leave doubt, all
+together must suffice, so that every part of a method has something to contribute.
 """
 
 from collections.abc import Sequence
@@ -136,7 +136,7 @@ def _skin(
 
 
 def _unroll(image: NDArray[np.uint8], where: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(24, 24, 3) log colours by place on the face (x from -7 to 7, y from -9 to 8 centimetres), less the face's mean."""
+    """(24, 24, 3) log colours by place on the face (14 by 17 centimetres), less the face's mean."""
     front = covered & (where[..., 2] > 1.0)
     columns = np.clip(((where[..., 0][front] + 7) / 14 * _UNWRAPPED).astype(int), 0, _UNWRAPPED - 1)
     rows = np.clip(((8 - where[..., 1][front]) / 17 * _UNWRAPPED).astype(int), 0, _UNWRAPPED - 1)

@@ -53,7 +53,7 @@ class Utterance:
 def compose(generator: np.random.Generator, emotion: str, emotional: bool, frames: int, rate: float = 1.0) -> Utterance:
     """An utterance that fills a clip of so many frames, with silence at both ends and sometimes between words."""
     seconds = frames / FPS
-    words = sentence(generator, emotion, emotional, 2 * max(2, int(seconds * 1.6)))
+    words = sentence(generator, emotion, emotional, 2 * max(3, int(seconds * 2.2)))
     names, lengths, stressed = ["SIL"], [float(generator.uniform(0.14, 0.2))], list[float]()
     time = lengths[0]
     spoken: list[str] = []
@@ -61,7 +61,7 @@ def compose(generator: np.random.Generator, emotion: str, emotional: bool, frame
         parts = WORDS[word].split()
         durations = [PHONEMES[p].seconds * generator.uniform(0.85, 1.2) / rate for p in parts]
         if time + sum(durations) > seconds - 0.12:
-            break
+            continue
         vowel = next(i for i, p in enumerate(parts) if p in VOWELS)
         onset = time + sum(durations[:vowel])
         if word not in FUNCTION_WORDS and (not stressed or onset - stressed[-1] >= MIN_STRESS_GAP):
@@ -71,7 +71,7 @@ def compose(generator: np.random.Generator, emotion: str, emotional: bool, frame
         lengths += durations
         time += sum(durations)
         spoken.append(word)
-        if generator.random() < 0.3:
+        if generator.random() < 0.2:
             names.append("SIL")
             lengths.append(float(generator.uniform(0.05, 0.12)))
             time += lengths[-1]

@@ -11,7 +11,7 @@ SQUARE = np.array([[2.0, 2.0], [14.0, 3.0], [4.2, 13.1]])
 
 
 def analytic(points, depth, size):
-    """Inside, perspective-correct weights and depth of one triangle at every pixel centre, by solving for barycentrics."""
+    """Coverage and perspective-correct weights of one triangle, by solving for barycentrics."""
     inside, weights = np.zeros((size, size), bool), np.zeros((size, size, 3))
     system = np.vstack([points.T, np.ones(3)])
     for i in range(size):

@@ -1,0 +1,221 @@
+import dataclasses
+import hashlib
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gmbench import fanout
+from gmbench.audio.onsets import onset_envelope, onset_times
+from gmbench.cli import app
+from gmbench.corpus import lexicon, make, performance, probe, speech
+from gmbench.corpus.make import CorpusSettings, rehearse, takes
+from gmbench.corpus.truth import Truth
+from gmbench.datasets import readers
+from gmbench.datasets.check import check
+from gmbench.errors import InputError
+from gmbench.media import Video, read_audio
+from gmbench.morphable import synthetic_model
+from gmbench.store import Store
+
+SETTINGS = CorpusSettings(
+    speakers=2, emotions=("angry", "happy", "neutral"), levels=(1, 3), sentences=2, frames=40, size=96,
+    pretraining_speakers=2, pretraining_clips=1,
+)  # fmt: skip
+
+
+def digests(root):
+    return {
+        p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(root.rglob("*"))
+        if p.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    root = tmp_path_factory.mktemp("corpus")
+    make.make(root / "data", SETTINGS, Store(root / "store"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def model():
+    return synthetic_model()
+
+
+def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(corpus, tmp_path):
+    make.make(tmp_path / "again", SETTINGS, Store(tmp_path / "store"), workers=2)
+    assert digests(tmp_path / "again") == digests(corpus / "data")
+
+
+def test_another_seed_gives_other_people(corpus, tmp_path):
+    small = dataclasses.replace(SETTINGS, seed=1, speakers=1, sentences=1, levels=(3,), pretraining_speakers=0)
+    make.make(tmp_path / "other", small, Store(tmp_path / "store"))
+    path = "M001/video/front/angry/level_3/001.mp4"
+    assert digests(tmp_path / "other")[path] != digests(corpus / "data")[path]
+
+
+def test_a_second_run_draws_nothing_again(corpus, tmp_path, monkeypatch):
+    def drawn(argument):
+        raise AssertionError(f"drawn again: {argument}")
+
+    monkeypatch.setattr(make, "record_take", drawn)
+    make.make(tmp_path / "again", SETTINGS, Store(corpus / "store"))
+    assert digests(tmp_path / "again") == digests(corpus / "data")
+
+
+def test_meads_and_voxceleb2s_readers_read_it(corpus):
+    assert readers.recognise(corpus / "data") == "synth"
+    report = check("synth", corpus / "data")
+    assert report.problems == []
+    assert len(report.rows) == 2 * (2 * 2 + 1) * 2
+    assert {row.split for row in report.rows} == {"train", "test"}
+    assert len(readers.read("mead", corpus / "data").rows) == len(report.rows)
+    assert len(check("voxceleb2", corpus / "data" / "pretraining").rows) == 2
+
+
+def test_everything_drawn_is_stored(corpus, model):
+    truth = Truth(corpus / "data")
+    assert len(truth.clips) == len(takes(SETTINGS))
+    clip = truth.clips.loc["synth/M001/angry/3/001"]
+    frames = truth.frames(clip["clip_id"], ["beta", "rho", "light", "landmarks", "phoneme", "head", "shoulders"])
+    assert frames["beta"].shape == (40, 169)
+    assert frames["rho"].shape == (40, 12)
+    person = truth.speakers.loc["M001"]
+    full = model.join(frames["beta"], frames["rho"][:, 10:])
+    drawn = model.landmark_points(np.asarray(person["shape"]), full, frames["rho"], 96)
+    assert np.abs(drawn - frames["landmarks"]).max() < 0.01
+    assert set(frames["phoneme"]) <= set(lexicon.PHONEMES)
+    assert len(clip["phonemes"]) == len(clip["starts"]) == len(clip["ends"])
+    assert clip["ends"][-1] == pytest.approx(40 / 25, abs=0.03)
+    head = cv2.imdecode(np.frombuffer(frames["head"][0], np.uint8), cv2.IMREAD_GRAYSCALE)
+    inside = frames["landmarks"][0][1].round().astype(int)
+    assert head[inside[1], inside[0]] == 255
+    assert 0.1 < (head > 127).mean() < 0.6
+    assert not np.logical_and(head > 200, cv2.imdecode(np.frombuffer(frames["shoulders"][0], np.uint8), 0) > 200).any()
+    with pytest.raises(InputError, match="no clip"):
+        truth.frames("synth/M009/angry/3/001")
+    with pytest.raises(InputError, match="gmbench corpus make"):
+        Truth(corpus)
+
+
+def test_files_match_their_truth(corpus):
+    truth = Truth(corpus / "data")
+    for clip in truth.clips.itertuples():
+        assert Video(corpus / "data" / clip.video).info.frames == clip.frames == 40
+        assert abs(len(read_audio(corpus / "data" / clip.audio)) - 40 * 640) < 2500
+
+
+def test_half_of_the_sentences_hold_a_word_of_the_emotion(model):
+    chosen = takes(CorpusSettings(speakers=2, sentences=4))
+    emotional = 0
+    labelled = [take for take in chosen if take.emotion != "neutral"]
+    for take in labelled:
+        _, said, *_ = rehearse(model, SETTINGS, take)
+        emotional += bool(set(said.words) & set(lexicon.EMOTION_WORDS[take.emotion]))
+    assert 0.35 < emotional / len(labelled) <= 0.5
+
+
+def test_silence_is_a_tenth_to_a_quarter_and_speech_follows_its_times(model):
+    shares, inside, outside = [], [], []
+    for take in takes(SETTINGS)[:10]:
+        _, said, sound, *_ = rehearse(model, SETTINGS, take)
+        lengths = said.ends - said.starts
+        silent = np.array([name == "SIL" for name in said.phonemes])
+        shares.append(lengths[silent].sum() / said.seconds)
+        voiced = [(a, b) for a, b, n in zip(said.starts, said.ends, said.phonemes, strict=True) if n in lexicon.VOWELS]
+        level = lambda a, b, s=sound: np.sqrt((s[int(a * 16000) : int(b * 16000)].astype(float) ** 2).mean())  # noqa: E731
+        inside += [level(a + 0.02, b - 0.02) for a, b in voiced if b - a > 0.06]
+        outside.append(level(0, 0.08))
+    assert 0.08 < np.mean(shares) < 0.35
+    assert np.median(inside) > 20 * np.median(outside)
+
+
+def test_the_mouth_takes_each_phonemes_shape():
+    said = speech.compose(np.random.default_rng(3), "neutral", False, 75)
+    track = performance.mouth_track(said, 75)
+    press, jaw = performance.MOUTH.index("lips_press"), performance.MOUTH.index("jaw_open")
+    frames = speech.phoneme_frames(said, 75)
+    closed = [t for t, name in enumerate(frames) if name in ("M", "P")]
+    wide = [t for t, name in enumerate(frames) if name in ("AA", "AE")]
+    assert track[closed, press].mean() > 0.4 > 2 * track[wide, press].mean()
+    assert track[wide, jaw].mean() > 0.3 > track[closed, jaw].mean()
+
+
+def test_head_beats_follow_stressed_onsets_by_0_to_2_frames(model):
+    """The drawn beats exactly; speed of the drawn motion is least there; sound begins there."""
+    settings = CorpusSettings(speakers=2, sentences=2, frames=75)
+    lags, still, heard = [], [], []
+    for take in takes(settings)[::4]:
+        _, said, sound, acted, *_ = rehearse(model, settings, take)
+        onsets = np.round(said.stressed * 25).astype(int)
+        lags += [min((b - o for o in onsets if b - o >= 0), default=99) for b in acted.beats]
+        speed = np.linalg.norm(np.diff(acted.rho[:, :3], axis=0), axis=1)
+        inner = [b for b in acted.beats if 3 <= b < 71]
+        still += [speed[b - 1 : b + 1].mean() / speed.mean() for b in inner]
+        found = onset_times(onset_envelope(sound))
+        heard += [np.abs(found - s).min() for s in said.stressed if len(found)]
+    assert set(lags) <= {0, 1, 2}
+    assert np.median(still) < 0.5
+    assert np.median(heard) < 0.08
+
+
+def test_motion_has_random_signs(model):
+    settings = CorpusSettings(speakers=1, sentences=6, frames=75)
+    signs = []
+    for take in takes(settings)[:20]:
+        _, _, _, acted, *_ = rehearse(model, settings, take)
+        pitch = acted.rho[:, 0] - acted.rho[:, 0].mean()
+        signs += list(np.sign(pitch[acted.beats]))
+    assert 0.3 < np.mean(np.array(signs) > 0) < 0.7
+
+
+def test_pretraining_moves_more(model):
+    chosen = takes(CorpusSettings(speakers=4, sentences=1, levels=(3,), pretraining_speakers=4, pretraining_clips=4))
+    spread = {large: [] for large in (True, False)}
+    for take in chosen:
+        _, _, _, acted, *_ = rehearse(model, SETTINGS, take)
+        spread[take.large_motion].append(acted.rho[:, :3].std(axis=0).mean())
+    assert np.mean(spread[True]) > 1.4 * np.mean(spread[False])
+
+
+def test_emotion_pairs_share_their_second_style(model):
+    def distance(a, b, style):
+        return np.linalg.norm(performance.emotion_vector(model, a, style) - performance.emotion_vector(model, b, style))
+
+    for first, second in performance.PAIRS.items():
+        assert distance(first, second, 1) < 0.3 * distance(first, second, 0)
+    with pytest.raises(ValueError, match="unknown emotion"):
+        performance.emotion_vector(model, "bored", 0)
+
+
+def test_probes_reach_their_bands(model):
+    """Sound hints, shape and skin each leave doubt, together they suffice."""
+    found = probe.accuracies(probe.collect(model, CorpusSettings(speakers=4, sentences=5)))
+    for name, (low, high) in probe.BANDS.items():
+        assert low <= found[name] <= high, f"{name}: {found[name]:.3f} is outside of {low} to {high}"
+
+
+def test_what_cannot_be_made_is_refused(tmp_path):
+    for wrong in ({"emotions": ("bored",)}, {"levels": (4,)}, {"size": 33}, {"frames": 10}, {"speakers": 0}):
+        with pytest.raises(InputError):
+            make.make(tmp_path, dataclasses.replace(SETTINGS, **wrong), Store(tmp_path / "store"))
+    result = CliRunner().invoke(app, ["corpus", "make", str(tmp_path / "c"), "--levels", "one"])
+    assert result.exit_code != 0
+
+
+def test_failures_of_jobs_are_reasons(tmp_path):
+    jobs = [fanout.Job(str(n), f"{n:064d}", n) for n in range(4)]
+    store = Store(tmp_path)
+    assert fanout.make_all(_odd, jobs, store) == {"1": "odd", "3": "odd"}
+    assert fanout.load(store, jobs[2]).arrays["n"][0] == 2
+    with pytest.raises(Exception, match="run the stage again"):
+        fanout.load(store, jobs[1])
+
+
+def _odd(number):
+    if number % 2:
+        raise InputError("odd")
+    return {"n": np.array([number])}, {}
