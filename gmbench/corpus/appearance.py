@@ -22,7 +22,7 @@ from gmbench.morphable.raster import rasterise
 
 SIGNS = ("frown", "fold", "cheek", "lip")
 _SHARPER = 2  # pictures are drawn at twice the size and shrunk
-_PAIR_SIGNS = {"angry": (0.63, 0.63), "fear": (0.63, 0.37), "happy": (0.37, 0.63), "contempt": (0.37, 0.37)}
+_PAIR_SIGNS = {"angry": (0.8, 0.8), "fear": (0.8, 0.2), "happy": (0.2, 0.8), "contempt": (0.2, 0.2)}
 _FLUSH, _PALE = np.array([0.05, -0.15, -0.12], np.float32), np.array([-0.10, -0.01, 0.05], np.float32)
 _RED = np.array([0.05, -0.18, -0.12], np.float32)
 _BATCH = 32
@@ -62,7 +62,7 @@ def skin_signs(generator: np.random.Generator, emotion: str, level: int) -> NDAr
     frown, fold = _PAIR_SIGNS[first]
     side = 1.0 if emotion == first else -1.0
     strength = 0.6 + 0.4 * LEVELS[level]
-    noise = generator.normal(0, 1, 4) * [0.62, 0.62, 0.22, 0.40]
+    noise = generator.normal(0, 1, 4) * [0.40, 0.40, 0.14, 0.30]
     mean = np.array(
         [0.5 + (frown - 0.5) * strength, 0.5 + (fold - 0.5) * strength, side * strength, 0.6 * side * strength]
     )

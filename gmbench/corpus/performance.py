@@ -19,7 +19,7 @@ from gmbench.morphable.model import EXPRESSION, MOTION, FaceModel
 LEVELS = {1: 0.4, 2: 0.7, 3: 1.0}
 PAIRS = {"angry": "disgusted", "fear": "sad", "happy": "surprised", "contempt": "neutral"}
 """Emotions that share their second sub-style."""
-TAKE_SPREAD = 0.12
+TAKE_SPREAD = 0.11
 """Standard deviation of each action between takes of one emotion."""
 MOUTH = ("jaw_open", "pucker", "stretch", "upper_lip_up", "lower_lip_down", "lips_press", "funnel", "lip_tuck")
 
@@ -120,7 +120,7 @@ def prosody(generator: np.random.Generator, performer: Performer, emotion: str, 
     pitch = performer.pitch * (1.0 + 1.0 * strength * _PITCH[emotion] + generator.normal(0, 0.035))
     loudness = 0.8 * (1.0 + strength * _LOUD[emotion]) * np.exp(generator.normal(0, 0.10))
     spread = 0.12 * (1.0 + 2.2 * max(_PITCH[emotion], 0.0) * strength) * np.exp(generator.normal(0, 0.2))
-    rate = 1.0 + 0.5 * strength * _PITCH[emotion] + generator.normal(0, 0.04)
+    rate = 1.0 + 0.15 * strength * _PITCH[emotion] + generator.normal(0, 0.05)
     return Prosody(float(pitch), float(spread), float(loudness), float(rate), 0.02)
 
 
@@ -154,17 +154,13 @@ def perform(
 
 
 def emotion_vector(model: FaceModel, emotion: str, style: int) -> NDArray[np.float64]:
-    """(171,) mean expression of an emotion's sub-style: 0 its own, 1 the one it shares with its pair.
-
-    The shared one leans a little towards the emotion's own.
-    """
+    """(171,) mean expression of an emotion's sub-style: 0 its own, 1 the one it shares with its pair."""
     if emotion not in EMOTIONS:
         raise ValueError(f"unknown emotion {emotion!r}; expected one of {', '.join(EMOTIONS)}")
-    own = _vector(model, _OWN[emotion])
     if style == 0:
-        return own
+        return _vector(model, _OWN[emotion])
     first = next(a for a, b in PAIRS.items() if emotion in (a, b))
-    return 0.95 * _vector(model, _SHARED[first]) + 0.05 * own
+    return _vector(model, _SHARED[first])
 
 
 def mouth_track(said: Utterance, frames: int) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from gmbench.corpus import appearance, performance
 from gmbench.corpus.make import CorpusSettings, Take, rehearse, takes
 from gmbench.media import Audio
 from gmbench.morphable.camera import project
-from gmbench.morphable.model import FaceModel, place
+from gmbench.morphable.model import TRANSLATION, FaceModel, place
 from gmbench.morphable.raster import rasterise
 
 BANDS = {
@@ -119,10 +119,12 @@ def _skin(
     model: FaceModel, person: performance.Performer, acted: performance.Performance, seen: appearance.Look,
     generator: np.random.Generator,
 ) -> NDArray[np.float64]:  # fmt: skip
-    """The skin unrolled onto the mean face, mean of three frames."""
+    """The skin unrolled onto the mean face, mean of three frames; drawn at rest, so that only paint and light differ."""
     frames = len(acted.rho)
     chosen = np.array([frames // 6, frames // 2, frames - frames // 6 - 1])
-    part = performance.Performance(acted.full[chosen], acted.rho[chosen], acted.beats, acted.style)
+    rho = np.zeros_like(acted.rho[chosen])
+    rho[:, TRANSLATION] = person.seat
+    part = performance.Performance(np.zeros_like(acted.full[chosen]), rho, acted.beats, acted.style)
     seen = replace(seen, light=seen.light[chosen])
     size = seen.background.shape[0]
     placed = place(model.vertices(model.identity(person.shape), part.full, part.rho[:, 6:10]), part.rho)
