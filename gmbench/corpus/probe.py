@@ -119,7 +119,7 @@ def _skin(
     model: FaceModel, person: performance.Performer, acted: performance.Performance, seen: appearance.Look,
     generator: np.random.Generator,
 ) -> NDArray[np.float64]:  # fmt: skip
-    """The skin unrolled onto the mean face, mean of three frames; drawn at rest, so that only paint and light differ."""
+    """The skin unrolled onto the mean face, mean of three frames, drawn at rest: only paint and light differ."""
     frames = len(acted.rho)
     chosen = np.array([frames // 6, frames // 2, frames - frames // 6 - 1])
     rho = np.zeros_like(acted.rho[chosen])
