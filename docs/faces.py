@@ -1,4 +1,4 @@
-"""Draw five people of the synthetic corpus in eight emotions: ``python docs/faces.py docs/corpus.png``."""
+"""Draw five people of the synthetic corpus in eight emotions: ``python docs/faces.py docs/corpus.jpg``."""
 
 import sys
 from dataclasses import replace

@@ -40,6 +40,6 @@ def frame_of(path: Path, index: int) -> Image:
 
 
 def save(path: Path, image: Image) -> None:
-    """Write a PNG."""
+    """Write a picture; the suffix decides the format."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1]))
