@@ -57,12 +57,21 @@ def generate(run: Run, section: DatasetSection, method: str) -> None:
         else file_digest(run.layout.coefficients / tracks.SPEAKERS)
     )
     plates = {row.speaker: _plate_clips(run, row.speaker) for row in rows}
+    backgrounds = {speaker: [file_digest(path) for path in clips] for speaker, clips in plates.items()}
     jobs = []
     for row in rows:
         sound = run.layout.crops / row.video_path
         origin = render.Source(run.layout.coefficients, truth, row.speaker, row.clip_id)
         key = digest(
-            "generate", GENERATE_VERSION, method, source.digest, content, row.clip_id, file_digest(sound), section.size
+            "generate",
+            GENERATE_VERSION,
+            method,
+            source.digest,
+            content,
+            row.clip_id,
+            file_digest(sound),
+            section.size,
+            backgrounds[row.speaker],
         )
         jobs.append(Job(row.clip_id, key, _Task(source, origin, sound, plates[row.speaker], section.size)))
     failures = run.make_all(render_video, jobs)
