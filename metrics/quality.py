@@ -18,7 +18,7 @@ PSNR_CAP_DB = 100.0
 def mse(a: Frame, b: Frame) -> float:
     """Mean squared error of two uint8 frames of equal shape on the 0-255 scale."""
     _check_pair(a, b)
-    flat_a, flat_b = np.ascontiguousarray(a).ravel(), np.ascontiguousarray(b).ravel()
+    flat_a, flat_b = _plain(a).ravel(), _plain(b).ravel()
     return float(_ssim_kernels.squared_error(flat_a, flat_b) / a.size)
 
 
@@ -97,7 +97,12 @@ def _as_rows(a: Frame, b: Frame, window: int) -> tuple[Frame, Frame, int]:
     channels = 1 if a.ndim == 2 else a.shape[2]
     height, width = a.shape[:2]
     shape = (height, width * channels)
-    return np.ascontiguousarray(a).reshape(shape), np.ascontiguousarray(b).reshape(shape), channels
+    return _plain(a).reshape(shape), _plain(b).reshape(shape), channels
+
+
+def _plain(frame: Frame) -> Frame:
+    """One kind of array for the kernels: processes that compile for several kinds at once spoil numba's cache."""
+    return np.require(frame, requirements=["C", "W"])
 
 
 def _check_pair(a: Frame, b: Frame) -> None:

@@ -17,7 +17,7 @@ def onset_envelope(audio: Audio) -> NDArray[np.float64]:
 
     The spectrogram is computed in blocks of ten seconds, so that memory hardly grows with the length.
     """
-    from librosa import feature, onset, power_to_db  # type: ignore[attr-defined]
+    from gmbench.audio.guarded import feature, librosa, onset
 
     padded = np.pad(audio, _WINDOW // 2)
     count = 1 + len(audio) // HOP
@@ -28,7 +28,7 @@ def onset_envelope(audio: Audio) -> NDArray[np.float64]:
         mel[:, start:stop] = feature.melspectrogram(
             y=block, sr=SAMPLE_RATE, n_fft=_WINDOW, hop_length=HOP, n_mels=_MELS, center=False
         )
-    mel = power_to_db(mel)
+    mel = librosa.power_to_db(mel)
     return np.asarray(onset.onset_strength(S=mel, sr=SAMPLE_RATE, hop_length=HOP), np.float64)
 
 
@@ -37,7 +37,7 @@ def onset_times(envelope: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Silence has none.
     """
-    from librosa import onset  # type: ignore[attr-defined]
+    from gmbench.audio.guarded import onset
 
     if not envelope.any():
         return np.empty(0)

@@ -2,12 +2,11 @@
 
 import functools
 
-import librosa
 import numpy as np
-from librosa.filters import mel as mel_filters
 from numpy.typing import NDArray
 from scipy.fft import dct
 
+from gmbench.audio.guarded import filters, librosa
 from gmbench.media import FPS, SAMPLE_RATE, Audio
 
 MEL_BANDS = 80
@@ -26,7 +25,7 @@ def mel_spectrogram(audio: Audio) -> NDArray[np.float32]:
     signal = np.asarray(audio, np.float64) / 32768.0
     emphasised = np.append(signal[:1], signal[1:] - 0.97 * signal[:-1])
     spectrum = np.abs(librosa.stft(emphasised, n_fft=800, hop_length=MEL_HOP, win_length=800))
-    bands = mel_filters(sr=SAMPLE_RATE, n_fft=800, n_mels=MEL_BANDS, fmin=55, fmax=7600) @ spectrum
+    bands = filters.mel(sr=SAMPLE_RATE, n_fft=800, n_mels=MEL_BANDS, fmin=55, fmax=7600) @ spectrum
     level = 20 * np.log10(np.maximum(bands, 1e-5)) - 20.0
     return np.asarray(np.clip(8.0 * (level + 100.0) / 100.0 - 4.0, -4.0, 4.0), np.float32)
 
@@ -46,7 +45,7 @@ def logmel(audio: Audio) -> NDArray[np.float32]:
     signal = np.asarray(audio, np.float64) / 32768.0
     count = max(0, (len(signal) - 80) // LOGMEL_HOP)
     power = np.abs(librosa.stft(signal, n_fft=1024, hop_length=LOGMEL_HOP, win_length=800)) ** 2
-    bands = np.log(1e-5 + mel_filters(sr=SAMPLE_RATE, n_fft=1024, n_mels=MEL_BANDS, fmin=0, fmax=8000) @ power)
+    bands = np.log(1e-5 + filters.mel(sr=SAMPLE_RATE, n_fft=1024, n_mels=MEL_BANDS, fmin=0, fmax=8000) @ power)
     features = bands.T[:count]
     return np.asarray((features - features.mean(axis=0)) / (features.std(axis=0) + 1e-5), np.float32)
 

@@ -36,8 +36,9 @@ class Raster:
 
     def interpolate(self, attributes: NDArray[np.floating], triangles: NDArray[np.integer]) -> NDArray[np.float32]:
         """Attributes (V, C) of the vertices at each pixel: (H, W, C) float32, 0 where nothing is."""
-        values = np.ascontiguousarray(attributes, np.float32)
-        return np.asarray(_interpolate(self.triangle, self.weights, np.ascontiguousarray(triangles, np.int32), values))
+        values = np.require(attributes, np.float32, ["C", "W"])
+        corners = np.require(triangles, np.int32, ["C", "W"])
+        return np.asarray(_interpolate(self.triangle, self.weights, corners, values))
 
 
 def rasterise(
@@ -57,9 +58,9 @@ def rasterise(
     if points.ndim != 2 or points.shape[1] != 2 or depth.shape != points.shape[:1] or triangles.shape[1:] != (3,):
         raise ValueError(f"expected (V, 2), (V,) and (F, 3), got {points.shape}, {depth.shape}, {triangles.shape}")
     arrays = _rasterise(
-        np.ascontiguousarray(points, np.float64),
-        np.ascontiguousarray(depth, np.float64),
-        np.ascontiguousarray(triangles, np.int32),
+        np.require(points, np.float64, ["C", "W"]),
+        np.require(depth, np.float64, ["C", "W"]),
+        np.require(triangles, np.int32, ["C", "W"]),
         height,
         width,
     )

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -122,3 +125,19 @@ def test_the_key_changes_with_extractor_and_weights(tmp_path):
         feature_key(AudioSection(extractor="hubert"), "abd", path),
     }
     assert len(keys) == 3
+
+
+@pytest.mark.skipif(not os.environ.get("GMBENCH_SLOW_TESTS"), reason="half a minute; set GMBENCH_SLOW_TESTS=1")
+def test_processes_that_start_at_once_do_not_spoil_the_compiled_functions(tmp_path):
+    code = (
+        "import numpy as np; from gmbench.audio import onsets;"
+        "e = np.zeros(400); e[[50, 150, 250]] = 1.0; print(len(onsets.onset_times(e)))"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    together = [
+        subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    printed = [process.communicate()[0].strip() for process in together]
+    later = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert [*printed, later.stdout.strip()] == ["3"] * 4
