@@ -1,6 +1,7 @@
 """Run one function over many tasks: in this process, or on dask workers; the same results either way."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -55,15 +56,23 @@ def run(
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """One thread for linear algebra, OpenCV and, where it is loaded, torch.
+    """One thread for linear algebra, OpenCV and torch, also where torch is imported only later.
 
     Threads of several processes fight, and sums in another order would change the last digits.
     """
     cv2.setNumThreads(1)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
-    with threadpool_limits(1):
-        yield
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """All facts that this package declares, by name."""
 
-from metrics import beats, head_motion, landmarks, quality, sharpness
+from metrics import beats, emotion, frechet, head_motion, landmarks, latents, perceptual, quality, sharpness, sync
 from metrics.facts import Facts
 
-FACTS: dict[str, Facts] = {
-    facts.name: facts for module in (quality, sharpness, landmarks, head_motion, beats) for facts in module.FACTS
-}
+_MODULES = (quality, perceptual, frechet, sharpness, sync, landmarks, emotion, latents, head_motion, beats)
+
+FACTS: dict[str, Facts] = {facts.name: facts for module in _MODULES for facts in module.FACTS}

@@ -6,7 +6,8 @@ from typing import Literal
 Direction = Literal["higher", "lower", "reference"]
 """``reference``: neither up nor down is better; the value of the real video is the target."""
 
-Need = Literal["reference", "audio", "landmarks", "pose"]
+Need = Literal["reference", "audio", "landmarks", "pose", "emotion", "network", "interpolation"]
+"""``emotion``: a label of the clip; ``network``: one that judges; ``interpolation``: sequences between emotions."""
 
 ARROWS: dict[str, str] = {"higher": "↑", "lower": "↓", "reference": "→ GT"}
 

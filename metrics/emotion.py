@@ -1,0 +1,178 @@
+"""Emotion: attention over frames as Emotion-FAN does it, accuracy, Emo-Score."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.facts import Facts
+
+SUITE_ORDER = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
+"""Emotions in the suite's order; labels of other networks are mapped by name."""
+EMO_SCORE_CLASSES = ("neutral", "happy", "surprised", "angry")
+
+
+def attended(
+    features: NDArray[np.floating], alpha: NDArray[np.floating], beta: NDArray[np.floating], released: bool
+) -> NDArray[np.float64]:
+    """Clip vector (2 d,) of Emotion-FAN from what :func:`first_attention` gave and relation attention.
+
+    Args:
+        features: (T, d) frame features.
+        alpha, beta: (T,) self-attention and relation-attention weights.
+        released: the released evaluation leaves beta out of the numerator: sum alpha [f; f_v] / sum alpha beta.
+
+    Returns:
+        sum alpha beta [f; f_v] / sum alpha beta.
+
+    Source: Meng et al., Frame attention networks, ICIP 2019, eq. 4.
+    """
+    f, a, b = (np.asarray(x, np.float64) for x in (features, alpha, beta))
+    joined = np.concatenate([f, np.broadcast_to(first_attention(f, a), f.shape)], axis=1)
+    weights = a if released else a * b
+    return np.asarray(weights @ joined / (a * b).sum())
+
+
+def first_attention(features: NDArray[np.floating], alpha: NDArray[np.floating]) -> NDArray[np.float64]:
+    """f_v (d,) = sum alpha f / sum alpha of features (T, d). Source: Meng et al., eq. 2."""
+    a = np.asarray(alpha, np.float64)
+    return np.asarray(a @ np.asarray(features, np.float64) / a.sum())
+
+
+def confusion(targets: Sequence[str], predictions: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
+    """(C, C) counts, rows the targets; a prediction that is no class (no face) counts in no column."""
+    place = {name: i for i, name in enumerate(classes)}
+    table = np.zeros((len(classes), len(classes)), np.int64)
+    for target, prediction in zip(targets, predictions, strict=True):
+        if prediction in place:
+            table[place[target], place[prediction]] += 1
+    return table
+
+
+def accuracy(table: NDArray[np.integer]) -> float:
+    """Micro accuracy in percent of a confusion matrix."""
+    return float(100.0 * np.trace(table) / table.sum())
+
+
+def macro_recall(table: NDArray[np.integer]) -> float:
+    """Mean recall in percent over the classes that occur."""
+    totals = table.sum(axis=1)
+    return float(100.0 * np.mean(np.diag(table)[totals > 0] / totals[totals > 0]))
+
+
+def class_mean(values: Sequence[float], classes: Sequence[str], wanted: Sequence[str] | None = None) -> float:
+    """Mean over classes of the classes' means; NaN where a wanted class has no value.
+
+    Args:
+        values: one a clip, NaN ones are left out; classes: the clips' classes.
+        wanted: which classes; all that occur by default.
+    """
+    pools: dict[str, list[float]] = {}
+    for value, name in zip(values, classes, strict=True):
+        if not np.isnan(value):
+            pools.setdefault(name, []).append(value)
+    if wanted is None:
+        wanted = sorted(pools)
+    if not wanted or any(name not in pools for name in wanted):
+        return float("nan")
+    return float(np.mean([np.mean(pools[name]) for name in wanted]))
+
+
+def emo_score(means: Mapping[str, float]) -> tuple[float, float, float]:
+    """Emo-Score, neutral part N and non-neutral part NN from the class means: (N + 3 NN) / 4.
+
+    Source: DICE-Talk T. 1; the identity holds in all 29 rows of its tables.
+    """
+    neutral = means["neutral"]
+    others = float(np.mean([means[name] for name in EMO_SCORE_CLASSES[1:]]))
+    return (neutral + 3.0 * others) / 4.0, neutral, others
+
+
+_ACC_TRAPS = (
+    "Judges differ from paper to paper (ground truth 84.4, 81.7, 79.7): never compare across judges, and read the "
+    "ground-truth row. A clip without a face counts as wrong. Chance is 12.5 with eight emotions. The published "
+    "ground-truth 84.37 is the figure in the judge's file name."
+)
+_FAN = "Emotion-FAN (Meng et al., ICIP 2019), MEAD checkpoint of the EAT evaluation, all frames"
+_AFFECT = "DICE-Talk T. 1, T. 4; EMO-AffectNet (Ryumina et al., 2022), RAVDESS fold"
+_SCORE_TRAPS = (
+    "Whether DICE-Talk takes probabilities or hits, and which of six networks, is not stated: here it is the mean "
+    "probability of the target. A clip without a face scores 0. Only neutral, happy, surprised and angry count."
+)
+
+FACTS = (
+    Facts(
+        name="acc_emo",
+        title="Acc. emo",
+        version=1,
+        direction="higher",
+        unit="%",
+        range="[0, 100]",
+        needs=("emotion", "network"),
+        aggregation="clip hit or miss -> share of clips (micro)",
+        source="GMTalker T. I, II, V; FlowVQTalker T. 1; EDTalk T. 1; " + _FAN,
+        reading="Share of clips in which the judge sees the emotion that was asked for.",
+        traps=_ACC_TRAPS,
+    ),
+    Facts(
+        name="acc_emo_macro",
+        title="Acc. emo (macro)",
+        version=1,
+        direction="higher",
+        unit="%",
+        range="[0, 100]",
+        needs=("emotion", "network"),
+        aggregation="clip hit or miss -> mean over emotions of the emotions' means",
+        source=_FAN,
+        reading="As acc_emo with every emotion counting the same, however many clips it has.",
+        traps=_ACC_TRAPS,
+    ),
+    Facts(
+        name="emo_prob",
+        title="P(target emotion)",
+        version=1,
+        direction="higher",
+        unit="",
+        range="[0, 1]",
+        needs=("emotion", "network"),
+        aggregation="clip value -> clip mean",
+        source=_FAN + "; softmax of the target emotion",
+        reading="The judge's confidence in the emotion that was asked for; moves before the accuracy does.",
+        traps=_ACC_TRAPS,
+        default=False,
+    ),
+    *(
+        Facts(
+            name=name,
+            title=title,
+            version=1,
+            direction="higher",
+            unit="",
+            range="[0, 1]",
+            needs=("emotion", "network"),
+            aggregation=aggregation,
+            source=_AFFECT,
+            reading=reading,
+            traps=_SCORE_TRAPS,
+            default=default,
+        )
+        for name, title, aggregation, reading, default in (
+            (
+                "emo_score", "Emo-Score", "mean over the four emotions of the emotions' clip means",
+                "Mean probability of the target emotion, four emotions alike.", True,
+            ),
+            (
+                "emo_neutral", "Emo-Score neutral", "mean over clips of the emotion",
+                "The neutral part of Emo-Score.", False,
+            ),
+            (
+                "emo_nonneutral", "Emo-Score non-neutral", "mean over the three emotions of the emotions' clip means",
+                "The other three quarters: a method that never leaves neutral shows here.", False,
+            ),
+            (
+                "emo_acc4", "Emo-Score hits", "mean over the four emotions of the emotions' hit rates",
+                "Emo-Score with hit or miss in place of the probability.", False,
+            ),
+        )
+    ),
+)  # fmt: skip
