@@ -13,7 +13,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import engine, faces, kernels, memory, reading
+from benchmarks import engine, faces, judges, kernels, memory, reading
 
 PARTS = {
     "kernels": kernels.measure,
@@ -22,6 +22,7 @@ PARTS = {
     "workers": engine.measure_workers,
     "memory": memory.measure,
     "faces": faces.measure,
+    "judges": judges.measure,
 }
 
 

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import click
 import typer
@@ -15,6 +15,9 @@ from gmbench import terminal
 from gmbench import weights as weight_files
 from gmbench.cli_data import corpus_app, data_app, facemodel_app, profile_app
 from gmbench.errors import CoverageError, GmbenchError, InputError
+
+if TYPE_CHECKING:
+    from gmbench.evaluation.protocol import Protocol
 
 app = typer.Typer(
     name="gmbench",
@@ -63,6 +66,14 @@ def evaluate(
     controls: Annotated[
         list[str] | None, typer.Option(help="Control rows: ground_truth, still, blur, late_audio, shuffled_audio, all.")
     ] = None,
+    judges: Annotated[
+        str | None, typer.Option(help="Networks that judge: official, or corpus for synthetic faces.")
+    ] = None,
+    sync_crop: Annotated[str | None, typer.Option(help="SyncNet's crop: s3fd, landmarks or eat.")] = None,
+    fid_frames: Annotated[int | None, typer.Option(help="Frames a clip for FID; 0: all, up to 50,000.")] = None,
+    interpolation: Annotated[
+        list[str] | None, typer.Option(help="Folder of sequences between emotions, NAME=DIR; for E-PPL and E-PDV.")
+    ] = None,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for records and table.")] = DEFAULT_OUT,
     store: Annotated[Path | None, typer.Option(help="Feature store; GMBENCH_STORE or the cache by default.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
@@ -77,13 +88,20 @@ def evaluate(
     from gmbench.evaluation import aggregate, inputs, plan, registry, results
     from gmbench.evaluation import controls as control_rows
     from gmbench.evaluation import protocol as protocols
+    from gmbench.evaluation import records as record_table
+    from gmbench.evaluation.interpolation import score_sequences
     from gmbench.evaluation.run import evaluate as run
     from gmbench.reporting import tables
     from gmbench.store import default_root
 
     if landmarks in ("sidecar", "corpus") and pose is None:
         pose = "pnp"
-    chosen = protocols.load(protocol, landmarks=landmarks, pose=pose)
+    chosen = protocols.load(
+        protocol, landmarks=landmarks, pose=pose, judges=judges, sync_crop=sync_crop, fid_frames=fid_frames
+    )
+    if interpolation and not (videos or pairs or reference):
+        _interpolated(interpolation, chosen, dataset or "interpolation", out_dir, as_json)
+        return
     given = inputs.gather(videos or [], method or [], reference, audio, pairs, labels, dataset)
     names = _split(metrics)
     names = names or list(chosen.metrics)
@@ -97,15 +115,18 @@ def evaluate(
         terminal.err.print(f"warning: {note}", style="yellow", markup=False, highlight=False)
     with terminal.progress("evaluating") as report:
         records = run(planned, store or default_root(), workers, scheduler, batch_size, report)
+    if interpolation:
+        between = score_sequences(_named(interpolation), given.dataset, planned.protocol)
+        records = record_table.frame([*records.to_dict("records"), *between.to_dict("records")])
     asked: dict[str, object] = {
         "dataset": given.dataset,
         "methods": list(given.methods),
-        "protocol": chosen.model_dump(),
+        "protocol": planned.protocol.model_dump(),
         "metrics": names or "defaults",
         "controls": rows,
     }
     merged = results.save(out_dir, records, asked)
-    tables.save(out_dir, results.only(merged, protocol=chosen.hash))
+    tables.save(out_dir, results.only(merged, protocol=planned.protocol.hash))
     terminal.print_failures(records)
     summary = aggregate.rows(records)
     if as_json:
@@ -120,6 +141,104 @@ def evaluate(
             f"{len(low)} numbers below --min-coverage {min_coverage}, for example {worst.metric} of {worst.method}: "
             f"{worst.n} of {worst.expected} clips"
         )
+
+
+def _interpolated(folders: list[str], protocol: "Protocol", dataset: str, out_dir: Path, as_json: bool) -> None:
+    """Sequences alone, without clips."""
+    from gmbench.evaluation import aggregate, results
+    from gmbench.evaluation.interpolation import score_sequences
+
+    results.check_writable(out_dir)
+    records = score_sequences(_named(folders), dataset, protocol)
+    results.save(out_dir, records, {"dataset": dataset, "protocol": protocol.model_dump()})
+    terminal.print_failures(records)
+    summary = aggregate.rows(records)
+    if as_json:
+        terminal.print_json([row.as_json() for row in summary])
+    else:
+        terminal.print_summary(summary)
+
+
+def _named(entries: list[str]) -> dict[str, Path]:
+    """``NAME=DIR`` or ``DIR`` to folders by name."""
+    pairs = [entry.split("=", 1) if "=" in entry else [Path(entry).name, entry] for entry in entries]
+    return {name: Path(folder) for name, folder in pairs}
+
+
+@app.command()
+def validate(
+    reference: Annotated[Path, typer.Option(help="Folder of real videos.")],
+    labels: Annotated[Path | None, typer.Option(help="CSV with clip, speaker, emotion.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="Folder of sounds of the same names.")] = None,
+    metrics: MetricNames = None,
+    corruptions: Annotated[list[str] | None, typer.Option(help="By name; all by default.")] = None,
+    protocol: Annotated[str, typer.Option(help="Name, or path of a YAML file.")] = "full",
+    landmarks: Annotated[str | None, typer.Option(help="Landmark backend.")] = None,
+    judges: Annotated[str | None, typer.Option(help="Networks that judge: official or corpus.")] = None,
+    clips: Annotated[int, typer.Option(min=1, help="At most so many clips, equally spaced by name.")] = 24,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for records, table and curves.")] = Path("validation"),
+    store: Annotated[Path | None, typer.Option(help="Feature store.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    as_json: JsonFlag = False,
+) -> None:
+    """How each metric responds to graded corruption of real clips, with a sentence where it does not as it should."""
+    import json
+
+    from gmbench.evaluation import inputs, plan, registry, results
+    from gmbench.evaluation import protocol as protocols
+    from gmbench.evaluation import validate as validation
+    from gmbench.evaluation.run import evaluate as run
+    from gmbench.reporting import curves
+    from gmbench.store import default_root, write_atomically
+
+    pose = "pnp" if landmarks in ("sidecar", "corpus") else None
+    chosen = protocols.load(protocol, landmarks=landmarks, pose=pose, judges=judges)
+    given = inputs.gather([], [], reference, audio, None, labels)
+    names = _split(metrics)
+    picked = validation.chosen(_split(corruptions))
+    results.check_writable(out_dir)
+    pairs = given.references[:: max(1, -(-len(given.references) // clips))]
+    selected = registry.select(names, True)
+    planned = plan.make_plan({}, given.dataset, chosen, selected, ["ground_truth"], pairs, explicit=bool(names))
+    for note in planned.warnings:
+        terminal.err.print(f"warning: {note}", style="yellow", markup=False, highlight=False)
+    with terminal.progress("validating") as report:
+        records = run(validation.corrupted(planned, picked), store or default_root(), workers, progress=report)
+    results.save(out_dir, records, {"dataset": given.dataset, "protocol": chosen.model_dump(), "clips": len(pairs)})
+    found = validation.curves(records, picked)
+    rows = [curve.as_json() for curve in found]
+    write_atomically(out_dir / "validation.json", (json.dumps(rows, indent=1) + "\n").encode())
+    write_atomically(out_dir / "validation.md", curves.markdown(found).encode())
+    curves.draw(found, out_dir / "validation.png")
+    if as_json:
+        terminal.print_json(rows)
+        return
+    sys.stdout.write(curves.markdown(found))
+    terminal.err.print(f"records, table and curves: {out_dir}", markup=False, highlight=False)
+
+
+@app.command()
+def latents(
+    file: Annotated[Path, typer.Argument(help="NPZ: embeddings (n, d), emotion (n,), speaker (n,).")],
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Folder for the t-SNE map.")] = None,
+    seed: int = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Order of a latent space: clustering strength, silhouette and neighbours' purity, and a t-SNE map."""
+    from gmbench.reporting.latents import draw_map, latent_rows, read_latents
+    from gmbench.reporting.tables import number
+
+    found = read_latents(file)
+    rows = latent_rows(found)
+    if out_dir is not None:
+        draw_map(found, out_dir / f"{file.stem}-tsne.png", seed)
+    if as_json:
+        terminal.print_json(rows)
+        return
+    grid = Grid("measure", "emotion", "value", "identities", header_style="bold")
+    for row in rows:
+        grid.add_row(row["measure"], row["emotion"], number(row["value"]), str(row["identities"]))
+    terminal.out.print(grid)
 
 
 @app.command()
@@ -170,6 +289,29 @@ def table(
     sys.stdout.write(
         "\n".join(render(build(part, _split(metrics)), form) for _, part in chosen.groupby("dataset", sort=True))
     )
+
+
+@app.command()
+def published(
+    source: Annotated[str | None, typer.Option(help="Paper.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Dataset.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """The papers' tables as printed, with footnotes on what is wrong in them."""
+    from dataclasses import asdict
+
+    from gmbench.reporting import published_tables as printed
+
+    found = printed.select(source, dataset)
+    if as_json:
+        cells = [
+            {"source": t.source, "table": t.table, "dataset": t.dataset, "method": m, "metric": k, "value": v}
+            for t in found
+            for (m, k), v in t.cells.items()
+        ]
+        terminal.print_json(cells + [asdict(f) for f in printed.findings()])
+        return
+    sys.stdout.write("\n".join(printed.markdown(table) for table in found))
 
 
 @app.command("metrics")

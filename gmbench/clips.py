@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from gmbench.emotions import in_name
 from gmbench.errors import InputError
 from gmbench.face.landmarks import SIDECAR_SUFFIX
 from gmbench.media import AUDIO_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -51,7 +52,7 @@ class Pair:
 def find_clips(folder: Path) -> dict[str, Clip]:
     """All clips below a folder: videos, folders of images, and the sound and landmarks beside them.
 
-    The first folder of a nested name is the speaker.
+    The first folder of a nested name is the speaker; an emotion that a part of the name says is the clip's.
 
     Raises:
         InputError: no such folder, nothing in it, or two videos of one name.
@@ -86,7 +87,7 @@ def find_clips(folder: Path) -> dict[str, Clip]:
     return {
         name: Clip(
             check_clip_name(name, str(folder)), videos.get(name), sounds.get(name), landmarks.get(name),
-            speaker=name.split("/")[0] if "/" in name else "",
+            speaker=name.split("/")[0] if "/" in name else "", emotion=in_name(name),
         )
         for name in names
     }  # fmt: skip

@@ -26,8 +26,11 @@ class DatasetSection(_Section):
     size: int = Field(256, description="side of the crops in pixels")
     landmarks: Literal["corpus", "mediapipe"] = Field("mediapipe", description="landmark backend")
     protocol: str = Field("full", description="evaluation protocol")
-    judges: str = Field(
-        "models/face_model.npz", description="file that finding landmarks waits for: the corpus landmarker, or any"
+    judges: Literal["official", "corpus"] = Field(
+        "official", description="published judging networks, or those trained on the corpus"
+    )
+    waits_for: str = Field(
+        "models/face_model.npz", description="what must exist first: models/evaluators for the corpus, or any file"
     )
 
 
@@ -83,8 +86,20 @@ class LandmarkerSection(_Section):
     steps: int = Field(400, ge=1)
     batch: int = Field(16, ge=1)
     rate: float = Field(4e-3, gt=0)
-    every: int = Field(10, ge=1, description="every n-th frame of a clip trains")
-    held_out: int = Field(1, ge=0, description="corpus speakers, the last ones, kept for the error")
+
+
+class EvaluatorsSection(_Section):
+    """Training of the judges of the corpus; see :mod:`gmbench.stages.train_evaluators`."""
+
+    people: int = Field(1000, ge=20, description="people drawn for the judges alone, two takes each")
+    frames: int = Field(4, ge=1, description="frames a take")
+    held_out: int = Field(60, ge=0, description="people, the last ones, kept for the score")
+    emotion_steps: int = Field(1600, ge=1)
+    emotion_vgg_steps: int = Field(600, ge=1)
+    syncnet_steps: int = Field(240, ge=1)
+    identity_steps: int = Field(400, ge=1)
+    features_steps: int = Field(500, ge=1)
+    validation_clips: int = Field(16, ge=2, description="clips of the corpus on which every judge is validated")
 
 
 class EvaluationSection(_Section):
@@ -110,6 +125,7 @@ class Params(_Section):
     audio: AudioSection
     render: RenderSection
     landmarker: LandmarkerSection
+    evaluators: EvaluatorsSection
     evaluation: EvaluationSection
 
 

@@ -111,9 +111,7 @@ def _ratio(inter: float, intra: float, members: int) -> float:
     return inter / intra if intra > 0 else float("inf")
 
 
-def _labelled(
-    embeddings: NDArray[np.floating], labels: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+def _labelled(embeddings: NDArray[np.floating], labels: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
     x, names = np.asarray(embeddings, np.float64), np.asarray(list(labels), dtype=str)
     if x.ndim != 2 or len(x) != len(names) or len(x) == 0:
         raise ValueError(f"expected embeddings (n, d) and n labels, got {x.shape} and {len(names)}")

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from metrics.facts import Facts
+from metrics.facts import Direction, Facts
 
 EPSILON = 1e-10
 STEPS = 16
@@ -75,6 +75,20 @@ _PATH_TRAPS = (
 )
 _PATH_SOURCE = "GMTalker T. III; scale and sum as in StyleGAN2 (1 / epsilon^2, epsilon 1/16)"
 
+_PATHS: tuple[tuple[str, str, Direction, str, str], ...] = (
+    ("e_ppl", "E-PPL", "lower", "[0, 512]", "Mean perceptual step between neighbours of an interpolation."),
+    ("e_pdv", "E-PDV", "lower", "[0, inf)", "How unequal the steps are: 0 is an even path."),
+    ("e_ppl_rel", "E-PPL relative", "lower", "[1, inf)", "Length of the path over that of the straight one."),
+    (
+        "e_end", "Distance of the ends", "reference", "[0, 2]",
+        "Guard: how far the two emotions' frames are apart at all. A small one makes E-PPL meaningless.",
+    ),
+    (
+        "e_end_acc", "Accuracy of the ends", "higher", "[0, 100]",
+        "Guard: percent of the first and last frames in which the same network sees the emotion asked for.",
+    ),
+)  # fmt: skip
+
 FACTS = (
     *(
         Facts(
@@ -111,17 +125,6 @@ FACTS = (
             traps=_PATH_TRAPS,
             default=False,
         )
-        for name, title, direction, extent, reading in (
-            ("e_ppl", "E-PPL", "lower", "[0, 512]", "Mean perceptual step between neighbours of an interpolation."),
-            ("e_pdv", "E-PDV", "lower", "[0, inf)", "How unequal the steps are: 0 is an even path."),
-            (
-                "e_ppl_rel", "E-PPL relative", "lower", "[1, inf)",
-                "Length of the path over the distance of its ends; 1 is straight.",
-            ),
-            (
-                "e_end", "Distance of the ends", "reference", "[0, 2]",
-                "Guard: how far the two emotions' frames are apart at all. A small one makes E-PPL meaningless.",
-            ),
-        )
+        for name, title, direction, extent, reading in _PATHS
     ),
-)  # fmt: skip
+)

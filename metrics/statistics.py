@@ -14,6 +14,7 @@ MIN_SPEAKERS = 5
 
 
 _STATISTICS: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
+"""Besides these ``macro``: the mean over classes of the classes' means."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +52,27 @@ def estimate(
     statistic: str = "mean",
     resamples: int = RESAMPLES,
     seed: int = SEED,
+    classes: Sequence[str] | None = None,
 ) -> Estimate:
-    """Clip mean (or median) with a percentile bootstrap interval of 95 %.
+    """Clip mean, median or macro mean with a percentile bootstrap interval of 95 %.
 
     Args:
         values: (n,) clip values; NaN means undefined and lowers ``n``; infinity stays.
         speakers: one name a clip; with five or more the bootstrap resamples speakers.
-        statistic: ``mean`` or ``median``.
+        statistic: ``mean``, ``median`` or ``macro``.
+        classes: one name a clip, for ``macro``; a resample without a class is the mean over the others.
         resamples: number of bootstrap samples.
         seed: of the generator.
 
     Returns:
         NaN values if no clip has a value; a degenerate interval for a single clip is NaN.
     """
+    names = None if classes is None else np.asarray(list(classes), dtype=str)[~np.isnan(np.asarray(values, np.float64))]
     values, groups = _defined(values, speakers)
-    reduce = _STATISTICS[statistic]
+    reduce = _reduction(statistic, names)
     if len(values) == 0:
         return Estimate(float("nan"), float("nan"), float("nan"), 0)
-    centre = float(reduce(values))
+    centre = float(reduce(values, np.arange(len(values))))
     if len(values) == 1 or not np.isfinite(values).all():
         ends = (centre, centre) if np.isinf(values).all() else (float("nan"), float("nan"))
         return Estimate(centre, *ends, len(values))
@@ -83,8 +87,12 @@ def paired_difference(
     speakers: Sequence[str] | None = None,
     resamples: int = 10 * RESAMPLES,
     seed: int = SEED,
+    statistic: str = "mean",
+    classes: Sequence[str] | None = None,
 ) -> Difference:
     """Mean difference of two methods on the clips where both have a finite value.
+
+    With ``statistic`` macro it is the mean over ``classes`` of the classes' mean differences.
 
     The interval is the 95 % percentile bootstrap of the paired differences, the p-value twice the
     smaller share of resampled means on one side of zero (at least 2 / (resamples + 1)).
@@ -97,13 +105,15 @@ def paired_difference(
     with np.errstate(invalid="ignore"):
         raw = np.asarray(first, np.float64) - np.asarray(second, np.float64)
     raw[~np.isfinite(raw)] = np.nan
+    names = None if classes is None else np.asarray(list(classes), dtype=str)[~np.isnan(raw)]
     difference, groups = _defined(raw, speakers)
+    reduce = _reduction("macro" if statistic == "macro" else "mean", names)
     if len(difference) == 0:
         return Difference(float("nan"), float("nan"), float("nan"), float("nan"), 0)
-    centre = float(difference.mean())
+    centre = float(reduce(difference, np.arange(len(difference))))
     if len(difference) == 1:
         return Difference(centre, float("nan"), float("nan"), float("nan"), 1)
-    samples = _bootstrap(difference, groups, np.mean, resamples, seed)
+    samples = _bootstrap(difference, groups, reduce, resamples, seed)
     low, high = np.percentile(samples, [2.5, 97.5])
     below, above = int((samples <= 0).sum()), int((samples >= 0).sum())
     p = min(1.0, 2.0 * (min(below, above) + 1) / (len(samples) + 1))
@@ -124,6 +134,29 @@ def _defined(
     return kept, [np.array([i]) for i in range(len(kept))]
 
 
+def _reduction(statistic: str, classes: NDArray[np.str_] | None) -> Callable[..., Any]:
+    """A function of values (n,) and positions (..., n) into them, to one number for each row of positions."""
+    if statistic != "macro":
+        plain = _STATISTICS[statistic]
+        return lambda values, positions: plain(values[positions], axis=-1)
+    if classes is None:
+        raise ValueError("expected a class for each value of a macro mean")
+    _, members = np.unique(classes, return_inverse=True)
+
+    def macro(values: NDArray[np.float64], positions: NDArray[np.int64]) -> Any:
+        rows = np.atleast_2d(positions)
+        found = np.array([_class_mean(values[row], members[row]) for row in rows])
+        return found if positions.ndim > 1 else found[0]
+
+    return macro
+
+
+def _class_mean(values: NDArray[np.float64], members: NDArray[np.int64]) -> float:
+    counts = np.bincount(members)
+    sums = np.bincount(members, weights=values)
+    return float((sums[counts > 0] / counts[counts > 0]).mean())
+
+
 def _bootstrap(
     values: NDArray[np.float64],
     groups: list[NDArray[np.int64]],
@@ -134,5 +167,5 @@ def _bootstrap(
     generator = np.random.default_rng(seed)
     draws = generator.integers(0, len(groups), size=(resamples, len(groups)))
     if all(len(group) == 1 for group in groups):
-        return np.asarray(reduce(values[draws], axis=1))
-    return np.array([reduce(values[np.concatenate([groups[i] for i in draw])]) for draw in draws])
+        return np.asarray(reduce(values, draws))
+    return np.array([reduce(values, np.concatenate([groups[i] for i in draw])) for draw in draws])

@@ -29,7 +29,9 @@ def windows(frames: int, samples: int) -> int:
     return max(0, min(frames, samples // 640) - WINDOW)
 
 
-def shift_distances(video: NDArray[np.floating], audio: NDArray[np.floating], shift: int = SHIFT) -> NDArray[np.float64]:
+def shift_distances(
+    video: NDArray[np.floating], audio: NDArray[np.floating], shift: int = SHIFT
+) -> NDArray[np.float64]:
     """Distance of each window's picture to the sounds around it.
 
     Args:

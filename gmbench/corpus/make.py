@@ -24,7 +24,7 @@ from gmbench.morphable import synthetic_model
 from gmbench.morphable.model import FaceModel
 from gmbench.store import Store, digest, write_atomically
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the corpus of the same settings would come out differently."""
 
 
@@ -98,9 +98,10 @@ def takes(settings: CorpusSettings) -> list[Take]:
         for clip in range(settings.pretraining_clips):
             tail = f"id{speaker:05d}/take{clip // 5:07d}/{clip:05d}"
             emotion = EMOTIONS[(speaker + clip) % len(EMOTIONS)]
+            level = 1 if emotion == "neutral" else 1 + (speaker // len(EMOTIONS) + clip) % 3
             result.append(
                 Take(
-                    f"pretraining/{tail}", clip, speaker, emotion, 1, True,
+                    f"pretraining/{tail}", clip, speaker, emotion, level, True,
                     f"pretraining/dev/mp4/{tail}.mp4", f"pretraining/dev/aac/{tail}.m4a",
                 )
             )  # fmt: skip

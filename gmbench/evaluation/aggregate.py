@@ -23,6 +23,7 @@ class Row:
         frames_used, frames_expected: frames behind the value.
         unit, direction: of the metric.
         backend, protocol, protocol_hash, metric_version: what the number may be compared with.
+        flags: all remarks in the records behind it.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Row:
     protocol_hash: str
     backend: str
     metric_version: int
+    flags: str
 
     def as_json(self) -> dict[str, Any]:
         """All fields, infinity as ``"inf"`` and NaN as null."""
@@ -91,9 +93,11 @@ def rows(records: pd.DataFrame) -> list[Row]:
     for (dataset, method, key), group in records.groupby(["dataset", "method", "metric"], sort=True):
         first = group.iloc[0]
         metric = known.get(str(first["metric_name"]))
+        counted = group[group["clips_expected"] > 0]
         found = statistics.estimate(
-            group["value"].to_numpy(), list(group["speaker"]), metric.statistic if metric else "mean"
-        )
+            counted["value"].to_numpy(), list(counted["speaker"]), metric.statistic if metric else "mean",
+            classes=list(counted["emotion"]),
+        )  # fmt: skip
         row = Row(
             method=str(method),
             dataset=str(dataset),
@@ -102,8 +106,8 @@ def rows(records: pd.DataFrame) -> list[Row]:
             low=found.low,
             high=found.high,
             pooled=statistics.pooled_mean(group["value"].to_numpy(), group["frames_used"].to_numpy()),
-            n=found.n,
-            expected=len(group),
+            n=int(counted["clips_used"][counted["value"].notna()].sum()),
+            expected=int(counted["clips_expected"].sum()),
             frames_used=int(group["frames_used"].sum()),
             frames_expected=int(group["frames_expected"].sum()),
             unit=metric.facts.unit if metric else "",
@@ -112,6 +116,7 @@ def rows(records: pd.DataFrame) -> list[Row]:
             protocol_hash=str(first["protocol_hash"]),
             backend=str(first["backend"]),
             metric_version=int(first["metric_version"]),
+            flags=" ".join(sorted({flag for flags in group["flags"] for flag in str(flags).split()})),
         )
         result.append((dataset, method, order.get(str(first["metric_name"]), len(order)), row))
     return [row for *_, row in sorted(result, key=lambda item: item[:3])]
@@ -131,10 +136,10 @@ def compare(records: pd.DataFrame, first: str, second: str) -> list[Comparison]:
     known = metrics()
     result = []
     for (dataset, key), group in records.groupby(["dataset", "metric"], sort=True):
-        difference = paired(group, first, second)
+        metric = known.get(str(group.iloc[0]["metric_name"]))
+        difference = paired(group, first, second, metric.statistic if metric else "mean")
         if difference is None:
             continue
-        metric = known.get(str(group.iloc[0]["metric_name"]))
         direction = metric.facts.direction if metric else "reference"
         result.append(
             Comparison(
@@ -150,13 +155,17 @@ def compare(records: pd.DataFrame, first: str, second: str) -> list[Comparison]:
     return sorted(result, key=lambda c: (c.dataset, position.get(c.metric.split("_fb:")[0], len(position))))
 
 
-def paired(group: pd.DataFrame, first: str, second: str) -> statistics.Difference | None:
+def paired(group: pd.DataFrame, first: str, second: str, statistic: str = "mean") -> statistics.Difference | None:
     """Paired difference of two methods in the records of one metric; None if either is absent."""
-    table = group.set_index(["clip", "speaker", "method"])["value"].unstack("method")
+    counted = group[group["clips_expected"] > 0]
+    table = counted.set_index(["clip", "speaker", "emotion", "method"])["value"].unstack("method")
     if first not in table or second not in table:
         return None
-    speakers = [str(speaker) for _, speaker in table.index]
-    return statistics.paired_difference(table[first].to_numpy(), table[second].to_numpy(), speakers)
+    speakers = [str(speaker) for _, speaker, _ in table.index]
+    emotions = [str(emotion) for _, _, emotion in table.index]
+    return statistics.paired_difference(
+        table[first].to_numpy(), table[second].to_numpy(), speakers, statistic=statistic, classes=emotions
+    )
 
 
 def _better(difference: statistics.Difference, direction: str, first: str, second: str) -> str:

@@ -5,24 +5,25 @@ pair features are computed as the frames pass, and stored as soon as a clip is t
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from gmbench.audio import onsets
 from gmbench.errors import MediaError, StoreError, WeightsError
-from gmbench.evaluation.features import FrameFeature, Keys, PairFeature, Source
+from gmbench.evaluation.changes import changed_audio, changed_frames
+from gmbench.evaluation.features import ClipFeature, FrameFeature, Keys, PairFeature, Source
+from gmbench.evaluation.jury import judge_clip
 from gmbench.evaluation.protocol import pair_indices
 from gmbench.executor import one_thread
 from gmbench.face import landmarks as face_landmarks
 from gmbench.face.crops import eat128_crop
-from gmbench.media import SAMPLES_PER_FRAME, Audio, Frames, Video, VideoInfo, read_audio
+from gmbench.media import Frames, Video, VideoInfo, read_audio
 from gmbench.store import Store
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Group:
         landmarks: landmarks are wanted of every source.
         audio: features of the sound are wanted of the candidates.
         frame_features: of every source; pair_features: of each candidate with the reference.
+        clip_features: of the candidates; reference_features: of all sources.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Group:
     keys: Keys
     store: Path
     batch: int = 16
+    clip_features: tuple[ClipFeature, ...] = ()
+    reference_features: tuple[ClipFeature, ...] = ()
 
 
 @dataclass
@@ -105,6 +109,10 @@ def _extract(group: Group) -> Outcome:
     finally:
         for track in tracks.values():
             track.close()
+    for source in {(identity(source), source.sound): source for source in sources}.values():
+        generated = any(identity(source) == identity(candidate) for candidate in group.candidates)
+        wanted = (*group.reference_features, *(group.clip_features if generated else ()))
+        judge_clip(source, wanted, group.keys, store, outcome.failures)
     return outcome
 
 
@@ -134,7 +142,7 @@ class Track:
         if self.source.video is None:
             raise MediaError(self.source.problem)
         self.video = Video(self.source.video)
-        self._batches = iter(_changed(self.video, self.source.video_change, self._group.batch))
+        self._batches = iter(changed_frames(self.video, self.source.video_change, self._group.batch))
         self._views: list[Frames | None] = []
         self._start = self._read = 0
         self._previous: Frames | None = None
@@ -301,7 +309,7 @@ def _extract_audio(source: Source, group: Group, store: Store, outcome: Outcome)
     if source.audio is None or store.has(key):
         return
     try:
-        audio = _changed_audio(read_audio(source.audio), source.audio_change)
+        audio = changed_audio(read_audio(source.audio), source.audio_change)
     except MediaError as error:
         outcome.failures[key] = str(error)
         return
@@ -322,28 +330,6 @@ def resize(frame: Frames, height: int, width: int) -> Frames:
     if frame.shape[:2] == (height, width):
         return frame
     return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR))
-
-
-def _changed(video: Video, change: str, batch: int) -> Iterator[Frames]:
-    """Batches of a video as a control changes it."""
-    kind, _, amount = change.partition(":")
-    first: NDArray[np.uint8] | None = None
-    for frames in video.batches(batch):
-        if kind == "still":
-            first = frames[0] if first is None else first
-            yield np.broadcast_to(first, frames.shape)
-        elif kind == "blur":
-            yield np.stack([cv2.GaussianBlur(frame, (0, 0), float(amount)) for frame in frames])
-        else:
-            yield frames
-
-
-def _changed_audio(audio: Audio, change: str) -> Audio:
-    kind, _, amount = change.partition(":")
-    if kind == "late":
-        delay = int(amount) * SAMPLES_PER_FRAME
-        return np.concatenate([np.zeros(delay, np.int16), audio])[: len(audio)]
-    return audio
 
 
 def _facts(info: VideoInfo) -> dict[str, object]:

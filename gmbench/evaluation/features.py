@@ -1,20 +1,22 @@
 """What is computed from pixels and samples once and kept: sources, features and their keys.
 
-A feature is one of three kinds: of the frames of one video, of a sound, or of a pair of videos.
+A feature is one of four kinds: of single frames, of a sound, of pairs of frames, or of a clip by a judging network.
 Its key hashes content, name, version, configuration and weights, so that nothing stale is ever read.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from typing import Protocol as Interface
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.evaluation.protocol import Protocol
 from gmbench.face import landmarks as face_landmarks
-from gmbench.store import digest
+from gmbench.media import Audio
+from gmbench.store import Arrays, digest
 
 MEDIA_VERSION = 1
 """Raised when the same file would decode to other frames or samples."""
@@ -38,11 +40,67 @@ class FrameFeature:
 
 @dataclass(frozen=True)
 class PairFeature:
-    """A number a pair of frames (generated, reference) of one size."""
+    """A number a pair of frames (generated, reference) of one size; ``weights`` and ``judge`` as below."""
 
     name: str
     version: int
     function: Callable[[Frame, Frame], float]
+    weights: tuple[str, ...] = ()
+    judge: str = ""
+
+
+@dataclass(frozen=True)
+class ClipContext:
+    """What a judging network may know of a clip before its first frame.
+
+    Attributes:
+        frames, height, width: of the video at 25 fps.
+        landmarks: (T, 68, 2) pixels, NaN rows without a face; None unless the feature asks for them.
+        audio: samples; None unless the feature asks for them.
+        given: arrays of the features that it requires, by name.
+    """
+
+    frames: int
+    height: int
+    width: int
+    landmarks: NDArray[np.float64] | None
+    audio: Audio | None
+    given: Mapping[str, Arrays]
+
+
+class Collector(Interface):
+    """Takes the frames of one clip in order."""
+
+    def add(self, index: int, frame: Frame) -> None:
+        """The next frame (H, W, 3)."""
+        ...
+
+    def finish(self) -> Arrays:
+        """What is stored of the clip; raises MediaError where there is nothing to store."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClipFeature:
+    """Arrays of one clip, from a network that judges.
+
+    Attributes:
+        name, version, options: identity, besides clip and weights.
+        begin: starts the work on a clip.
+        weights: names of files in the manifest.
+        landmarks, audio: what it needs to know of the clip; requires: features that come first.
+        judge: empty for the published network, else what stands for it.
+    """
+
+    name: str
+    version: int
+    begin: Callable[[ClipContext], Collector]
+    weights: tuple[str, ...] = ()
+    landmarks: bool = False
+    audio: bool = False
+    requires: "tuple[ClipFeature, ...]" = ()
+    options: str = ""
+    judge: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +148,8 @@ class Keys:
 
     protocol: Protocol
     weights_sha256: str
+    judges: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of the files of judging networks, by their names in the manifest."""
 
     def video(self, source: Source) -> str:
         """Number and size of frames."""
@@ -116,7 +176,16 @@ class Keys:
     def pair(self, feature: PairFeature, generated: Source, reference: Source) -> str:
         """A feature of pairs of frames."""
         sides = self._view(generated), self._view(reference)
-        return digest("pair", feature.name, feature.version, self.protocol.pairing, *sides)
+        weights = [self.judges[name] for name in feature.weights]
+        return digest("pair", feature.name, feature.version, self.protocol.pairing, *weights, *sides)
+
+    def clip(self, feature: ClipFeature, source: Source) -> str:
+        """A judging network's feature of a whole clip."""
+        parts: list[Any] = ["clip", feature.name, feature.version, feature.options]
+        parts += [self.judges[name] for name in feature.weights]
+        parts += [self.clip(first, source) for first in feature.requires]
+        parts += [source.picture, self.landmarks(source) if feature.landmarks else ""]
+        return digest(*parts, source.sound if feature.audio else "")
 
     def _view(self, source: Source) -> tuple[Any, ...]:
         """What decides the pixels that the protocol shows of a source."""

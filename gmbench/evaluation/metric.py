@@ -1,7 +1,7 @@
 """How the engine sees a metric: its facts, the features it reads, and a function from a clip to a score."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.emotions import canonical
 from gmbench.errors import GmbenchError
-from gmbench.evaluation.features import FrameFeature, Keys, PairFeature, Source
+from gmbench.evaluation import judges
+from gmbench.evaluation.features import ClipFeature, FrameFeature, Keys, PairFeature, Source
 from gmbench.evaluation.protocol import Protocol, pair_indices
 from gmbench.face import pose as head_pose
-from gmbench.store import Feature, Store
+from gmbench.store import Arrays, Feature, Store
 from metrics import head_motion
 from metrics.facts import Facts
 
@@ -34,12 +36,14 @@ class Score:
         value: NaN is not allowed; raise :class:`Unscored` instead.
         frames_used, frames_expected: frames behind the value, and those there could have been.
         flags: short remarks that go into the record.
+        clips_used: clips behind a set-level value.
     """
 
     value: float
     frames_used: int
     frames_expected: int
     flags: tuple[str, ...] = ()
+    clips_used: int = 1
 
 
 @dataclass(frozen=True)
@@ -50,19 +54,52 @@ class Metric:
         facts: what the metric declares.
         score: from the features of a clip to its score; raises Unscored where there is none.
         frame_features, pair_features: what has to be extracted besides landmarks and sound.
-        statistic: ``mean`` or ``median`` of clip values.
+        statistic: how clip values become one: ``mean``, ``median``, or ``macro``, the mean over emotions.
+        roles: the judging networks that it asks, by what they judge; see :mod:`gmbench.evaluation.judges`.
+        score_set: in place of ``score``, from all clips of a method to one score.
+        emotions: of which emotions clips count; all by default.
     """
 
     facts: Facts
-    score: "Callable[[ClipData], Score]"
+    score: "Callable[[ClipData], Score] | None" = None
     frame_features: tuple[FrameFeature, ...] = ()
     pair_features: tuple[PairFeature, ...] = ()
     statistic: str = "mean"
+    roles: tuple[str, ...] = ()
+    score_set: "Callable[[Sequence[ClipData]], Score] | None" = None
+    emotions: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """Key without the suffix of a fallback judge."""
         return self.facts.name
+
+    def judges(self, protocol: Protocol) -> tuple[ClipFeature | PairFeature, ...]:
+        """What plays its roles; raises InputError where nothing does."""
+        roles = self.roles
+        if "pose" in self.facts.needs and protocol.pose == "tokenhpe":
+            roles = (*roles, "pose")
+        return tuple(judges.judge(role, protocol) for role in roles)
+
+    def pairs(self, protocol: Protocol) -> tuple[PairFeature, ...]:
+        """All its features of pairs of frames."""
+        return (*self.pair_features, *(f for f in self.judges(protocol) if isinstance(f, PairFeature)))
+
+    def clips(self, protocol: Protocol) -> tuple[ClipFeature, ...]:
+        """Its features of whole clips."""
+        return tuple(f for f in self.judges(protocol) if isinstance(f, ClipFeature))
+
+    def reads_landmarks(self, protocol: Protocol) -> bool:
+        """Whether landmarks must be found for it, not counting the protocol's crop."""
+        if "pose" in self.facts.needs and protocol.pose == "tokenhpe":
+            return "landmarks" in self.facts.needs
+        return bool({"landmarks", "pose"} & set(self.facts.needs)) or any(f.landmarks for f in self.clips(protocol))
+
+    def weights(self, protocol: Protocol) -> tuple[str, ...]:
+        """Files of judging networks, by their names in the manifest."""
+        found = self.judges(protocol)
+        first = [r for f in found if isinstance(f, ClipFeature) for r in f.requires]
+        return tuple(dict.fromkeys(name for f in (*found, *first) for name in f.weights))
 
     def key(self, detector: str, protocol: Protocol) -> str:
         """Key in records: a number from another judge than the published one is another metric."""
@@ -75,12 +112,13 @@ class Metric:
         return f"fallback:{judge}" if judge else "official"
 
     def judge(self, detector: str, protocol: Protocol) -> str:
-        """The judge where it is not the published one: dlib for landmarks, TokenHPE for head pose."""
-        if "pose" in self.facts.needs:
+        """The judge where it is not the published one: dlib for landmarks, TokenHPE for head pose, and networks."""
+        trained = [f.judge for f in self.judges(protocol) if f.judge]
+        if trained:
+            return trained[0]
+        if "pose" in self.facts.needs and protocol.pose != "tokenhpe":
             return f"pnp-{detector}" if protocol.pose == "pnp" else detector
-        if "landmarks" in self.facts.needs and detector != "dlib":
-            return detector
-        return ""
+        return detector if self.reads_landmarks(protocol) and detector != "dlib" else ""
 
 
 @dataclass
@@ -157,6 +195,8 @@ class Side:
     @cached_property
     def pose(self) -> NDArray[np.float64]:
         """(T, 3) pitch, yaw, roll in degrees, unwrapped, not smoothed."""
+        if self._reader.keys.protocol.pose == "tokenhpe":
+            return head_motion.unwrap(self.judged("pose")["pose"])
         points = self.landmarks
         if self._reader.keys.protocol.pose == "pnp":
             _, height, width = self.size
@@ -166,6 +206,22 @@ class Side:
         if not np.isfinite(pose).any():
             raise Unscored("failed", f"{self.source.video}: no head pose from these landmarks; use --pose pnp")
         return head_motion.unwrap(pose)
+
+    def judged(self, role: str) -> Arrays:
+        """What a judging network found of the whole clip; see :mod:`gmbench.evaluation.judges`."""
+        self._require_picture()
+        keys = self._reader.keys
+        feature = judges.judge(role, keys.protocol)
+        if not isinstance(feature, ClipFeature):
+            raise TypeError(f"{role} judges pairs of frames")
+        if feature.audio and self.source.audio is None:
+            raise Unscored("failed", self.source.audio_problem or f"{self.source.video}: no sound")
+        return self._reader.feature(keys.clip(feature, self.source)).arrays
+
+    def judged_key(self, role: str) -> str:
+        """Store key of :meth:`judged`."""
+        feature = judges.judge(role, self._reader.keys.protocol)
+        return self._reader.keys.clip(feature, self.source) if isinstance(feature, ClipFeature) else ""
 
     def per_frame(self, feature: FrameFeature) -> NDArray[np.float64]:
         """(T,) values of a frame feature, NaN where the crop had no face."""
@@ -202,6 +258,8 @@ class ClipData:
         generated: the side under test.
         samples: further generated samples of the clip.
         others: sides of other clips' references, for chance levels.
+        emotion: the target in the suite's vocabulary, empty where unknown; label: as it was given.
+        identity: the side whose first face stands for the speaker: a neutral reference where there is one.
     """
 
     def __init__(
@@ -212,8 +270,11 @@ class ClipData:
         samples: tuple[Side, ...],
         others: tuple[Side, ...],
         reader: Reader,
+        label: str = "",
+        identity: Side | None = None,
     ) -> None:
         self.clip, self.generated, self.samples, self.others = clip, generated, samples, others
+        self.label, self.emotion, self.identity = label, canonical(label), identity
         self._reference, self._reader = reference, reader
         self.memo: dict[str, Any] = {}
 
@@ -250,6 +311,13 @@ class ClipData:
             _ = side.size  # says first what is wrong with a side itself
         key = self._reader.keys.pair(feature, self.generated.source, self.reference.source)
         return self._reader.feature(key).arrays["values"]
+
+    def judged_pair(self, role: str) -> NDArray[np.float64]:
+        """(L,) values of a judging network that sees pairs of frames."""
+        feature = judges.judge(role, self.protocol)
+        if not isinstance(feature, PairFeature):
+            raise TypeError(f"{role} judges clips")
+        return self.pair(feature)
 
     def length_flags(self) -> tuple[str, ...]:
         """``length_mismatch`` if the lengths differ by more than the protocol tolerates."""

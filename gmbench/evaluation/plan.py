@@ -1,19 +1,24 @@
 """The plan of a run: which clips of which methods, compared with what, and the work that this takes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from gmbench import media
 from gmbench.clips import Clip, Pair
 from gmbench.errors import InputError, MediaError, WeightsError
 from gmbench.evaluation.controls import control_source
 from gmbench.evaluation.extract import Group
-from gmbench.evaluation.features import Keys, Source
+from gmbench.evaluation.features import ClipFeature, FrameFeature, Keys, PairFeature, Source
 from gmbench.evaluation.metric import Metric
 from gmbench.evaluation.protocol import Protocol
 from gmbench.face import landmarks as face_landmarks
 from gmbench.store import file_digest
+from gmbench.weights import load_path
+
+FID_FRAMES = 50_000
+Named = TypeVar("Named", FrameFeature, PairFeature, ClipFeature)
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Plan:
         metrics: what is scored.
         detector: what found the landmarks; part of the key of the metrics that read them.
         weights_sha256: hash of the landmark backend's weights, empty where none are read.
+        judges: hashes of the files of judging networks by their names in the manifest.
         clips: sorted by method and clip.
         warnings: what the user should know before reading numbers.
     """
@@ -50,15 +56,25 @@ class Plan:
     weights_sha256: str
     clips: tuple[PlannedClip, ...]
     warnings: tuple[str, ...] = ()
+    judges: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def keys(self) -> Keys:
         """Store keys under this plan's protocol and weights."""
-        return Keys(self.protocol, self.weights_sha256)
+        return Keys(self.protocol, self.weights_sha256, self.judges)
+
+    def weights_of(self, metric: Metric) -> str:
+        """Hashes of all files behind a metric's numbers, joined."""
+        sees_crop = self.protocol.crop != "full" and bool(metric.frame_features or metric.pairs(self.protocol))
+        found = [self.weights_sha256] if metric.reads_landmarks(self.protocol) or sees_crop else []
+        found += [self.judges[name] for name in metric.weights(self.protocol)]
+        return "+".join(sha for sha in found if sha)
 
     def groups(self, store: Path, batch: int) -> list[Group]:
         """The work, one group a reference; a clip without reference is a group of its own."""
         needs = {need for metric in self.metrics for need in metric.facts.needs}
+        judged = [(m, f) for m in self.metrics for f in m.clips(self.protocol)]
+        landmarks = any(metric.reads_landmarks(self.protocol) for metric in self.metrics)
         gathered: dict[tuple[str, bool, str], list[PlannedClip]] = {}
         for clip in self.clips:
             reference = _usable(clip.reference)
@@ -71,10 +87,12 @@ class Plan:
                 reference=_usable(clips[0].reference),
                 candidates=tuple(s for s in (_usable(clip.generated) for clip in clips) if s),
                 others=tuple(s for clip in clips for s in map(_usable, clip.samples) if s),
-                landmarks=bool(needs & {"landmarks", "pose"}),
+                landmarks=landmarks,
                 audio="audio" in needs,
-                frame_features=tuple(dict.fromkeys(f for m in self.metrics for f in m.frame_features)),
-                pair_features=tuple(dict.fromkeys(f for m in self.metrics for f in m.pair_features)),
+                frame_features=_unique(f for m in self.metrics for f in m.frame_features),
+                pair_features=_unique(f for m in self.metrics for f in m.pairs(self.protocol)),
+                clip_features=_unique(f for _, f in judged),
+                reference_features=_unique(f for m, f in judged if "reference" in m.facts.needs),
                 keys=self.keys,
                 store=store,
                 batch=batch,
@@ -157,9 +175,12 @@ def make_plan(
         InputError: a control without references, or a method named like a control.
         WeightsError: a file that a named metric needs is missing.
     """
-    metrics, weights, notes = _with_weights(metrics, protocol, explicit)
+    metrics, notes = _playable(metrics, protocol, explicit)
+    metrics, judged, more = _with_judges(metrics, protocol, explicit)
+    metrics, weights, most = _with_weights(metrics, protocol, explicit)
+    notes = [*notes, *more, *most]
     needs = {need for metric in metrics for need in metric.facts.needs}
-    reads_faces = bool(needs & {"landmarks", "pose"}) or protocol.crop != "full"
+    reads_faces = any(metric.reads_landmarks(protocol) for metric in metrics) or protocol.crop != "full"
     hasher = Hasher("audio" in needs, reads_faces and protocol.landmarks == "sidecar")
     planned: list[PlannedClip] = []
     for method, pairs in methods.items():
@@ -172,7 +193,22 @@ def make_plan(
         raise InputError("nothing to evaluate: pass --videos DIR, or --controls with --reference DIR")
     planned.sort(key=lambda clip: (clip.method, clip.clip))
     detector = _detector(protocol, planned) if reads_faces else protocol.landmarks
-    return Plan(dataset, protocol, tuple(metrics), detector, weights, tuple(planned), tuple(notes))
+    protocol = _with_frames(protocol, metrics, planned)
+    return Plan(dataset, protocol, tuple(metrics), detector, weights, tuple(planned), tuple(notes), judged)
+
+
+def _with_frames(protocol: Protocol, metrics: Sequence[Metric], planned: list[PlannedClip]) -> Protocol:
+    """FID takes all frames of a set of up to 50,000, else the same number of each clip."""
+    if protocol.fid_frames or not any("fid" in metric.roles for metric in metrics):
+        return protocol
+    references = {c.reference.video: c.reference for c in planned if c.reference is not None and c.reference.video}
+    try:
+        frames = sum(media.Video(path).info.frames for path in references)
+    except MediaError:
+        return protocol  # the clip's own record will say what is wrong with it
+    if frames <= FID_FRAMES:
+        return protocol
+    return protocol.model_copy(update={"fid_frames": max(1, FID_FRAMES // len(references))})
 
 
 def _planned(method: str, pair: Pair, hasher: Hasher) -> PlannedClip:
@@ -202,13 +238,56 @@ def _controls(names: Iterable[str], references: list[PlannedClip]) -> list[Plann
     return result
 
 
+def _playable(metrics: Sequence[Metric], protocol: Protocol, explicit: bool) -> tuple[list[Metric], list[str]]:
+    """Without those whose judge does not exist under the protocol."""
+    kept, lost = [], []
+    for metric in metrics:
+        try:
+            metric.judges(protocol)
+            kept.append(metric)
+        except InputError:
+            if explicit:
+                raise
+            lost.append(metric.name)
+    return kept, [f"no network trained on the corpus judges {', '.join(lost)}"] if lost else []
+
+
+def _with_judges(
+    metrics: Sequence[Metric], protocol: Protocol, explicit: bool
+) -> tuple[list[Metric], dict[str, str], list[str]]:
+    """Hashes of the files of judging networks; metrics that nobody named are left out where theirs is missing."""
+    found: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    lost: dict[str, list[str]] = {}
+    kept = []
+    for metric in metrics:
+        names = metric.weights(protocol)
+        for name in names:
+            if name not in found and name not in errors:
+                try:
+                    found[name] = load_path(name)[1]
+                except WeightsError as error:
+                    if explicit:
+                        raise
+                    errors[name] = str(error)
+        bad = [name for name in names if name in errors]
+        if bad:
+            lost.setdefault(bad[0], []).append(metric.name)
+        else:
+            kept.append(metric)
+    if metrics and not kept:
+        raise WeightsError(next(iter(errors.values())))
+    return kept, found, [f"left out: {', '.join(names)}. {errors[name]}" for name, names in lost.items()]
+
+
 def _with_weights(
     metrics: Sequence[Metric], protocol: Protocol, explicit: bool
 ) -> tuple[Sequence[Metric], str, list[str]]:
     """The hash of the landmark weights where something reads landmarks."""
-    reads = [m for m in metrics if {"landmarks", "pose"} & set(m.facts.needs)]
+    reads = [m for m in metrics if m.reads_landmarks(protocol)]
     if protocol.crop != "full":
-        reads = [*reads, *(m for m in metrics if (m.frame_features or m.pair_features) and m not in reads)]
+        sees = [m for m in metrics if m.frame_features or m.pairs(protocol)]
+        reads = [*reads, *(m for m in sees if m not in reads)]
     if not reads:
         return metrics, "", []
     try:
@@ -233,6 +312,11 @@ def _detector(protocol: Protocol, planned: list[PlannedClip]) -> str:
             "numbers from different detectors are different metrics"
         )
     return found.pop() if found else "sidecar"
+
+
+def _unique(features: Iterable[Named]) -> tuple[Named, ...]:
+    """Features in order, one of each name and version: judges are made anew whenever they are asked for."""
+    return tuple({(f.name, f.version): f for f in features}.values())
 
 
 def _usable(source: Source | None) -> Source | None:

@@ -28,7 +28,20 @@ class Protocol(BaseModel):
     fps: Literal[25] = Field(25, description="frames a second of everything compared")
     sample_rate: Literal[16000] = Field(16000, description="samples a second, mono")
     landmarks: Literal["mediapipe", "fan", "sidecar", "corpus"] = "mediapipe"
-    pose: Literal["mediapipe", "pnp"] = Field("mediapipe", description="MediaPipe's matrix, or PnP on the 68 points")
+    pose: Literal["mediapipe", "pnp", "tokenhpe"] = Field(
+        "mediapipe", description="MediaPipe's matrix, PnP on the 68 points, or the published network"
+    )
+    judges: Literal["official", "corpus"] = Field(
+        "official", description="published networks, or those that the pipeline trained on the synthetic corpus"
+    )
+    sync_crop: Literal["s3fd", "landmarks", "eat"] = Field(
+        "landmarks",
+        description="SyncNet's crop: by its own S3FD detector, the same around landmarks, or EAT's alignment",
+    )
+    fan_released: bool = Field(True, description="Emotion-FAN's attention as its released evaluation has it")
+    fid_frames: int = Field(
+        0, ge=0, description="frames a clip for FID, equally spaced; 0: all, or so many that the set has 50,000"
+    )
     metrics: tuple[str, ...] = Field((), description="scored where the command names none; empty: all defaults")
     low_coverage: float = Field(
         0.90, ge=0, le=1, description="share of frames with a face below which a clip is flagged"

@@ -29,6 +29,8 @@ SCHEMA = pa.schema(
         ("flags", pa.string()),  # separated by spaces
         ("frames_used", pa.int64()),
         ("frames_expected", pa.int64()),
+        ("clips_used", pa.int64()),  # 1 with a value and 0 without; more for a number of the whole set
+        ("clips_expected", pa.int64()),  # 0 where a clip's emotion does not count for the metric
         ("protocol", pa.string()),
         ("protocol_hash", pa.string()),
         ("backend", pa.string()),
@@ -41,6 +43,8 @@ SCHEMA = pa.schema(
         ("reference_size", pa.string()),
     ]
 )
+WHOLE_SET = "*"
+"""Stands for the clip in records of set-level metrics."""
 ORDER = ["dataset", "protocol_hash", "method", "clip", "metric"]
 
 

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 
 from gmbench.errors import InputError
+from gmbench.evaluation.judged import judged
 from gmbench.evaluation.metric import Metric
 from gmbench.evaluation.scorers import builtin
 from gmbench.names import closest
+from metrics.catalogue import FACTS
 
 
 @functools.cache
@@ -21,7 +23,8 @@ def metrics() -> dict[str, Metric]:
     Raises:
         InputError: an entry point takes a name that is taken.
     """
-    known = builtin()
+    found = builtin() | judged()
+    known = {name: found[name] for name in FACTS if name in found}
     for entry in entry_points(group="gmbench.metrics"):
         found = entry.load()
         for metric in [found] if isinstance(found, Metric) else found():
@@ -44,6 +47,8 @@ def select(names: Sequence[str] | None, has_reference: bool) -> list[Metric]:
     for name in dict.fromkeys(names):
         if name not in known:
             raise InputError(f"unknown metric {name!r}; {closest(name, known)}")
+        if "interpolation" in known[name].facts.needs:
+            raise InputError(f"metric {name} reads sequences between emotions; pass --interpolation NAME=DIR")
         if "reference" in known[name].facts.needs and not has_reference:
             raise InputError(f"metric {name} compares with a reference; pass --reference")
         chosen.append(known[name])

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from gmbench.emotions import canonical
 from gmbench.evaluation import records
 from gmbench.evaluation.extract import Group, Outcome, extract_group
-from gmbench.evaluation.metric import ClipData, Metric, Reader, Side, Unscored
+from gmbench.evaluation.metric import ClipData, Metric, Reader, Score, Side, Unscored
 from gmbench.evaluation.plan import Plan, PlannedClip
 from gmbench.executor import one_thread, run
 from gmbench.store import Store
@@ -63,7 +64,8 @@ def score(plan: Plan, store: Store, failures: dict[str, str]) -> pd.DataFrame:
     """Score all clips from stored features."""
     reader = Reader(store, plan.keys, failures)
     references = {c.clip: reader.side(c.reference) for c in plan.clips if c.reference is not None}
-    rows = []
+    identities = _identities(plan, references)
+    rows, methods = [], {}  # type: tuple[list[dict[str, object]], dict[str, list[ClipData]]]
     for clip in plan.clips:
         data = ClipData(
             clip=clip.clip,
@@ -72,47 +74,78 @@ def score(plan: Plan, store: Store, failures: dict[str, str]) -> pd.DataFrame:
             samples=tuple(reader.side(sample) for sample in clip.samples),
             others=_others(clip.clip, references),
             reader=reader,
+            label=clip.emotion,
+            identity=identities.get(clip.speaker, references.get(clip.clip)),
         )
-        rows += [_record(plan, clip, data, metric) for metric in plan.metrics]
+        methods.setdefault(clip.method, []).append(data)
+        rows += [_record(plan, clip, data, metric) for metric in plan.metrics if metric.score is not None]
+    for method, clips in methods.items():
+        rows += [_set_record(plan, method, clips, metric) for metric in plan.metrics if metric.score_set is not None]
     return records.frame(rows)
 
 
+def _identities(plan: Plan, references: dict[str, Side]) -> dict[str, Side]:
+    """Each speaker's first neutral reference."""
+    result: dict[str, Side] = {}
+    for clip in sorted(plan.clips, key=lambda clip: clip.clip):
+        if clip.speaker and canonical(clip.emotion) == "neutral" and clip.clip in references:
+            result.setdefault(clip.speaker, references[clip.clip])
+    return result
+
+
 def _record(plan: Plan, clip: PlannedClip, data: ClipData, metric: Metric) -> dict[str, object]:
-    value, used, expected, status, reason = math.nan, 0, 0, "ok", ""
-    flags: tuple[str, ...] = ()
-    try:
-        result = metric.score(data)
-        value, used, expected = result.value, result.frames_used, result.frames_expected
-        flags = result.flags
-        if "audio" in metric.facts.needs and clip.generated.borrowed_audio:
-            flags = (*flags, "reference_audio")
-    except Unscored as error:
-        status, reason = error.status, str(error)
-    reads_faces = bool({"landmarks", "pose"} & set(metric.facts.needs))
-    sees_crop = plan.protocol.crop != "full" and bool(metric.frame_features or metric.pair_features)
-    return {
+    outcome = _outcome(lambda: metric.score(data))  # type: ignore[misc]
+    if "audio" in metric.facts.needs and clip.generated.borrowed_audio and outcome["status"] == "ok":
+        outcome["flags"] = " ".join(x for x in (str(outcome["flags"]), "reference_audio") if x)
+    return outcome | _about(plan, metric) | {
         "method": clip.method,
-        "dataset": plan.dataset,
         "clip": clip.clip,
         "speaker": clip.speaker,
         "emotion": clip.emotion,
-        "metric": metric.key(plan.detector, plan.protocol),
-        "value": value,
-        "status": status,
-        "reason": reason,
-        "flags": " ".join(dict.fromkeys(flags)),
-        "frames_used": used,
-        "frames_expected": expected,
-        "protocol": plan.protocol.name,
-        "protocol_hash": plan.protocol.hash,
-        "backend": metric.backend(plan.detector, plan.protocol),
-        "weights_sha256": plan.weights_sha256 if reads_faces or sees_crop else "",
-        "metric_name": metric.name,
-        "metric_version": metric.facts.version,
+        "clips_expected": int(not metric.emotions or data.emotion in metric.emotions),
         "generated_sha256": clip.generated.video_sha256,
         "reference_sha256": clip.reference.video_sha256 if clip.reference else "",
         "generated_size": _size(data.generated),
         "reference_size": _size(data.reference) if data.has_reference else "",
+    }  # fmt: skip
+
+
+def _set_record(plan: Plan, method: str, clips: list[ClipData], metric: Metric) -> dict[str, object]:
+    """One record for all clips of a method."""
+    outcome = _outcome(lambda: metric.score_set(clips))  # type: ignore[misc]
+    return outcome | _about(plan, metric) | {
+        "method": method, "clip": records.WHOLE_SET, "speaker": "", "emotion": "", "clips_expected": len(clips),
+        "generated_sha256": "", "reference_sha256": "", "generated_size": "", "reference_size": "",
+    }  # fmt: skip
+
+
+def _outcome(score: Callable[[], Score]) -> dict[str, object]:
+    """What a scorer gave, or why it gave nothing."""
+    value, used, expected, clips, status, reason = math.nan, 0, 0, 0, "ok", ""
+    flags: tuple[str, ...] = ()
+    try:
+        result = score()
+        value, used, expected, clips = result.value, result.frames_used, result.frames_expected, result.clips_used
+        flags = result.flags
+    except Unscored as error:
+        status, reason = error.status, str(error)
+    return {
+        "value": value, "status": status, "reason": reason, "flags": " ".join(dict.fromkeys(flags)),
+        "frames_used": used, "frames_expected": expected, "clips_used": clips,
+    }  # fmt: skip
+
+
+def _about(plan: Plan, metric: Metric) -> dict[str, object]:
+    """What every record of a metric says about it."""
+    return {
+        "dataset": plan.dataset,
+        "metric": metric.key(plan.detector, plan.protocol),
+        "protocol": plan.protocol.name,
+        "protocol_hash": plan.protocol.hash,
+        "backend": metric.backend(plan.detector, plan.protocol),
+        "weights_sha256": plan.weights_of(metric),
+        "metric_name": metric.name,
+        "metric_version": metric.facts.version,
     }
 
 
@@ -141,6 +174,7 @@ def _lost(group: Group, error: Exception) -> Outcome:
     for source in sources:
         owed = [keys.video(source), keys.audio(source), keys.landmarks(source)]
         owed += [keys.frame(feature, source) for feature in group.frame_features]
+        owed += [keys.clip(feature, source) for feature in (*group.clip_features, *group.reference_features)]
         if group.reference is not None:
             owed += [keys.pair(feature, source, group.reference) for feature in group.pair_features]
         failures |= dict.fromkeys(owed, reason)

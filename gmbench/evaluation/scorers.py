@@ -248,5 +248,5 @@ def builtin() -> dict[str, Metric]:
     pair = {"psnr": (MSE,), "ssim": (SSIM,), "ssim_u7": (SSIM_U7,)}
     frame = {"cpbd": (CPBD,), "cpbd_gap": (CPBD,)}
     return {
-        name: Metric(facts, scorers[name], frame.get(name, ()), pair.get(name, ())) for name, facts in FACTS.items()
+        name: Metric(FACTS[name], score, frame.get(name, ()), pair.get(name, ())) for name, score in scorers.items()
     }

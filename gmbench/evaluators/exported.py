@@ -12,7 +12,9 @@ from gmbench.errors import WeightsError
 
 VIDEO_WINDOW = 16
 ARC_SIDE = 112
-ARC_POINTS = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
+ARC_POINTS = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+)
 """Eye centres, nose tip and mouth corners in ArcFace's 112-pixel crop."""
 _POSE_SIDE, _POSE_CROP = 270, 224
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

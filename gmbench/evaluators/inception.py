@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models import inception as parts
@@ -105,7 +105,7 @@ def load_eat(path: Path) -> nn.Module:
 
 
 def eat_features(network: nn.Module, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Mixed_7c averages (B, 2048) of RGB crops as the EAT code computes them: BGR, OpenCV bilinear, normalised twice."""
+    """Mixed_7c averages (B, 2048) of RGB crops as EAT computes them: BGR, OpenCV bilinear, normalised twice."""
     sized = [cv2.resize(crop[..., ::-1], (SIDE, SIDE), interpolation=cv2.INTER_LINEAR) for crop in crops]
     x = torch.from_numpy(np.stack(sized)).permute(0, 3, 1, 2).float() / 255
     with torch.inference_mode():

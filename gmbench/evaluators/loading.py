@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 
 from gmbench.errors import WeightsError
 
-_HARMLESS = [np.dtype, np.ndarray, np._core.multiarray.scalar, *(type(np.dtype(kind)) for kind in ("f4", "f8", "i8"))]
+_SCALAR = np.float64(0).__reduce__()[0]
+_HARMLESS: list[Any] = [np.dtype, np.ndarray, _SCALAR, *(type(np.dtype(kind)) for kind in ("f4", "f8", "i8"))]
 """Besides tensors old checkpoints hold accuracies and epochs as NumPy scalars."""
 
 

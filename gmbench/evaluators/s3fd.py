@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.ops import nms
@@ -32,7 +32,12 @@ class S3FD(nn.Module):
         self.vgg = nn.ModuleList(_vgg())
         self.L2Norm3_3, self.L2Norm4_3, self.L2Norm5_3 = _Norm(256, 10), _Norm(512, 8), _Norm(512, 5)
         self.extras = nn.ModuleList(
-            [nn.Conv2d(1024, 256, 1), nn.Conv2d(256, 512, 3, 2, 1), nn.Conv2d(512, 128, 1), nn.Conv2d(128, 256, 3, 2, 1)]
+            [
+                nn.Conv2d(1024, 256, 1),
+                nn.Conv2d(256, 512, 3, 2, 1),
+                nn.Conv2d(512, 128, 1),
+                nn.Conv2d(128, 256, 3, 2, 1),
+            ]
         )
         widths = (256, 512, 512, 1024, 512, 256)
         self.loc = nn.ModuleList([nn.Conv2d(width, 4, 3, 1, 1) for width in widths])
@@ -81,7 +86,9 @@ def search_scale(height: int, width: int) -> float:
     return 1.0 if min(height, width) <= SMALL_FRAME else SCALE
 
 
-def detect(network: S3FD, frame: NDArray[np.uint8], scale: float, confidence: float = CONFIDENCE) -> NDArray[np.float64]:
+def detect(
+    network: S3FD, frame: NDArray[np.uint8], scale: float, confidence: float = CONFIDENCE
+) -> NDArray[np.float64]:
     """Boxes (n, 5) left, top, right, bottom in pixels of the RGB frame, and confidence, best first."""
     small = cv2.resize(frame, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     image = torch.from_numpy(small).permute(2, 0, 1).float() - torch.tensor(_MEAN_RGB)[:, None, None]

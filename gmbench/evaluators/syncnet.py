@@ -59,7 +59,9 @@ class LipStream:
 
     def __init__(self, network: SyncNet) -> None:
         first = network.netcnnlip[0]
-        kernels = first.weight.transpose(1, 2).flatten(0, 1).unflatten(0, (first.out_channels, WINDOW))  # (96, 5, 3, 7, 7)
+        kernels = (
+            first.weight.transpose(1, 2).flatten(0, 1).unflatten(0, (first.out_channels, WINDOW))
+        )  # (96, 5, 3, 7, 7)
         self._kernels = kernels.transpose(0, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
         self._bias, self._channels, self._stride = first.bias, first.out_channels, first.stride[1:]
         self._after = _flattened(network.netcnnlip[1:]).to(memory_format=torch.channels_last)

@@ -68,7 +68,7 @@ class Lpips:
 
 
 def load_lpips(kind: str, path: Path) -> Lpips:
-    """LPIPS on torchvision's ``alexnet`` or ``vgg16`` file, with the heads of the lpips package; raises WeightsError."""
+    """LPIPS on torchvision's ``alexnet`` or ``vgg16`` file, with the lpips package's heads; raises WeightsError."""
     if kind == "alex":
         whole = fill(alexnet(), read_state(path), path)
         trunk = Trunk(whole.features, _ALEX_LAYERS, _SHIFT, _SCALE)
@@ -92,8 +92,8 @@ def lpips_heads(kind: str) -> list[Tensor]:
 class EmotionTrunk:
     """Perceptual distance of an emotion network: mean over layers of the unit-normalised distance, in [0, 2]."""
 
-    def __init__(self, trunk: Trunk, side: int) -> None:
-        self._trunk, self.side = trunk, side
+    def __init__(self, trunk: Trunk, side: int, whole: nn.Module) -> None:
+        self._trunk, self.side, self._whole = trunk, side, whole
 
     def distances(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Distances (N - 1,) of neighbours among RGB crops (N, S, S, 3)."""
@@ -102,15 +102,21 @@ class EmotionTrunk:
             pairs = zip(found[:-1], found[1:], strict=True)
             return np.array([_mean_distance(a, b) for a, b in pairs])
 
+    def recognise(self, crop: NDArray[np.uint8]) -> int:
+        """Index of the emotion, in the suite's order, that the whole network sees in an RGB crop."""
+        with torch.inference_mode():
+            return int(self._whole((_unit(crop) - self._trunk.shift) / self._trunk.scale).argmax())
+
     def distance(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
         """Distance of two RGB crops."""
         return float(self.distances(np.stack([first, second]))[0])
 
 
 def load_emotion_vgg(path: Path) -> EmotionTrunk:
-    """A VGG-16 with eight outputs, trained on emotions, from a file of torchvision's names; raises WeightsError."""
+    """A VGG-16 trained on emotions, outputs in the suite's order, in torchvision's names; raises WeightsError."""
     whole = fill(vgg16(num_classes=EMOTIONS), read_state(path), path)
-    return EmotionTrunk(_out_of_place(Trunk(whole.features, _VGG_LAYERS, _MEAN, _DEVIATION)).eval(), 224)
+    trunk = _out_of_place(Trunk(whole.features, _VGG_LAYERS, _MEAN, _DEVIATION)).eval()
+    return EmotionTrunk(trunk, 224, whole)
 
 
 def _mean_distance(first: list[Tensor], second: list[Tensor]) -> float:

@@ -18,6 +18,14 @@ from gmbench.names import closest
 from gmbench.store import write_atomically
 
 FORMATS = ("md", "csv", "latex", "html")
+FLAGS = {
+    "fid_small_n": "fid_small_n: fewer than 2,048 frames a side, FID is biased upwards; compare rows of equal n only.",
+    "fvd_small_n": "fvd_small_n: fewer than 400 windows a side, FVD rests on a singular covariance.",
+    "unequal_n": "unequal_n: a method lacks clips of the set; its FID or FVD has another n than the others'.",
+    "no_face": "no_face: clips in which no face was found count as wrong in accuracies and as 0 in scores.",
+    "own_reference": "own_reference: the speaker has no neutral reference; F-SIM compares with the clip's own.",
+}
+"""What flags of records mean to a reader of a table."""
 
 
 @dataclass(frozen=True)
@@ -151,11 +159,13 @@ def _best(records: pd.DataFrame, by_cell: dict[tuple[str, str], Row], key: str, 
     if len(rivals) < 2 or by_cell[rivals[0], key].direction == "reference":
         return None
     sign = 1.0 if by_cell[rivals[0], key].direction == "higher" else -1.0
+    metric = metrics().get(key.split("_fb:", maxsplit=1)[0])
+    statistic = metric.statistic if metric else "mean"
     leader = max(rivals, key=lambda m: sign * by_cell[m, key].value)
     for rival in rivals:
         if rival == leader:
             continue
-        difference = paired(records, leader, rival)
+        difference = paired(records, leader, rival, statistic)
         if difference is None or not (difference.p < SIGNIFICANCE and sign * difference.value > 0):
             return None
     return leader
@@ -168,9 +178,15 @@ def _notes(aggregated: list[Row], keys: Sequence[str]) -> tuple[str, ...]:
     judges = sorted({key.partition("_fb:")[2] for key in keys} - {""})
     if judges:
         notes.append(
-            f"fallback: judged by {', '.join(judges)}, not by the published landmark or pose network; "
+            f"fallback: judged by {', '.join(judges)}, not by the published detector or network; "
             "never compare with published figures."
         )
+    shown = [row for row in aggregated if row.metric in keys]
+    known = metrics()
+    if any((m := known.get(row.metric.split("_fb:")[0])) and m.score_set for row in shown):
+        notes.append("FID and FVD are one number of the whole set; they have no interval and are never bold.")
+    flags = {flag for row in shown for flag in row.flags.split()}
+    notes += [text for flag, text in FLAGS.items() if flag in flags]
     if len({row.method for row in aggregated} - set(CONTROLS)) > 1:
         notes.append("Bold: best, with p < 0.05 against every other method in a paired bootstrap.")
     return tuple(notes)

@@ -21,6 +21,7 @@ from gmbench.morphable import fitting, texture, tracks
 from gmbench.morphable.energy import LandmarkEnergy
 from gmbench.morphable.landmark_sets import OUTER_EYE_CORNERS, SPARSE
 from gmbench.morphable.render import Renderer
+from gmbench.stages.layout import EVALUATORS
 from gmbench.stages.run import ModelSource, Run, write_json
 from gmbench.store import digest, file_digest
 
@@ -49,7 +50,9 @@ def landmarks(run: Run, section: DatasetSection) -> None:
         found += sum(int(np.isfinite(arrays["mesh"]).any(axis=(1, 2)).sum()) for _, arrays in parts)
         shards.write(run.layout.landmarks, speaker, [(name, {"mesh": arrays["mesh"]}) for name, arrays in parts])
     total = sum(row.n_frames for row in rows)
-    write_json(run.layout.work / "landmarks.json", {"frames": total, "with_face": found, "failed": failures})
+    judged = {p.name: file_digest(p) for p in sorted(EVALUATORS.glob("*.safetensors"))}  # scoring waits for this file
+    report = {"frames": total, "with_face": found, "failed": failures, "judges": judged}
+    write_json(run.layout.work / "landmarks.json", report)
 
 
 def detect(argument: tuple[Path, str]) -> Made:

@@ -142,7 +142,10 @@ def make_plan(run: Run, section: DatasetSection) -> plan.Plan:
     """What is compared with what: the run's methods and controls against the crops."""
     settings = run.params.evaluation
     chosen = protocol.load(
-        section.protocol, landmarks=section.landmarks, pose="pnp" if section.landmarks == "corpus" else None
+        section.protocol,
+        landmarks=section.landmarks,
+        judges=section.judges,
+        pose="pnp" if section.landmarks == "corpus" else None,
     )
     references, methods = [], {name: [] for name in run.params.methods}  # type: tuple[list[Pair], dict[str, list[Pair]]]
     for row in scored_rows(run):

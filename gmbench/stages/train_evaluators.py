@@ -1,67 +1,148 @@
-"""Train the networks that judge on the corpus: today the landmarker."""
+"""Train the networks of the corpus, the landmarker and the judges, and find out whether the judges may judge."""
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from gmbench import fanout
+from gmbench.clips import Clip, Pair
+from gmbench.corpus import people
 from gmbench.corpus.truth import Truth
-from gmbench.evaluators import landmarker
-from gmbench.executor import one_thread
-from gmbench.face.points import mesh_vertices
-from gmbench.media import Video
-from gmbench.morphable.landmark_sets import OUTER_EYE_CORNERS, SPARSE
+from gmbench.errors import StoreError
+from gmbench.evaluation import plan, protocol, registry, validate
+from gmbench.evaluation.run import evaluate
+from gmbench.evaluators.corpus import networks
+from gmbench.evaluators.corpus.training import Recipe
+from gmbench.fanout import Job
 from gmbench.stages.layout import EVALUATORS
+from gmbench.stages.lessons import Lesson, draw, train_network
 from gmbench.stages.run import Run, write_json
+from gmbench.store import digest, file_digest, write_atomically
 
-LANDMARKS = np.union1d(SPARSE, mesh_vertices())
-"""Points that the network learns: those that fitting and the 68-point metrics use."""
+VERSION = 1
+GROUP = 25
+"""People a job."""
+MUST = {
+    "emotion": (("emo_prob", "labels"), ("emo_prob", "emotion_swap"), ("emo_prob", "blur")),
+    "syncnet": (("sync_c", "late"), ("sync_c", "early"), ("sync_d", "late"), ("sync_d", "early")),
+    "identity": (("f_sim", "blur"), ("f_sim", "identity_swap")),
+    "features": (
+        ("fid", "blur"),
+        ("fid", "noise"),
+        ("fvd", "shuffle"),
+        ("lpips_alex", "blur"),
+        ("lpips_alex", "noise"),
+    ),
+}  # fmt: skip
+"""Curves that must get worse at every level before a network may judge."""
 
 
 def train(run: Run, root: Path) -> None:
-    """Train the landmarker on a corpus and report its error on speakers that it never saw."""
-    settings, truth = run.params.landmarker, Truth(root)
-    corpus = truth.clips[truth.clips["clip_id"].str.startswith("synth/")]
-    speakers = sorted(corpus["speaker"].unique())
-    held_out = speakers[len(speakers) - min(settings.held_out, len(speakers) - 1) :]
-    known = truth.clips[~truth.clips["speaker"].isin(held_out)]
-    frames, points = frames_and_points(root, truth, list(known["clip_id"]), settings.every)
-    with one_thread():
-        torch.use_deterministic_algorithms(True)
-        training = landmarker.Training(settings.steps, settings.batch, settings.rate, run.params.seed)
-        network = landmarker.train(frames, points, training, run.report)
-        landmarker.write(EVALUATORS / "landmarker.safetensors", network, LANDMARKS)
-        report: dict[str, Any] = {"training_frames": len(frames), "landmarks": len(LANDMARKS), "steps": settings.steps}
-        report["known_speakers"] = error(
-            network, frames[:: max(1, len(frames) // 200)], points[:: max(1, len(points) // 200)]
+    """Train on people, validate on clips of a corpus, and write ``models/evaluators``."""
+    drawn = _draw(run)
+    corpus = Truth(root)
+    names = [str(name) for name in corpus.clips["clip_id"]]
+    tested = tuple(name for name in names if name.startswith("synth/"))
+    heard = tuple(name for name in names if not name.startswith("synth/"))
+    clips = digest(*(file_digest(root / str(corpus.clips.loc[name, "video"])) for name in names))
+    jobs = []
+    for kind in ("landmarker", *networks.NETWORKS):
+        recipe = _recipe(kind, run)
+        lesson = Lesson(kind, recipe, run.params.evaluators.held_out, run.store.root, tuple(drawn), root, heard, tested)
+        key = digest("judge", VERSION, kind, *(job.key for job in drawn), clips, vars(recipe), lesson.held_out)
+        jobs.append(Job(kind, key, lesson))
+    _must_succeed(run.make_all(train_network, jobs))
+    made = {job.name: fanout.load(run.store, job) for job in jobs}
+    for kind, feature in made.items():
+        write_atomically(EVALUATORS / f"{kind}.safetensors", feature.arrays["file"].tobytes())
+    found = _validate(run, root, corpus, tested)
+    for kind, feature in made.items():
+        reasons = failed(kind, found)
+        if reasons:
+            _mark(EVALUATORS / f"{kind}.safetensors", kind, feature.meta, reasons)
+        write_json(EVALUATORS / f"{kind}.json", dict(feature.meta["report"]) | {"failed": reasons})
+    write_json(EVALUATORS / "validation.json", {"curves": [curve.as_json() for curve in found]})
+
+
+def failed(kind: str, curves: list[validate.Curve]) -> list[str]:
+    """Why a network may not judge; a curve without values, as of FVD with few windows, proves nothing."""
+    own = {(curve.metric.split("_fb:")[0], curve.corruption): curve for curve in curves}
+    wanted = [own[pair] for pair in MUST.get(kind, ()) if pair in own]
+    return [curve.verdict for curve in wanted if not curve.strict and not _undefined(curve)]
+
+
+def _undefined(curve: validate.Curve) -> bool:
+    return sum(not np.isnan(value) for value in curve.values) < 2
+
+
+def _draw(run: Run) -> list[Job]:
+    """People in the store, in jobs of ``GROUP``."""
+    settings, seed = run.params.evaluators, run.params.seed
+    size = next(iter(run.params.corpora.values())).size
+    jobs = []
+    for first in range(0, settings.people, GROUP):
+        count = min(GROUP, settings.people - first)
+        arguments = (first, count, settings.frames, size, seed)
+        jobs.append(Job(f"people {first}", digest("people", VERSION, people.VERSION, *arguments), arguments))
+    _must_succeed(run.make_all(draw, jobs))
+    return jobs
+
+
+def _must_succeed(failures: dict[str, str]) -> None:
+    if failures:
+        name, reason = next(iter(failures.items()))
+        raise StoreError(f"{len(failures)} jobs failed, for example {name}: {reason}")
+
+
+def _recipe(kind: str, run: Run) -> Recipe:
+    seed = run.params.seed
+    if kind == "landmarker":
+        settings = run.params.landmarker
+        return Recipe(settings.steps, settings.batch, settings.rate, seed)
+    steps = getattr(run.params.evaluators, f"{kind}_steps")
+    return Recipe(steps, {"emotion": 48, "syncnet": 6, "identity": 48}.get(kind, 64), seed=seed)
+
+
+def _validate(run: Run, root: Path, corpus: Truth, tested: tuple[str, ...]) -> list[validate.Curve]:
+    """Responses of the corpus-judged metrics on equally spaced clips of the corpus."""
+    count = min(run.params.evaluators.validation_clips, len(tested))
+    names = [tested[i] for i in np.linspace(0, len(tested) - 1, count).round().astype(int)]
+    pairs = []
+    for name in names:
+        row = corpus.clips.loc[name]
+        clip = Clip(name, root / str(row["video"]), root / str(row["audio"]), None, row["speaker"], row["emotion"])
+        pairs.append(Pair(name, None, clip, (), str(row["speaker"]), str(row["emotion"])))
+    chosen = protocol.load("full", landmarks="corpus", pose="pnp", judges="corpus")
+    wanted = {pair for pairs in MUST.values() for pair in pairs}
+    metrics = registry.select(sorted({metric for metric, _ in wanted} | {"acc_emo"}), True)
+    corruptions = validate.chosen(sorted({corruption for _, corruption in wanted}))
+    with _judges_in(EVALUATORS):
+        base = plan.make_plan({}, run.layout.dataset, chosen, metrics, ["ground_truth"], pairs)
+        table = evaluate(
+            validate.corrupted(base, corruptions), run.store.root, run.workers, run.scheduler, progress=run.report
         )
-        if held_out:
-            unseen = truth.clips[truth.clips["speaker"].isin(held_out)]
-            report["held_out_speakers"] = error(network, *frames_and_points(root, truth, list(unseen["clip_id"]), 25))
-    write_json(EVALUATORS / "landmarker.json", report | {"held_out": held_out, "settings": settings.model_dump()})
+    return validate.curves(table, corruptions)
 
 
-def frames_and_points(root: Path, truth: Truth, clips: list[str], every: int) -> tuple[np.ndarray, np.ndarray]:
-    """Every n-th frame (N, S, S, 3) of clips, and their landmarks (N, P, 2) in pixels."""
-    frames, points = [], []
-    for number, clip in enumerate(clips):
-        first = number % every  # not always the same moment of a clip
-        known = truth.frames(clip, ["landmarks"])["landmarks"]
-        for t, frame in enumerate(Video(root / str(truth.clips.loc[clip, "video"]))):
-            if t % every == first:
-                frames.append(frame)
-                points.append(known[t, LANDMARKS])
-    return np.stack(frames), np.stack(points)
+@contextlib.contextmanager
+def _judges_in(folder: Path) -> Iterator[None]:
+    """Networks of this folder, for this process and its workers."""
+    before = os.environ.get("GMBENCH_EVALUATORS")
+    os.environ["GMBENCH_EVALUATORS"] = str(folder.resolve())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["GMBENCH_EVALUATORS"]
+        else:
+            os.environ["GMBENCH_EVALUATORS"] = before
 
 
-def error(network: landmarker.Landmarker, frames: np.ndarray, points: np.ndarray) -> dict[str, float]:
-    """Mean distance of the points in pixels and in percent of the outer eye corners' distance."""
-    distance = np.linalg.norm(landmarker.predict(network, frames) - points, axis=-1).mean(axis=1)
-    corners = points[:, np.searchsorted(LANDMARKS, OUTER_EYE_CORNERS)]
-    width = np.linalg.norm(corners[:, 0] - corners[:, 1], axis=-1)
-    return {
-        "pixels": round(float(distance.mean()), 3),
-        "percent_iod": round(float((100 * distance / width).mean()), 3),
-        "frames": len(frames),
-    }
+def _mark(path: Path, kind: str, meta: dict[str, Any], reasons: list[str]) -> None:
+    """Write into the file that its network may not judge."""
+    network = networks.read(path, kind)
+    networks.write(path, kind, network, meta["sizes"], dict(meta["report"]) | {"failed": reasons})

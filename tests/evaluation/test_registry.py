@@ -4,6 +4,7 @@ import pytest
 
 from gmbench.errors import InputError
 from gmbench.evaluation import registry
+from gmbench.evaluation.judged import judged
 from gmbench.evaluation.scorers import builtin
 from metrics.catalogue import FACTS
 
@@ -32,7 +33,10 @@ def entry_points(monkeypatch):
 
 
 def test_every_declared_metric_can_be_scored():
-    assert set(builtin()) == set(FACTS)
+    assert set(builtin()) | set(judged()) == set(FACTS)
+    for metric in registry.metrics().values():
+        kinds = [metric.score is not None, metric.score_set is not None, "interpolation" in metric.facts.needs]
+        assert sum(kinds) == 1
     for facts in FACTS.values():
         assert facts.source
         assert facts.reading

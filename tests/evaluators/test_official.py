@@ -33,7 +33,9 @@ def frames(count, side, seed=0):
 def theirs():
     """pytorch-fid's network without its download, in our hands as torchvision's class with its own blocks."""
     network = inception_v3(num_classes=1008, aux_logits=False, weights=None, init_weights=False)
-    network.Mixed_5b, network.Mixed_5c, network.Mixed_5d = (FIDInceptionA(*a) for a in ((192, 32), (256, 64), (288, 64)))
+    network.Mixed_5b, network.Mixed_5c, network.Mixed_5d = (
+        FIDInceptionA(*a) for a in ((192, 32), (256, 64), (288, 64))
+    )
     for name, width in (("6b", 128), ("6c", 160), ("6d", 160), ("6e", 192)):
         setattr(network, f"Mixed_{name}", FIDInceptionC(768, width))
     network.Mixed_7b, network.Mixed_7c = FIDInceptionE_1(1280), FIDInceptionE_2(2048)
@@ -98,7 +100,7 @@ def test_lpips_is_the_packages(tmp_path, kind, build):
     source = slow.randomised(build(weights=None))
     ours = trunks.load_lpips(kind, saved(source, tmp_path / "trunk.pth"))
     package = lpips.LPIPS(net=kind, pnet_rand=True, verbose=False).eval()
-    own = {name: value for name, value in source.features.state_dict().items()}
+    own = source.features.state_dict()
     renamed = {name: own[name.split(".", 1)[1]] for name in package.net.state_dict()}
     package.net.load_state_dict(renamed)
     a, b = frames(2, 64, 5)
@@ -189,7 +191,7 @@ def test_s3fd_decoding_and_detection(tmp_path):
     image = frames(1, 96, 4)[0]
     with torch.inference_mode():
         found = network(torch.from_numpy(image).permute(2, 0, 1)[None].float())
-        assert [tuple(score.shape[1:]) for score, _ in found][0] == (2, 24, 24)
+        assert next(tuple(score.shape[1:]) for score, _ in found) == (2, 24, 24)
         small = [(score / 50, offset.clamp(-3, 3)) for score, offset in found]
         boxes, scores = s3fd.decode(small, 96, 96)
     expected_boxes, expected_scores = slow.s3fd_boxes(small, 96, 96)

@@ -18,7 +18,8 @@ from gmbench.reporting.tables import build, number, render
 def rows(method, metric, values, **changes):
     base = {
         "method": method, "dataset": "d", "speaker": "", "emotion": "", "metric": metric, "status": "ok", "reason": "",
-        "flags": "", "frames_used": 10, "frames_expected": 10, "protocol": "full", "protocol_hash": "h",
+        "flags": "", "frames_used": 10, "frames_expected": 10, "clips_used": 1, "clips_expected": 1,
+        "protocol": "full", "protocol_hash": "h",
         "backend": "official", "weights_sha256": "", "metric_name": metric.split("_fb:")[0], "metric_version": 1,
         "generated_sha256": "", "reference_sha256": "", "generated_size": "", "reference_size": "",
     }  # fmt: skip

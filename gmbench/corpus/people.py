@@ -1,0 +1,75 @@
+"""Many people, a few frames of each: what networks that judge the corpus learn from.
+
+These people are in no corpus of clips, so that whatever learns from them has met nobody of a test set.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.corpus import appearance
+from gmbench.corpus.lexicon import EMOTIONS
+from gmbench.corpus.make import CorpusSettings, Take, rehearse
+from gmbench.executor import one_thread
+from gmbench.morphable import synthetic_model
+
+VERSION = 1
+TAKES = 2
+"""Takes a person, of different emotions."""
+_FIRST = 100_000
+_LEVELS = (1, 1, 2, 3)
+"""Weak emotions twice: they are the hard ones."""
+
+
+@dataclass(frozen=True)
+class People:
+    """Frames of N takes, F a take; takes 2 p and 2 p + 1 show person p.
+
+    Attributes:
+        frames: (N, F, S, S, 3) uint8 RGB.
+        landmarks: (N, F, 478, 2) pixels.
+        expression: (N, F, 171); motion: (N, F, 12); signs: (N, 4); shape: (N, 150).
+        emotion: (N,) names.
+    """
+
+    frames: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    expression: NDArray[np.float32]
+    motion: NDArray[np.float32]
+    signs: NDArray[np.float32]
+    shape: NDArray[np.float32]
+    emotion: NDArray[np.str_]
+
+    @classmethod
+    def join(cls, parts: Sequence["People"]) -> "People":
+        """All takes of several groups."""
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__dataclass_fields__))
+
+
+def draw_people(first: int, count: int, frames: int, size: int, seed: int) -> People:
+    """People ``first`` to ``first + count - 1``; the same numbers give the same pictures."""
+    model = synthetic_model()
+    settings = CorpusSettings(seed=seed, speakers=1, sentences=1, size=size)
+    rows: dict[str, list[NDArray[np.generic]]] = {name: [] for name in People.__dataclass_fields__}
+    with one_thread():
+        for number in range(first * TAKES, (first + count) * TAKES):
+            person, turn = divmod(number, TAKES)
+            emotion = EMOTIONS[(person + turn * (1 + person // len(EMOTIONS) % 7)) % len(EMOTIONS)]
+            level = 1 if emotion == "neutral" else _LEVELS[(person // len(EMOTIONS) + turn) % len(_LEVELS)]
+            name = f"people/{person:06d}/{turn}"
+            take = Take(name, number, _FIRST + person, emotion, level, True, "", "")
+            actor, _, _, acted, seen, generator = rehearse(model, settings, take)
+            chosen = np.sort(generator.choice(len(acted.rho), frames, replace=False))
+            part = replace(acted, full=acted.full[chosen], rho=acted.rho[chosen])
+            look = replace(seen, light=seen.light[chosen])
+            rows["frames"].append(np.stack([d.image for d in appearance.draw(model, actor, part, look, generator)]))
+            rows["landmarks"].append(model.landmark_points(actor.shape, part.full, part.rho, size))
+            for key, value in (("expression", part.full), ("motion", part.rho), ("signs", seen.signs)):
+                rows[key].append(value)
+            rows["shape"].append(actor.shape)
+            rows["emotion"].append(np.array(emotion))
+    arrays = {name: np.stack(values) for name, values in rows.items()}
+    kinds = {"frames": np.uint8, "emotion": np.str_}
+    return People(**{name: value.astype(kinds.get(name, np.float32)) for name, value in arrays.items()})

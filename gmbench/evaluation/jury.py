@@ -1,0 +1,97 @@
+"""Clips before their judges: the networks that look at a whole clip, and what they find is stored."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from gmbench.errors import MediaError, StoreError, WeightsError
+from gmbench.evaluation.changes import changed_audio, changed_frames
+from gmbench.evaluation.features import ClipContext, ClipFeature, Collector, Keys, Source
+from gmbench.media import Frames, Video, read_audio
+from gmbench.store import Store
+
+_log = logging.getLogger(__name__)
+Failures = dict[str, str]
+"""Reasons by store key."""
+
+
+def judge_clip(source: Source, wanted: tuple[ClipFeature, ...], keys: Keys, store: Store, failures: Failures) -> None:
+    """Show a clip to the networks that judge it: once to all, and before that to those that others require.
+
+    The landmarks and the whole sound are known by then, which networks need before they see the first frame.
+    """
+    missing = {keys.clip(f, source): f for f in wanted if not store.has(keys.clip(f, source))}
+    if not missing or source.video is None:
+        return
+    first = tuple(r for f in missing.values() for r in f.requires)
+    if first:
+        judge_clip(source, first, keys, store, failures)
+    jury = Jury(source, failures, list(missing))
+    try:
+        video = Video(source.video)
+        context = _context(source, list(missing.values()), keys, store, video)
+        for key, feature in missing.items():
+            given = {r.name: found.arrays for r in feature.requires if (found := store.get(keys.clip(r, source)))}
+            jury.seat(key, feature, replace(context, given=given))
+        frames = (frame for batch in changed_frames(video, source.video_change, 16) for frame in batch)
+        for index, frame in enumerate(frames):
+            jury.show(index, frame)
+        jury.finish(store)
+    except MediaError as error:
+        jury.dismiss(str(error))
+
+
+class Jury:
+    """Networks that look at one clip together; the failure of one does not end the work of the others."""
+
+    def __init__(self, source: Source, failures: Failures, keys: list[str]) -> None:
+        self._source, self._failures, self._owed = source, failures, set(keys)
+        self._collectors: dict[str, Collector] = {}
+
+    def seat(self, key: str, feature: ClipFeature, context: ClipContext) -> None:
+        """Begin with a network."""
+        self._guarded(key, lambda: self._collectors.__setitem__(key, feature.begin(context)))
+
+    def show(self, index: int, frame: Frames) -> None:
+        """The next frame, to all that are still at work."""
+        for key, collector in list(self._collectors.items()):
+            self._guarded(key, collector.add, index, frame)
+
+    def finish(self, store: Store) -> None:
+        """Store what they found."""
+        for key, collector in list(self._collectors.items()):
+            self._guarded(key, lambda key=key, collector=collector: store.put(key, collector.finish()))  # type: ignore[misc]
+            self._owed.discard(key)
+
+    def dismiss(self, reason: str) -> None:
+        """The clip itself failed: note it for all that was still owed."""
+        self._failures |= {key: reason for key in self._owed if key not in self._failures}
+
+    def _guarded(self, key: str, action: Callable[..., object], *arguments: Any) -> None:
+        try:
+            action(*arguments)
+            return
+        except (StoreError, WeightsError):
+            raise
+        except MediaError as error:
+            reason = f"{self._source.video}: {error}"
+        except Exception as error:  # a bug or a broken library must not take the other metrics down
+            reason = f"{self._source.video}: {type(error).__name__}: {error}"
+            _log.debug("unexpected error in %s", self._source.video, exc_info=True)
+        self._failures[key] = reason
+        self._collectors.pop(key, None)
+
+
+def _context(source: Source, features: list[ClipFeature], keys: Keys, store: Store, video: Video) -> ClipContext:
+    """What the networks may know; where landmarks or sound are absent those that need them say so."""
+    landmarks, audio = None, None
+    if any(feature.landmarks for feature in features):
+        stored = store.get(keys.landmarks(source))
+        landmarks = stored.arrays["points"] if stored is not None else None
+    if any(feature.audio for feature in features) and source.audio is not None:
+        try:
+            audio = changed_audio(read_audio(source.audio), source.audio_change)
+        except MediaError:
+            audio = None  # the failure stands with the features of the sound
+    return ClipContext(video.info.frames, video.info.height, video.info.width, landmarks, audio, {})

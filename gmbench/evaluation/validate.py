@@ -1,0 +1,213 @@
+"""How metrics respond to graded corruption of real clips: what a metric that measures something must do.
+
+Each corruption has levels, of which the first leaves the clip as it is. A metric that should respond must get worse
+with every level; the verdict says in a sentence where it does not.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from gmbench.evaluation import records
+from gmbench.evaluation.aggregate import Row, rows
+from gmbench.evaluation.features import Source
+from gmbench.evaluation.plan import Plan, PlannedClip
+from metrics.catalogue import FACTS
+
+UNCHANGED = "unchanged"
+_PIXELS = ("psnr", "ssim", "ssim_u7", "lpips_alex", "lpips_vgg", "fid", "fvd")
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """A way to spoil a clip.
+
+    Attributes:
+        name: of the curve.
+        levels: growing; the first changes nothing.
+        unit: of the levels.
+        touches: metrics that must respond.
+    """
+
+    name: str
+    levels: tuple[float, ...]
+    unit: str
+    touches: tuple[str, ...]
+
+
+CORRUPTIONS = (
+    Corruption("blur", (0, 1, 2, 4), "sigma, px", (*_PIXELS, "cpbd", "f_sim", "emo_prob", "emo_score")),
+    Corruption("noise", (0, 5, 10, 20), "deviation of 255", (*_PIXELS, "f_sim", "emo_prob")),
+    Corruption("reencode", (0, 28, 36, 44), "H.264 crf", ("psnr", "ssim", "ssim_u7", "lpips_alex", "lpips_vgg", "fid")),
+    Corruption("rate", (25, 30, 15, 10, 5), "fps", ("psnr", "ssim", "ssim_u7", "fvd")),
+    Corruption("shuffle", (1, 2, 4, 8, 16), "frames a block", ("psnr", "ssim", "fvd", "sync_c", "sync_d", "sync_corr")),
+    Corruption("late", (0, 1, 2, 5, 10), "frames", ("sync_c", "sync_d", "av_offset")),
+    Corruption("early", (0, 1, 2, 5, 10), "frames", ("sync_c", "sync_d", "av_offset")),
+    Corruption("labels", (0, 0.5, 1), "share permuted", ("acc_emo", "acc_emo_macro", "emo_prob", "emo_score")),
+    Corruption("emotion_swap", (0, 1), "other clip", ("acc_emo", "acc_emo_macro", "emo_prob", "emo_score")),
+    Corruption("identity_swap", (0, 1), "other clip", ("f_sim",)),
+)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric along a corruption.
+
+    Attributes:
+        values: one a level, NaN where undefined.
+        rho: Spearman's rank correlation of level and how bad the value is; 1 is right, NaN without change.
+        strict: each level is worse than the one before.
+        expected: the metric should respond.
+        verdict: empty, or one sentence on what is wrong.
+    """
+
+    metric: str
+    corruption: str
+    unit: str
+    levels: tuple[float, ...]
+    values: tuple[float, ...]
+    rho: float
+    strict: bool
+    expected: bool
+    verdict: str
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields; infinity as ``"inf"``, NaN as null."""
+        numbers = {"values": [records.json_number(v) for v in self.values], "rho": records.json_number(self.rho)}
+        return asdict(self) | numbers
+
+
+def chosen(names: Sequence[str] | None) -> tuple[Corruption, ...]:
+    """Corruptions by name, all by default; raises InputError for an unknown one."""
+    from gmbench.errors import InputError
+    from gmbench.names import closest
+
+    known = {c.name: c for c in CORRUPTIONS}
+    for name in names or []:
+        if name not in known:
+            raise InputError(f"unknown corruption {name!r}; {closest(name, known)}")
+    return tuple(known[name] for name in names) if names else CORRUPTIONS
+
+
+def corrupted(plan: Plan, corruptions: Sequence[Corruption]) -> Plan:
+    """A plan whose methods are the levels of corruptions of its ground-truth clips."""
+    base = [clip for clip in plan.clips if clip.method == "ground_truth"]
+    clips = [replace(clip, method=UNCHANGED) for clip in base]
+    for corruption in corruptions:
+        for level in corruption.levels[1:]:
+            for number, clip in enumerate(base):
+                spoilt = _spoilt(clip, number, base, corruption.name, level)
+                clips.append(replace(spoilt, method=f"{corruption.name}={level:g}"))
+    return replace(plan, clips=tuple(sorted(clips, key=lambda clip: (clip.method, clip.clip))))
+
+
+def _spoilt(clip: PlannedClip, number: int, base: list[PlannedClip], name: str, level: float) -> PlannedClip:
+    real = clip.generated
+    if name in ("late", "early"):
+        frames = level if name == "late" else -level
+        return replace(clip, generated=replace(real, audio_change=f"late:{frames:g}"))
+    if name == "labels":
+        emotions = sorted({other.emotion for other in base if other.emotion})
+        if not emotions or number % 2 >= 2 * level:  # every second clip at one half
+            return clip
+        step = 1 + number // 2 % max(1, len(emotions) - 1)
+        return replace(clip, emotion=_next(emotions, clip.emotion, step))
+    if name == "emotion_swap":
+        other = _other(clip, base, lambda c: c.speaker == clip.speaker and c.emotion != clip.emotion)
+        return replace(clip, generated=_pictures_of(other.generated, real))
+    if name == "identity_swap":
+        other = _other(clip, base, lambda c: c.speaker != clip.speaker and c.emotion == clip.emotion)
+        return replace(clip, generated=_pictures_of(other.generated, real))
+    return replace(clip, generated=replace(real, video_change=f"{name}:{level:g}"))
+
+
+def _next(emotions: list[str], emotion: str, step: int) -> str:
+    if emotion not in emotions:
+        return emotion
+    return emotions[(emotions.index(emotion) + step) % len(emotions)]
+
+
+def _other(clip: PlannedClip, base: list[PlannedClip], fits: Any) -> PlannedClip:
+    """The next clip that fits, itself where none does."""
+    later = [c for c in base if c.clip > clip.clip and fits(c)] or [c for c in base if fits(c)]
+    return later[0] if later else clip
+
+
+def _pictures_of(other: Source, own: Source) -> Source:
+    """Another clip's pictures with the own sound."""
+    return replace(
+        other, audio=own.audio, audio_sha256=own.audio_sha256, audio_change=own.audio_change,
+        audio_problem=own.audio_problem,
+    )  # fmt: skip
+
+
+def curves(table: pd.DataFrame, corruptions: Sequence[Corruption]) -> list[Curve]:
+    """Every metric along every corruption, from the records of a corrupted plan."""
+    by_method: dict[str, dict[str, Row]] = {}
+    for row in rows(table):
+        by_method.setdefault(row.method, {})[row.metric] = row
+    result = []
+    for metric, start in by_method.get(UNCHANGED, {}).items():
+        for corruption in corruptions:
+            names = [UNCHANGED, *(f"{corruption.name}={level:g}" for level in corruption.levels[1:])]
+            found = [by_method.get(name, {}).get(metric) for name in names]
+            values = tuple(row.value if row is not None else math.nan for row in found)
+            result.append(_curve(metric, start.direction, corruption, values))
+    return result
+
+
+def _curve(metric: str, direction: str, corruption: Corruption, values: tuple[float, ...]) -> Curve:
+    name = metric.split("_fb:", maxsplit=1)[0]
+    expected = name in corruption.touches
+    steps = _severity(corruption)
+    bad = _badness(values, direction)
+    order = np.argsort(steps, kind="stable")
+    known = [i for i in order if not math.isnan(bad[i])]
+    moved = len({bad[i] for i in known}) > 1
+    rho = float(spearmanr([steps[i] for i in known], [bad[i] for i in known])[0]) if moved else math.nan
+    ordered = [bad[i] for i in known]
+    strict = moved and all(b > a for a, b in zip(ordered, ordered[1:], strict=False))
+    verdict = _verdict(name, corruption, len(known), len(values), rho, strict, expected, values)
+    return Curve(
+        metric, corruption.name, corruption.unit, corruption.levels, values, rho, strict, expected, verdict
+    )  # fmt: skip
+
+
+def _severity(corruption: Corruption) -> list[float]:
+    """Levels as they grow worse; a frame rate is worse the further it is from the clip's own."""
+    if corruption.name != "rate":
+        return list(corruption.levels)
+    return [0.0 if level == 25 else 1.0 if level == 30 else 2.0 + 25 - level for level in corruption.levels]
+
+
+def _badness(values: tuple[float, ...], direction: str) -> list[float]:
+    """Growing from good to bad; for metrics whose target is the real video, the distance from it."""
+    if direction == "higher":
+        return [-v for v in values]
+    if direction == "lower":
+        return list(values)
+    return [abs(v - values[0]) for v in values]
+
+
+def _verdict(
+    name: str, corruption: Corruption, known: int, levels: int, rho: float, strict: bool, expected: bool,
+    values: tuple[float, ...],
+) -> str:  # fmt: skip
+    title = FACTS[name].title if name in FACTS else name
+    if not expected:
+        return ""
+    if known < 2:
+        return f"{title} could not be computed under {corruption.name}."
+    if math.isnan(rho):
+        return f"{title} does not respond to {corruption.name}."
+    shown = ", ".join(f"{v:.4g}" for v in values)
+    if rho < 0:
+        return f"{title} responds the wrong way to {corruption.name}: {shown}."
+    if not strict:
+        return f"{title} does not get worse with every level of {corruption.name}: {shown}."
+    return f"{title}: {levels - known} levels of {corruption.name} have no value." if known < levels else ""

@@ -1,0 +1,198 @@
+"""Recipes of the corpus-trained judges: arrays in, trained networks out. AdamW, one cycle of the rate."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gmbench.evaluators.corpus.networks import EmotionNet, EmotionVgg, Encoder, FeatureNet, SyncTowers
+from gmbench.evaluators.syncnet import WINDOW, mfcc_windows
+from metrics.sync import SHIFT
+
+Report = Callable[[int, int], None]
+IDENTITY_WIDTH = 64
+_FRAMES = 2
+_EXTRAS = 2.0
+_SMOOTHING = 0.05
+_TEMPERATURE = 12.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast to train; ``batch`` counts takes, people or clips."""
+
+    steps: int
+    batch: int
+    rate: float = 4e-3
+    seed: int = 0
+
+
+def train_emotion(
+    chips: NDArray[np.uint8], emotion: NDArray[np.int64], extras: NDArray[np.float32], recipe: Recipe,
+    report: Report | None = None,
+) -> EmotionNet:  # fmt: skip
+    """Chips (N, F, 64, 64, 3) with emotions (N,); the features also learn extras (N, F, e), scaled here to 1."""
+    generator = _seeded(recipe)
+    scaled = _standardised(extras)
+    network = EmotionNet(extras.shape[-1])
+
+    def loss() -> Tensor:
+        takes = generator.choice(len(chips), recipe.batch, replace=False)
+        frames = generator.integers(0, chips.shape[1], (recipe.batch, _FRAMES))
+        features = network.features(_moved(chips[takes[:, None], frames].reshape(-1, *chips.shape[2:])))
+        wanted = torch.from_numpy(scaled[takes[:, None], frames].reshape(-1, scaled.shape[-1]))
+        logits = network.logits(features.unflatten(0, (recipe.batch, _FRAMES)))
+        hits = F.cross_entropy(logits, torch.from_numpy(emotion[takes]), label_smoothing=_SMOOTHING)
+        return hits + _EXTRAS * F.mse_loss(network.extras(features), wanted)
+
+    _optimise(network, loss, recipe, report)
+    return network
+
+
+def train_emotion_vgg(
+    chips: NDArray[np.uint8], emotion: NDArray[np.int64], recipe: Recipe, report: Report | None = None
+) -> EmotionVgg:
+    """Single chips of (N, F, 64, 64, 3), classified."""
+    generator = _seeded(recipe)
+    network = EmotionVgg()
+
+    def loss() -> Tensor:
+        takes = generator.integers(0, len(chips), recipe.batch)
+        frames = generator.integers(0, chips.shape[1], recipe.batch)
+        logits = network(_moved(chips[takes, frames]))
+        return F.cross_entropy(logits, torch.from_numpy(emotion[takes]), label_smoothing=_SMOOTHING)
+
+    _optimise(network, loss, recipe, report)
+    return network
+
+
+def train_identity(chips: NDArray[np.uint8], recipe: Recipe, report: Report | None = None) -> Encoder:
+    """Chips (2 P, F, 64, 64, 3), takes 2 p and 2 p + 1 of one person in two emotions: each must find the other."""
+    generator = _seeded(recipe)
+    network = Encoder(IDENTITY_WIDTH)
+
+    def loss() -> Tensor:
+        people = generator.choice(len(chips) // 2, recipe.batch, replace=False)
+        sides = [
+            F.normalize(
+                network(_moved(chips[2 * people + turn, generator.integers(0, chips.shape[1], recipe.batch)])), dim=1
+            )
+            for turn in (0, 1)
+        ]
+        return _each_finds_its_own(_TEMPERATURE * sides[0] @ sides[1].T)
+
+    _optimise(network, loss, recipe, report)
+    return network
+
+
+def train_features(
+    frames: NDArray[np.uint8], targets: NDArray[np.float32], recipe: Recipe, report: Report | None = None
+) -> FeatureNet:
+    """Shrunk whole frames (N, F, 64, 64, 3) and what is in them (N, F, t), scaled here to 1."""
+    generator = _seeded(recipe)
+    scaled = _standardised(targets)
+    network = FeatureNet(targets.shape[-1])
+
+    def loss() -> Tensor:
+        takes = generator.integers(0, len(frames), recipe.batch)
+        chosen = generator.integers(0, frames.shape[1], recipe.batch)
+        found = network(_tinted(_tensor(frames[takes, chosen])))
+        return F.mse_loss(found, torch.from_numpy(scaled[takes, chosen]))
+
+    _optimise(network, loss, recipe, report)
+    return network
+
+
+def train_sync(
+    mouths: NDArray[np.uint8], mfcc: NDArray[np.float32], recipe: Recipe, report: Report | None = None
+) -> SyncTowers:
+    """Grey mouths (C, T, 40, 40) and MFCC (C, columns, 13) of one length: each window must find its sound.
+
+    The sounds of the same clip up to 15 frames away compete.
+    """
+    generator = _seeded(recipe)
+    count = min(mouths.shape[1] - WINDOW + 1, (mfcc.shape[1] - 20) // 4 + 1)
+    sounds = torch.from_numpy(np.stack([mfcc_windows(clip, count) for clip in mfcc]))  # (C, M, 1, 13, 20)
+    network = SyncTowers()
+    network.mean.copy_(torch.from_numpy(mfcc.reshape(-1, 13).mean(axis=0)))
+    network.deviation.copy_(torch.from_numpy(mfcc.reshape(-1, 13).std(axis=0) + 1e-3))
+    places = torch.arange(count)
+    far = (places[:, None] - places).abs() > SHIFT
+
+    def loss() -> Tensor:
+        clips = generator.choice(len(mouths), min(recipe.batch, len(mouths)), replace=False)
+        seen = torch.from_numpy(mouths[clips]).float()
+        seen = torch.roll(seen, tuple(int(v) for v in generator.integers(-2, 3, 2)), (2, 3))
+        seen = seen * float(generator.uniform(0.8, 1.2)) + float(generator.uniform(-13, 13))
+        if generator.random() < 0.5:
+            seen = seen.flip(3)
+        windows = torch.stack([seen[:, i : i + WINDOW] for i in range(count)], 1)
+        lips = network.lips(windows.flatten(0, 1)).unflatten(0, (len(clips), count))
+        heard = network.sounds(sounds[clips].flatten(0, 1)).unflatten(0, (len(clips), count))
+        scores = (_TEMPERATURE * lips @ heard.transpose(1, 2)).masked_fill(far, -1e4)
+        return torch.stack([_each_finds_its_own(score) for score in scores]).mean()
+
+    _optimise(network, loss, recipe, report)
+    return network
+
+
+def _each_finds_its_own(scores: Tensor) -> Tensor:
+    """Contrastive loss of scores (n, n) whose diagonal belongs together, both ways. Source: InfoNCE."""
+    target = torch.arange(len(scores))
+    return F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)
+
+
+def _optimise(network: nn.Module, loss: Callable[[], Tensor], recipe: Recipe, report: Report | None) -> None:
+    optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=2e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.2)
+    network.train()
+    for step in range(recipe.steps):
+        value = loss()
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        schedule.step()
+        if report is not None:
+            report(step + 1, recipe.steps)
+    network.eval()
+
+
+def _seeded(recipe: Recipe) -> np.random.Generator:
+    torch.manual_seed(recipe.seed)
+    return np.random.default_rng([recipe.seed, 53])
+
+
+def _standardised(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    rows = values.reshape(-1, values.shape[-1])
+    return ((values - rows.mean(axis=0)) / (rows.std(axis=0) + 1e-3)).astype(np.float32)
+
+
+def _tensor(pictures: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255 - 0.5
+
+
+def _moved(pictures: NDArray[np.uint8]) -> Tensor:
+    """Chips (B, 3, S, S) turned, scaled, shifted and tinted a little: landmarks are never exact."""
+    count = len(pictures)
+    angle, scale = (torch.rand(count) - 0.5) * 0.12, 1 + (torch.rand(count) - 0.5) * 0.1
+    matrix = torch.zeros(count, 2, 3)
+    matrix[:, 0, 0] = matrix[:, 1, 1] = torch.cos(angle) * scale
+    matrix[:, 1, 0] = torch.sin(angle) * scale
+    matrix[:, 0, 1] = -matrix[:, 1, 0]
+    matrix[:, :, 2] = (torch.rand(count, 2) - 0.5) * 0.08
+    x = _tensor(pictures)
+    grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
+    return _tinted(F.grid_sample(x, grid, padding_mode="border", align_corners=False))
+
+
+def _tinted(x: Tensor) -> Tensor:
+    return x * (1 + (torch.rand(len(x), 1, 1, 1) - 0.5) * 0.2)
+
+
+def class_numbers(names: Iterable[str], order: tuple[str, ...]) -> NDArray[np.int64]:
+    """Places of names in an order."""
+    return np.array([order.index(name) for name in names], np.int64)

@@ -1,0 +1,49 @@
+"""Pictures of how metrics respond to corruption."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gmbench.evaluation.validate import Curve
+from gmbench.reporting.tables import number
+
+
+def draw(curves: Sequence[Curve], path: Path) -> None:
+    """One small plot a metric and corruption that it should respond to; red where it does not as it should."""
+    from matplotlib.figure import Figure
+
+    shown = [curve for curve in curves if curve.expected]
+    if not shown:
+        return
+    columns = 6
+    lines = -(-len(shown) // columns)
+    figure = Figure(figsize=(2.3 * columns, 1.9 * lines), layout="constrained")
+    for place, curve in enumerate(shown, start=1):
+        axes = figure.add_subplot(lines, columns, place)
+        axes.plot(range(len(curve.levels)), curve.values, "o-", markersize=3, color="C3" if curve.verdict else "C0")
+        axes.set_xticks(range(len(curve.levels)), [f"{level:g}" for level in curve.levels])
+        axes.set_title(f"{curve.metric}\n{curve.corruption}", fontsize=7)
+        axes.tick_params(labelsize=6)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def markdown(curves: Sequence[Curve]) -> str:
+    """A table of Spearman's rho, metrics by corruptions, and the verdicts below."""
+    corruptions = list(dict.fromkeys(curve.corruption for curve in curves))
+    metrics = list(dict.fromkeys(curve.metric for curve in curves))
+    cells = {(curve.metric, curve.corruption): curve for curve in curves}
+    lines = ["| Metric | " + " | ".join(corruptions) + " |", "|---" + "|---:" * len(corruptions) + "|"]
+    for metric in metrics:
+        own = [cells.get((metric, corruption)) for corruption in corruptions]
+        lines.append(f"| {metric.replace('_', chr(92) + '_')} | " + " | ".join(_cell(curve) for curve in own) + " |")
+    lines += ["", "Spearman's rho of level and deterioration: 1 is right, – no change.", ""]
+    lines += ["**Bold**: the metric should respond; with ! it does not, or not at every level.", ""]
+    lines += [f"- {curve.verdict}" for curve in curves if curve.verdict]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(curve: Curve | None) -> str:
+    if curve is None:
+        return ""
+    text = "–" if curve.rho != curve.rho else number(curve.rho)
+    return f"**{text}**{' !' if curve.verdict else ''}" if curve.expected else text

@@ -1,0 +1,85 @@
+"""The order of a latent space: numbers of the space itself, and a t-SNE map to look at."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.errors import InputError
+from metrics import latents
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Embeddings (n, d) with the emotion and the speaker of each."""
+
+    embeddings: NDArray[np.float64]
+    emotion: NDArray[np.str_]
+    speaker: NDArray[np.str_]
+
+
+def read_latents(path: Path) -> Latents:
+    """Read an NPZ with ``embeddings`` (n, d), ``emotion`` (n,) and optionally ``speaker`` (n,).
+
+    Raises:
+        InputError: no such file, arrays missing or of other shapes, or a value that is no number.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            x, emotion = np.asarray(file["embeddings"], np.float64), file["emotion"].astype(str)
+            speaker = file["speaker"].astype(str) if "speaker" in file else np.full(len(x), "")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: expected an NPZ with embeddings (n, d) and emotion (n,) ({error})") from error
+    if x.ndim != 2 or len(x) == 0 or emotion.shape != (len(x),) or speaker.shape != (len(x),):
+        raise InputError(f"{path}: expected (n, d), (n,), (n,), got {x.shape}, {emotion.shape}, {speaker.shape}")
+    if not np.isfinite(x).all():
+        raise InputError(f"{path}: embeddings hold values that are no numbers")
+    return Latents(x, emotion, speaker)
+
+
+def latent_rows(found: Latents) -> list[dict[str, Any]]:
+    """Clustering strength an emotion (one identity at a time, then their mean), silhouette and purity."""
+    rows = []
+    for measure, function in (
+        ("d_cls", latents.clustering_strength), ("d_cls_pair", latents.pairwise_clustering_strength),
+    ):  # fmt: skip
+        by_emotion: dict[str, list[float]] = {}
+        for name in np.unique(found.speaker):
+            own = found.speaker == name
+            for emotion, value in function(found.embeddings[own], found.emotion[own].tolist()).items():
+                by_emotion.setdefault(emotion, []).append(value)
+        for emotion, values in sorted(by_emotion.items()):
+            known = [value for value in values if np.isfinite(value)]
+            mean = float(np.mean(known)) if known else float("nan")
+            rows.append({"measure": measure, "emotion": emotion, "value": mean, "identities": len(known)})
+    names = found.emotion.tolist()
+    whole = {
+        "silhouette": latents.silhouette(found.embeddings, names),
+        "knn_purity": latents.neighbour_purity(found.embeddings, names),
+    }
+    count = len(np.unique(found.speaker))
+    return rows + [{"measure": m, "emotion": "", "value": v, "identities": count} for m, v in whole.items()]
+
+
+def draw_map(found: Latents, path: Path, seed: int = 0) -> None:
+    """A t-SNE map coloured by emotion; seed and perplexity stand below."""
+    from matplotlib.figure import Figure
+
+    flat, rows = latents.tsne_map(found.embeddings, found.emotion.tolist(), seed)
+    figure = Figure(figsize=(6, 5.5), layout="constrained")
+    axes = figure.add_subplot()
+    for emotion in np.unique(found.emotion[rows]):
+        own = found.emotion[rows] == emotion
+        axes.scatter(flat[own, 0], flat[own, 1], s=8, label=emotion)
+    perplexity = min(latents.PERPLEXITY, (len(rows) - 1) / 3)
+    axes.set_xlabel(f"t-SNE of {len(rows)} embeddings, perplexity {perplexity:.3g}, seed {seed}", fontsize=8)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.legend(fontsize=7, markerscale=2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)

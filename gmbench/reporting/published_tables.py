@@ -1,0 +1,119 @@
+"""The papers' tables as printed, with what is known to be wrong in them as footnotes; never merged with own numbers."""
+
+import csv
+import functools
+import html
+from dataclasses import dataclass
+from importlib import resources
+
+from gmbench.errors import InputError
+from gmbench.names import closest
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong or unusable in a published table; empty fields stand for all."""
+
+    number: int
+    sources: tuple[str, ...]
+    tables: tuple[str, ...]
+    metrics: tuple[str, ...]
+    method: str
+    text: str
+
+    def concerns(self, source: str, table: str) -> bool:
+        """Whether it belongs below a table."""
+        return source in self.sources and (not self.tables or table in self.tables)
+
+    def marks(self, metric: str, method: str) -> bool:
+        """Whether it belongs to a cell."""
+        return (not self.metrics or metric in self.metrics) and self.method.lower() in ("", method.lower())
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """One table of a paper on one dataset, as printed: ``cells`` by (method, metric)."""
+
+    source: str
+    table: str
+    dataset: str
+    setting: str
+    methods: tuple[str, ...]
+    metrics: tuple[str, ...]
+    cells: dict[tuple[str, str], str]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Footnotes."""
+        return tuple(finding for finding in findings() if finding.concerns(self.source, self.table))
+
+
+@functools.cache
+def findings() -> tuple[Finding, ...]:
+    """All that is known to be wrong."""
+    return tuple(
+        Finding(
+            int(row["number"]), _parts(row["source"]), _parts(row["table"]), _parts(row["metric"]), row["method"],
+            row["finding"],
+        )
+        for row in _rows("findings.csv")
+    )  # fmt: skip
+
+
+@functools.cache
+def published_tables() -> tuple[PublishedTable, ...]:
+    """All tables of the four papers, in their order."""
+    groups: dict[tuple[str, str, str, str], list[dict[str, str]]] = {}
+    for row in _rows("published_results.csv"):
+        groups.setdefault((row["source"], row["table"], row["dataset"], row["setting"]), []).append(row)
+    return tuple(
+        PublishedTable(
+            *key, tuple(dict.fromkeys(r["method"] for r in rows)), tuple(dict.fromkeys(r["metric"] for r in rows)),
+            {(r["method"], r["metric"]): r["value"].replace("inf", "∞") for r in rows},
+        )
+        for key, rows in groups.items()
+    )  # fmt: skip
+
+
+def select(source: str | None, dataset: str | None) -> list[PublishedTable]:
+    """Tables of a paper and of a dataset; raises InputError where there are none."""
+    found = [t for t in published_tables() if source in (None, t.source) and dataset in (None, t.dataset)]
+    if not found:
+        known = {t.source for t in published_tables()} | {t.dataset for t in published_tables()}
+        raise InputError(f"no published table of {source or dataset!r}; {closest(str(source or dataset), known)}")
+    return found
+
+
+def markdown(table: PublishedTable) -> str:
+    """A table with the numbers of its footnotes at the cells they concern."""
+    title = f"{table.source}, table {table.table}, {table.dataset}" + (f" ({table.setting})" if table.setting else "")
+    lines = [f"**{title}, as published**", "", "| Method | " + " | ".join(table.metrics) + " |"]
+    lines.append("|---" + "|---:" * len(table.metrics) + "|")
+    for method in table.methods:
+        lines.append(f"| {method} | " + " | ".join(_cell(table, method, m) for m in table.metrics) + " |")
+    return "\n".join([*lines, "", *(f"{f.number}. {f.text}  " for f in table.findings)]) + "\n"
+
+
+def findings_html() -> str:
+    """All footnotes as a list for the report page."""
+    items = "".join(
+        f"<li value={f.number}>{html.escape(', '.join(f.sources))}"
+        f"{html.escape(' table ' + ', '.join(f.tables) if f.tables else '')}: {html.escape(f.text)}</li>"
+        for f in findings()
+    )
+    return f"<ol>{items}</ol>"
+
+
+def _cell(table: PublishedTable, method: str, metric: str) -> str:
+    value = table.cells.get((method, metric), "")
+    marks = [str(f.number) for f in table.findings if (f.metrics or f.method) and f.marks(metric, method)]
+    return value + (f" ({', '.join(marks)})" if value and marks else "")
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    text = resources.files("gmbench.reporting").joinpath(f"published/{name}").read_text("utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(";") if part)

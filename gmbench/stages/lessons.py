@@ -1,0 +1,265 @@
+"""What the networks that judge the corpus learn from, how each is trained, and how well it does on strangers.
+
+They learn from people drawn for them alone, the sync network from the pre-training clips; the speakers of the corpus,
+on whom methods are tested, are met by none of them.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gmbench import fanout
+from gmbench.audio.spectra import syncnet_mfcc
+from gmbench.corpus import people
+from gmbench.corpus.truth import Truth
+from gmbench.evaluation.views import CORPUS_SIDE, chip_matrix, mouth_crop
+from gmbench.evaluators import landmarker
+from gmbench.evaluators.corpus import networks, training
+from gmbench.evaluators.corpus.training import Recipe
+from gmbench.evaluators.syncnet import WINDOW, mfcc_windows
+from gmbench.face.points import mesh_vertices
+from gmbench.fanout import Job, Made
+from gmbench.media import Video, read_audio
+from gmbench.morphable import synthetic_model
+from gmbench.morphable.landmark_sets import OUTER_EYE_CORNERS, SPARSE
+from gmbench.store import Store
+from metrics.emotion import SUITE_ORDER
+from metrics.sync import shift_distances, synchronise
+
+SHAPES = 40
+"""Directions of shape that the feature network learns."""
+SHIFTS = tuple(range(-10, 11))
+LANDMARKS = np.union1d(SPARSE, mesh_vertices())
+"""Points that the landmarker learns: those that fitting and the 68-point metrics use."""
+ERROR_EVERY = 25
+"""Every n-th frame of the corpus tells the landmarker's error."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One network to train.
+
+    Attributes:
+        kind: one of ``landmarker`` and :data:`gmbench.evaluators.corpus.networks.NETWORKS`.
+        recipe: how long and how fast.
+        held_out: people, the last ones, kept for its score.
+        store, drawn: where the people are.
+        root, heard, tested: the corpus, its clips for the sync network, and those of the speakers nobody meets.
+    """
+
+    kind: str
+    recipe: Recipe
+    held_out: int
+    store: Path
+    drawn: tuple[Job, ...]
+    root: Path
+    heard: tuple[str, ...]
+    tested: tuple[str, ...]
+
+
+def draw(arguments: tuple[int, int, int, int, int]) -> Made:
+    """Chips, shrunk frames and what is in them, of some people: (first, count, frames a take, size, seed)."""
+    drawn = people.draw_people(*arguments)
+    side = (CORPUS_SIDE, CORPUS_SIDE)
+    frames, points = (
+        drawn.frames.reshape(-1, *drawn.frames.shape[2:]),
+        drawn.landmarks[:, :, mesh_vertices()].reshape(-1, 68, 2),
+    )
+    pictures = list(zip(frames, points.astype(np.float64), strict=True))
+    chips = [cv2.warpAffine(f, chip_matrix(p), side) for f, p in pictures]
+    small = [cv2.resize(f, side, interpolation=cv2.INTER_AREA) for f, _ in pictures]
+    whole = [cv2.resize(f, (landmarker.INPUT, landmarker.INPUT), interpolation=cv2.INTER_AREA) for f, _ in pictures]
+    named = len(synthetic_model().names["expression"])
+    shape = drawn.frames.shape[:2]
+    signs = np.broadcast_to(drawn.signs[:, None], (*shape, drawn.signs.shape[1]))
+    bodies = np.broadcast_to(drawn.shape[:, None, :SHAPES], (*shape, SHAPES))
+    extras = np.concatenate([drawn.expression[..., :named], signs], axis=2)
+    return {
+        "chips": np.stack(chips).reshape(*shape, CORPUS_SIDE, CORPUS_SIDE, 3),
+        "small": np.stack(small).reshape(*shape, CORPUS_SIDE, CORPUS_SIDE, 3),
+        "whole": np.stack(whole).reshape(*shape, landmarker.INPUT, landmarker.INPUT, 3),
+        "points": drawn.landmarks[:, :, LANDMARKS] * np.float32(landmarker.INPUT / drawn.frames.shape[3]),
+        "extras": extras,
+        "targets": np.concatenate([extras, drawn.motion, bodies], axis=2).astype(np.float32),
+        "emotion": training.class_numbers(drawn.emotion.tolist(), SUITE_ORDER),
+    }, {}
+
+
+def train_network(lesson: Lesson) -> Made:
+    """One network: its file, and its report with recipe, data and score on strangers."""
+    torch.use_deterministic_algorithms(True)
+    report: dict[str, Any] = {"kind": lesson.kind, "recipe": asdict(lesson.recipe)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.safetensors"
+        if lesson.kind == "landmarker":
+            sizes = _landmarker(lesson, path, report)
+        elif lesson.kind == "syncnet":
+            network = training.train_sync(*_clips(lesson.root, lesson.heard), lesson.recipe)
+            held_out = sync_score(network, *_clips(lesson.root, lesson.tested))
+            report |= {"data": list(lesson.heard), "held_out": held_out}
+            sizes = {}
+            networks.write(path, lesson.kind, network, sizes, report)
+        else:
+            sizes = _seen(lesson, path, report)
+        return {"file": np.frombuffer(path.read_bytes(), np.uint8).copy()}, {"report": report, "sizes": sizes}
+
+
+def _landmarker(lesson: Lesson, path: Path, report: dict[str, Any]) -> dict[str, int]:
+    frames, points = (_joined(lesson, name) for name in ("whole", "points"))
+    recipe = landmarker.Training(lesson.recipe.steps, lesson.recipe.batch, lesson.recipe.rate, lesson.recipe.seed)
+    network = landmarker.train(frames.reshape(-1, *frames.shape[2:]), points.reshape(-1, *points.shape[2:]), recipe)
+    landmarker.write(path, network, LANDMARKS)
+    report |= {"data": f"{len(frames)} takes of people", "landmarks": len(LANDMARKS)}
+    report["held_out"] = landmark_error(network, *_frames_and_points(lesson.root, lesson.tested))
+    return {}
+
+
+def _seen(lesson: Lesson, path: Path, report: dict[str, Any]) -> dict[str, int]:
+    """The networks that learn from people."""
+    data = {name: _joined(lesson, name) for name in ("chips", "small", "extras", "targets", "emotion")}
+    split = len(data["emotion"]) - lesson.held_out * people.TAKES
+    known, unseen = ({n: v[part] for n, v in data.items()} for part in (slice(split), slice(split, None)))
+    network, sizes = _TRAIN[lesson.kind](known, lesson.recipe)
+    report["data"] = f"people 0 to {split // people.TAKES - 1}, {split} takes"
+    report["held_out"] = _SCORE[lesson.kind](network, unseen) if lesson.held_out else {}
+    networks.write(path, lesson.kind, network, sizes, report)
+    return sizes
+
+
+def _joined(lesson: Lesson, name: str) -> NDArray[Any]:
+    store = Store(lesson.store)
+    return np.concatenate([fanout.load(store, job).arrays[name] for job in lesson.drawn])
+
+
+Data = dict[str, NDArray[Any]]
+_TRAIN: dict[str, Callable[[Data, Recipe], tuple[torch.nn.Module, dict[str, int]]]] = {
+    "emotion": lambda d, r: (
+        training.train_emotion(d["chips"], d["emotion"], d["extras"], r), {"extras": d["extras"].shape[-1]},
+    ),
+    "emotion_vgg": lambda d, r: (training.train_emotion_vgg(d["chips"], d["emotion"], r), {}),
+    "identity": lambda d, r: (training.train_identity(d["chips"], r), {"outputs": training.IDENTITY_WIDTH}),
+    "features": lambda d, r: (
+        training.train_features(d["small"], d["targets"], r), {"targets": d["targets"].shape[-1]},
+    ),
+}  # fmt: skip
+
+
+def _emotion_score(network: Any, data: Data) -> dict[str, Any]:
+    with torch.inference_mode():
+        features = network.features(_flat(data["chips"])).unflatten(0, data["chips"].shape[:2])
+        found = network.logits(features).argmax(1).numpy()
+    return _accuracy(found, data["emotion"])
+
+
+def _vgg_score(network: Any, data: Data) -> dict[str, Any]:
+    with torch.inference_mode():
+        found = network(_flat(data["chips"])).argmax(1).numpy()
+    return _accuracy(found, np.repeat(data["emotion"], data["chips"].shape[1]))
+
+
+def _identity_score(network: Any, data: Data) -> dict[str, Any]:
+    """Share of takes whose nearest other take is the same person's."""
+    with torch.inference_mode():
+        e = torch.nn.functional.normalize(network(_flat(data["chips"])).unflatten(0, data["chips"].shape[:2]).mean(1))
+    near = (e @ e.T).fill_diagonal_(-2).argmax(1).numpy()
+    return {"same_person_nearest": round(float(np.mean(near // 2 == np.arange(len(near)) // 2)), 4), "takes": len(near)}
+
+
+def _feature_score(network: Any, data: Data) -> dict[str, Any]:
+    """Variance of what is in the frames that the features tell, by a linear reading of the network's own output."""
+    with torch.inference_mode():
+        found = network(_flat(data["small"])).numpy()
+    wanted = data["targets"].reshape(len(found), -1)
+    r = [np.corrcoef(a, b)[0, 1] for a, b in zip(found.T, wanted.T, strict=True) if b.std() > 0]
+    return {"mean_correlation": round(float(np.mean(r)), 4), "frames": len(found)}
+
+
+_SCORE: dict[str, Callable[[Any, Data], dict[str, Any]]] = {
+    "emotion": _emotion_score, "emotion_vgg": _vgg_score, "identity": _identity_score, "features": _feature_score,
+}  # fmt: skip
+
+
+def _flat(pictures: NDArray[np.uint8]) -> torch.Tensor:
+    return networks.as_input(pictures.reshape(-1, *pictures.shape[2:]))
+
+
+def _accuracy(found: NDArray[np.int64], wanted: NDArray[np.int64]) -> dict[str, Any]:
+    table = np.zeros((len(SUITE_ORDER),) * 2, int)
+    np.add.at(table, (wanted, found), 1)
+    return {
+        "accuracy": round(float(np.mean(found == wanted)), 4), "count": len(found), "order": list(SUITE_ORDER),
+        "confusion": table.tolist(),
+    }  # fmt: skip
+
+
+def landmark_error(
+    network: landmarker.Landmarker, frames: NDArray[np.uint8], points: NDArray[np.float32]
+) -> dict[str, float]:
+    """Mean distance of the points in pixels and in percent of the outer eye corners' distance."""
+    distance = np.linalg.norm(landmarker.predict(network, frames) - points, axis=-1).mean(axis=1)
+    corners = points[:, np.searchsorted(LANDMARKS, OUTER_EYE_CORNERS)]
+    width = np.linalg.norm(corners[:, 0] - corners[:, 1], axis=-1)
+    return {
+        "pixels": round(float(distance.mean()), 3),
+        "percent_iod": round(float((100 * distance / width).mean()), 3),
+        "frames": len(frames),
+    }
+
+
+def _frames_and_points(root: Path, clips: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Some frames (N, S, S, 3) of clips, and their landmarks (N, P, 2) in pixels."""
+    truth, frames, points = Truth(root), [], []
+    for number, clip in enumerate(clips):
+        known = truth.frames(clip, ["landmarks"])["landmarks"]
+        for t, frame in enumerate(Video(root / str(truth.clips.loc[clip, "video"]))):
+            if t % ERROR_EVERY == number % ERROR_EVERY:
+                frames.append(frame)
+                points.append(known[t, LANDMARKS])
+    return np.stack(frames), np.stack(points)
+
+
+def _clips(root: Path, names: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Mouths (C, T, 40, 40) and MFCC (C, columns, 13) of clips of one length."""
+    truth, vertices = Truth(root), mesh_vertices()
+    mouths, sounds = [], []
+    for name in names:
+        row = truth.clips.loc[name]
+        points = truth.frames(name, ["landmarks"])["landmarks"][:, vertices].astype(np.float64)
+        crop = mouth_crop(points)
+        mouths.append(np.stack([crop(t, frame)[..., 0] for t, frame in enumerate(Video(root / str(row["video"])))]))  # type: ignore[index]
+        sounds.append(syncnet_mfcc(read_audio(root / str(row["audio"]))))
+    frames, columns = min(len(m) for m in mouths), min(len(s) for s in sounds)
+    return (
+        np.stack([m[:frames] for m in mouths]),
+        np.stack([s[:columns] for s in sounds]).astype(np.float32),
+    )
+
+
+def sync_score(network: Any, mouths: NDArray[np.uint8], mfcc: NDArray[np.float32]) -> dict[str, Any]:
+    """Share of clips whose offset is found exactly under shifts of -10 to 10 frames, and Sync-C by shift."""
+    count = min(mouths.shape[1] - WINDOW, (mfcc.shape[1] - 20) // 4 + 1)
+    exact, confidence = [], {shift: [] for shift in SHIFTS}  # type: tuple[list[bool], dict[int, list[float]]]
+    for seen, heard in zip(mouths, mfcc, strict=True):
+        grey = torch.from_numpy(seen).float()
+        windows = torch.stack([grey[i : i + WINDOW] for i in range(count)])
+        with torch.inference_mode():
+            lips = network.lips(windows).numpy()
+            sounds = network.sounds(torch.from_numpy(mfcc_windows(heard, count))).numpy()
+        for shift in SHIFTS:
+            late = np.zeros_like(sounds)
+            if shift >= 0:
+                late[shift:] = sounds[: count - shift]
+            else:
+                late[:shift] = sounds[-shift:]
+            result = synchronise(shift_distances(lips, late))
+            exact.append(result.offset == -shift)
+            confidence[shift].append(result.confidence)
+    means = {str(shift): round(float(np.mean(values)), 5) for shift, values in confidence.items()}
+    return {"offset_exact": round(float(np.mean(exact)), 4), "clips": len(mouths), "sync_c_by_shift": means}
