@@ -113,4 +113,4 @@ def json_number(value: float) -> float | str | None:
     """A float as JSON holds it: ``"inf"`` for infinity, null for NaN."""
     if math.isnan(value):
         return None
-    return value if math.isfinite(value) else ("inf" if value > 0 else "-inf")
+    return float(value) if math.isfinite(value) else ("inf" if value > 0 else "-inf")

@@ -76,6 +76,13 @@ class Curve:
     expected: bool
     verdict: str
 
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> "Curve":
+        """A curve from what :meth:`as_json` gave."""
+        values = tuple(math.nan if v is None else float(v) for v in row["values"])
+        rho = math.nan if row["rho"] is None else float(row["rho"])
+        return cls(**(row | {"values": values, "rho": rho, "levels": tuple(row["levels"])}))
+
     def as_json(self) -> dict[str, Any]:
         """All fields; infinity as ``"inf"``, NaN as null."""
         numbers = {"values": [records.json_number(v) for v in self.values], "rho": records.json_number(self.rho)}

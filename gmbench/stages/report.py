@@ -11,11 +11,12 @@ import pandas as pd
 from gmbench import shards
 from gmbench.corpus.lexicon import EMOTIONS
 from gmbench.datasets import manifest
-from gmbench.evaluation import records, results
+from gmbench.evaluation import records, results, validate
 from gmbench.morphable import tracks
 from gmbench.morphable.landmark_sets import SPARSE
 from gmbench.provenance import describe
-from gmbench.reporting import pictures, tables
+from gmbench.reporting import curves, pictures, tables
+from gmbench.reporting.published_tables import findings_html
 from gmbench.stages.layout import EVALUATORS, REPORTS, Layout
 from gmbench.stages.run import Run
 from gmbench.store import write_atomically
@@ -40,14 +41,65 @@ def report(run: Run) -> None:
         parts += [f"<h2>{html.escape(name)}</h2>", tables.render(tables.build(table), "html")]
     for name in run.params.datasets:
         parts += _dataset(run, Layout(name))
-    evaluators = EVALUATORS / "landmarker.json"
-    if evaluators.exists():
-        facts = json.loads(evaluators.read_text("utf-8"))
-        parts.append("<h2>Corpus landmarker</h2>" + _facts({k: facts[k] for k in facts if k != "settings"}))
+    parts += _judges()
+    parts.append("<h2>What is wrong in the published tables</h2>" + findings_html())
     parts.append("<h2>Provenance</h2>" + _facts(describe({"profile": run.params.profile})))
     page = f"<!doctype html><meta charset=utf-8><title>gmbench</title><style>{_STYLE}</style>" + "\n".join(parts)
     write_atomically(REPORTS / "index.html", page.encode())
     _plots(values, run)
+
+
+def _judges() -> list[str]:
+    """Recipe, data, score on strangers and confusion of the corpus-trained networks, and how the metrics respond."""
+    reports = sorted(path for path in EVALUATORS.glob("*.json") if path.stem != "validation")
+    if not reports:
+        return []
+    parts = [
+        "<h2>Networks trained on the corpus</h2><p>They judge synthetic faces only. Scores are on people whom no "
+        "network met in training.</p>"
+    ]
+    for path in reports:
+        facts = json.loads(path.read_text("utf-8"))
+        held_out = dict(facts.get("held_out", {}))
+        confusion, order = held_out.pop("confusion", None), held_out.pop("order", [])
+        data = facts.get("data", "")
+        shown = {
+            "held_out": held_out, "recipe": facts.get("recipe", {}), "failed": facts.get("failed", []),
+            "data": data if isinstance(data, str) else f"{len(data)} clips, {data[0]} to {data[-1]}",
+        }  # fmt: skip
+        parts.append(f"<h3>{html.escape(path.stem)}</h3>{_facts(shown)}")
+        if confusion:
+            parts.append(
+                _grid(["target \\ seen", *order], [[o, *row] for o, row in zip(order, confusion, strict=True)])
+            )
+    found = EVALUATORS / "validation.json"
+    if found.exists():
+        read = [validate.Curve.from_json(row) for row in json.loads(found.read_text("utf-8"))["curves"]]
+        curves.draw(read, REPORTS / "validation.png")
+        write_atomically(REPORTS / "validation.md", curves.markdown(read).encode())
+        verdicts = "".join(f"<li>{html.escape(curve.verdict)}</li>" for curve in read if curve.verdict)
+        names = list(dict.fromkeys(curve.corruption for curve in read))
+        cells = {(curve.metric, curve.corruption): curve.rho for curve in read}
+        lines = [
+            [metric, *(_rho(cells.get((metric, name))) for name in names)]
+            for metric in dict.fromkeys(curve.metric for curve in read)
+        ]
+        parts.append(
+            "<h3>How metrics respond to corruption</h3><p>Spearman's rho of degree and deterioration, 1 is right.</p>"
+            f"{_grid(['metric', *names], lines)}<ul>{verdicts}</ul>"
+            '<p><img src="validation.png" alt="curves"></p>'
+        )
+    return parts
+
+
+def _rho(value: float | None) -> str:
+    return "" if value is None or np.isnan(value) else f"{value:.2f}"
+
+
+def _grid(header: list[str], rows: list[list[Any]]) -> str:
+    head = "".join(f"<th>{html.escape(str(h))}</th>" for h in header)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(v))}</td>" for v in row) + "</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def _dataset(run: Run, layout: Layout) -> list[str]:

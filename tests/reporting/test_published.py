@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from gmbench.errors import InputError
+from gmbench.reporting import latents, published_tables
+
+
+def test_every_published_figure_stands_in_a_table():
+    tables = published_tables.published_tables()
+    assert sum(len(t.cells) for t in tables) == len(published_tables._rows("published_results.csv")) > 800
+    first = published_tables.select("GMTalker", "MEAD")[0]
+    assert first.cells["MakeItTalk", "PSNR"] == "18.79"
+
+
+def test_findings_mark_the_cells_they_concern():
+    tables = {(t.source, t.table): t for t in published_tables.published_tables()}
+    text = published_tables.markdown(tables["GMTalker", "IV"])
+    truth = next(line for line in text.splitlines() if line.startswith("| Ground truth"))
+    assert "0.435 (1)" in truth
+    assert "1. PCM of the ground truth" in text
+    assert "| ∞ (8)" in published_tables.markdown(tables["EDTalk", "1"]) or "1.000 (8)" in published_tables.markdown(
+        tables["EDTalk", "1"]
+    )
+    numbers = [finding.number for finding in published_tables.findings()]
+    assert numbers == list(range(1, 13))
+    for finding in published_tables.findings():
+        shown = [t for t in tables.values() if finding.concerns(t.source, t.table)]
+        assert shown, finding.number
+    assert "<li value=12>" in published_tables.findings_html()
+
+
+def test_unknown_papers_are_named():
+    with pytest.raises(InputError, match="GMTalker"):
+        published_tables.select("GMTalk", None)
+
+
+def test_latents_file_to_rows_and_map(tmp_path):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(c, 0.5, (20, 5)) for c in (0, 5, 0, 5)])
+    emotion = np.repeat(["happy", "sad", "happy", "sad"], 20)
+    speaker = np.repeat(["A", "A", "B", "B"], 20)
+    np.savez(tmp_path / "l.npz", embeddings=x, emotion=emotion, speaker=speaker)
+    found = latents.read_latents(tmp_path / "l.npz")
+    rows = {(row["measure"], row["emotion"]): row for row in latents.latent_rows(found)}
+    assert rows["d_cls", "happy"]["identities"] == 2
+    assert rows["d_cls", "happy"]["value"] > 3
+    assert rows["knn_purity", ""]["value"] == 1.0
+    latents.draw_map(found, tmp_path / "map.png")
+    assert (tmp_path / "map.png").stat().st_size > 5000
+    np.savez(tmp_path / "bad.npz", embeddings=x[:3], emotion=emotion)
+    for name, message in (("bad.npz", "expected"), ("none.npz", "no such file")):
+        with pytest.raises(InputError, match=message):
+            latents.read_latents(tmp_path / name)
