@@ -42,21 +42,13 @@ def _frechet() -> Iterator[tuple[str, str, str]]:
 
 
 def _inception() -> Iterator[tuple[str, str, str]]:
-    from pytorch_fid.inception import InceptionV3
-
-    from tests.evaluators.test_official import frames, theirs
+    from tests.reference.network_agreement import frames, pytorch_fid_network
 
     images = frames(32, 256)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "inception.pth"
         torch.save(randomised(inception.FidInception()).state_dict(), path)
-        ours, raw = inception.load_fid(path), theirs()
-        raw.load_state_dict(torch.load(path, weights_only=True))
-    import pytorch_fid.inception as package
-
-    original, package.fid_inception_v3 = package.fid_inception_v3, lambda: raw
-    reference = InceptionV3([3]).eval()
-    package.fid_inception_v3 = original
+        ours, reference = inception.load_fid(path), pytorch_fid_network(torch.load(path, weights_only=True))
 
     def package_loop() -> None:
         with torch.no_grad():

@@ -70,6 +70,9 @@ def evaluate(
         str | None, typer.Option(help="Networks that judge: official, or corpus for synthetic faces.")
     ] = None,
     sync_crop: Annotated[str | None, typer.Option(help="SyncNet's crop: s3fd, landmarks or eat.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, or bfloat16: faster on some processors, not exact.")
+    ] = None,
     fid_frames: Annotated[int | None, typer.Option(help="Frames a clip for FID; 0: all, up to 50,000.")] = None,
     interpolation: Annotated[
         list[str] | None, typer.Option(help="Folder of sequences between emotions, NAME=DIR; for E-PPL and E-PDV.")
@@ -97,7 +100,13 @@ def evaluate(
     if landmarks in ("sidecar", "corpus") and pose is None:
         pose = "pnp"
     chosen = protocols.load(
-        protocol, landmarks=landmarks, pose=pose, judges=judges, sync_crop=sync_crop, fid_frames=fid_frames
+        protocol,
+        landmarks=landmarks,
+        pose=pose,
+        judges=judges,
+        sync_crop=sync_crop,
+        precision=precision,
+        fid_frames=fid_frames,
     )
     if interpolation and not (videos or pairs or reference):
         _interpolated(interpolation, chosen, dataset or "interpolation", out_dir, as_json)

@@ -47,6 +47,7 @@ class PairFeature:
     function: Callable[[Frame, Frame], float]
     weights: tuple[str, ...] = ()
     judge: str = ""
+    options: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class Keys:
     def pair(self, feature: PairFeature, generated: Source, reference: Source) -> str:
         """A feature of pairs of frames."""
         sides = self._view(generated), self._view(reference)
-        weights = [self.judges[name] for name in feature.weights]
+        weights = [self.judges[name] for name in feature.weights] + ([feature.options] if feature.options else [])
         return digest("pair", feature.name, feature.version, self.protocol.pairing, *weights, *sides)
 
     def clip(self, feature: ClipFeature, source: Source) -> str:

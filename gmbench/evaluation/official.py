@@ -37,27 +37,36 @@ _SHOT_CHANGE = 27.0
 
 def official(role: str, protocol: Protocol) -> ClipFeature | PairFeature:
     """The published network."""
-    released = protocol.fan_released
+    released, precision = protocol.fan_released, protocol.precision
+    lower = "" if precision == "float32" else precision
     crop, most = protocol.crop, protocol.fid_frames
     known: dict[str, Callable[[], ClipFeature | PairFeature]] = {
         "fid": lambda: ClipFeature(
             "fid", 1, functools.partial(_fid, crop=crop, most=most), ("fid_inception",),
             landmarks=crop != "full", options=f"{crop} {most}",
         ),
-        "fid_eat": lambda: ClipFeature("fid_eat", 1, _fid_eat, ("inception_v3",), landmarks=True),
+        "fid_eat": lambda: ClipFeature(
+            "fid_eat", 1, functools.partial(_fid_eat, precision=precision), ("inception_v3",), landmarks=True,
+            options=lower,
+        ),
         "fvd": lambda: ClipFeature("fvd", 1, _fvd, ("i3d",)),
         "sync": lambda: _sync(protocol),
         "emotion": lambda: ClipFeature(
-            "emotion", 1, functools.partial(_emotion, released=released), ("emotion_fan_mead",), landmarks=True,
-            options="released" if released else "formula",
+            "emotion", 1, functools.partial(_emotion, released=released, precision=precision), ("emotion_fan_mead",),
+            landmarks=True, options=("released" if released else "formula") + lower,
         ),
         "affect": lambda: ClipFeature(
-            "affect", 1, _affect, ("emo_affectnet", "emo_affectnet_lstm"), landmarks=True
+            "affect", 1, functools.partial(_affect, precision=precision), ("emo_affectnet", "emo_affectnet_lstm"),
+            landmarks=True, options=lower,
         ),
         "identity": lambda: ClipFeature("identity", 1, _identity, ("arcface",), landmarks=True),
         "pose": lambda: ClipFeature("pose", 1, _pose, ("tokenhpe",)),
-        "lpips_alex": lambda: PairFeature("lpips_alex", 1, _lpips_alex, ("alexnet",)),
-        "lpips_vgg": lambda: PairFeature("lpips_vgg", 1, _lpips_vgg, ("vgg16",)),
+        "lpips_alex": lambda: PairFeature(
+            "lpips_alex", 1, functools.partial(_lpips_alex, precision=precision), ("alexnet",), options=lower
+        ),
+        "lpips_vgg": lambda: PairFeature(
+            "lpips_vgg", 1, functools.partial(_lpips_vgg, precision=precision), ("vgg16",), options=lower
+        ),
     }  # fmt: skip
     if role not in known:
         raise InputError(f"unknown role {role!r}; expected one of {', '.join(known)}")
@@ -65,24 +74,32 @@ def official(role: str, protocol: Protocol) -> ClipFeature | PairFeature:
 
 
 @functools.cache
-def _loaded(load: Callable[..., Any], *names: str) -> Any:
-    """A network from verified files, once a process."""
-    return load(*(weights.load_path(name)[0] for name in names))
+def _loaded(load: Callable[..., Any], *names: str, precision: str = "float32") -> Any:
+    """A network (or several) from verified files, once a process."""
+    import torch
+
+    found = load(*(weights.load_path(name)[0] for name in names))
+    if precision == "float32":
+        return found
+    kind = getattr(torch, precision)
+    return tuple(network.to(kind) for network in found) if isinstance(found, tuple) else found.to(kind)
 
 
 @functools.cache
-def _lpips(kind: str, name: str) -> Any:
+def _lpips(kind: str, name: str, precision: str) -> Any:
+    import torch
+
     from gmbench.evaluators.trunks import load_lpips
 
-    return load_lpips(kind, weights.load_path(name)[0])
+    return load_lpips(kind, weights.load_path(name)[0], getattr(torch, precision))
 
 
-def _lpips_alex(first: Frame, second: Frame) -> float:
-    return _lpips("alex", "alexnet")(first, second)
+def _lpips_alex(first: Frame, second: Frame, precision: str) -> float:
+    return _lpips("alex", "alexnet", precision)(first, second)
 
 
-def _lpips_vgg(first: Frame, second: Frame) -> float:
-    return _lpips("vgg", "vgg16")(first, second)
+def _lpips_vgg(first: Frame, second: Frame, precision: str) -> float:
+    return _lpips("vgg", "vgg16", precision)(first, second)
 
 
 def _fid(context: ClipContext, crop: str, most: int) -> Collector:
@@ -93,10 +110,10 @@ def _fid(context: ClipContext, crop: str, most: int) -> Collector:
     return FrameByFrame(lambda x: fid_features(network, x), protocol_view(context, crop), wanted, BATCH, only_complete)
 
 
-def _fid_eat(context: ClipContext) -> Collector:
+def _fid_eat(context: ClipContext, precision: str) -> Collector:
     from gmbench.evaluators.inception import eat_features, eat_frames, load_eat
 
-    network = _loaded(load_eat, "inception_v3")
+    network = _loaded(load_eat, "inception_v3", precision=precision)
     wanted = eat_frames(context.frames)
     return FrameByFrame(
         lambda x: eat_features(network, x), protocol_view(context, "eat128"), wanted, BATCH, only_complete
@@ -110,10 +127,10 @@ def _fvd(context: ClipContext) -> Collector:
     return Windows(lambda x: video_features(network, x), VIDEO_WINDOW)
 
 
-def _emotion(context: ClipContext, released: bool) -> Collector:
+def _emotion(context: ClipContext, released: bool, precision: str) -> Collector:
     from gmbench.evaluators import emotion_fan
 
-    network = _loaded(emotion_fan.load, "emotion_fan_mead")
+    network = _loaded(emotion_fan.load, "emotion_fan_mead", precision=precision)
 
     def done(features: NDArray[np.float32]) -> Arrays:
         seen = complete_rows(features)
@@ -128,10 +145,10 @@ def _emotion(context: ClipContext, released: bool) -> Collector:
     )  # fmt: skip
 
 
-def _affect(context: ClipContext) -> Collector:
+def _affect(context: ClipContext, precision: str) -> Collector:
     from gmbench.evaluators import affectnet
 
-    backbone, temporal = _loaded(affectnet.load, "emo_affectnet", "emo_affectnet_lstm")
+    backbone, temporal = _loaded(affectnet.load, "emo_affectnet", "emo_affectnet_lstm", precision=precision)
 
     def done(features: NDArray[np.float32]) -> Arrays:
         seen = complete_rows(features)
@@ -168,17 +185,19 @@ def _pose(context: ClipContext) -> Collector:
 
 
 def _sync(protocol: Protocol) -> ClipFeature:
-    if protocol.sync_crop == "s3fd":
-        boxes = ClipFeature("s3fd", 1, FaceBoxes, ("s3fd",))
-        return ClipFeature("sync", 1, _sync_windows, ("syncnet",), audio=True, requires=(boxes,), options="s3fd")
-    begin = functools.partial(_sync_windows, crop=protocol.sync_crop)
-    return ClipFeature("sync", 1, begin, ("syncnet",), landmarks=True, audio=True, options=protocol.sync_crop)
+    crop, precision = protocol.sync_crop, protocol.precision
+    begin = functools.partial(_sync_windows, crop=crop, precision=precision)
+    options = crop if precision == "float32" else f"{crop} {precision}"
+    boxes = (ClipFeature("s3fd", 1, FaceBoxes, ("s3fd",)),) if crop == "s3fd" else ()
+    return ClipFeature(
+        "sync", 1, begin, ("syncnet",), landmarks=crop != "s3fd", audio=True, requires=boxes, options=options
+    )
 
 
-def _sync_windows(context: ClipContext, crop: str = "s3fd") -> Collector:
+def _sync_windows(context: ClipContext, crop: str, precision: str) -> Collector:
     from gmbench.evaluators import syncnet
 
-    network = _loaded(syncnet.load, "syncnet")
+    network = _loaded(syncnet.load, "syncnet", precision=precision)
     return LipSync(
         context, sync_crop(context, crop), syncnet.LipStream(network),
         lambda mfcc, count: syncnet.sound_embeddings(network, mfcc, count),

@@ -39,6 +39,10 @@ class Protocol(BaseModel):
         description="SyncNet's crop: by its own S3FD detector, the same around landmarks, or EAT's alignment",
     )
     fan_released: bool = Field(True, description="Emotion-FAN's attention as its released evaluation has it")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="of published networks but those of FID, FVD, F-SIM and pose; bfloat16 is faster, not exact",
+    )
     fid_frames: int = Field(
         0, ge=0, description="frames a clip for FID, equally spaced; 0: all, or so many that the set has 50,000"
     )

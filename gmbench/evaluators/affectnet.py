@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gmbench.evaluators.loading import fill, read_state
+from gmbench.evaluators.loading import as_input_of, fill, read_state
 
 ORDER = ("neutral", "happy", "sad", "surprised", "fear", "disgusted", "angry")
 SIDE = 224
@@ -105,7 +105,7 @@ def frame_feature(network: Backbone, face: NDArray[np.uint8]) -> NDArray[np.floa
     image = cv2.resize(face[..., ::-1], (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     x = torch.from_numpy(image - np.array(_MEAN_BGR, np.float32)).permute(2, 0, 1)[None]
     with torch.inference_mode():
-        return network(x)[0].numpy()
+        return network(as_input_of(network, x))[0].float().numpy()
 
 
 def window_probabilities(network: Temporal, features: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -113,7 +113,7 @@ def window_probabilities(network: Temporal, features: NDArray[np.float32]) -> ND
     starts = range(0, max(1, len(features) - WINDOW + WINDOW_STEP), WINDOW_STEP)
     rows = [np.minimum(np.arange(start, start + WINDOW), len(features) - 1) for start in starts]
     with torch.inference_mode():
-        return network(torch.from_numpy(features[np.stack(rows)])).double().numpy()
+        return network(as_input_of(network, torch.from_numpy(features[np.stack(rows)]))).double().numpy()
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.models import ResNet
 from torchvision.models.resnet import BasicBlock
 
-from gmbench.evaluators.loading import fill, read_state
+from gmbench.evaluators.loading import as_input_of, fill, read_state
 from metrics.emotion import attended, first_attention
 
 WIDTH = 512
@@ -56,16 +56,16 @@ def frame_features(network: EmotionFan, chips: NDArray[np.uint8]) -> NDArray[np.
     with torch.inference_mode():
         for start in range(0, len(chips), _BATCH):
             x = torch.from_numpy(np.ascontiguousarray(chips[start : start + _BATCH])).permute(0, 3, 1, 2).float() / 255
-            parts.append(network(x))
+            parts.append(network(as_input_of(network, x)).float())
     return torch.cat(parts).numpy() if parts else np.empty((0, WIDTH), np.float32)
 
 
 def clip_logits(network: EmotionFan, features: NDArray[np.float32], released: bool) -> NDArray[np.float64]:
     """Logits (C,) of a clip from frame features (T, 512); ``released`` as in :func:`metrics.emotion.attended`."""
     with torch.inference_mode():
-        alpha = network.alpha(torch.from_numpy(features))[:, 0].numpy()
+        alpha = network.alpha(as_input_of(network, torch.from_numpy(features)))[:, 0].float().numpy()
         whole = np.broadcast_to(first_attention(features, alpha), features.shape)
         joined = torch.from_numpy(np.concatenate([features, whole], axis=1).astype(np.float32))
-        beta = network.beta(joined)[:, 0].numpy()
+        beta = network.beta(as_input_of(network, joined))[:, 0].float().numpy()
         vector = attended(features, alpha, beta, released)
-        return network.pred_fc2(torch.from_numpy(vector.astype(np.float32))).double().numpy()
+        return network.pred_fc2(as_input_of(network, torch.from_numpy(vector))).double().numpy()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models import inception as parts
 
-from gmbench.evaluators.loading import fill, read_state
+from gmbench.evaluators.loading import as_input_of, fill, read_state
 
 SIDE = 299
 WIDTH = 2048
@@ -109,7 +109,8 @@ def eat_features(network: nn.Module, crops: NDArray[np.uint8]) -> NDArray[np.flo
     sized = [cv2.resize(crop[..., ::-1], (SIDE, SIDE), interpolation=cv2.INTER_LINEAR) for crop in crops]
     x = torch.from_numpy(np.stack(sized)).permute(0, 3, 1, 2).float() / 255
     with torch.inference_mode():
-        return network((2 * x - 1).contiguous(memory_format=torch.channels_last)).numpy()
+        scaled = as_input_of(network, 2 * x - 1).contiguous(memory_format=torch.channels_last)
+        return network(scaled).float().numpy()
 
 
 def eat_frames(count: int) -> NDArray[np.int64]:

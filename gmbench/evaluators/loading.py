@@ -67,5 +67,10 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], path: Path, optional: 
     return network.eval().requires_grad_(False)
 
 
+def as_input_of(network: nn.Module, x: Tensor) -> Tensor:
+    """A tensor in the precision of a network's weights."""
+    return x.to(next(network.parameters()).dtype)
+
+
 def _example(names: list[str]) -> str:
     return f" (for example {names[0]})" if names else ""

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gmbench.evaluators.loading import fill, read_state
+from gmbench.evaluators.loading import as_input_of, fill, read_state
 
 WINDOW = 5
 SIDE = 224
@@ -73,7 +73,9 @@ class LipStream:
     def add(self, crop: NDArray[np.uint8]) -> None:
         """The next RGB crop (224, 224, 3)."""
         with torch.inference_mode():
-            frame = torch.from_numpy(np.ascontiguousarray(crop[..., ::-1])).permute(2, 0, 1)[None].float()
+            frame = (
+                torch.from_numpy(np.ascontiguousarray(crop[..., ::-1])).permute(2, 0, 1)[None].to(self._kernels.dtype)
+            )
             parts = nn.functional.conv2d(
                 frame.contiguous(memory_format=torch.channels_last), self._kernels, None, self._stride
             )
@@ -92,7 +94,7 @@ class LipStream:
         """(T - 4, 1024) of the crops so far; fewer than five give none."""
         with torch.inference_mode():
             self._flush()
-        return torch.cat(self._found).numpy() if self._found else np.empty((0, WIDTH), np.float32)
+        return torch.cat(self._found).float().numpy() if self._found else np.empty((0, WIDTH), np.float32)
 
     def _flush(self) -> None:
         if self._waiting:
@@ -110,10 +112,11 @@ def load(path: Path) -> SyncNet:
 
 def sound_embeddings(network: SyncNet, mfcc: NDArray[np.float64], count: int) -> NDArray[np.float32]:
     """(count, 1024) of MFCC (columns, 13): window i has the columns 4 i to 4 i + 19."""
-    windows = mfcc_windows(mfcc, count)
+    if count == 0:
+        return np.empty((0, WIDTH), np.float32)
+    windows = as_input_of(network, torch.from_numpy(mfcc_windows(mfcc, count)))
     with torch.inference_mode():
-        parts = [network.sound(torch.from_numpy(w)) for w in np.array_split(windows, max(1, -(-count // 64)))]
-    return torch.cat(parts).numpy() if count else np.empty((0, WIDTH), np.float32)
+        return torch.cat([network.sound(part).float() for part in windows.split(64)]).numpy()
 
 
 def mfcc_windows(mfcc: NDArray[np.floating], count: int) -> NDArray[np.float32]:
@@ -143,6 +146,7 @@ def _two_dimensional(layer: nn.Module) -> nn.Module:
     else:
         return layer
     flat.load_state_dict(state)
+    flat = flat.to(layer.weight.dtype)
     return flat.requires_grad_(False)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchvision.models import alexnet, vgg16
 
 from gmbench.errors import WeightsError
-from gmbench.evaluators.loading import fill, read_state
+from gmbench.evaluators.loading import as_input_of, fill, read_state
 from metrics.perceptual import layer_distance, unit_normalised
 
 EMOTIONS = 8
@@ -39,11 +39,11 @@ class Trunk(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Images (B, 3, H, W) to one unit-normalised (B, C, H', W') a layer."""
-        x, found = (images - self.shift) / self.scale, []
+        x, found = as_input_of(self, (images - self.shift.float()) / self.scale.float()), []
         for number, module in enumerate(self.features):
             x = module(x)
             if number in self.layers:
-                found.append(unit_normalised(x))
+                found.append(unit_normalised(x.float()))
         return found
 
 
@@ -67,7 +67,7 @@ class Lpips:
             return sum(float(layer_distance(f, g, weights)) for f, g, weights in layers)
 
 
-def load_lpips(kind: str, path: Path) -> Lpips:
+def load_lpips(kind: str, path: Path, precision: torch.dtype = torch.float32) -> Lpips:
     """LPIPS on torchvision's ``alexnet`` or ``vgg16`` file, with the lpips package's heads; raises WeightsError."""
     if kind == "alex":
         whole = fill(alexnet(), read_state(path), path)
@@ -75,7 +75,7 @@ def load_lpips(kind: str, path: Path) -> Lpips:
     else:
         whole = fill(vgg16(), read_state(path), path)
         trunk = Trunk(whole.features, _VGG_LAYERS, _SHIFT, _SCALE)
-    return Lpips(_out_of_place(trunk).eval(), lpips_heads(kind))
+    return Lpips(_out_of_place(trunk).eval().to(precision), lpips_heads(kind))
 
 
 def lpips_heads(kind: str) -> list[Tensor]:

@@ -227,3 +227,15 @@ def test_a_failing_judge_does_not_take_the_others_down(heads, files, tmp_path):
 
 def _broken(context):
     raise ZeroDivisionError("no judge")
+
+
+def test_lower_precision_is_another_protocol_and_nearly_the_same(heads, files, tmp_path):
+    names = ["lpips_alex", "sync_d", "emo_prob"]
+    exact = evaluate(planned(heads, names, controls=()), tmp_path)
+    fast = evaluate(planned(heads, names, controls=(), precision="bfloat16"), tmp_path)
+    assert set(fast["protocol_hash"]).isdisjoint(exact["protocol_hash"])
+    both = exact.merge(fast, on=["method", "clip", "metric_name"])
+    assert (both["status_x"] == "ok").all()
+    assert (both["status_y"] == "ok").all()
+    assert (both["value_x"] != both["value_y"]).any()
+    np.testing.assert_allclose(both["value_x"], both["value_y"], rtol=0.1)

@@ -2,114 +2,31 @@
 
 import pickle
 
-import lpips
 import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
-from pytorch_fid.inception import FIDInceptionA, FIDInceptionC, FIDInceptionE_1, FIDInceptionE_2, InceptionV3
 from torch import nn
-from torchvision.models import alexnet, inception_v3, resnet18, vgg16
+from torchvision.models import alexnet, vgg16
 
 from gmbench.errors import WeightsError
 from gmbench.evaluators import affectnet, emotion_fan, exported, inception, s3fd, syncnet, trunks
 from gmbench.evaluators.loading import read_state
-from metrics.frechet import frechet_distance
+from tests.reference import network_agreement
 from tests.reference import networks as slow
+from tests.reference.network_agreement import frames, saved
 
 
-def saved(network, path, **extra):
-    torch.save({"state_dict": network.state_dict(), **extra} if extra else network.state_dict(), path)
-    return path
+@pytest.mark.parametrize("check", network_agreement.CHECKS, ids=[check[0] for check in network_agreement.CHECKS])
+def test_agrees_with_its_reference(check):
+    row = network_agreement.measure(check)
+    assert row.difference < row.tolerance
 
 
-def frames(count, side, seed=0):
-    rng = np.random.default_rng(seed)
-    small = rng.integers(0, 256, (count, 16, 16, 3)).astype(np.uint8)
-    return np.stack([np.kron(f, np.ones((side // 16, side // 16, 1), np.uint8)) for f in small])
-
-
-def theirs():
-    """pytorch-fid's network without its download, in our hands as torchvision's class with its own blocks."""
-    network = inception_v3(num_classes=1008, aux_logits=False, weights=None, init_weights=False)
-    network.Mixed_5b, network.Mixed_5c, network.Mixed_5d = (
-        FIDInceptionA(*a) for a in ((192, 32), (256, 64), (288, 64))
-    )
-    for name, width in (("6b", 128), ("6c", 160), ("6d", 160), ("6e", 192)):
-        setattr(network, f"Mixed_{name}", FIDInceptionC(768, width))
-    network.Mixed_7b, network.Mixed_7c = FIDInceptionE_1(1280), FIDInceptionE_2(2048)
-    return network
-
-
-@pytest.fixture(scope="module")
-def both_inceptions(tmp_path_factory):
-    """Our network and pytorch-fid's complete one under the same random weights."""
-    source = slow.randomised(inception.FidInception())
-    path = saved(source, tmp_path_factory.mktemp("fid") / "inception.pth")
-    raw = theirs()
-    raw.load_state_dict(torch.load(path, weights_only=True))
-    import pytorch_fid.inception as package
-
-    original, package.fid_inception_v3 = package.fid_inception_v3, lambda: raw
-    try:
-        reference = InceptionV3([3]).eval()
-    finally:
-        package.fid_inception_v3 = original
-    return inception.load_fid(path), reference
-
-
-@pytest.mark.parametrize("side", [256, 512])
-def test_fid_of_the_same_frames_is_pytorch_fids(both_inceptions, side):
-    ours, reference = both_inceptions
-    features = []
-    for seed in (0, 1):
-        images = frames(6, side, seed)
-        mine = np.concatenate([inception.fid_features(ours, images[i : i + 4]) for i in (0, 4)])
-        with torch.no_grad():
-            x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-            other = reference(x)[0][:, :, 0, 0].numpy()
-        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-4 * np.abs(other).max())
-        features.append((mine, other))
-    own = frechet_distance(features[0][0], features[1][0])
-    other = frechet_distance(features[0][1], features[1][1])
-    assert own == pytest.approx(other, rel=1e-6)
-
-
-def test_fid_eat_reverses_channels_and_normalises_twice(tmp_path):
-    source = slow.randomised(inception_v3(weights=None, init_weights=False))
-    network = inception.load_eat(saved(source, tmp_path / "v3.pth"))
-    crop = frames(1, 128)[0]
-    found = inception.eat_features(network, crop[None])
-    source.fc = nn.Identity()
-    source.transform_input = False
-    import cv2
-
-    x = cv2.resize(np.ascontiguousarray(crop[..., ::-1]), (299, 299)).transpose(2, 0, 1)[None] / 255.0 * 2 - 1
-    scale, shift = np.array([0.229, 0.224, 0.225]), np.array([0.485, 0.456, 0.406])
-    x = x * (scale / 0.5)[:, None, None] + ((shift - 0.5) / 0.5)[:, None, None]
-    with torch.no_grad():
-        expected = source(torch.from_numpy(x).float()).numpy()
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+def test_eat_takes_five_frames():
     np.testing.assert_array_equal(inception.eat_frames(50), [0, 10, 20, 30, 40])
     np.testing.assert_array_equal(inception.eat_frames(3), [0, 1, 2])
-
-
-@pytest.mark.parametrize(("kind", "build"), [("alex", alexnet), ("vgg", vgg16)])
-def test_lpips_is_the_packages(tmp_path, kind, build):
-    source = slow.randomised(build(weights=None))
-    ours = trunks.load_lpips(kind, saved(source, tmp_path / "trunk.pth"))
-    package = lpips.LPIPS(net=kind, pnet_rand=True, verbose=False).eval()
-    own = source.features.state_dict()
-    renamed = {name: own[name.split(".", 1)[1]] for name in package.net.state_dict()}
-    package.net.load_state_dict(renamed)
-    a, b = frames(2, 64, 5)
-    with torch.no_grad():
-        x, y = (torch.from_numpy(f).permute(2, 0, 1)[None].float() / 127.5 - 1 for f in (a, b))
-        expected = float(package(x, y))
-    assert ours(a, b) == pytest.approx(expected, rel=1e-5)
-    assert ours(b, a) == pytest.approx(ours(a, b), abs=1e-6)
-    assert ours(a, a) == 0.0
 
 
 def test_emotion_vgg_mean_over_layers(tmp_path):
@@ -126,44 +43,12 @@ def sync_file(tmp_path_factory):
     return saved(slow.randomised(syncnet.SyncNet()), tmp_path_factory.mktemp("sync") / "syncnet_v2.model")
 
 
-def test_dense_syncnet_is_the_windowed_one(sync_file):
-    network, state = syncnet.load(sync_file), torch.load(sync_file, weights_only=True)
-    crops = frames(11, 224, 7)
-    stream = syncnet.LipStream(network)
-    for crop in crops:
-        stream.add(crop)
-    found = stream.embeddings()
-    with torch.no_grad():
-        expected = np.stack([slow.syncnet_lips(state, crops[i : i + 5]) for i in range(7)])
-    assert found.shape == (7, 1024)
-    assert np.abs(found - expected).max() / np.abs(expected).max() < 1e-5
-    mfcc = np.random.default_rng(0).normal(0, 5, (60, 13))
-    sound = syncnet.sound_embeddings(network, mfcc, 6)
-    with torch.no_grad():
-        expected = np.stack([slow.syncnet_sound(state, mfcc[4 * i : 4 * i + 20]) for i in range(6)])
-    assert np.abs(sound - expected).max() / np.abs(expected).max() < 1e-5
-
-
 def test_too_few_frames_give_no_window(sync_file):
     stream = syncnet.LipStream(syncnet.load(sync_file))
     for crop in frames(4, 224):
         stream.add(crop)
     assert stream.embeddings().shape == (0, 1024)
     assert syncnet.sound_embeddings(syncnet.load(sync_file), np.zeros((30, 13)), 0).shape == (0, 1024)
-
-
-@pytest.mark.parametrize("released", [True, False])
-def test_emotion_fan_is_the_slow_one(tmp_path, released):
-    path = saved(slow.randomised(emotion_fan.EmotionFan()), tmp_path / "fan", epoch=61, prec1=np.float64(84.3655))
-    network = emotion_fan.load(path)
-    chips = frames(5, 224, 2)
-    logits = emotion_fan.clip_logits(network, emotion_fan.frame_features(network, chips), released)
-    plain = resnet18(weights=None)
-    plain.fc = nn.Identity()
-    state = network.state_dict()
-    plain.load_state_dict({name: state[name] for name in plain.state_dict()})
-    expected = slow.emotion_fan(plain.eval(), state, chips, released)
-    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_emotion_fan_with_seven_classes_loads(tmp_path):
