@@ -23,6 +23,8 @@ PARTS = {
     "memory": memory.measure,
     "faces": faces.measure,
     "judges": judges.measure,
+    "suite": judges.measure_suite,
+    "precision": judges.measure_precision,
 }
 
 

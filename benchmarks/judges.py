@@ -9,9 +9,12 @@ import torch
 from scipy.linalg import sqrtm
 
 from benchmarks.timing import once, seconds
+from gmbench.corpus.sketch import write_sketches
 from gmbench.evaluation.official import BATCH
 from gmbench.evaluators import inception, syncnet
+from gmbench.evaluators.trunks import load_lpips
 from gmbench.executor import one_thread
+from gmbench.weights import manifest
 from metrics.frechet import frechet_distance
 from tests.reference.networks import randomised
 
@@ -83,3 +86,104 @@ def _syncnet() -> Iterator[tuple[str, str, str]]:
     fast, slow = seconds(dense, 3), seconds(windows, 3)
     what = f"{slow / fast:.2f} times ({1000 * fast / 21:.0f} ms a window), relative difference {difference:.0e}"
     yield "SyncNet's lips over a clip, against window by window", what, ">= 1.3, < 1e-5"
+
+
+def measure_suite(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:
+    """Two methods under PSNR, SSIM, LPIPS and FID at once, against a script a metric that reads every video itself."""
+    import lpips
+    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+    from torchvision.models import alexnet
+
+    from gmbench.evaluation import inputs, official, plan, registry
+    from gmbench.evaluation import protocol as protocols
+    from gmbench.evaluation.run import evaluate
+    from gmbench.media import Video
+    from tests.reference.network_agreement import pytorch_fid_network
+
+    videos = folder / "suite"
+    write_sketches(videos, speakers=2, clips=1, seconds=1.6, size=256)
+    inception_state = randomised(inception.FidInception()).state_dict()
+    trunk = randomised(alexnet(weights=None))
+    with tempfile.TemporaryDirectory() as weights:
+        for name, state in (("fid_inception", inception_state), ("alexnet", trunk.state_dict())):
+            torch.save(state, Path(weights) / manifest()[name].file)
+        own_fid, own_trunk = (Path(weights) / manifest()[n].file for n in ("fid_inception", "alexnet"))
+        loaded = inception.load_fid(own_fid)
+        perceptual = {p: load_lpips("alex", own_trunk, getattr(torch, p)) for p in ("float32", "bfloat16")}
+    package = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
+    own = trunk.features.state_dict()
+    package.net.load_state_dict({n: own[n.split(".", 1)[1]] for n in package.net.state_dict()})
+    network = pytorch_fid_network(inception_state)
+    official._loaded = lambda load, *names, precision="float32": loaded  # type: ignore[assignment]
+    official._lpips = lambda kind, name, precision: perceptual[precision]  # type: ignore[assignment]
+    plan.load_path = lambda name: (Path(name), name)  # type: ignore[assignment]
+    names = sorted(p.relative_to(videos / "reference") for p in (videos / "reference").rglob("*.mp4"))
+
+    def read(side: str) -> list[np.ndarray]:
+        return [frame for name in names for frame in Video(videos / side / name)]
+
+    def tensor(frame: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(frame).permute(2, 0, 1)[None].float() / 127.5 - 1
+
+    def scripts() -> None:
+        for method in ("near", "far"):
+            a, b = read(method), read("reference")
+            [peak_signal_noise_ratio(x, y, data_range=255) for x, y in zip(a, b, strict=True)]
+            a, b = read(method), read("reference")
+            [structural_similarity(x, y, channel_axis=2, data_range=255) for x, y in zip(a, b, strict=True)]
+            a, b = read(method), read("reference")
+            with torch.no_grad():
+                [float(package(tensor(x), tensor(y))) for x, y in zip(a, b, strict=True)]
+                sets = [np.concatenate([network((tensor(f) + 1) / 2)[0][:, :, 0, 0] for f in read(s)])
+                        for s in (method, "reference")]  # fmt: skip
+            _slow_frechet(*sets)
+
+    def suite(metrics: list[str], precision: str, store: str) -> float:
+        given = inputs.gather([str(videos / m) for m in ("near", "far")], reference=videos / "reference")
+        chosen = protocols.load("full", landmarks="sidecar", pose="pnp", precision=precision)
+        planned = plan.make_plan(given.methods, "bench", chosen, registry.select(metrics, True))
+        return once(lambda: evaluate(planned, folder / store))
+
+    every = ["psnr", "ssim_u7", "lpips_alex", "fid"]
+    with one_thread():
+        suite(every, "float32", "warm")
+        fast, slow = suite(every, "float32", "suite"), once(scripts)
+        yield "PSNR, SSIM, LPIPS, FID of two methods, against a script a metric", f"{slow / fast:.2f} times", ">= 1.4"
+        exact, lower = suite(["lpips_alex"], "float32", "exact"), suite(["lpips_alex"], "bfloat16", "lower")
+        yield "LPIPS in bfloat16 against float32", f"{exact / lower:.2f} times", ""
+
+
+def measure_precision(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:
+    """What bfloat16 gains and costs, network by network, with random weights."""
+    from gmbench.evaluators import emotion_fan
+    from tests.reference.network_agreement import frames
+
+    chips = frames(16, 224, 1)
+    with one_thread():
+        fan = randomised(emotion_fan.EmotionFan())
+        found = {}
+        for kind in (torch.float32, torch.bfloat16):
+            network = fan.to(kind)
+            features = emotion_fan.frame_features(network, chips)
+            logits = emotion_fan.clip_logits(network, features, released=True)
+            probability = np.exp(logits - logits.max())
+            time = seconds(lambda: emotion_fan.frame_features(network, chips), 3)  # noqa: B023
+            found[kind] = probability / probability.sum(), time
+        (p, slow), (q, fast) = found.values()
+        yield "Emotion-FAN in bfloat16", f"{slow / fast:.2f} times, probabilities off by {np.abs(p - q).max():.0e}", ""
+        sync = randomised(syncnet.SyncNet())
+        crops = np.random.default_rng(0).integers(0, 256, (15, 224, 224, 3)).astype(np.uint8)
+        result = {}
+        for kind in (torch.float32, torch.bfloat16):
+            network = sync.to(kind)
+
+            def run() -> np.ndarray:
+                stream = syncnet.LipStream(network)  # noqa: B023
+                for crop in crops:
+                    stream.add(crop)
+                return stream.embeddings()
+
+            result[kind] = run(), seconds(run, 3)
+        (v, slow), (w, fast) = result.values()
+        off = np.abs(v - w).max() / np.abs(v).max()
+        yield "SyncNet's lips in bfloat16", f"{slow / fast:.2f} times, embeddings off by {off:.0e} of the largest", ""

@@ -64,7 +64,10 @@ def evaluate(
     landmarks: Annotated[str | None, typer.Option(help="Landmark backend: mediapipe, fan, sidecar, corpus.")] = None,
     pose: Annotated[str | None, typer.Option(help="Head pose: mediapipe (its matrix) or pnp.")] = None,
     controls: Annotated[
-        list[str] | None, typer.Option(help="Control rows: ground_truth, still, blur, late_audio, shuffled_audio, all.")
+        list[str] | None,
+        typer.Option(
+            help="Control rows, or all: ground_truth, still, blur, late_audio, shuffled_audio, wrong_emotion."
+        ),
     ] = None,
     judges: Annotated[
         str | None, typer.Option(help="Networks that judge: official, or corpus for synthetic faces.")

@@ -10,8 +10,9 @@ from pathlib import Path
 import gmbench
 
 PACKAGES = (
-    "av", "dask", "face-alignment", "librosa", "mediapipe", "numba", "numpy", "opencv-contrib-python",
-    "opencv-python", "pandas", "pillow", "pyarrow", "scikit-image", "scipy", "torch", "torchvision",
+    "av", "dask", "face-alignment", "librosa", "lpips", "mediapipe", "numba", "numpy", "onnxruntime",
+    "opencv-contrib-python", "opencv-python", "pandas", "pillow", "pyarrow", "scikit-image", "scikit-learn", "scipy",
+    "torch", "torchvision",
 )  # fmt: skip
 
 

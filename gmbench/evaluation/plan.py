@@ -15,7 +15,7 @@ from gmbench.evaluation.metric import Metric
 from gmbench.evaluation.protocol import Protocol
 from gmbench.face import landmarks as face_landmarks
 from gmbench.store import file_digest
-from gmbench.weights import load_path
+from gmbench.weights import find, load_path, manifest
 
 FID_FRAMES = 50_000
 Named = TypeVar("Named", FrameFeature, PairFeature, ClipFeature)
@@ -233,7 +233,10 @@ def _controls(names: Iterable[str], references: list[PlannedClip]) -> list[Plann
             voiced = [c for c in ordered if c.reference and c.reference.audio and c.reference.sound != real.sound]
             after = [c for c in voiced if c.clip > clip.clip] or voiced
             neighbour = after[0].reference if after else None
-            source = real if real.video is None else control_source(control, real, neighbour)
+            moods = [c for c in ordered if c.speaker == clip.speaker and c.emotion and c.emotion != clip.emotion]
+            mood = next((c.reference for c in moods if c.clip > clip.clip), moods[0].reference if moods else None)
+            mood = mood if clip.emotion else None
+            source = real if real.video is None else control_source(control, real, neighbour, mood)
             result.append(replace(clip, method=control, generated=source))
     return result
 
@@ -277,7 +280,12 @@ def _with_judges(
             kept.append(metric)
     if metrics and not kept:
         raise WeightsError(next(iter(errors.values())))
-    return kept, found, [f"left out: {', '.join(names)}. {errors[name]}" for name, names in lost.items()]
+    absent = [name for name in lost if find(name) is None]
+    notes = [f"left out: {', '.join(lost[name])}. {errors[name]}" for name in lost if name not in absent]
+    if absent:
+        missing = "; ".join(f"{', '.join(lost[name])} ({manifest()[name].file})" for name in absent)
+        notes.append(f"left out, their files are not here ('gmbench weights list' says where from): {missing}")
+    return kept, found, notes
 
 
 def _with_weights(

@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 
 from gmbench.evaluation import records
 from gmbench.evaluation.aggregate import Row, rows
-from gmbench.evaluation.features import Source
+from gmbench.evaluation.controls import pictures_of
 from gmbench.evaluation.plan import Plan, PlannedClip
 from metrics.catalogue import FACTS
 
@@ -45,7 +45,7 @@ CORRUPTIONS = (
     Corruption("noise", (0, 5, 10, 20), "deviation of 255", (*_PIXELS, "f_sim", "emo_prob")),
     Corruption("reencode", (0, 28, 36, 44), "H.264 crf", ("psnr", "ssim", "ssim_u7", "lpips_alex", "lpips_vgg", "fid")),
     Corruption("rate", (25, 30, 15, 10, 5), "fps", ("psnr", "ssim", "ssim_u7", "fvd")),
-    Corruption("shuffle", (1, 2, 4, 8, 16), "frames a block", ("psnr", "ssim", "fvd", "sync_c", "sync_d", "sync_corr")),
+    Corruption("shuffle", (1, 2, 4, 8), "frames a block", ("psnr", "ssim", "fvd", "sync_c", "sync_d", "sync_corr")),
     Corruption("late", (0, 1, 2, 5, 10), "frames", ("sync_c", "sync_d", "av_offset")),
     Corruption("early", (0, 1, 2, 5, 10), "frames", ("sync_c", "sync_d", "av_offset")),
     Corruption("labels", (0, 0.5, 1), "share permuted", ("acc_emo", "acc_emo_macro", "emo_prob", "emo_score")),
@@ -126,10 +126,10 @@ def _spoilt(clip: PlannedClip, number: int, base: list[PlannedClip], name: str, 
         return replace(clip, emotion=_next(emotions, clip.emotion, step))
     if name == "emotion_swap":
         other = _other(clip, base, lambda c: c.speaker == clip.speaker and c.emotion != clip.emotion)
-        return replace(clip, generated=_pictures_of(other.generated, real))
+        return replace(clip, generated=pictures_of(other.generated, real))
     if name == "identity_swap":
         other = _other(clip, base, lambda c: c.speaker != clip.speaker and c.emotion == clip.emotion)
-        return replace(clip, generated=_pictures_of(other.generated, real))
+        return replace(clip, generated=pictures_of(other.generated, real))
     return replace(clip, generated=replace(real, video_change=f"{name}:{level:g}"))
 
 
@@ -143,14 +143,6 @@ def _other(clip: PlannedClip, base: list[PlannedClip], fits: Any) -> PlannedClip
     """The next clip that fits, itself where none does."""
     later = [c for c in base if c.clip > clip.clip and fits(c)] or [c for c in base if fits(c)]
     return later[0] if later else clip
-
-
-def _pictures_of(other: Source, own: Source) -> Source:
-    """Another clip's pictures with the own sound."""
-    return replace(
-        other, audio=own.audio, audio_sha256=own.audio_sha256, audio_change=own.audio_change,
-        audio_problem=own.audio_problem,
-    )  # fmt: skip
 
 
 def curves(table: pd.DataFrame, corruptions: Sequence[Corruption]) -> list[Curve]:

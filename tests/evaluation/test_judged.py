@@ -121,7 +121,8 @@ def test_missing_files_leave_metrics_out_or_are_named(heads, tmp_path, monkeypat
     assert not names & {"fid", "sync_c", "acc_emo", "lpips_alex", "f_sim"}
     text = "\n".join(left.warnings)
     assert "sync_c, sync_d, av_offset" in text
-    assert "syncnet_v2.model is missing" in text
+    assert "(syncnet_v2.model)" in text
+    assert len(left.warnings) == 1
     with pytest.raises(WeightsError, match=r"syncnet_v2\.model"):
         plan.make_plan(given.methods, "heads", protocol(), registry.select(["sync_c"], True))
     with pytest.raises(InputError, match="no network trained on the corpus stands for fid_eat"):
@@ -239,3 +240,15 @@ def test_lower_precision_is_another_protocol_and_nearly_the_same(heads, files, t
     assert (both["status_y"] == "ok").all()
     assert (both["value_x"] != both["value_y"]).any()
     np.testing.assert_allclose(both["value_x"], both["value_y"], rtol=0.1)
+
+
+def test_wrong_emotion_shows_the_speaker_in_another_emotion(heads, tmp_path):
+    same = tmp_path / "same.csv"
+    same.write_text("clip,speaker,emotion\nS000/000,A,neutral\nS001/000,A,angry\n")
+    for labels, swapped in ((same, True), (heads / "labels.csv", False)):
+        given = inputs.gather([], reference=heads / "reference", labels=labels)
+        chosen = registry.select(["psnr"], True)
+        made = plan.make_plan({}, "d", protocol(), chosen, ["wrong_emotion"], given.references)
+        for clip, other in zip(made.clips, reversed(made.clips), strict=True):
+            assert clip.generated.video == (other.reference.video if swapped else None), labels
+            assert swapped or "another emotion" in clip.generated.problem

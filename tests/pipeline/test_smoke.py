@@ -5,6 +5,7 @@ import os
 import signal
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -44,7 +45,8 @@ def test_a_second_run_does_nothing(project):
 def test_the_report_has_a_table_pictures_and_figures(project):
     page = (project.folder / "reports" / "index.html").read_text()
     assert "<table" in page
-    assert "Corpus landmarker" in page
+    assert "Networks trained on the corpus" in page
+    assert "What is wrong in the published tables" in page
     for name in ("synth-sheet.png", "synth-fit.png", "table-synth.md", "plots/metrics.csv", "plots/fit_error.csv"):
         assert (project.folder / "reports" / name).stat().st_size > 0
 
@@ -56,6 +58,19 @@ def test_ground_truth_is_the_ceiling(project):
     assert means.loc["ground_truth", "ssim"] > means.loc["render", "ssim"] > means.loc["refit", "ssim"]
     assert means.loc["ground_truth", "m_lmd"] == 0.0 < means.loc["render", "m_lmd"]
     assert set(records["clip"]) == set(records[records["method"] == "render"]["clip"])
+
+
+def test_judges_judge_only_where_they_passed(project):
+    folder = project.folder / "models" / "evaluators"
+    reports = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json") if path.stem != "validation"}
+    assert set(reports) == {"landmarker", "emotion", "emotion_vgg", "syncnet", "identity", "features"}
+    assert all(report["recipe"]["steps"] > 0 and report["data"] and report["held_out"] for report in reports.values())
+    assert np.sum(reports["emotion"]["held_out"]["confusion"]) == reports["emotion"]["held_out"]["count"]
+    used = set(pd.read_parquet(project.folder / "results/synth/scores/records.parquet")["metric_name"])
+    metrics = {"emotion": "acc_emo", "syncnet": "sync_c", "identity": "f_sim", "features": "fid"}
+    for kind, metric in metrics.items():
+        assert (metric in used) == (not reports[kind]["failed"]), (kind, reports[kind]["failed"])
+    assert json.loads((folder / "validation.json").read_text())["curves"]
 
 
 def test_the_fit_follows_the_corpus_own_landmarks(project):
