@@ -1,10 +1,12 @@
 """From records to rows: one number a (method, dataset, metric), with interval, coverage and facts."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
 
+from gmbench.emotions import canonical
 from gmbench.errors import InputError
 from gmbench.evaluation.records import ORDER, check_columns, json_number
 from gmbench.evaluation.registry import metrics
@@ -96,8 +98,11 @@ def rows(records: pd.DataFrame) -> list[Row]:
         counted = group[group["clips_expected"] > 0]
         found = statistics.estimate(
             counted["value"].to_numpy(), list(counted["speaker"]), metric.statistic if metric else "mean",
-            classes=list(counted["emotion"]),
+            classes=_classes(counted),
         )  # fmt: skip
+        absent = set(metric.emotions) - set(_classes(counted[counted["value"].notna()])) if metric else set()
+        if absent:  # the mean over the others would be another quantity
+            found = statistics.Estimate(math.nan, math.nan, math.nan, 0)
         row = Row(
             method=str(method),
             dataset=str(dataset),
@@ -116,10 +121,19 @@ def rows(records: pd.DataFrame) -> list[Row]:
             protocol_hash=str(first["protocol_hash"]),
             backend=str(first["backend"]),
             metric_version=int(first["metric_version"]),
-            flags=" ".join(sorted({flag for flags in group["flags"] for flag in str(flags).split()})),
+            flags=" ".join(sorted({f for fs in group["flags"] for f in str(fs).split()} | _if(absent))),
         )
         result.append((dataset, method, order.get(str(first["metric_name"]), len(order)), row))
     return [row for *_, row in sorted(result, key=lambda item: item[:3])]
+
+
+def _classes(records: pd.DataFrame) -> list[str]:
+    """Emotions in the suite's vocabulary; other labels as they are."""
+    return [canonical(str(label)) or str(label) for label in records["emotion"]]
+
+
+def _if(absent: set[str]) -> set[str]:
+    return {"classes_missing"} if absent else set()
 
 
 def compare(records: pd.DataFrame, first: str, second: str) -> list[Comparison]:
@@ -162,7 +176,7 @@ def paired(group: pd.DataFrame, first: str, second: str, statistic: str = "mean"
     if first not in table or second not in table:
         return None
     speakers = [str(speaker) for _, speaker, _ in table.index]
-    emotions = [str(emotion) for _, _, emotion in table.index]
+    emotions = [canonical(str(emotion)) or str(emotion) for _, _, emotion in table.index]
     return statistics.paired_difference(
         table[first].to_numpy(), table[second].to_numpy(), speakers, statistic=statistic, classes=emotions
     )

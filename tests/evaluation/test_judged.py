@@ -75,6 +75,10 @@ def test_every_official_judge_runs_end_to_end(heads, files, tmp_path):
     rows = {(row.method, row.metric): row for row in aggregate.rows(table)}
     assert rows["near", "fid"].n == rows["near", "fid"].expected == 2
     assert rows["near", "acc_emo_fb:sketch"].value in (0.0, 50.0, 100.0)
+    score = rows["near", "emo_score_fb:sketch"]  # only two of its four emotions are here
+    assert np.isnan(score.value)
+    assert "classes_missing" in score.flags
+    assert np.isfinite(rows["near", "emo_neutral_fb:sketch"].value)
     again = evaluate(planned(heads, ALL, **options), tmp_path / "other", workers=2)
     assert table.equals(again)
 
