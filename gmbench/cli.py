@@ -187,7 +187,7 @@ def validate(
     protocol: Annotated[str, typer.Option(help="Name, or path of a YAML file.")] = "full",
     landmarks: Annotated[str | None, typer.Option(help="Landmark backend.")] = None,
     judges: Annotated[str | None, typer.Option(help="Networks that judge: official or corpus.")] = None,
-    clips: Annotated[int, typer.Option(min=1, help="At most so many clips, equally spaced by name.")] = 24,
+    clips: Annotated[int, typer.Option(min=1, help="At most so many clips, of each emotion alike.")] = 24,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for records, table and curves.")] = Path("validation"),
     store: Annotated[Path | None, typer.Option(help="Feature store.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
@@ -209,7 +209,7 @@ def validate(
     names = _split(metrics)
     picked = validation.chosen(_split(corruptions))
     results.check_writable(out_dir)
-    pairs = given.references[:: max(1, -(-len(given.references) // clips))]
+    pairs = validation.spread(given.references, clips)
     selected = registry.select(names, True)
     planned = plan.make_plan({}, given.dataset, chosen, selected, ["ground_truth"], pairs, explicit=bool(names))
     for note in planned.warnings:

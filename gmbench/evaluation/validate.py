@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from gmbench.clips import Pair
 from gmbench.evaluation import records
 from gmbench.evaluation.aggregate import Row, rows
 from gmbench.evaluation.controls import pictures_of
@@ -99,6 +100,21 @@ def chosen(names: Sequence[str] | None) -> tuple[Corruption, ...]:
         if name not in known:
             raise InputError(f"unknown corruption {name!r}; {closest(name, known)}")
     return tuple(known[name] for name in names) if names else CORRUPTIONS
+
+
+def spread(pairs: Sequence[Pair], most: int) -> list[Pair]:
+    """At most so many clips, of each emotion alike and equally spaced within it."""
+    groups: dict[str, list[Pair]] = {}
+    for pair in sorted(pairs, key=lambda pair: pair.clip):
+        groups.setdefault(pair.emotion, []).append(pair)
+    counts = dict.fromkeys(groups, 0)
+    while sum(counts.values()) < min(most, len(pairs)):
+        open_groups = [name for name in groups if counts[name] < len(groups[name])]
+        counts[min(open_groups, key=lambda name: counts[name])] += 1
+    chosen = [
+        (group, np.linspace(0, len(group) - 1, counts[name]).round().astype(int)) for name, group in groups.items()
+    ]
+    return sorted((group[i] for group, places in chosen for i in places), key=lambda pair: pair.clip)
 
 
 def corrupted(plan: Plan, corruptions: Sequence[Corruption]) -> Plan:

@@ -1,12 +1,11 @@
 """Train the networks of the corpus, the landmarker and the judges, and find out whether the judges may judge."""
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from gmbench import fanout
 from gmbench.clips import Clip, Pair
@@ -76,7 +75,7 @@ def failed(kind: str, curves: list[validate.Curve]) -> list[str]:
 
 
 def _undefined(curve: validate.Curve) -> bool:
-    return sum(not np.isnan(value) for value in curve.values) < 2
+    return sum(not math.isnan(value) for value in curve.values) < 2
 
 
 def _draw(run: Run) -> list[Job]:
@@ -108,14 +107,14 @@ def _recipe(kind: str, run: Run) -> Recipe:
 
 
 def _validate(run: Run, root: Path, corpus: Truth, tested: tuple[str, ...]) -> list[validate.Curve]:
-    """Responses of the corpus-judged metrics on equally spaced clips of the corpus."""
-    count = min(run.params.evaluators.validation_clips, len(tested))
-    names = [tested[i] for i in np.linspace(0, len(tested) - 1, count).round().astype(int)]
+    """Responses of the corpus-judged metrics on some clips of the corpus, of each emotion alike."""
     pairs = []
-    for name in names:
+    for name in tested:
         row = corpus.clips.loc[name]
-        clip = Clip(name, root / str(row["video"]), root / str(row["audio"]), None, row["speaker"], row["emotion"])
-        pairs.append(Pair(name, None, clip, (), str(row["speaker"]), str(row["emotion"])))
+        labels = {"speaker": str(row["speaker"]), "emotion": str(row["emotion"])}
+        clip = Clip(name, root / str(row["video"]), root / str(row["audio"]), None, **labels)
+        pairs.append(Pair(name, None, clip, (), **labels))
+    pairs = validate.spread(pairs, run.params.evaluators.validation_clips)
     chosen = protocol.load("full", landmarks="corpus", pose="pnp", judges="corpus")
     wanted = {pair for pairs in MUST.values() for pair in pairs}
     metrics = registry.select(sorted({metric for metric, _ in wanted} | {"acc_emo"}), True)

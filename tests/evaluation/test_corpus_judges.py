@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from gmbench.clips import Pair
 from gmbench.errors import InputError, WeightsError
 from gmbench.evaluation import inputs, interpolation, plan, registry, validate
 from gmbench.evaluation.run import evaluate
@@ -85,6 +86,13 @@ def test_validation_draws_every_curve_and_says_what_is_wrong(heads, judges, tmp_
 def curve(values, direction="higher", corruption="blur"):
     chosen = validate.chosen([corruption])[0]
     return validate._curve("psnr" if corruption == "blur" else "av_offset", direction, chosen, tuple(values))
+
+
+def test_clips_for_validation_are_of_each_emotion_alike():
+    pairs = [Pair(f"{e}{n:02d}", None, None, (), "S", e) for e, count in (("a", 9), ("b", 3)) for n in range(count)]
+    assert [p.clip for p in validate.spread(pairs, 5)] == ["a00", "a04", "a08", "b00", "b02"]
+    assert len(validate.spread(pairs, 50)) == 9 + 3
+    assert validate.spread([], 5) == []
 
 
 def test_verdicts():
