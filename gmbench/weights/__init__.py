@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 from platformdirs import user_cache_path
+from safetensors import SafetensorError, safe_open
 
 from gmbench.errors import StoreError, WeightsError
 from gmbench.store import file_digest, write_atomically
@@ -66,7 +67,8 @@ def load_path(name: str) -> tuple[Path, str]:
     """Path and sha256 of a verified file.
 
     Raises:
-        WeightsError: absent (the message says which file to put where) or not the genuine file.
+        WeightsError: absent (the message says which file to put where), not the genuine file, or a network of the
+            corpus that failed its validation.
     """
     path = find(name)
     entry = manifest()[name]
@@ -81,7 +83,21 @@ def load_path(name: str) -> tuple[Path, str]:
             f"{entry.file} is missing: {fetch_hint}put it into {folder()} (from {entry.origin}; "
             "GMBENCH_WEIGHTS names another folder)"
         )
-    return path, verify(name, path)
+    sha = verify(name, path)
+    if entry.trained and (failed := _failed(path, sha)):
+        raise WeightsError(f"{path}: failed its validation ({' '.join(failed)}) and may judge nothing; train it longer")
+    return path, sha
+
+
+@functools.cache
+def _failed(path: Path, sha256: str) -> tuple[str, ...]:
+    """What a trained network's file says of its validation; the hash is part of the cache's key."""
+    try:
+        with safe_open(path, framework="np") as file:
+            facts = json.loads((file.metadata() or {}).get("facts", "{}"))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise WeightsError(f"{path}: damaged ({error}); run the stage train_evaluators again") from error
+    return tuple(facts.get("report", {}).get("failed", []))
 
 
 def verify(name: str, path: Path) -> str:

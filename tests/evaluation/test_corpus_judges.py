@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from gmbench import weights
 from gmbench.clips import Pair
 from gmbench.errors import InputError, WeightsError
 from gmbench.evaluation import inputs, interpolation, plan, registry, validate
@@ -57,9 +58,23 @@ def test_one_that_failed_its_validation_is_refused(judges):
     path = judges / "emotion.safetensors"
     networks.write(path, "emotion", networks.EmotionNet(3), {"extras": 3}, {"failed": ["does not respond to blur."]})
     with pytest.raises(WeightsError, match=r"failed its validation .does not respond to blur"):
-        networks.read(path, "emotion")
+        weights.load_path("corpus_emotion")
     with pytest.raises(WeightsError, match="it holds emotion"):
         networks.read(path, "identity")
+
+
+def test_the_plan_leaves_out_what_a_failed_judge_would_say(heads, judges, tmp_path):  # noqa: F811
+    networks.write(
+        judges / "identity.safetensors", "identity", networks.Encoder(8), {"outputs": 8}, {"failed": ["no response."]}
+    )
+    given = inputs.gather([f"near={heads / 'near'}"], reference=heads / "reference", labels=heads / "labels.csv")
+    chosen = registry.select(JUDGED, True)
+    made = plan.make_plan(given.methods, "heads", protocol(judges="corpus"), chosen, explicit=False)
+    assert "f_sim" not in {metric.name for metric in made.metrics}
+    assert "acc_emo" in {metric.name for metric in made.metrics}
+    assert "failed its validation (no response.)" in made.warnings[0]
+    with pytest.raises(WeightsError, match="failed its validation"):
+        planned(heads, ["f_sim"])
 
 
 def test_validation_draws_every_curve_and_says_what_is_wrong(heads, judges, tmp_path):  # noqa: F811

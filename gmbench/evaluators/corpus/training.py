@@ -38,14 +38,14 @@ def train_emotion(
     """Chips (N, F, 64, 64, 3) with emotions (N,); the features also learn extras (N, F, e), scaled here to 1."""
     generator = _seeded(recipe)
     scaled = _standardised(extras)
-    network = EmotionNet(extras.shape[-1])
+    network, batch = EmotionNet(extras.shape[-1]), min(recipe.batch, len(chips))
 
     def loss() -> Tensor:
-        takes = generator.choice(len(chips), recipe.batch, replace=False)
-        frames = generator.integers(0, chips.shape[1], (recipe.batch, _FRAMES))
+        takes = generator.choice(len(chips), batch, replace=False)
+        frames = generator.integers(0, chips.shape[1], (batch, _FRAMES))
         features = network.features(_moved(chips[takes[:, None], frames].reshape(-1, *chips.shape[2:])))
         wanted = torch.from_numpy(scaled[takes[:, None], frames].reshape(-1, scaled.shape[-1]))
-        logits = network.logits(features.unflatten(0, (recipe.batch, _FRAMES)))
+        logits = network.logits(features.unflatten(0, (batch, _FRAMES)))
         hits = F.cross_entropy(logits, torch.from_numpy(emotion[takes]), label_smoothing=_SMOOTHING)
         return hits + _EXTRAS * F.mse_loss(network.extras(features), wanted)
 
@@ -73,14 +73,12 @@ def train_emotion_vgg(
 def train_identity(chips: NDArray[np.uint8], recipe: Recipe, report: Report | None = None) -> Encoder:
     """Chips (2 P, F, 64, 64, 3), takes 2 p and 2 p + 1 of one person in two emotions: each must find the other."""
     generator = _seeded(recipe)
-    network = Encoder(IDENTITY_WIDTH)
+    network, batch = Encoder(IDENTITY_WIDTH), min(recipe.batch, len(chips) // 2)
 
     def loss() -> Tensor:
-        people = generator.choice(len(chips) // 2, recipe.batch, replace=False)
+        people = generator.choice(len(chips) // 2, batch, replace=False)
         sides = [
-            F.normalize(
-                network(_moved(chips[2 * people + turn, generator.integers(0, chips.shape[1], recipe.batch)])), dim=1
-            )
+            F.normalize(network(_moved(chips[2 * people + turn, generator.integers(0, chips.shape[1], batch)])), dim=1)
             for turn in (0, 1)
         ]
         return _each_finds_its_own(_TEMPERATURE * sides[0] @ sides[1].T)
