@@ -72,7 +72,7 @@ def frechet_distance(first: Features, second: Features) -> float:
     shift = x.mean(axis=0) - y.mean(axis=0)
     a, b = _compressed(x), _compressed(y)
     scale_a, scale_b = 1.0 / (len(x) - 1), 1.0 / (len(y) - 1)
-    cross = np.linalg.svd(a @ b.T, compute_uv=False).sum() * np.sqrt(scale_a * scale_b)
+    cross = _nuclear_norm(a @ b.T) * np.sqrt(scale_a * scale_b)
     traces = (a**2).sum() * scale_a + (b**2).sum() * scale_b
     return _not_negative(float(shift @ shift + traces - 2.0 * cross))
 
@@ -85,6 +85,12 @@ def frechet_distance_of_moments(first: Moments, second: Moments) -> float:
     root = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
     cross = np.sqrt(np.clip(np.linalg.eigvalsh(root @ b @ root), 0.0, None)).sum()
     return _not_negative(float(shift @ shift + np.trace(a) + np.trace(b) - 2.0 * cross))
+
+
+def _nuclear_norm(matrix: NDArray[np.float64]) -> float:
+    """Sum of the singular values (n, m), by the eigenvalues of the smaller product of the matrix with itself."""
+    product = matrix @ matrix.T if len(matrix) <= matrix.shape[1] else matrix.T @ matrix
+    return float(np.sqrt(np.clip(np.linalg.eigvalsh(product), 0.0, None)).sum())
 
 
 def _rows(features: Features) -> NDArray[np.float64]:

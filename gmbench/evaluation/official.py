@@ -30,7 +30,7 @@ from gmbench.face.pose import euler_from_matrix
 from gmbench.store import Arrays
 from metrics.emotion import SUITE_ORDER
 
-BATCH = 8
+BATCH = 16
 _SMALL_BATCH = 16
 _SHOT_CHANGE = 27.0
 

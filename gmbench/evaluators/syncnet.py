@@ -1,8 +1,8 @@
 """SyncNet v2: embeddings of lips and of sound, over a whole clip.
 
-Names are those of ``syncnet_v2.model``. The lip branch sees windows of five frames; only its first layer looks along
-time, so that layer runs once a frame as a two-dimensional convolution with the kernels of all five places, and each
-window adds up its five parts.
+Names are those of ``syncnet_v2.model``. The lip branch sees windows of five frames, and only its first layer looks
+along time, over the whole window: so it all runs in two dimensions, the five frames as fifteen channels, with the
+channels of a pixel side by side in memory.
 """
 
 from collections.abc import Sequence
@@ -59,48 +59,35 @@ class LipStream:
 
     def __init__(self, network: SyncNet) -> None:
         first = network.netcnnlip[0]
-        kernels = (
-            first.weight.transpose(1, 2).flatten(0, 1).unflatten(0, (first.out_channels, WINDOW))
-        )  # (96, 5, 3, 7, 7)
-        self._kernels = kernels.transpose(0, 1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        self._bias, self._channels, self._stride = first.bias, first.out_channels, first.stride[1:]
-        self._after = _flattened(network.netcnnlip[1:]).to(memory_format=torch.channels_last)
-        self._head = network.netfclip
-        self._parts: list[Tensor] = []
+        layer = nn.Conv2d(3 * WINDOW, first.out_channels, first.kernel_size[1:], first.stride[1:])
+        layer.load_state_dict({"weight": first.weight.transpose(1, 2).flatten(1, 2), "bias": first.bias})
+        layers = nn.Sequential(layer.to(first.weight.dtype), *_flattened(network.netcnnlip[1:]))
+        self._layers = layers.requires_grad_(False).to(memory_format=torch.channels_last)
+        self._head, self._kind = network.netfclip, first.weight.dtype
+        self._frames: list[Tensor] = []
         self._waiting: list[Tensor] = []
         self._found: list[Tensor] = []
 
     def add(self, crop: NDArray[np.uint8]) -> None:
         """The next RGB crop (224, 224, 3)."""
-        with torch.inference_mode():
-            frame = (
-                torch.from_numpy(np.ascontiguousarray(crop[..., ::-1])).permute(2, 0, 1)[None].to(self._kernels.dtype)
-            )
-            parts = nn.functional.conv2d(
-                frame.contiguous(memory_format=torch.channels_last), self._kernels, None, self._stride
-            )
-            self._parts = [*self._parts[-(WINDOW - 1) :], parts]
-            if len(self._parts) < WINDOW:
-                return
-            each = slice(0, self._channels)
-            total = self._bias[:, None, None] + self._parts[0][:, each]
-            for place in range(1, WINDOW):
-                total = total + self._parts[place][:, place * self._channels : (place + 1) * self._channels]
-            self._waiting.append(total)
-            if len(self._waiting) == _BATCH:
-                self._flush()
+        frame = torch.from_numpy(np.ascontiguousarray(crop[..., ::-1])).permute(2, 0, 1).to(self._kind)
+        self._frames = [*self._frames[-(WINDOW - 1) :], frame]
+        if len(self._frames) == WINDOW:
+            self._waiting.append(torch.cat(self._frames))  # (15, 224, 224)
+        if len(self._waiting) == _BATCH:
+            self._flush()
 
     def embeddings(self) -> NDArray[np.float32]:
         """(T - 4, 1024) of the crops so far; fewer than five give none."""
-        with torch.inference_mode():
-            self._flush()
+        self._flush()
         return torch.cat(self._found).float().numpy() if self._found else np.empty((0, WIDTH), np.float32)
 
     def _flush(self) -> None:
         if self._waiting:
-            x = torch.cat(self._waiting)
+            with torch.inference_mode():
+                x = torch.stack(self._waiting).contiguous(memory_format=torch.channels_last)
+                self._found.append(self._head(self._layers(x).flatten(1)))
             self._waiting = []
-            self._found.append(self._head(self._after(x).flatten(1)))
 
 
 def load(path: Path) -> SyncNet:
