@@ -187,6 +187,9 @@ def make_plan(
         if method in controls:
             raise InputError(f"method {method!r} has the name of a control; rename the method")
         planned += [_planned(method, pair, hasher) for pair in pairs]
+    if "wrong_emotion" in controls and not _has_other_emotions(references := list(references)):
+        controls = [name for name in controls if name != "wrong_emotion"]
+        notes.append("control wrong_emotion left out: no speaker with clips in two emotions; pass --labels")
     if controls:
         planned += _controls(controls, [_planned("", pair, hasher) for pair in references])
     if not planned:
@@ -209,6 +212,15 @@ def _with_frames(protocol: Protocol, metrics: Sequence[Metric], planned: list[Pl
     if frames <= FID_FRAMES:
         return protocol
     return protocol.model_copy(update={"fid_frames": max(1, FID_FRAMES // len(references))})
+
+
+def _has_other_emotions(references: Iterable[Pair]) -> bool:
+    """Whether a speaker is there in two labelled emotions."""
+    seen: dict[str, set[str]] = {}
+    for pair in references:
+        if pair.emotion:
+            seen.setdefault(pair.speaker, set()).add(pair.emotion)
+    return any(len(emotions) > 1 for emotions in seen.values())
 
 
 def _planned(method: str, pair: Pair, hasher: Hasher) -> PlannedClip:

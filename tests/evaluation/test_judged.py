@@ -249,10 +249,14 @@ def test_lower_precision_is_another_protocol_and_nearly_the_same(heads, files, t
 def test_wrong_emotion_shows_the_speaker_in_another_emotion(heads, tmp_path):
     same = tmp_path / "same.csv"
     same.write_text("clip,speaker,emotion\nS000/000,A,neutral\nS001/000,A,angry\n")
-    for labels, swapped in ((same, True), (heads / "labels.csv", False)):
+    chosen, controls = registry.select(["psnr"], True), ["ground_truth", "wrong_emotion"]
+
+    def made(labels):
         given = inputs.gather([], reference=heads / "reference", labels=labels)
-        chosen = registry.select(["psnr"], True)
-        made = plan.make_plan({}, "d", protocol(), chosen, ["wrong_emotion"], given.references)
-        for clip, other in zip(made.clips, reversed(made.clips), strict=True):
-            assert clip.generated.video == (other.reference.video if swapped else None), labels
-            assert swapped or "another emotion" in clip.generated.problem
+        return plan.make_plan({}, "d", protocol(), chosen, controls, given.references)
+
+    clips = [clip for clip in made(same).clips if clip.method == "wrong_emotion"]
+    assert [clip.generated.video for clip in clips] == [clip.reference.video for clip in reversed(clips)]
+    other = made(heads / "labels.csv")  # two speakers with one emotion each
+    assert {clip.method for clip in other.clips} == {"ground_truth"}
+    assert "wrong_emotion left out" in other.warnings[0]
