@@ -116,7 +116,7 @@ class LipSync:
         sound: Callable[[NDArray[np.float64], int], NDArray[np.float32]],
     ) -> None:  # fmt: skip
         if context.audio is None:
-            raise MediaError("no sound")
+            raise MediaError(context.audio_problem or "no sound")
         self._count = windows(context.frames, len(context.audio))
         if self._count < 1:
             raise MediaError("too short for a window of five frames with sound")

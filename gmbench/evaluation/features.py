@@ -59,6 +59,7 @@ class ClipContext:
         landmarks: (T, 68, 2) pixels, NaN rows without a face; None unless the feature asks for them.
         audio: samples; None unless the feature asks for them.
         given: arrays of the features that it requires, by name.
+        landmarks_problem, audio_problem: why there are none, where that is known.
     """
 
     frames: int
@@ -67,6 +68,8 @@ class ClipContext:
     landmarks: NDArray[np.float64] | None
     audio: Audio | None
     given: Mapping[str, Arrays]
+    landmarks_problem: str = ""
+    audio_problem: str = ""
 
 
 class Collector(Interface):

@@ -30,7 +30,7 @@ def judge_clip(source: Source, wanted: tuple[ClipFeature, ...], keys: Keys, stor
     jury = Jury(source, failures, list(missing))
     try:
         video = Video(source.video)
-        context = _context(source, list(missing.values()), keys, store, video)
+        context = _context(source, list(missing.values()), keys, store, video, failures)
         for key, feature in missing.items():
             given = {r.name: found.arrays for r in feature.requires if (found := store.get(keys.clip(r, source)))}
             jury.seat(key, feature, replace(context, given=given))
@@ -83,15 +83,19 @@ class Jury:
         self._collectors.pop(key, None)
 
 
-def _context(source: Source, features: list[ClipFeature], keys: Keys, store: Store, video: Video) -> ClipContext:
+def _context(
+    source: Source, features: list[ClipFeature], keys: Keys, store: Store, video: Video, failures: Failures
+) -> ClipContext:
     """What the networks may know; where landmarks or sound are absent those that need them say so."""
-    landmarks, audio = None, None
+    landmarks, audio, silent = None, None, ""
     if any(feature.landmarks for feature in features):
         stored = store.get(keys.landmarks(source))
         landmarks = stored.arrays["points"] if stored is not None else None
     if any(feature.audio for feature in features) and source.audio is not None:
         try:
             audio = changed_audio(read_audio(source.audio), source.audio_change)
-        except MediaError:
-            audio = None  # the failure stands with the features of the sound
-    return ClipContext(video.info.frames, video.info.height, video.info.width, landmarks, audio, {})
+        except MediaError as error:
+            silent = str(error)
+    faceless = failures.get(keys.landmarks(source), "") if landmarks is None else ""
+    size = (video.info.frames, video.info.height, video.info.width)
+    return ClipContext(*size, landmarks, audio, {}, faceless, silent)

@@ -10,11 +10,12 @@ from gmbench.errors import MediaError
 from gmbench.evaluation.collectors import Crop, eat_sync_matrices, filled
 from gmbench.evaluation.features import ClipContext, Frame
 from gmbench.face import crops
+from gmbench.face.square import overlap
 
 CORPUS_SIDE = 64
 """Side of what the corpus-trained judges see."""
 _LOW_TRACK = 0.8
-_TRACK, _TRACK_SIDE, _LOST = 100, 100, 25
+_TRACK, _LOST = 100, 25
 _SAME_FACE = 0.5
 
 
@@ -78,8 +79,8 @@ def longest_track(found: list[NDArray[np.float64]], cuts: list[int]) -> NDArray[
     """Boxes (T, 4) of the longest track of a clip, NaN where it is not or was lost.
 
     Inside a shot a box belongs to the track whose last box it overlaps by more than half; at most 25 frames may be
-    lost. A track counts with at least min(100, 0.8 T) frames and a mean side of more than 100 pixels; in a clip
-    whose frames are smaller than that face, more than a quarter of the larger boxes' median.
+    lost. A track counts with at least min(100, 0.8 T) frames. The published limit of 100 pixels on a box's mean side
+    is left out: crops of 256 pixels and less would often have no score.
 
     Raises:
         MediaError: no such track.
@@ -106,13 +107,6 @@ def longest_track(found: list[NDArray[np.float64]], cuts: list[int]) -> NDArray[
     for t, box in best.items():
         boxes[t] = box
     return boxes
-
-
-def overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Intersection over union of two boxes (4,)."""
-    inner = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
-    union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - inner
-    return float(inner / union) if union > 0 else 0.0
 
 
 def chip_matrix(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -149,7 +143,7 @@ def shrunk(crop: Crop) -> Crop:
 def known_landmarks(context: ClipContext) -> NDArray[np.float64]:
     """Landmarks (T, 68, 2); raises MediaError where there are none."""
     if context.landmarks is None:
-        raise MediaError("no landmarks for the crop of a judging network")
+        raise MediaError(context.landmarks_problem or "no landmarks for the crop of a judging network")
     return context.landmarks
 
 

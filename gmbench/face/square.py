@@ -53,7 +53,7 @@ def tube_square(boxes: NDArray[np.float64], height: int, width: int) -> Square:
     the frame. Source: first order motion model, crop_vox.
     """
     seen = boxes[np.isfinite(boxes).all(axis=1)]
-    kept = seen[[_overlap(box, seen[0]) > _SAME_FACE for box in seen]]
+    kept = seen[[overlap(box, seen[0]) > _SAME_FACE for box in seen]]
     left, top = (float(v) for v in kept[:, :2].min(axis=0))
     right, bottom = (float(v) for v in kept[:, 2:].max(axis=0))
     w, h = right - left, bottom - top
@@ -112,7 +112,7 @@ def _box(mesh: NDArray[np.float64] | None) -> NDArray[np.float64]:
     return np.full(4, np.nan) if mesh is None else np.r_[np.nanmin(mesh, axis=0), np.nanmax(mesh, axis=0)]
 
 
-def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """Intersection over union of two boxes."""
     inner = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
     union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - inner

@@ -7,9 +7,10 @@ import pytest
 
 from gmbench import emotions
 from gmbench.corpus.sketch import write_sketches
-from gmbench.errors import InputError, WeightsError
+from gmbench.errors import InputError, MediaError, WeightsError
 from gmbench.evaluation import aggregate, extract, inputs, judged, plan, registry, views
-from gmbench.evaluation.collectors import FrameByFrame, eat_sync_matrices, filled, in_suite_order, spaced
+from gmbench.evaluation.collectors import FrameByFrame, LipSync, eat_sync_matrices, filled, in_suite_order, spaced
+from gmbench.evaluation.features import ClipContext
 from gmbench.evaluation.run import evaluate
 from gmbench.store import Store
 from metrics.emotion import SUITE_ORDER
@@ -260,3 +261,11 @@ def test_wrong_emotion_shows_the_speaker_in_another_emotion(heads, tmp_path):
     other = made(heads / "labels.csv")  # two speakers with one emotion each
     assert {clip.method for clip in other.clips} == {"ground_truth"}
     assert "wrong_emotion left out" in other.warnings[0]
+
+
+def test_a_judge_passes_on_why_there_is_no_sound_or_no_face():
+    context = ClipContext(50, 96, 96, None, None, {}, "a.npz: no points", "a.wav: damaged")
+    with pytest.raises(MediaError, match=r"a\.wav: damaged"):
+        LipSync(context, None, None, None)
+    with pytest.raises(MediaError, match=r"a\.npz: no points"):
+        views.known_landmarks(context)
