@@ -157,15 +157,18 @@ Rehearsed = tuple[
 ]
 
 
-def rehearse(model: FaceModel, settings: CorpusSettings, take: Take) -> Rehearsed:
-    """Everything of a take but its pictures: person, words, sound, coefficients, look, and the random numbers left."""
+def rehearse(model: FaceModel, settings: CorpusSettings, take: Take, silent: bool = False) -> Rehearsed:
+    """Everything of a take but its pictures: person, words, sound, coefficients, look, and the random numbers left.
+
+    A silent take has an empty sound, and other random numbers than one with sound.
+    """
     person = performance.cast(settings.seed, take.speaker + 1, take.speaker % 2 == 1, take.large_motion)
     if take.large_motion:
         person = replace(person, speaker=f"id{take.speaker:05d}")
     generator = np.random.default_rng([settings.seed, 23, *take.clip_id.encode()])
     prosody = performance.prosody(generator, person, take.emotion, take.level)
     said = speech.compose(generator, take.emotion, take.number % 2 == 0, settings.frames, prosody.rate)
-    sound = speech.speak(generator, said, prosody)
+    sound = np.zeros(0, np.float32) if silent else speech.speak(generator, said, prosody)
     acted = performance.perform(generator, model, person, said, take.emotion, take.level)
     seen = appearance.look(generator, person, take.emotion, take.level, settings.frames, settings.size, settings.seed)
     return person, said, sound, acted, seen, generator

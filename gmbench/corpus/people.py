@@ -15,7 +15,7 @@ from gmbench.corpus.make import CorpusSettings, Take, rehearse
 from gmbench.executor import one_thread
 from gmbench.morphable import synthetic_model
 
-VERSION = 1
+VERSION = 2
 TAKES = 2
 """Takes a person, of different emotions."""
 _FIRST = 100_000
@@ -60,7 +60,7 @@ def draw_people(first: int, count: int, frames: int, size: int, seed: int) -> Pe
             level = 1 if emotion == "neutral" else _LEVELS[(person // len(EMOTIONS) + turn) % len(_LEVELS)]
             name = f"people/{person:06d}/{turn}"
             take = Take(name, number, _FIRST + person, emotion, level, True, "", "")
-            actor, _, _, acted, seen, generator = rehearse(model, settings, take)
+            actor, _, _, acted, seen, generator = rehearse(model, settings, take, silent=True)
             chosen = np.sort(generator.choice(len(acted.rho), frames, replace=False))
             part = replace(acted, full=acted.full[chosen], rho=acted.rho[chosen])
             look = replace(seen, light=seen.light[chosen])
