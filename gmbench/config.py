@@ -2,7 +2,7 @@
 
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -119,7 +119,12 @@ class Params(_Section):
     corpora: dict[str, CorpusSection] = Field(default_factory=dict)
     datasets: dict[str, DatasetSection]
     evaluate: tuple[str, ...] = Field((), description="datasets that methods are run and scored on")
-    methods: tuple[str, ...] = ("render",)
+    methods: tuple[str, ...] = Field(("render",), description="what is generated and scored")
+    trained: tuple[str, ...] = Field((), description="systems to train, <method>[-<ablation>][-s<seed>]")
+    systems: dict[str, dict[str, Any]] = Field(default_factory=dict, description="settings of each method")
+    pretrain_on: dict[str, str] = Field(
+        default_factory=dict, description="dataset of the pre-training clips, by dataset; by default the corpus' own"
+    )
     face_model: FaceModelSection
     fit: FitSection
     audio: AudioSection

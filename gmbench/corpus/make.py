@@ -168,7 +168,7 @@ def rehearse(model: FaceModel, settings: CorpusSettings, take: Take, silent: boo
     generator = np.random.default_rng([settings.seed, 23, *take.clip_id.encode()])
     prosody = performance.prosody(generator, person, take.emotion, take.level)
     said = speech.compose(generator, take.emotion, take.number % 2 == 0, settings.frames, prosody.rate)
-    sound = np.zeros(0, np.float32) if silent else speech.speak(generator, said, prosody)
+    sound = np.zeros(0, np.int16) if silent else speech.speak(generator, said, prosody)
     acted = performance.perform(generator, model, person, said, take.emotion, take.level)
     seen = appearance.look(generator, person, take.emotion, take.level, settings.frames, settings.size, settings.seed)
     return person, said, sound, acted, seen, generator

@@ -26,6 +26,7 @@ from gmbench.methods import render
 from gmbench.morphable import tracks
 from gmbench.names import closest
 from gmbench.reporting import tables
+from gmbench.stages import systems
 from gmbench.stages.run import ModelSource, Run, write_json
 from gmbench.store import digest, file_digest, write_atomically
 
@@ -45,9 +46,10 @@ class _Task:
 
 def generate(run: Run, section: DatasetSection, method: str) -> None:
     """Write a method's videos of the clips that are scored."""
-    if method not in render.NAMES:
-        raise InputError(f"unknown method {method!r}; {closest(method, render.NAMES)}")
     rows = scored_rows(run)
+    if method not in render.NAMES:
+        _report_generated(run, method, rows, systems.generate(run, method, rows))
+        return
     source = run.face_model()
     root = Path(section.root)
     truth = root if method == "render" and section.kind == "synth" else None
@@ -79,6 +81,10 @@ def generate(run: Run, section: DatasetSection, method: str) -> None:
         if row.clip_id not in failures:
             data = fanout.load(run.store, job).arrays["video"].tobytes()
             write_atomically(run.layout.videos(method) / row.video_path, data)
+    _report_generated(run, method, rows, failures)
+
+
+def _report_generated(run: Run, method: str, rows: list[Row], failures: dict[str, str]) -> None:
     write_json(run.layout.videos(method) / "generate.json", {"clips": len(rows) - len(failures), "failed": failures})
 
 

@@ -1,0 +1,1 @@
+"""GMTalker: Gaussian-mixture expression generator, normalizing-flow motion generator, emotion-guided head generator."""

@@ -1,0 +1,175 @@
+"""GMTalker's training as jobs: which network learns from what, in which order, and where the results lie.
+
+A job's key names everything its network depends on, so ablations share what they do not change, and a training that
+was stopped goes on from its last checkpoint.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmbench import fanout
+from gmbench.datasets.manifest import TRAIN, Row
+from gmbench.errors import InputError
+from gmbench.fanout import Job, Made
+from gmbench.methods.gmtalker import data, fit
+from gmbench.methods.gmtalker.settings import Settings
+from gmbench.methods.interface import Corpus, FitReport, Workbench
+from gmbench.morphable import tracks
+from gmbench.shards import shard_path
+from gmbench.store import digest, file_digest, write_atomically
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """One network to train; ``scratch`` holds its checkpoints and log, ``start`` what it goes on from."""
+
+    part: str
+    corpus: Corpus
+    rows: tuple[Row, ...]
+    settings: Settings
+    seed: int
+    scratch: Path
+    pretraining: Corpus | None = None
+    start: tuple[Path, Job] | None = None
+
+
+def fit_all(
+    corpus: Corpus, pretraining: Corpus, out: Path, settings: Settings, seed: int, bench: Workbench,
+    stages: Sequence[str] | None = None,
+) -> FitReport:  # fmt: skip
+    """Train what the store lacks and write the checkpoints below ``out``.
+
+    Raises:
+        InputError: no training clips, or an unknown stage.
+    """
+    rows = corpus.split(TRAIN)
+    if not rows:
+        raise InputError(f"{corpus.dataset}: no training clips; see the splits in the manifest")
+    wanted = set(stages or ("gmeg", "nfmg", "head"))
+    if unknown := wanted - {"gmeg", "nfmg", "head"}:
+        raise InputError(f"gmtalker has no stage {sorted(unknown)[0]!r}; it has gmeg, nfmg and head")
+    by_person = {name: tuple(r for r in rows if r.speaker == name) for name in sorted({r.speaker for r in rows})}
+    base = digest("gmtalker", VERSION, seed, _content(corpus, by_person), dict(corpus.audio_facts))
+    nfmg = settings.nfmg
+
+    def job(part: str, of: Sequence[Row], key: str, **more: Any) -> Job:
+        lesson = _Lesson(part, corpus, tuple(of), settings, seed, bench.store.root / "training" / key, **more)
+        return Job(part, key, lesson)
+
+    first: list[Job] = []
+    if "head" in wanted:
+        head = settings.head.model_dump(mode="json")
+        for name, of in by_person.items():
+            first.append(job(f"head-{name}", of, digest("head", base, name, head, _pictures(corpus, name))))
+    if "gmeg" in wanted:
+        first.append(job("gmeg", rows, digest("gmeg", base, settings.gmeg.model_dump(mode="json"))))
+    second: list[Job] = []
+    if "nfmg" in wanted:
+        told = nfmg.model_dump(mode="json", exclude={"finetune"})
+        general = None
+        if nfmg.pretrained:
+            key = digest("pretrained", seed, _pretraining(pretraining), dict(corpus.audio_facts), told)
+            general = job("pretrained", (), key, pretraining=pretraining)
+            first.append(general)
+        start = (bench.store.root, general) if general else None
+        for name, of in by_person.items():
+            key = digest("nfmg", base, name, nfmg.model_dump(mode="json"), general.key if general else "")
+            second.append(job(f"nfmg-{name}", of, key, start=start))
+    report = FitReport()
+    for jobs in (first, second):
+        failures = bench.make_all(learn, jobs)
+        if failures:
+            name, reason = next(iter(failures.items()))
+            raise InputError(f"training of {name} failed: {reason}")
+        for done in jobs:
+            feature = fanout.load(bench.store, done)
+            content = feature.arrays["file"].tobytes()
+            write_atomically(out / f"{done.name}.safetensors", content)
+            report.parts[done.name] = dict(feature.meta["report"]) | {"sha256": hashlib.sha256(content).hexdigest()}
+            shutil.rmtree(bench.store.root / "training" / done.key, ignore_errors=True)
+    write_atomically(out / "face_model.npz", corpus.face_model.read_bytes())
+    write_atomically(out / "face_model.json", corpus.face_model.with_suffix(".json").read_bytes())
+    return report
+
+
+def learn(lesson: _Lesson) -> Made:
+    """Train one network."""
+    import torch
+
+    torch.use_deterministic_algorithms(True)
+    kind, _, person = lesson.part.partition("-")
+    content, report = _LEARN[kind](lesson, person)
+    return {"file": np.frombuffer(content, np.uint8).copy()}, {"report": report}
+
+
+def _gmeg(lesson: _Lesson, _: str) -> fit.Fitted:
+    clips = data.read_clips(lesson.corpus, lesson.rows)
+    emotions = data.emotions_of(lesson.rows)
+    return fit.train_gmeg(clips, emotions, lesson.corpus.audio_facts, lesson.settings.gmeg, lesson.seed, lesson.scratch)
+
+
+def _pretrained(lesson: _Lesson, _: str) -> fit.Fitted:
+    if lesson.pretraining is None:
+        raise InputError("no pre-training clips")
+    clips = data.read_pretraining(lesson.pretraining)
+    settings = lesson.settings.nfmg
+    return fit.train_nfmg(
+        clips, lesson.corpus.audio_facts, settings, settings.pretrain, lesson.seed, folder=lesson.scratch
+    )
+
+
+def _nfmg(lesson: _Lesson, _: str) -> fit.Fitted:
+    clips = data.read_clips(lesson.corpus, lesson.rows)
+    settings = lesson.settings.nfmg
+    training, start = settings.finetune, None
+    if lesson.start is None:
+        steps = 4 * training.steps
+        training = training.model_copy(update={"steps": steps, "rate": settings.pretrain.rate})
+    else:
+        from gmbench.store import Store
+
+        root, job = lesson.start
+        start = lesson.scratch / "start.safetensors"
+        write_atomically(start, fanout.load(Store(root), job).arrays["file"].tobytes())
+    facts = lesson.corpus.audio_facts
+    return fit.train_nfmg(clips, facts, settings, training, lesson.seed, start, lesson.scratch, early=True)
+
+
+def _head(lesson: _Lesson, person: str) -> fit.Fitted:
+    settings = lesson.settings.head
+    pictures = data.read_pictures(
+        lesson.corpus, lesson.rows, lesson.scratch / "pictures", settings.size_in, settings.size_out
+    )
+    known = tracks.read_speaker(lesson.corpus.coefficients, person)
+    kept = {name: known[name].astype(np.float32) for name in ("shape", "texture", "rho_mean")}
+    emotions = data.emotions_of(lesson.rows)
+    return fit.train_head(pictures, emotions, kept, settings, lesson.seed, lesson.scratch)
+
+
+_LEARN = {"gmeg": _gmeg, "pretrained": _pretrained, "nfmg": _nfmg, "head": _head}
+
+
+def _content(corpus: Corpus, people: Mapping[str, Sequence[Row]]) -> list[str]:
+    """Digests of what is learnt from: clips and labels, coefficients, features."""
+    found = [digest([(r.clip_id, r.emotion, r.level) for r in rows]) for rows in people.values()]
+    for folder in (corpus.coefficients, corpus.audio):
+        found += [file_digest(shard_path(folder, name)) for name in people if shard_path(folder, name).exists()]
+    return found
+
+
+def _pictures(corpus: Corpus, person: str) -> str:
+    return file_digest(shard_path(corpus.renders, person))
+
+
+def _pretraining(corpus: Corpus) -> str:
+    if corpus.truth is not None:
+        return file_digest(corpus.truth / "truth" / "clips.parquet")
+    return digest(_content(corpus, {row.speaker: [row] for row in corpus.rows}))

@@ -1,0 +1,293 @@
+"""GMTalker as a method: loads what training wrote, speaks, interpolates. Source: GMTalker, sections III and IV."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from torch import Tensor
+
+from gmbench.audio import hubert
+from gmbench.audio.hubert import to_video_rate
+from gmbench.audio.spectra import logmel
+from gmbench.errors import InputError, WeightsError
+from gmbench.media import Audio
+from gmbench.methods.gmtalker import checkpoint
+from gmbench.methods.gmtalker.data import POSE, Scale
+from gmbench.methods.gmtalker.fit import condition_of
+from gmbench.methods.gmtalker.fitting import fit_all
+from gmbench.methods.gmtalker.gmeg import ExpressionGenerator
+from gmbench.methods.gmtalker.head import HeadGenerator
+from gmbench.methods.gmtalker.nfmg import MotionGenerator
+from gmbench.methods.gmtalker.settings import ABLATIONS, Gmeg, Head, Nfmg, Settings
+from gmbench.methods.interface import (
+    Corpus,
+    EmotionSpec,
+    FitReport,
+    GenRequest,
+    GenResult,
+    MethodCard,
+    MissingInput,
+    Workbench,
+    check_request,
+)
+from gmbench.morphable.model import BLINK, FaceModel
+from gmbench.morphable.model import load as load_model
+from gmbench.morphable.render import Renderer
+from gmbench.names import closest
+
+CARD = MethodCard(
+    name="gmtalker", title="GMTalker", kind="trainable", emotion_sources=("label",), default_source="label",
+    pose="generate", eye="generate", emotion="generate", diversity=True, identity_mode="person_specific",
+    native_resolution=512, needs=("speaker",), stages=("gmeg", "nfmg", "head"),
+    licence="written here; FaceVerse and HuBERT are files of the user, under their own terms",
+    ablations=ABLATIONS, reported="gmtalker",
+)  # fmt: skip
+BATCH = 8
+"""Frames that the head generator draws at once."""
+Blend = Literal["sample_blend", "mixture", "hard_switch"]
+
+
+@dataclass(frozen=True)
+class _Latents:
+    """What stays fixed in a video: w (1, d_w) and the noise of z (1, d_z)."""
+
+    w: Tensor
+    noise: Tensor
+
+
+class GMTalker:
+    """The whole system below one folder: ``gmeg``, ``nfmg-<speaker>``, ``head-<speaker>`` and the face model."""
+
+    card = CARD
+
+    def __init__(self) -> None:
+        self.folder = Path()
+
+    def settings(self, given: Mapping[str, Any], ablations: Sequence[str] = ()) -> Settings:
+        """The configuration's values, then what the ablations change."""
+        merged: dict[str, Any] = {
+            name: value if not isinstance(value, Mapping) else dict(value) for name, value in given.items()
+        }
+        for ablation in ablations:
+            for part, changes in ABLATIONS[ablation].items():
+                merged[part] = dict(merged.get(part, {})) | changes
+        try:
+            return Settings.model_validate(merged)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(f"gmtalker: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+    def fit(
+        self, corpus: Corpus, pretraining: Corpus, out_dir: Path, settings: Settings, seed: int, bench: Workbench,
+        stages: Sequence[str] | None = None,
+    ) -> FitReport:  # fmt: skip
+        """Expression generator, motion generators and head generators; see :mod:`.fitting`."""
+        return fit_all(corpus, pretraining, out_dir, settings, seed, bench, stages)
+
+    def load(self, checkpoint_dir: Path) -> None:
+        """Read the expression generator; motion and head of a person are read when they first speak."""
+        self.folder = checkpoint_dir
+        path = checkpoint_dir / "gmeg.safetensors"
+        self.facts = checkpoint.facts_of(path, "gmeg")
+        self.emotions: list[str] = self.facts["emotions"]
+        self.speakers: list[str] = self.facts["speakers"]
+        facts = self.facts
+        sizes = (facts["beta"], facts["audio_dim"], len(self.emotions), len(self.speakers))
+        self.gmeg = ExpressionGenerator(Gmeg.model_validate(facts["settings"]), *sizes)
+        constants = checkpoint.unpack(path, self.gmeg)
+        self.scale = Scale(constants["mean"], constants["deviation"])
+        self._people: dict[str, _Person] = {}
+
+    @cached_property
+    def face_model(self) -> FaceModel:
+        """The model that the coefficients belong to."""
+        return load_model(self.folder / "face_model.npz")
+
+    def features(self, audio: Audio, frames: int) -> NDArray[np.float32]:
+        """Audio features (T, a) as in training; raises WeightsError where the extractor's weights are others."""
+        told = self.facts["audio"]
+        if told["extractor"] == "hubert":
+            network = hubert.load(Path(told["path"]))
+            if network.sha256 != told["weights"]:
+                raise WeightsError(f"{told['path']}: not the HuBERT that GMTalker was trained on")
+            values: NDArray[Any] = network(audio)
+        else:
+            values = logmel(audio).astype(np.float16)
+        return to_video_rate(values, frames, told["pair"])
+
+    def generate(self, request: GenRequest) -> GenResult:
+        """A video of any length; seed and temperature as asked."""
+        weights = self._weights(request)
+        with torch.inference_mode():
+            beta = self._expression(request, np.broadcast_to(weights, (request.frames, len(weights))))
+            rho = self._motion(request)
+        return GenResult(self._draw(request, beta, rho, weights[None]), beta, rho, {"seed": request.seed})
+
+    def interpolate(
+        self, request: GenRequest, emotion_a: EmotionSpec, emotion_b: EmotionSpec, steps: int,
+        blend: Blend = "sample_blend",
+    ) -> list[GenResult]:  # fmt: skip
+        """One picture a step: the middle of the request's sound, under the same w, noise, pose and style.
+
+        ``sample_blend`` is eq. 12 on samples, ``mixture`` its literal reading (a component drawn anew each step),
+        ``hard_switch`` the label flipped half way. Without a mixture prior the label's embedding is interpolated.
+        """
+        check_request(self.card, request)
+        a, b = (emotion.vector(self.emotions) for emotion in (emotion_a, emotion_b))
+        shares = np.linspace(0, 1, steps)
+        if blend == "hard_switch":
+            shares = np.rint(shares)
+        middle = request.frames // 2
+        results = []
+        with torch.inference_mode():
+            rho = self._motion(request)[middle : middle + 1]
+            rho[:, BLINK] = 0
+            for number, share in enumerate(shares):
+                label = ((1 - share) * a + share * b).astype(np.float32)
+                path = np.broadcast_to(label, (request.frames, len(label)))
+                seed = request.seed * 1000 + number if blend == "mixture" else request.seed
+                beta = self._expression(request, path, seed, blended=blend != "mixture")[middle : middle + 1]
+                style = label if self.gmeg.label is None else np.where(share < 0.5, a, b).astype(np.float32)
+                results.append(
+                    GenResult(self._draw(request, beta, rho, style[None]), beta, rho, {"alpha": float(share)})
+                )
+        return results
+
+    def embed_emotion(self, request: GenRequest) -> NDArray[np.float32]:
+        """The expression latent z (d_z,) that the request's emotion, seed and temperature give."""
+        with torch.inference_mode():
+            found = self._latent(torch.from_numpy(self._weights(request))[None], self._latents(request.seed, request))
+        return np.asarray(found[0].numpy())
+
+    def posterior(self, beta: NDArray[np.float32], audio: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Mean of q(z | beta, a) (d_z,) of a real clip's expressions (T, 169) and features (T, a)."""
+        with torch.inference_mode():
+            values = torch.from_numpy(self.scale.to(beta))[None], torch.from_numpy(audio)[None]
+            found = self.gmeg.posterior(*values, torch.ones(1, len(beta), dtype=torch.bool))
+        return np.asarray(found.z[0][0].numpy())
+
+    def _weights(self, request: GenRequest) -> NDArray[np.float32]:
+        check_request(self.card, request)
+        if self.emotions == [""]:
+            return np.ones(1, np.float32)
+        if not request.emotion.weights:
+            raise MissingInput(f"{request.clip_id}: GMTalker needs an emotion, of {', '.join(self.emotions)}")
+        return request.emotion.vector(self.emotions)
+
+    def _latents(self, seed: int, request: GenRequest) -> _Latents:
+        generator = torch.Generator().manual_seed(seed)
+        s = self.gmeg.settings
+        w, noise = torch.randn(1, s.w, generator=generator), torch.randn(1, s.z, generator=generator)
+        return _Latents(w, noise * (1.0 if request.temperature is None else request.temperature))
+
+    def _latent(self, weights: Tensor, fixed: _Latents, blended: bool = True) -> Tensor:
+        """z of each row of weights (N, K) under the same w and noise."""
+        count = len(weights)
+        return self.gmeg.sample_z(weights, fixed.w.expand(count, -1), fixed.noise.expand(count, -1), blended)
+
+    def _expression(
+        self, request: GenRequest, weights: NDArray[np.float32], seed: int | None = None, blended: bool = True
+    ) -> NDArray[np.float32]:
+        """Expressions (T, 169) for weights a frame (T, K)."""
+        if request.expression is not None:
+            return request.expression
+        chosen = request.seed if seed is None else seed
+        torch.manual_seed(chosen)  # which component a literal mixture draws
+        rows, turns = np.unique(weights, axis=0, return_inverse=True)
+        z = self._latent(torch.from_numpy(rows), self._latents(chosen, request), blended)
+        speaker = torch.tensor([self._number(request.speaker)])
+        label = torch.from_numpy(rows[turns.ravel()])[None]
+        condition = self.gmeg.condition(z[torch.from_numpy(turns.ravel())][None], speaker, label)
+        audio = torch.from_numpy(self.features(request.audio, request.frames))[None]
+        written = self.gmeg.decoder.write(condition, audio)[0].numpy()
+        return self.scale.back(written)
+
+    def _motion(self, request: GenRequest) -> NDArray[np.float32]:
+        """Motion (T, 12): the request's own, or generated around the person's mean pose."""
+        if request.motion is not None:
+            return request.motion[: request.frames].copy()
+        person = self._person(request.speaker)
+        generator = torch.Generator().manual_seed(request.seed)
+        frames = request.frames
+        noise = torch.randn(1, person.nfmg.latents(frames), person.nfmg.settings.z, generator=generator)
+        noise = noise * (1.0 if request.temperature is None else request.temperature)
+        audio = torch.from_numpy(self.features(request.audio, frames))[None]
+        condition = person.nfmg.condition(person.nfmg.sample(noise), frames)
+        rho = person.motion_scale.back(person.nfmg.decoder.write(condition, audio)[0].numpy())
+        rho[:, POSE] += person.constants["rho_mean"][POSE]
+        rho[:, BLINK] = rho[:, BLINK].clip(0, 1)
+        return rho
+
+    def _draw(
+        self, request: GenRequest, beta: NDArray[np.float32], rho: NDArray[np.float32], weights: NDArray[np.float32]
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Frames of coefficients under a fixed style and noise; ``weights`` (1, K) or (T, K)."""
+        person = self._person(request.speaker)
+        head, settings = person.head, person.head.settings
+        generator = torch.Generator().manual_seed(request.seed)
+        code = torch.randn(1, settings.style, generator=generator)
+        noise = head.draw_noise(generator)
+        full = self.face_model.join(beta, rho[:, BLINK])
+        renderings = person.renderer(self.face_model).frames(full, rho)
+        batch: list[NDArray[np.float32]] = []
+        for t, rendering in enumerate(renderings):
+            batch.append(condition_of(rendering, person.mask(rho[t])))
+            if len(batch) == BATCH or t == len(rho) - 1:
+                with torch.inference_mode():
+                    first = t + 1 - len(batch)
+                    label = torch.from_numpy(
+                        np.broadcast_to(weights, (len(rho), weights.shape[1]))[first : t + 1].copy()
+                    )
+                    style = head.mapping(code.expand(len(batch), -1), label)
+                    pictures = head(torch.from_numpy(np.stack(batch)), style, noise).clamp(-1, 1)
+                yield from np.rint((pictures.permute(0, 2, 3, 1).numpy() + 1) * 127.5).astype(np.uint8)
+                batch = []
+
+    def _number(self, speaker: str) -> int:
+        if speaker not in self.speakers:
+            raise MissingInput(f"unknown speaker {speaker!r}; {closest(speaker, self.speakers)}")
+        return self.speakers.index(speaker)
+
+    def _person(self, speaker: str) -> "_Person":
+        if speaker not in self._people:
+            self._number(speaker)
+            self._people[speaker] = _Person(self.folder, speaker, self.facts["audio"])
+        return self._people[speaker]
+
+
+class _Person:
+    """Motion and head generators of one person."""
+
+    def __init__(self, folder: Path, speaker: str, audio: Mapping[str, Any]) -> None:
+        path = folder / f"nfmg-{speaker}.safetensors"
+        facts = checkpoint.facts_of(path, "nfmg")
+        if facts["audio"] != audio:
+            raise WeightsError(f"{path}: trained on other audio features than gmeg; train again")
+        self.nfmg = MotionGenerator(Nfmg.model_validate(facts["settings"]), facts["audio_dim"])
+        constants = checkpoint.unpack(path, self.nfmg)
+        self.motion_scale = Scale(constants["mean"], constants["deviation"])
+        path = folder / f"head-{speaker}.safetensors"
+        facts = checkpoint.facts_of(path, "head")
+        self.head = HeadGenerator(Head.model_validate(facts["settings"]), len(facts["emotions"]))
+        self.constants = checkpoint.unpack(path, self.head)
+        self._smoothed: NDArray[np.float32] | None = None
+
+    def renderer(self, model: FaceModel) -> Renderer:
+        """Draws this person."""
+        return Renderer(model, self.constants["shape"], self.constants["texture"], self.head.settings.size_in)
+
+    def mask(self, rho: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """The shoulder mask of a frame: the reference, or that of the nearest pose, the pose smoothed over a second."""
+        if self.head.settings.shoulder == "reference":
+            return np.asarray(self.constants["mask"])
+        pose = rho[POSE]
+        before = pose if self._smoothed is None else self._smoothed
+        self._smoothed = np.asarray(before + (pose - before) / 13, np.float32)
+        away = ((self.constants["poses"][:, POSE] - self._smoothed) ** 2).sum(axis=1)
+        return np.asarray(self.constants["masks"][int(away.argmin())])

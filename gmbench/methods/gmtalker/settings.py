@@ -1,0 +1,103 @@
+"""GMTalker's configuration: typed, with the paper's values as defaults; unknown keys are refused."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Training(_Part):
+    """Optimisation of one network."""
+
+    steps: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    rate: float = Field(gt=0)
+    budget: float | None = Field(None, gt=0, description="seconds after which training stops early")
+
+
+class Gmeg(_Part):
+    """Expression generator; GMTalker, section III-B."""
+
+    width: int = 512
+    heads: int = 8
+    layers: tuple[int, int, int] = Field((8, 8, 8), description="encoder, mixture mapper, decoder")
+    z: int = Field(128, description="size of the expression latent")
+    w: int = Field(64, description="size of the sequence latent")
+    dropout: float = 0.1
+    prior: Literal["mixture", "normal", "labelled"] = Field(
+        "mixture", description="normal: w/o GM; labelled: w/o GM, the label embedded in the decoder"
+    )
+    mapper_tokens: Literal["component", "single"] = "component"
+    objective: Literal["bound", "literal"] = Field("bound", description="literal: the loss as the paper prints it")
+    intensity: Literal["ignore", "neutral_mix"] = "ignore"
+    teacher: Literal["masked", "rollout", "plain"] = "masked"
+    align_halfwidth: int = Field(0, ge=0)
+    window: tuple[int, int] = (50, 150)
+    weights: dict[Literal["rec", "cond", "w", "emo"], float] = {"rec": 1.0, "cond": 0.5, "w": 0.5, "emo": 0.5}
+    kl_scale: float = 0.125
+    free_nats: float = 0.02
+    train: Training = Training(steps=60_000, batch=32, rate=1e-4)
+
+
+class Nfmg(_Part):
+    """Motion generator; GMTalker, section III-C."""
+
+    width: int = 512
+    heads: int = 8
+    layers: tuple[int, int] = Field((8, 8), description="encoder, decoder")
+    z: int = 16
+    stride: int = Field(4, ge=1, description="frames a latent")
+    latent: Literal["frame", "pooled"] = "frame"
+    flow_steps: int = Field(4, ge=0, description="0: w/o flow, a standard normal prior")
+    flow_width: int = 128
+    flow_layers: int = 4
+    dropout: float = 0.1
+    window: tuple[int, int] = (50, 150)
+    weights: dict[Literal["rec", "kl", "vel"], float] = {"rec": 1.0, "kl": 0.5, "vel": 1.0}
+    pretrained: bool = Field(True, description="False: w/o pre-train, four times the steps on the person alone")
+    pretrain: Training = Training(steps=100_000, batch=64, rate=1e-4)
+    finetune: Training = Training(steps=3_000, batch=32, rate=5e-5)
+
+
+class Head(_Part):
+    """Head generator; GMTalker, section III-D, on StyleAvatar's StyleUNet."""
+
+    size_in: int = 256
+    size_out: int = 512
+    channels: dict[int, int] = Field(
+        {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32},
+        description="width of the features at a side",
+    )
+    style: int = 64
+    emotion: bool = Field(True, description="False: w/o EMN, one mapping network for all")
+    shoulder: Literal["reference", "per_frame_nearest"] = "reference"
+    perceptual: str = Field("none", description="none, randconv, or the path of torchvision's VGG-19 weights")
+    weights: dict[Literal["l1", "per", "gan"], float] = {"l1": 1.0, "per": 0.03, "gan": 1.0}
+    r1_every: int = 16
+    r1: float = 10.0
+    ema: float = Field(0.5 ** (32 / 10_000), gt=0, lt=1)
+    train: Training = Training(steps=60_000, batch=4, rate=2e-3)
+
+
+class Settings(_Part):
+    """All of GMTalker."""
+
+    gmeg: Gmeg = Gmeg()
+    nfmg: Nfmg = Nfmg()
+    head: Head = Head()
+    temperature: float = Field(1.0, ge=0, description="spread of the sampled expression latent")
+    motion_temperature: float = Field(1.0, ge=0)
+
+
+ABLATIONS: dict[str, dict[str, dict[str, object]]] = {
+    "wo_gm": {"gmeg": {"prior": "normal"}},
+    "wo_gm_label": {"gmeg": {"prior": "labelled"}},
+    "literal": {"gmeg": {"objective": "literal"}},
+    "wo_flow": {"nfmg": {"flow_steps": 0}},
+    "wo_pretrain": {"nfmg": {"pretrained": False}},
+    "wo_emn": {"head": {"emotion": False}},
+}
+"""What each ablation of the paper's tables V and VI changes."""

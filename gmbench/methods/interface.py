@@ -1,0 +1,264 @@
+"""What a talking-head method is to the benchmark: its card, what it is asked for, what it gives, and its errors.
+
+Third parties register a factory ``() -> TalkingHeadMethod`` under the entry point group ``gmbench.methods``.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.datasets.manifest import Row
+from gmbench.emotions import canonical
+from gmbench.errors import InputError
+from gmbench.fanout import Job, Made
+from gmbench.media import Audio
+from gmbench.store import Store
+
+Source = Literal["none", "label", "video", "audio", "text"]
+Ability = Literal["generate", "transfer", "none"]
+
+
+@dataclass(frozen=True)
+class MethodCard:
+    """What a method is and can do.
+
+    Attributes:
+        name: slug.
+        title: as printed.
+        kind: ``trainable`` here, or ``dropin``: videos made elsewhere.
+        emotion_sources, default_source: what may give the emotion, and what does by default.
+        pose, eye, emotion: made by the method, taken from a driving clip, or neither.
+        diversity: seeds give different videos.
+        identity_mode: ``one_shot`` or ``person_specific``.
+        native_resolution, native_fps: of its videos; 0 where unknown.
+        needs: fields of a request it cannot do without.
+        stages: of its training, in order.
+        licence: notes on code and weights.
+        ablations: name to what it changes in the settings.
+        confirmed: printed so in a paper; else set from what papers say of the method.
+        reported: the paper that its published figures stand in, if any.
+    """
+
+    name: str
+    title: str
+    kind: Literal["trainable", "dropin"]
+    emotion_sources: tuple[Source, ...]
+    default_source: Source
+    pose: Ability
+    eye: Ability
+    emotion: Ability
+    diversity: bool = False
+    identity_mode: Literal["one_shot", "person_specific"] = "one_shot"
+    native_resolution: int = 0
+    native_fps: int = 25
+    needs: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    licence: str = ""
+    ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    confirmed: bool = True
+    reported: str = ""
+
+
+class MissingInput(InputError):
+    """A request lacks what the method needs."""
+
+
+class UnsupportedEmotion(InputError):
+    """The method cannot take its emotion from this."""
+
+
+class NotSupported(InputError):
+    """The method cannot do this at all."""
+
+
+@dataclass(frozen=True)
+class EmotionSpec:
+    """Weights over emotions, of a label, or a clip that shows the emotion."""
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    clip: Path | None = None
+
+    @property
+    def kind(self) -> Source:
+        """Which source this is."""
+        return "video" if self.clip else "label" if self.weights else "none"
+
+    @classmethod
+    def parse(cls, text: str) -> "EmotionSpec":
+        """``happy``, ``happy:0.7`` (intensity, the rest neutral), or ``happy=0.5,angry=0.5``.
+
+        Raises:
+            InputError: unknown emotion, or weights that are negative or do not sum to 1.
+        """
+        if "=" in text:
+            pairs = [part.partition("=")[::2] for part in text.split(",")]
+        else:
+            name, _, intensity = text.partition(":")
+            share = _number(intensity, text) if intensity else 1.0
+            pairs = [(name, str(share))] + ([("neutral", str(1 - share))] if share < 1 else [])
+        weights: dict[str, float] = {}
+        for name, value in pairs:
+            known = canonical(name)
+            if not known:
+                raise InputError(
+                    f"emotion {name.strip()!r} is unknown; expected for example happy or angry=0.5,sad=0.5"
+                )
+            weights[known] = weights.get(known, 0.0) + _number(value, text)
+        if min(weights.values()) < 0 or abs(sum(weights.values()) - 1) > 1e-6:
+            raise InputError(f"emotion {text!r}: weights must not be negative and must sum to 1")
+        return cls(weights)
+
+    def vector(self, emotions: Sequence[str]) -> NDArray[np.float32]:
+        """Weights (K,) in an order; raises UnsupportedEmotion for an emotion that the method has not learnt."""
+        if unknown := [name for name in self.weights if name not in emotions]:
+            raise UnsupportedEmotion(f"emotion {unknown[0]} was not learnt; the method knows {', '.join(emotions)}")
+        return np.array([self.weights.get(name, 0.0) for name in emotions], np.float32)
+
+
+@dataclass(frozen=True)
+class GenRequest:
+    """What is to be generated.
+
+    Attributes:
+        clip_id: name in messages.
+        audio: int16 samples at 16 kHz, 640 a frame.
+        emotion: what to express; a sequence of weights a frame where it changes.
+        speaker: person of a person-specific method.
+        seed: of everything random.
+        source_image: of a one-shot method, (S, S, 3) uint8.
+        motion: (T, 12) head pose, gaze and blinks to be transferred; None to generate them.
+        expression: (T, 169) coefficients to be drawn as they are; None to generate them.
+        transcript: words, where a method reads them.
+        temperature: spread of what is sampled; 0 gives the most likely.
+    """
+
+    clip_id: str
+    audio: Audio
+    emotion: EmotionSpec
+    speaker: str = ""
+    seed: int = 0
+    source_image: NDArray[np.uint8] | None = None
+    motion: NDArray[np.float32] | None = None
+    expression: NDArray[np.float32] | None = None
+    transcript: str = ""
+    temperature: float | None = None
+
+    @property
+    def frames(self) -> int:
+        """T, frames of the video."""
+        return len(self.audio) // 640
+
+
+@dataclass
+class GenResult:
+    """What was generated.
+
+    Attributes:
+        frames: (S, S, 3) uint8 RGB, one after another, so that a long clip needs little memory.
+        expression, motion: (T, 169) and (T, 12) coefficients, where the method has them.
+        meta: seed, inputs used, and what was cut.
+    """
+
+    frames: Iterator[NDArray[np.uint8]]
+    expression: NDArray[np.float32] | None = None
+    motion: NDArray[np.float32] | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Prepared data a method learns from: the folders that the pipeline's stages wrote.
+
+    Attributes:
+        dataset: name.
+        rows: clips with splits.
+        crops, coefficients, audio, renders: folders; videos, fitted tracks, 50-Hz features, renderings.
+        audio_facts: description of the features: extractor, pairing, weights, width.
+        face_model: file.
+        truth: the synthetic corpus' own root, else None.
+        size: side of the crops.
+    """
+
+    dataset: str
+    rows: tuple[Row, ...]
+    crops: Path
+    coefficients: Path
+    audio: Path
+    renders: Path
+    audio_facts: Mapping[str, Any]
+    face_model: Path
+    truth: Path | None
+    size: int
+
+    def split(self, name: str) -> tuple[Row, ...]:
+        """Clips of one split."""
+        return tuple(row for row in self.rows if row.split == name)
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Where training works: the store of what is done, and ``make_all`` to run jobs there, side by side."""
+
+    store: Store
+    make_all: "Callable[[Callable[[Any], Made], Sequence[Job]], dict[str, str]]"
+
+
+@dataclass
+class FitReport:
+    """What training did: for each part its steps, seconds, parameters, losses, early stop, and file's digest."""
+
+    parts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class TalkingHeadMethod(Protocol):
+    """A method; see docs/methods.md for how to add one."""
+
+    card: MethodCard
+
+    def settings(self, given: Mapping[str, Any], ablations: Sequence[str] = ()) -> Any:
+        """Typed settings of a configuration with ablations; raises InputError naming an unknown key."""
+
+    def fit(
+        self, corpus: Corpus, pretraining: Corpus, out_dir: Path, settings: Any, seed: int, bench: Workbench,
+        stages: Sequence[str] | None = None,
+    ) -> FitReport:  # fmt: skip
+        """Train what the store lacks and write checkpoints below ``out_dir``."""
+
+    def load(self, checkpoint_dir: Path) -> None:
+        """Read what training wrote; raises WeightsError with the remedy."""
+
+    def generate(self, request: GenRequest) -> GenResult:
+        """Raises MissingInput or UnsupportedEmotion rather than fall back."""
+
+    def interpolate(
+        self, request: GenRequest, emotion_a: EmotionSpec, emotion_b: EmotionSpec, steps: int
+    ) -> list[GenResult]:
+        """One result a step from a to b; raises NotSupported."""
+
+    def embed_emotion(self, request: GenRequest) -> NDArray[np.float32]:
+        """Vector of the emotion in the method's own space; raises NotSupported."""
+
+
+def check_request(card: MethodCard, request: GenRequest) -> None:
+    """Raise MissingInput or UnsupportedEmotion for what the card says cannot work."""
+    for name in card.needs:
+        value = getattr(request, name)
+        if value is None or (isinstance(value, str | Sequence) and not len(value)):
+            raise MissingInput(f"{request.clip_id}: {card.title} needs {name}")
+    kind = request.emotion.kind
+    if kind != "none" and kind not in card.emotion_sources:
+        expected = ", ".join(card.emotion_sources)
+        raise UnsupportedEmotion(f"{request.clip_id}: {card.title} takes its emotion from {expected}, not from {kind}")
+    if request.frames < 1:
+        raise MissingInput(f"{request.clip_id}: the sound is shorter than one frame (640 samples)")
+
+
+def _number(text: str, whole: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"emotion {whole!r}: {text!r} is no number") from None

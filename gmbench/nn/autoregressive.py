@@ -1,0 +1,77 @@
+"""Coefficients read and written over time beside audio: what expression and motion generators are built of."""
+
+import torch
+from torch import Tensor, nn
+
+from gmbench.nn.transformer import Cache, Decoder, Encoder, sinusoid
+
+
+class TrackEncoder(nn.Module):
+    """Tracks (B, T, n) and audio (B, T, a) to hidden states (B, T, d): concatenated, positions, transformer."""
+
+    def __init__(self, inputs: int, audio_dim: int, width: int, heads: int, layers: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.width = width
+        self.track, self.audio = nn.Linear(inputs, width), nn.Linear(audio_dim, width)
+        self.combine = nn.Linear(2 * width, width)
+        self.drop = nn.Dropout(dropout)
+        self.encoder = Encoder(width, heads, layers, dropout)
+
+    def forward(self, track: Tensor, audio: Tensor, valid: Tensor) -> Tensor:
+        """(B, T, d); ``valid`` (B, T) bool."""
+        x = self.combine(torch.cat([self.track(track), self.audio(audio)], -1))
+        return self.encoder(self.drop(x + sinusoid(x.shape[1], self.width).to(x)), valid)
+
+
+class TrackDecoder(nn.Module):
+    """Writes a track frame after frame: from the frame before, a condition of each frame, and the audio of it."""
+
+    def __init__(
+        self, outputs: int, audio_dim: int, width: int, heads: int, layers: int, dropout: float = 0.0,
+        halfwidth: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.start = nn.Parameter(torch.zeros(width))
+        self.previous, self.audio = nn.Linear(outputs, width), nn.Linear(audio_dim, width)
+        self.decoder = Decoder(width, heads, layers, dropout, halfwidth=halfwidth)
+        self.outputs = nn.Linear(width, outputs)
+        nn.init.zeros_(self.outputs.weight)  # FaceFormer's start
+        nn.init.zeros_(self.outputs.bias)
+
+    def forward(self, track: Tensor, condition: Tensor, audio: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Predictions (B, T, n), each from the true frames before it.
+
+        Args:
+            track: (B, T, n) what is to be written; frame t is seen from t + 1 on.
+            condition: (B, T, d) or (B, 1, d), added to every input.
+            audio: (B, T, a).
+            keep: (B, T) factor on the embedding of the frame before; dropping it is GMTalker's guard against copying.
+        """
+        before = self.previous(track[:, :-1])
+        if keep is not None:
+            before = before * keep[:, 1:, None]
+        first = self.start.expand(len(track), 1, -1)
+        hidden = self.decoder(torch.cat([first, before], 1) + condition, self.audio(audio))
+        return self.outputs(hidden)
+
+    def write(self, condition: Tensor, audio: Tensor) -> Tensor:
+        """(B, T, n) written from nothing, with the cache; ``condition`` (B, T, d) or (B, 1, d)."""
+        frames = audio.shape[1]
+        condition = condition.expand(-1, frames, -1)
+        memory, cache = self.audio(audio), Cache()
+        x, written = self.start.expand(len(audio), -1), []
+        for t in range(frames):
+            y = self.outputs(self.decoder.step(x + condition[:, t], memory, cache))
+            written.append(y)
+            x = self.previous(y)
+        return torch.stack(written, 1)
+
+    def rewrite(self, condition: Tensor, audio: Tensor) -> Tensor:
+        """The same as :meth:`write` without the cache: each frame from all frames before, slow; for checks."""
+        frames = audio.shape[1]
+        condition = condition.expand(-1, frames, -1)
+        track = audio.new_zeros(len(audio), frames, self.outputs.out_features)
+        for t in range(frames):
+            found = self.forward(track, condition, audio)[:, t : t + 1]
+            track = torch.cat([track[:, :t], found, track[:, t + 1 :]], 1)
+        return track

@@ -1,0 +1,75 @@
+"""Perceptual losses: VGG-19 from a file, or fixed random convolutions where there is none."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gmbench.errors import WeightsError
+
+VGG_LAYERS = (2, 7, 12, 21, 30)
+"""Outputs of VGG-19's feature stack that are compared. Source: StyleAvatar, which GMTalker builds on."""
+VGG_SIDE = 512
+
+
+class RandomPyramid(nn.Module):
+    """L1 distance of features of five random convolutions, strided; the seed is fixed."""
+
+    def __init__(self, seed: int = 7) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        widths = (3, 16, 32, 32, 32, 32)
+        for number, (a, b) in enumerate(zip(widths, widths[1:], strict=False)):
+            weight = torch.randn(b, a, 3, 3, generator=generator) * (2 / (9 * a)) ** 0.5
+            self.register_buffer(f"weight{number}", weight)
+
+    def forward(self, found: Tensor, wanted: Tensor) -> Tensor:
+        """Scalar for pictures (B, 3, H, W) in [-1, 1]."""
+        x, total = torch.cat([found, wanted]), found.new_zeros(())
+        for weight in self.buffers():
+            x = F.leaky_relu(F.conv2d(x, weight, stride=2, padding=1), 0.2)
+            total = total + (x[: len(found)] - x[len(found) :]).abs().mean()
+        return total
+
+
+class Vgg19(nn.Module):
+    """Sum of L1 distances at :data:`VGG_LAYERS`, pictures resized to 512, in [-1, 1] without ImageNet's normalisation.
+
+    Args:
+        path: torchvision's VGG-19 state dict, brought by the user.
+
+    Raises:
+        WeightsError: no such file, or another network's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        from torchvision.models import vgg19
+
+        if not path.exists():
+            raise WeightsError(f"{path}: no VGG-19 here; put torchvision's vgg19 file there, or choose 'randconv'")
+        network = vgg19()
+        try:
+            network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
+        except (RuntimeError, KeyError, OSError, ValueError) as error:
+            raise WeightsError(f"{path}: not torchvision's VGG-19 ({error})") from error
+        self.layers = network.features[: VGG_LAYERS[-1]].eval().requires_grad_(False)
+
+    def forward(self, found: Tensor, wanted: Tensor) -> Tensor:
+        """Scalar for pictures (B, 3, H, W) in [-1, 1]."""
+        x = torch.cat([found, wanted])
+        x = F.interpolate(x, (VGG_SIDE, VGG_SIDE), mode="bilinear", align_corners=False)
+        total = found.new_zeros(())
+        for number, layer in enumerate(self.layers, 1):
+            x = layer(x)
+            if number in VGG_LAYERS:
+                total = total + (x[: len(found)] - x[len(found) :]).abs().mean()
+        return total
+
+
+def perceptual(kind: str) -> nn.Module | None:
+    """``none``, ``randconv``, or the path of VGG-19's weights."""
+    if kind == "none":
+        return None
+    return RandomPyramid() if kind == "randconv" else Vgg19(Path(kind))

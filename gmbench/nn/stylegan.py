@@ -1,0 +1,133 @@
+"""StyleGAN2's layers in plain PyTorch: equalised learning rate, modulated convolution, blurred resampling, noise.
+
+Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020, section 2 and appendix B.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SLOPE = 0.2
+_KERNEL = torch.tensor([1.0, 3.0, 3.0, 1.0])
+
+
+def blur(x: Tensor, gain: float = 1.0, padding: tuple[int, int] = (2, 1)) -> Tensor:
+    """Convolve each channel with the separable filter 1-3-3-1, normalised to sum ``gain``."""
+    kernel = (_KERNEL / 8 * math.sqrt(gain)).to(x)
+    channels = x.shape[1]
+    x = F.pad(x, (*padding, *padding))
+    x = F.conv2d(x, kernel.view(1, 1, 1, 4).expand(channels, 1, 1, 4), groups=channels)
+    return F.conv2d(x, kernel.view(1, 1, 4, 1).expand(channels, 1, 4, 1), groups=channels)
+
+
+def halve(x: Tensor) -> Tensor:
+    """Blurred picture (B, C, H/2, W/2)."""
+    return blur(x, padding=(1, 1))[..., ::2, ::2]
+
+
+def double(x: Tensor) -> Tensor:
+    """Picture (B, C, 2H, 2W): zeros between the pixels, blurred."""
+    b, c, h, w = x.shape
+    spread = x.new_zeros(b, c, h, 2, w, 2)
+    spread[:, :, :, 0, :, 0] = x
+    return blur(spread.view(b, c, 2 * h, 2 * w), gain=4.0)
+
+
+class EqualLinear(nn.Module):
+    """Linear layer with weights ~ N(0, 1) scaled by 1 / sqrt(inputs) in every call."""
+
+    def __init__(self, inputs: int, outputs: int, bias: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs))
+        self.bias = nn.Parameter(torch.full((outputs,), bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., outputs)."""
+        return F.linear(x, self.weight / math.sqrt(self.weight.shape[1]), self.bias)
+
+
+class EqualConv(nn.Module):
+    """Convolution with equalised learning rate; with ``down`` blurred and of stride 2."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, down: bool = False, bias: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.down = down
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, outputs, H, W), or half the sides."""
+        weight = self.weight / math.sqrt(self.weight[0].numel())
+        size = weight.shape[-1]
+        if self.down:
+            extra = 4 - 2 + size - 1
+            return F.conv2d(blur(x, padding=((extra + 1) // 2, extra // 2)), weight, self.bias, stride=2)
+        return F.conv2d(x, weight, self.bias, padding=size // 2)
+
+
+class ConvLayer(nn.Sequential):
+    """Equalised convolution and leaky rectifier."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, down: bool = False) -> None:
+        super().__init__(EqualConv(inputs, outputs, kernel, down), nn.LeakyReLU(SLOPE))
+
+
+class ModulatedConv(nn.Module):
+    """Convolution whose input channels a style scales; with ``demodulate`` each output has unit expected variance.
+
+    The style scales features before and the demodulation after one shared convolution, which equals scaled weights
+    a sample and is faster on CPUs.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, style: int, demodulate: bool = True, up: bool = False
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.modulation = EqualLinear(style, inputs, bias=1.0)
+        self.demodulate, self.up = demodulate, up
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """(B, outputs, H, W), or twice the sides with ``up``."""
+        weight = self.weight / math.sqrt(self.weight[0].numel())
+        scale = self.modulation(style)  # (B, inputs)
+        x = x * scale[:, :, None, None]
+        x = F.conv2d(double(x) if self.up else x, weight, padding=weight.shape[-1] // 2)
+        if self.demodulate:
+            power = (scale**2) @ weight.pow(2).sum((2, 3)).T  # (B, outputs)
+            x = x * torch.rsqrt(power + 1e-8)[:, :, None, None]
+        return x
+
+
+class StyledConv(nn.Module):
+    """Modulated 3 x 3 convolution, noise of learnt strength, bias, leaky rectifier."""
+
+    def __init__(self, inputs: int, outputs: int, style: int, up: bool = False) -> None:
+        super().__init__()
+        self.conv = ModulatedConv(inputs, outputs, 3, style, up=up)
+        self.strength = nn.Parameter(torch.zeros(1))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor, style: Tensor, noise: Tensor | None = None) -> Tensor:
+        """Features; ``noise`` (1 or B, 1, H, W) is fresh in each call where none is given."""
+        x = self.conv(x, style)
+        if noise is None:
+            noise = torch.randn(len(x), 1, *x.shape[2:], dtype=x.dtype).to(x)
+        return F.leaky_relu(x + self.strength * noise + self.bias[:, None, None], SLOPE)
+
+
+def pixel_norm(z: Tensor) -> Tensor:
+    """Vectors scaled to a mean square of one."""
+    return z * torch.rsqrt(z.pow(2).mean(-1, keepdim=True) + 1e-8)
+
+
+def minibatch_deviation(x: Tensor, group: int = 4) -> Tensor:
+    """x with one more channel: mean standard deviation over groups of samples; batch must divide by the group."""
+    size = min(len(x), group)
+    if len(x) % size:
+        raise ValueError(f"expected a batch that is a multiple of {size}, got {len(x)}")
+    groups = x.view(size, -1, *x.shape[1:])
+    spread = torch.sqrt(groups.var(0, unbiased=False) + 1e-8).mean((1, 2, 3), keepdim=True)  # (B / size, 1, 1, 1)
+    return torch.cat([x, spread.repeat(size, 1, *x.shape[2:])], 1)

@@ -1,0 +1,192 @@
+"""Pre-norm transformer encoder and decoder: padding masks, periodic positions, aligned cross-attention, cache.
+
+Sources: FaceFormer (Fan et al., CVPR 2022) for the periodic encoding, temporal bias and alignment mask of the decoder.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def sinusoid(length: int, width: int) -> Tensor:
+    """Sinusoidal positions (length, width). Source: Vaswani et al., 2017, section 3.5."""
+    place = torch.arange(length)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
+    table = torch.zeros(length, width)
+    table[:, 0::2], table[:, 1::2] = torch.sin(place * rate), torch.cos(place * rate)[:, : width // 2]
+    return table
+
+
+def periodic(first: int, length: int, width: int, period: int) -> Tensor:
+    """Positions (length, width) from frame ``first`` on of a sinusoid that repeats. Source: FaceFormer, eq. 4."""
+    return sinusoid(period, width)[(torch.arange(first, first + length)) % period]
+
+
+def slopes(heads: int) -> Tensor:
+    """Steepness (H,) of the temporal bias, 2^(-8h/H)."""
+    return 2.0 ** (-8.0 * torch.arange(1, heads + 1) / heads)
+
+
+def causal_bias(queries: Tensor, keys: Tensor, heads: int, period: int, context: int) -> Tensor:
+    """Bias (H, Q, K) for frames ``queries`` looking back at ``keys``: -m floor((i - j) / p), minus infinity elsewhere.
+
+    A query sees itself and the ``context - 1`` frames before. Source: FaceFormer, eq. 5.
+    """
+    apart = queries[:, None] - keys
+    bias = -slopes(heads)[:, None, None] * torch.div(apart, period, rounding_mode="floor")
+    return bias.masked_fill((apart < 0) | (apart >= context), -torch.inf)
+
+
+def masked_mean(x: Tensor, valid: Tensor) -> Tensor:
+    """Mean over time (B, d) of x (B, T, d) where valid (B, T)."""
+    weight = valid[..., None].to(x.dtype)
+    return (x * weight).sum(1) / weight.sum(1).clamp_min(1)
+
+
+class Attention(nn.Module):
+    """Multi-head attention of queries (B, Q, d) on keys (B, K, d)."""
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} is no multiple of {heads} heads")
+        self.heads, self.dropout = heads, dropout
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def keys(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values, each (B, H, K, d / H), of a memory (B, K, d)."""
+        key, value = self.key_value(memory).chunk(2, dim=-1)
+        return self._split(key), self._split(value)
+
+    def forward(self, x: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+        """(B, Q, d); ``bias`` broadcasts to (B, H, Q, K)."""
+        found = F.scaled_dot_product_attention(
+            self._split(self.query(x)), key, value, bias, self.dropout if self.training else 0.0
+        )
+        return self.out(found.transpose(1, 2).flatten(2))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class Feed(nn.Sequential):
+    """Feed-forward part, twice as wide, GELU."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__(nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * width, width))
+
+
+class _EncoderLayer(nn.Module):
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(2)])
+        self.attention = Attention(width, heads, dropout)
+        self.feed = Feed(width, dropout)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        y = self.norms[0](x)
+        x = x + self.drop(self.attention(y, *self.attention.keys(y), bias))
+        return x + self.drop(self.feed(self.norms[1](x)))
+
+
+class Encoder(nn.Module):
+    """Transformer encoder over (B, T, d); frames that are not valid are seen by nobody."""
+
+    def __init__(self, width: int, heads: int, layers: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([_EncoderLayer(width, heads, dropout) for _ in range(layers)])
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """(B, T, d); ``valid`` (B, T) bool."""
+        bias = None if valid is None else torch.zeros(valid.shape).masked_fill(~valid, -torch.inf)[:, None, None]
+        bias = None if bias is None else bias.to(x)
+        for layer in self.layers:
+            x = layer(x, bias)
+        return self.norm(x)
+
+
+@dataclass
+class Cache:
+    """What a decoder remembers between frames: keys and values a layer, and the number of frames seen."""
+
+    frame: int = 0
+    own: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+
+class _DecoderLayer(nn.Module):
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(3)])
+        self.own = Attention(width, heads, dropout)
+        self.cross = Attention(width, heads, dropout)
+        self.feed = Feed(width, dropout)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(
+        self, x: Tensor, own: tuple[Tensor, Tensor], bias: Tensor, memory: Tensor, aligned: Tensor | None
+    ) -> Tensor:
+        x = x + self.drop(self.own(self.norms[0](x), *own, bias))
+        x = x + self.drop(self.cross(self.norms[1](x), *self.cross.keys(memory), aligned))
+        return x + self.drop(self.feed(self.norms[2](x)))
+
+    def own_keys(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.own.keys(self.norms[0](x))
+
+
+class Decoder(nn.Module):
+    """Causal transformer decoder over (B, T, d) with a memory of one feature a frame.
+
+    Args:
+        width, heads, layers, dropout: sizes.
+        period: frames after which positions repeat, and the step of the temporal bias.
+        context: frames that a frame sees behind itself, itself included.
+        halfwidth: frame t reads the memory's frames t - halfwidth to t + halfwidth.
+    """
+
+    def __init__(
+        self, width: int, heads: int, layers: int, dropout: float = 0.0, period: int = 25, context: int = 150,
+        halfwidth: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.width, self.heads, self.period, self.context, self.halfwidth = width, heads, period, context, halfwidth
+        self.layers = nn.ModuleList([_DecoderLayer(width, heads, dropout) for _ in range(layers)])
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor, memory: Tensor) -> Tensor:
+        """(B, T, d) of inputs (B, T, d) and memory (B, T, d), all frames at once."""
+        places = torch.arange(x.shape[1])
+        x = x + periodic(0, len(places), self.width, self.period).to(x)
+        bias = causal_bias(places, places, self.heads, self.period, self.context).to(x)
+        near = (places[:, None] - places).abs() <= self.halfwidth
+        aligned = torch.zeros(near.shape).masked_fill(~near, -torch.inf).to(x)
+        for layer in self.layers:
+            x = layer(x, layer.own_keys(x), bias, memory, aligned)
+        return self.norm(x)
+
+    def step(self, x: Tensor, memory: Tensor, cache: Cache) -> Tensor:
+        """The next frame (B, d) of an input (B, d) and the whole memory (B, T, d); the cache moves on."""
+        now = cache.frame
+        x = (x + periodic(now, 1, self.width, self.period).to(x)[0])[:, None]
+        near = memory[:, max(0, now - self.halfwidth) : now + self.halfwidth + 1]
+        for number, layer in enumerate(self.layers):
+            new = layer.own_keys(x)
+            if number == len(cache.own):
+                cache.own.append(new)
+            else:
+                old = cache.own[number]
+                cache.own[number] = tuple(
+                    torch.cat(pair, 2)[:, :, -self.context :] for pair in zip(old, new, strict=True)
+                )  # type: ignore[assignment]
+            seen = cache.own[number][0].shape[2]
+            keys = torch.arange(now - seen + 1, now + 1)
+            bias = causal_bias(torch.tensor([now]), keys, self.heads, self.period, self.context).to(x)
+            x = layer(x, cache.own[number], bias, near, None)
+        cache.frame += 1
+        return self.norm(x)[:, 0]
