@@ -11,7 +11,7 @@ import typer
 from rich.table import Table as Grid
 
 import gmbench
-from gmbench import terminal
+from gmbench import cli_methods, terminal
 from gmbench import weights as weight_files
 from gmbench.cli_data import corpus_app, data_app, facemodel_app, profile_app
 from gmbench.errors import CoverageError, GmbenchError, InputError
@@ -30,6 +30,10 @@ weights_app = typer.Typer(help="Files of network weights: list, fetch, verify.",
 app.add_typer(weights_app, name="weights")
 for name, group in (("corpus", corpus_app), ("data", data_app), ("facemodel", facemodel_app), ("profile", profile_app)):
     app.add_typer(group, name=name)
+
+app.command("train")(cli_methods.train)
+app.command("generate")(cli_methods.generate)
+app.command("methods")(cli_methods.list_methods)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object with 'rows'.")]
 MetricNames = Annotated[
@@ -90,7 +94,10 @@ def evaluate(
     ] = 0.0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Compare folders of generated videos with real ones."""
+    """Compare folders of generated videos with real ones.
+
+    With --method alone, a method that was trained here speaks the test clips of params.yaml and is scored on them.
+    """
     from gmbench.evaluation import aggregate, inputs, plan, registry, results
     from gmbench.evaluation import controls as control_rows
     from gmbench.evaluation import protocol as protocols
@@ -114,25 +121,30 @@ def evaluate(
     if interpolation and not (videos or pairs or reference):
         _interpolated(interpolation, chosen, dataset or "interpolation", out_dir, as_json)
         return
-    given = inputs.gather(videos or [], method or [], reference, audio, pairs, labels, dataset)
     names = _split(metrics)
     names = names or list(chosen.metrics)
-    selected = registry.select(names, bool(given.references))
     rows = control_rows.check(_split(controls) or [])
     results.check_writable(out_dir)
-    planned = plan.make_plan(
-        given.methods, given.dataset, chosen, selected, rows, given.references, explicit=bool(names)
-    )
+    if method and not (videos or pairs or reference):
+        planned, root = cli_methods.speak_and_plan(method, dataset, names, rows, workers)
+        given = inputs.Inputs({}, (), planned.dataset)
+    else:
+        given = inputs.gather(videos or [], method or [], reference, audio, pairs, labels, dataset)
+        selected = registry.select(names, bool(given.references))
+        planned = plan.make_plan(
+            given.methods, given.dataset, chosen, selected, rows, given.references, explicit=bool(names)
+        )
+        root = default_root()
     for note in (*given.warnings, *planned.warnings):
         terminal.err.print(f"warning: {note}", style="yellow", markup=False, highlight=False)
     with terminal.progress("evaluating") as report:
-        records = run(planned, store or default_root(), workers, scheduler, batch_size, report)
+        records = run(planned, store or root, workers, scheduler, batch_size, report)
     if interpolation:
         between = score_sequences(_named(interpolation), given.dataset, planned.protocol)
         records = record_table.frame([*records.to_dict("records"), *between.to_dict("records")])
     asked: dict[str, object] = {
         "dataset": given.dataset,
-        "methods": list(given.methods),
+        "methods": list(given.methods) or method,
         "protocol": planned.protocol.model_dump(),
         "metrics": names or "defaults",
         "controls": rows,
@@ -368,27 +380,6 @@ def list_protocols(name: Annotated[str | None, typer.Argument()] = None, as_json
         for row in rows:
             grid.add_row(row["name"], row["hash"], row["description"])
         terminal.out.print(grid)
-
-
-@app.command("methods")
-def list_methods(as_json: JsonFlag = False) -> None:
-    """List the controls, and what the published tables say of the methods that they compare."""
-    from gmbench.evaluation.controls import CONTROLS
-    from gmbench.methods.card import published_cards
-
-    rows = [{"method": name, "kind": "control", "what": what, "source": ""} for name, what in CONTROLS.items()]
-    for card in published_cards():
-        able = ", ".join(f"{key} {value}" for key, value in card.capabilities)
-        what = f"emotion from {card.emotion_source}" + (f"; {able}" if able else "")
-        rows.append({"method": card.name, "kind": "drop-in", "what": what, "source": card.source})
-    if as_json:
-        terminal.print_json(rows)
-        return
-    grid = Grid("method", "kind", "what", "source", header_style="bold")
-    for row in rows:
-        grid.add_row(*row.values())
-    terminal.out.print(grid)
-    terminal.err.print("drop-in: give the method's videos with --videos NAME=DIR", markup=False)
 
 
 @weights_app.command("list")

@@ -29,6 +29,9 @@ class DatasetSection(_Section):
     judges: Literal["official", "corpus"] = Field(
         "official", description="published judging networks, or those trained on the corpus"
     )
+    coefficients: Literal["fit", "truth"] = Field(
+        "fit", description="what methods learn from: fitted coefficients, or the synthetic corpus' own"
+    )
     waits_for: str = Field(
         "models/face_model.npz", description="what must exist first: models/evaluators for the corpus, or any file"
     )

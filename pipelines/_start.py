@@ -8,11 +8,8 @@ from pathlib import Path
 from gmbench import config
 from gmbench.errors import GmbenchError
 from gmbench.stages.layout import Layout
-from gmbench.stages.run import Run
+from gmbench.stages.run import STORE, Run
 from gmbench.store import Store
-
-STORE = Path(".gmbench/store")
-"""Outside of all outputs: DVC deletes those before a stage runs, and a killed stage resumes from here."""
 
 
 def stage(work: Callable[..., object]) -> None:

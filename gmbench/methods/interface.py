@@ -6,7 +6,7 @@ Third parties register a factory ``() -> TalkingHeadMethod`` under the entry poi
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,51 +16,8 @@ from gmbench.emotions import canonical
 from gmbench.errors import InputError
 from gmbench.fanout import Job, Made
 from gmbench.media import Audio
+from gmbench.methods.card import MethodCard, Source
 from gmbench.store import Store
-
-Source = Literal["none", "label", "video", "audio", "text"]
-Ability = Literal["generate", "transfer", "none"]
-
-
-@dataclass(frozen=True)
-class MethodCard:
-    """What a method is and can do.
-
-    Attributes:
-        name: slug.
-        title: as printed.
-        kind: ``trainable`` here, or ``dropin``: videos made elsewhere.
-        emotion_sources, default_source: what may give the emotion, and what does by default.
-        pose, eye, emotion: made by the method, taken from a driving clip, or neither.
-        diversity: seeds give different videos.
-        identity_mode: ``one_shot`` or ``person_specific``.
-        native_resolution, native_fps: of its videos; 0 where unknown.
-        needs: fields of a request it cannot do without.
-        stages: of its training, in order.
-        licence: notes on code and weights.
-        ablations: name to what it changes in the settings.
-        confirmed: printed so in a paper; else set from what papers say of the method.
-        reported: the paper that its published figures stand in, if any.
-    """
-
-    name: str
-    title: str
-    kind: Literal["trainable", "dropin"]
-    emotion_sources: tuple[Source, ...]
-    default_source: Source
-    pose: Ability
-    eye: Ability
-    emotion: Ability
-    diversity: bool = False
-    identity_mode: Literal["one_shot", "person_specific"] = "one_shot"
-    native_resolution: int = 0
-    native_fps: int = 25
-    needs: tuple[str, ...] = ()
-    stages: tuple[str, ...] = ()
-    licence: str = ""
-    ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    confirmed: bool = True
-    reported: str = ""
 
 
 class MissingInput(InputError):
@@ -126,13 +83,14 @@ class GenRequest:
     Attributes:
         clip_id: name in messages.
         audio: int16 samples at 16 kHz, 640 a frame.
-        emotion: what to express; a sequence of weights a frame where it changes.
+        emotion: what to express.
         speaker: person of a person-specific method.
         seed: of everything random.
         source_image: of a one-shot method, (S, S, 3) uint8.
         motion: (T, 12) head pose, gaze and blinks to be transferred; None to generate them.
         expression: (T, 169) coefficients to be drawn as they are; None to generate them.
         transcript: words, where a method reads them.
+        emotion_end: emotion of the last frame; the video moves there from ``emotion`` in equal steps.
         temperature: spread of what is sampled; 0 gives the most likely.
     """
 
@@ -145,6 +103,7 @@ class GenRequest:
     motion: NDArray[np.float32] | None = None
     expression: NDArray[np.float32] | None = None
     transcript: str = ""
+    emotion_end: EmotionSpec | None = None
     temperature: float | None = None
 
     @property
@@ -176,7 +135,8 @@ class Corpus:
     Attributes:
         dataset: name.
         rows: clips with splits.
-        crops, coefficients, audio, renders: folders; videos, fitted tracks, 50-Hz features, renderings.
+        crops, landmarks, coefficients, audio, renders: folders; videos, FaceMesh points, tracks, 50-Hz features,
+            renderings.
         audio_facts: description of the features: extractor, pairing, weights, width.
         face_model: file.
         truth: the synthetic corpus' own root, else None.
@@ -186,6 +146,7 @@ class Corpus:
     dataset: str
     rows: tuple[Row, ...]
     crops: Path
+    landmarks: Path
     coefficients: Path
     audio: Path
     renders: Path

@@ -67,11 +67,16 @@ class EqualConv(nn.Module):
         return F.conv2d(x, weight, self.bias, padding=size // 2)
 
 
-class ConvLayer(nn.Sequential):
-    """Equalised convolution and leaky rectifier."""
+class ConvLayer(nn.Module):
+    """Equalised convolution and leaky rectifier; a ``gain`` of sqrt(2) keeps the variance from layer to layer."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, down: bool = False) -> None:
-        super().__init__(EqualConv(inputs, outputs, kernel, down), nn.LeakyReLU(SLOPE))
+    def __init__(self, inputs: int, outputs: int, kernel: int, down: bool = False, gain: float = 1.0) -> None:
+        super().__init__()
+        self.conv, self.gain = EqualConv(inputs, outputs, kernel, down), gain
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, outputs, H, W), or half the sides."""
+        return F.leaky_relu(self.conv(x), SLOPE) * self.gain
 
 
 class ModulatedConv(nn.Module):
@@ -104,8 +109,9 @@ class ModulatedConv(nn.Module):
 class StyledConv(nn.Module):
     """Modulated 3 x 3 convolution, noise of learnt strength, bias, leaky rectifier."""
 
-    def __init__(self, inputs: int, outputs: int, style: int, up: bool = False) -> None:
+    def __init__(self, inputs: int, outputs: int, style: int, up: bool = False, gain: float = 1.0) -> None:
         super().__init__()
+        self.gain = gain
         self.conv = ModulatedConv(inputs, outputs, 3, style, up=up)
         self.strength = nn.Parameter(torch.zeros(1))
         self.bias = nn.Parameter(torch.zeros(outputs))
@@ -115,7 +121,7 @@ class StyledConv(nn.Module):
         x = self.conv(x, style)
         if noise is None:
             noise = torch.randn(len(x), 1, *x.shape[2:], dtype=x.dtype).to(x)
-        return F.leaky_relu(x + self.strength * noise + self.bias[:, None, None], SLOPE)
+        return F.leaky_relu(x + self.strength * noise + self.bias[:, None, None], SLOPE) * self.gain
 
 
 def pixel_norm(z: Tensor) -> Tensor:

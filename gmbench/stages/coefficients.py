@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gmbench import fanout, shards
 from gmbench.config import DatasetSection, FitSection
+from gmbench.corpus.truth import Truth
 from gmbench.datasets import manifest
 from gmbench.datasets.manifest import Row
 from gmbench.face.landmarks import MESH, backend
@@ -127,12 +128,36 @@ def fit(run: Run, section: DatasetSection) -> None:
         speakers.append({"speaker": speaker, **person, **tracks.statistics([arrays for _, arrays in parts])})
         errors += [_error_row(row, arrays) for (row, _), (_, arrays) in zip(members, parts, strict=True)]
     tracks.write_speakers(run.layout.coefficients, speakers)
+    if section.coefficients == "truth":
+        _write_known(run, Path(section.root), groups)
     shares = [row["percent_iod"] for row in errors]
     write_json(run.layout.work / "fit.json", {
         "clips": len(errors), "failed": failures,
         "percent_iod": {"mean": round(float(np.nanmean(shares)), 3), "worst": round(float(np.nanmax(shares)), 3)},
         "per_clip": errors,
     })  # fmt: skip
+
+
+def learned_from(run: Run, section: DatasetSection) -> Path:
+    """Folder of the coefficients that methods learn from."""
+    return run.layout.known if section.coefficients == "truth" else run.layout.coefficients
+
+
+def _write_known(run: Run, root: Path, groups: dict[str, list[Row]]) -> None:
+    """The corpus' true coefficients in the form of fitted ones."""
+    truth = Truth(root)
+    speakers: list[dict[str, Any]] = []
+    for speaker, rows in sorted(groups.items()):
+        parts = []
+        for row in rows:
+            arrays = truth.frames(row.clip_id, ["beta", "rho", "light"])
+            frames = len(arrays["rho"])
+            seen = {"lm_rmse": np.zeros(frames, np.float32), "valid": np.ones(frames, bool)}
+            parts.append((row.clip_id, arrays | seen | {"segment": np.zeros(frames, np.int64)}))
+        shards.write(run.layout.known, speaker, parts)
+        person = {name: np.asarray(truth.speakers.loc[speaker, name]) for name in ("shape", "texture")}
+        speakers.append({"speaker": speaker, **person, **tracks.statistics([arrays for _, arrays in parts])})
+    tracks.write_speakers(run.layout.known, speakers)
 
 
 def fit_person(person: _Person) -> Made:
@@ -188,16 +213,13 @@ def fit_clip(clip: _Clip) -> Made:
 
 
 def render(run: Run, section: DatasetSection) -> None:
-    """Renderings of the fitted coefficients under the canonical light, PNG bytes in a shard a speaker."""
+    """Renderings of the coefficients under the canonical light, PNG bytes in a shard a speaker."""
     rows = manifest.read(run.layout.cropped)
     source = run.face_model()
-    settings = run.params.render
+    settings, folder = run.params.render, learned_from(run, section)
     jobs, kept = [], []
     fitted = {row["clip"] for row in json.loads((run.layout.work / "fit.json").read_text("utf-8"))["per_clip"]}
-    digests = {
-        s: file_digest(shards.shard_path(run.layout.coefficients, s))
-        for s in {r.speaker for r in rows if r.clip_id in fitted}
-    }
+    digests = {s: file_digest(shards.shard_path(folder, s)) for s in {r.speaker for r in rows if r.clip_id in fitted}}
     for row in rows:
         if row.clip_id not in fitted:
             continue
@@ -206,7 +228,7 @@ def render(run: Run, section: DatasetSection) -> None:
             Job(
                 row.clip_id,
                 key,
-                (source, run.layout.coefficients, row.speaker, row.clip_id, settings.size, settings.maps),
+                (source, folder, row.speaker, row.clip_id, settings.size, settings.maps),
             )
         )
         kept.append(row)

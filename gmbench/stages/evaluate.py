@@ -3,6 +3,7 @@
 import functools
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from gmbench import fanout
 from gmbench.clips import Clip, Pair
-from gmbench.config import DatasetSection
+from gmbench.config import DatasetSection, EvaluationSection
 from gmbench.datasets import manifest
 from gmbench.datasets.manifest import Row
 from gmbench.errors import InputError
@@ -22,7 +23,7 @@ from gmbench.evaluation.run import score as score_features
 from gmbench.executor import one_thread
 from gmbench.fanout import Job, Made
 from gmbench.media import Video, read_audio, write_video
-from gmbench.methods import render
+from gmbench.methods import dropin, render
 from gmbench.morphable import tracks
 from gmbench.names import closest
 from gmbench.reporting import tables
@@ -47,6 +48,10 @@ class _Task:
 def generate(run: Run, section: DatasetSection, method: str) -> None:
     """Write a method's videos of the clips that are scored."""
     rows = scored_rows(run)
+    outside = dropin.find()
+    if method in outside:
+        _report_generated(run, method, rows, systems.take(run, method, outside[method], rows))
+        return
     if method not in render.NAMES:
         _report_generated(run, method, rows, systems.generate(run, method, rows))
         return
@@ -144,27 +149,30 @@ def score(run: Run, section: DatasetSection) -> None:
         write_json(run.layout.metrics / f"{method}.json", values)
 
 
-def make_plan(run: Run, section: DatasetSection) -> plan.Plan:
-    """What is compared with what: the run's methods and controls against the crops."""
-    settings = run.params.evaluation
+def make_plan(
+    run: Run, section: DatasetSection, methods: Sequence[str] | None = None, settings: EvaluationSection | None = None
+) -> plan.Plan:
+    """What is compared with what: the run's methods and controls, or others, against the crops."""
+    settings = settings or run.params.evaluation
     chosen = protocol.load(
         section.protocol,
         landmarks=section.landmarks,
         judges=section.judges,
         pose="pnp" if section.landmarks == "corpus" else None,
     )
-    references, methods = [], {name: [] for name in run.params.methods}  # type: tuple[list[Pair], dict[str, list[Pair]]]
+    references: list[Pair] = []
+    sides: dict[str, list[Pair]] = {name: [] for name in (run.params.methods if methods is None else methods)}
     for row in scored_rows(run):
         name = row.video_path.removesuffix(".mp4")
         reference = Clip(name, run.layout.crops / row.video_path, None, None, row.speaker, row.emotion)
         references.append(Pair(name, None, reference, (), row.speaker, row.emotion))
-        for method, pairs in methods.items():
+        for method, pairs in sides.items():
             path = run.layout.videos(method) / row.video_path
             generated = Clip(name, path, None, None, row.speaker, row.emotion) if path.exists() else None
             pairs.append(Pair(name, generated, reference, (), row.speaker, row.emotion))
     metrics = registry.select(list(settings.metrics), True)
     return plan.make_plan(
-        methods,
+        sides,
         run.layout.dataset,
         chosen,
         metrics,

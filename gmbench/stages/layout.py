@@ -43,6 +43,11 @@ class Layout:
         return self.work / "coefficients"
 
     @property
+    def known(self) -> Path:
+        """The synthetic corpus' own coefficients in the same form."""
+        return self.coefficients / "known"
+
+    @property
     def audio(self) -> Path:
         """Shards of audio features."""
         return self.work / "audio"

@@ -16,6 +16,9 @@ from gmbench.morphable.model import load as load_model
 from gmbench.stages.layout import FACE_MODEL, Layout
 from gmbench.store import Store, digest, file_digest, write_atomically
 
+STORE = Path(".gmbench/store")
+"""Outside of all outputs: DVC deletes those before a stage runs, and a killed stage resumes from here."""
+
 
 @dataclass(frozen=True)
 class Run:

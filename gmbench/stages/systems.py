@@ -3,10 +3,12 @@
 import functools
 import json
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,18 +16,23 @@ from gmbench import fanout, provenance
 from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
 from gmbench.datasets.manifest import Row
-from gmbench.errors import InputError
+from gmbench.errors import InputError, MediaError
 from gmbench.fanout import Job, Made
-from gmbench.media import read_audio, write_video
-from gmbench.methods import registry
-from gmbench.methods.interface import Corpus, EmotionSpec, GenRequest, TalkingHeadMethod, Workbench
+from gmbench.media import Audio, Frames, Video, read_audio, write_video
+from gmbench.methods import dropin, registry
+from gmbench.methods.interface import Corpus, EmotionSpec, GenRequest, GenResult, TalkingHeadMethod, Workbench
 from gmbench.methods.registry import System
 from gmbench.morphable import tracks
+from gmbench.names import flat
+from gmbench.stages import coefficients
 from gmbench.stages.layout import FACE_MODEL, MODELS, Layout
 from gmbench.stages.run import Run, write_json
 from gmbench.store import digest, file_digest, write_atomically
 
 GENERATE_VERSION = 1
+SAMPLES_PER_FRAME = 640
+STEPS = 17
+"""Pictures of a sequence between two emotions."""
 
 
 def models(dataset: str, system: System) -> Path:
@@ -45,7 +52,9 @@ def train(run: Run, section: DatasetSection, name: str) -> None:
     out = models(run.layout.dataset, system)
     report = method.fit(corpus, pretraining, out, settings, run.params.seed + system.seed, bench)
     for part, told in report.parts.items():
-        _write_log(out / "losses" / f"{part}.tsv", told.pop("log"))
+        log = told.pop("log")
+        told["losses"] = {name: value for name, value in log[-1].items() if name != "step"} if log else {}
+        _write_log(out / "losses" / f"{part}.tsv", log)
     facts: dict[str, Any] = provenance.describe({})
     card = {
         "system": system.name, "method": method.card.name, "ablations": list(system.ablations),
@@ -65,8 +74,9 @@ def _corpus(run: Run, layout: Layout, section: DatasetSection) -> Corpus:
         told["path"] = run.params.audio.hubert
     truth = Path(section.root) if section.kind == "synth" else None
     return Corpus(
-        layout.dataset, tuple(manifest.read(layout.cropped)), layout.crops, layout.coefficients, layout.audio,
-        layout.renders, told, FACE_MODEL, truth, section.size,
+        layout.dataset, tuple(manifest.read(layout.cropped)), layout.crops, layout.landmarks,
+        coefficients.learned_from(replace(run, layout=layout), section), layout.audio, layout.renders, told, FACE_MODEL,
+        truth, section.size,
     )  # fmt: skip
 
 
@@ -94,13 +104,13 @@ def generate(run: Run, name: str, rows: list[Row]) -> dict[str, str]:
     folder = models(run.layout.dataset, system)
     if not (folder / "card.json").exists():
         raise InputError(f"{folder}: {system.name} is not trained; run the stage train")
+    driving = coefficients.learned_from(run, run.params.datasets[run.layout.dataset])
     content = digest(*(file_digest(path) for path in sorted(folder.glob("*.safetensors"))))
     jobs = []
     for row in rows:
         video = run.layout.crops / row.video_path
-        task = _Task(system, folder, content, row, video, run.layout.coefficients, run.params.seed + system.seed)
-        drive = tracks.SPEAKERS if system.drive else ""
-        driven = file_digest(run.layout.coefficients / drive) if drive else ""
+        task = _Task(system, folder, content, row, video, driving, run.params.seed + system.seed)
+        driven = file_digest(driving / tracks.SPEAKERS) if system.drive else ""
         asked = (row.clip_id, row.emotion, file_digest(video), driven, task.seed)
         key = digest("system", GENERATE_VERSION, system.name, content, *asked)
         jobs.append(Job(row.clip_id, key, task))
@@ -115,7 +125,9 @@ def generate(run: Run, name: str, rows: list[Row]) -> dict[str, str]:
 def speak(task: _Task) -> Made:
     """The bytes of a generated clip with its sound."""
     method = _loaded(task.system.method, task.folder, task.content)
-    audio, row = read_audio(task.video), task.row
+    row = task.row
+    info = Video(task.video).info
+    side, audio = info.width, _cut(read_audio(task.video), info.frames, row.clip_id)
     motion = expression = None
     if task.system.drive:
         track = tracks.read(task.coefficients, row.speaker, row.clip_id)
@@ -131,7 +143,7 @@ def speak(task: _Task) -> Made:
     result = method.generate(request)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
-        write_video(path, result.frames, audio, crf=12)
+        write_video(path, (_sized(frame, side) for frame in result.frames), audio, crf=12)
         arrays: dict[str, NDArray[Any]] = {"video": np.frombuffer(path.read_bytes(), np.uint8).copy()}
     for name, values in (("beta", result.expression), ("rho", result.motion)):
         if values is not None:
@@ -139,8 +151,48 @@ def speak(task: _Task) -> Made:
     return arrays, {}
 
 
+def _sized(frame: Frames, side: int) -> Frames:
+    """A frame at the side of the reference."""
+    if frame.shape[0] == side:
+        return frame
+    how = cv2.INTER_AREA if side < frame.shape[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(frame, (side, side), interpolation=how), np.uint8)
+
+
+def _cut(audio: Audio, frames: int, clip: str) -> Audio:
+    """Sound of exactly so many frames; coding pads it by up to two."""
+    wanted = frames * SAMPLES_PER_FRAME
+    if abs(len(audio) - wanted) > 2 * SAMPLES_PER_FRAME:
+        raise MediaError(f"{clip}: {len(audio)} samples of sound for {frames} frames, expected about {wanted}")
+    return np.pad(audio, (0, max(0, wanted - len(audio))))[:wanted]
+
+
 @functools.lru_cache(maxsize=2)
 def _loaded(name: str, folder: Path, content: str) -> TalkingHeadMethod:
     method = registry.create(name)
     method.load(folder)
     return method
+
+
+def take(run: Run, name: str, folder: Path, rows: list[Row]) -> dict[str, str]:
+    """Copy an outside method's videos of clips to where they are scored; reasons by clip of what is missing."""
+    found = dropin.videos(folder, run.layout.dataset)
+    missing = {}
+    for row in rows:
+        clip = row.video_path.removesuffix(".mp4")
+        names = [n for n in (row.clip_id, clip, flat(row.clip_id)) if n in found]
+        video = found[names[0]].video if names else None
+        if video is None or not video.is_file():
+            missing[row.clip_id] = f"{folder / run.layout.dataset}: no video {clip}.mp4"
+            continue
+        write_atomically(run.layout.videos(name) / row.video_path, video.read_bytes())
+    return missing
+
+
+def write_steps(results: Sequence[GenResult], folder: Path, speaker: str, ends: Sequence[str]) -> int:
+    """Pictures ``alpha_0.0000.png`` to ``alpha_1.0000.png`` of a sequence between two emotions, and its sidecar."""
+    for result in results:
+        path = folder / f"alpha_{result.meta['alpha']:.4f}.png"
+        write_atomically(path, bytes(cv2.imencode(".png", next(result.frames)[..., ::-1])[1]))
+    write_json(folder / "sequence.json", {"speaker": speaker, "from": ends[0], "to": ends[1], "variant": "static"})
+    return len(results)

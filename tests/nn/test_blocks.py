@@ -20,6 +20,7 @@ from gmbench.nn.transformer import Decoder, Encoder, periodic, slopes
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+    torch.set_num_threads(1)
 
 
 def _components(batch=5, k=8, d=6, dtype=torch.float64):

@@ -175,11 +175,15 @@ def _tensor(pictures: NDArray[np.uint8]) -> Tensor:
 
 
 def _moved(pictures: NDArray[np.uint8]) -> Tensor:
-    """Chips (B, 3, S, S) turned, scaled, shifted and tinted a little: landmarks are never exact."""
+    """Chips (B, 3, S, S) tinted, and half of them turned, scaled and shifted a little: landmarks are never exact.
+
+    The others stay as sharp as chips are when they are judged.
+    """
     count, side = len(pictures), pictures.shape[1]
-    draws = torch.rand(count, 4).numpy() - 0.5
-    moved = np.empty_like(pictures)
-    for n, (turn, size, x, y) in enumerate(draws):
+    draws, chosen = torch.rand(count, 4).numpy() - 0.5, torch.rand(count).numpy() < 0.5
+    moved = pictures.copy()
+    for n in np.flatnonzero(chosen):
+        turn, size, x, y = draws[n]
         matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), np.degrees(0.12 * turn), 1 + 0.1 * size)
         matrix[:, 2] += 0.04 * side * np.array([x, y])
         moved[n] = cv2.warpAffine(pictures[n], matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)

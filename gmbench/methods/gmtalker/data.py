@@ -270,7 +270,7 @@ def reference_mask(pictures: Pictures) -> NDArray[np.uint8]:
 
 def _mattes(corpus: Corpus, row: Row) -> tuple[Sequence[NDArray[np.uint8]], NDArray[np.float32]]:
     """Mattes (T, S, S) of the person and landmarks (T, 478, 2): the corpus' truth, or files beside the crops."""
-    landmarks = shards.read(corpus.coefficients.parent / "landmarks", row.speaker, row.clip_id, ["mesh"])["mesh"]
+    landmarks = shards.read(corpus.landmarks, row.speaker, row.clip_id, ["mesh"])["mesh"]
     if corpus.truth is not None:
         truth = Truth(corpus.truth).frames(row.clip_id, ["head", "shoulders"])
         masks = [[_png(data) for data in truth[name]] for name in ("head", "shoulders")]

@@ -157,11 +157,12 @@ def train_head(
         if far is not None:
             found["per"] = far.to(down.device)(fake, real)
             total = total + weights["per"] * found["per"]
-        if weights["gan"]:
+        turn, idle = divmod(step, settings.gan_every)
+        if weights["gan"] and not idle:
             on_fake, on_real = discriminator(fake.detach(), rendering), discriminator(real, rendering)
             found["d"] = F.softplus(on_fake).mean() + F.softplus(-on_real).mean()
             down.descend(found["d"], "discriminator")
-            if step % settings.r1_every == 0:
+            if turn % settings.r1_every == 0:
                 found["r1"] = r1_penalty(discriminator, real, rendering)
                 down.descend(found["r1"] * settings.r1 / 2 * settings.r1_every, "discriminator")
             found["g"] = F.softplus(-discriminator(fake, rendering)).mean()
@@ -172,9 +173,9 @@ def train_head(
     rate = settings.train.rate
     every = settings.r1_every
     optimised = {
-        "generator": torch.optim.Adam(generator.parameters(), rate * 4 / 5, (0.0, 0.99 ** (4 / 5))),
+        "generator": torch.optim.Adam(generator.parameters(), rate * 4 / 5, (settings.momentum, 0.99 ** (4 / 5))),
         "discriminator": torch.optim.Adam(
-            discriminator.parameters(), rate * every / (every + 1), (0.0, 0.99 ** (every / (every + 1)))
+            discriminator.parameters(), settings.rate_d * every / (every + 1), (0.0, 0.99 ** (every / (every + 1)))
         ),
     }
     modules = nn.ModuleDict({"generator": generator, "discriminator": discriminator})

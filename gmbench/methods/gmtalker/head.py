@@ -36,12 +36,14 @@ class EmotionMapping(nn.Module):
     Without emotions (``emotions`` 0) it is the plain mapping network of four layers.
     """
 
-    def __init__(self, width: int, emotions: int) -> None:
+    def __init__(self, width: int, emotions: int, spread: float = 1.0) -> None:
         super().__init__()
         self.shared = nn.Sequential(_mapped(width), _mapped(width))
         self.branches = nn.ModuleList(
             [nn.Sequential(_mapped(width), EqualLinear(width, width)) for _ in range(max(1, emotions))]
         )
+        for branch in self.branches:
+            nn.init.normal_(branch[1].weight, std=spread)
 
     def forward(self, z: Tensor, weights: Tensor) -> Tensor:
         """Styles (B, s) of codes (B, s) and emotion weights (B, K)."""
@@ -58,33 +60,42 @@ class HeadGenerator(nn.Module):
     def __init__(self, settings: Head, emotions: int) -> None:
         super().__init__()
         self.settings = settings
-        ch, style = settings.channels, settings.style
+        ch, style, gain = settings.channels, settings.style, settings.gain
         n_in, self.last = _log2(settings.size_in), _log2(settings.size_out) - 1
-        self.first = n_in - 3
-        self.mapping = EmotionMapping(style, emotions if settings.emotion else 0)
+        self.first = n_in - 2 if settings.detail else n_in - 3
+        self.mapping = EmotionMapping(style, emotions if settings.emotion else 0, settings.style_spread)
         self.from_image, self.blocks = nn.ModuleDict(), nn.ModuleDict()
         for i in range(self.first, _COARSEST - 1, -1):
             wide = ch[2 ** (i + 1)]
-            self.from_image[str(i)] = ConvLayer(4 * CONDITION, wide, 1)
-            self.blocks[str(i)] = nn.Sequential(ConvLayer(wide, wide, 3), ConvLayer(wide, ch[2**i], 3, down=True))
+            self.from_image[str(i)] = ConvLayer(4 * CONDITION, wide, 1, gain=gain)
+            self.blocks[str(i)] = nn.Sequential(
+                ConvLayer(wide, wide, 3, gain=gain), ConvLayer(wide, ch[2**i], 3, down=True, gain=gain)
+            )
         self.bottom = EqualConv(ch[2**_COARSEST], ch[2**_COARSEST], 3)
         self.skips, self.up, self.same, self.to_image = (nn.ModuleDict() for _ in range(4))
         for i in range(_COARSEST + 1, self.last + 1):
             before, wide = ch[2 ** (i - 1)], ch[2**i]
             if self._skips(i - 1):
                 self.skips[str(i)] = EqualConv(2 * before, before, 3)
-            self.up[str(i)] = StyledConv(before, wide, style, up=True)
-            self.same[str(i)] = StyledConv(wide, wide, style)
+        if settings.detail and settings.size_in == settings.size_out:
+            self.skips["detail"] = EqualConv(2 * ch[2**self.last], ch[2**self.last], 3)
+        for i in range(_COARSEST + 1, self.last + 1):
+            before, wide = ch[2 ** (i - 1)], ch[2**i]
+            self.up[str(i)] = StyledConv(before, wide, style, up=True, gain=gain)
+            self.same[str(i)] = StyledConv(wide, wide, style, gain=gain)
             self.to_image[str(i)] = ModulatedConv(wide, 12, 1, style, demodulate=False)
         self.image_bias = nn.Parameter(torch.zeros(len(self.to_image), 12, 1, 1))
 
     def forward(self, condition: Tensor, style: Tensor, noise: dict[str, Tensor] | None = None) -> Tensor:
         """Pictures; ``style`` (B, s) is the mapping network's, ``noise`` that of :meth:`draw_noise`."""
         kept: dict[int, Tensor] = {}
-        image, x = condition, None
+        image = condition
+        x: Tensor | None = None
+        fine: Tensor | None = None
         for i in range(self.first, _COARSEST - 1, -1):
-            image = halve(image)
+            image = image if self.settings.detail and i == self.first else halve(image)
             seen = self.from_image[str(i)](haar(image))
+            fine = seen if fine is None else fine
             x = kept[i] = self.blocks[str(i)](seen if x is None else x + seen)
         x = self.bottom(kept[_COARSEST])
         out: Tensor | None = None
@@ -93,6 +104,8 @@ class HeadGenerator(nn.Module):
                 x = self.skips[str(i)](torch.cat([x, kept[i - 1]], 1))
             fixed = (None, None) if noise is None else (noise[f"{i}a"], noise[f"{i}b"])
             x = self.up[str(i)](x, style, fixed[0])
+            if i == self.last and "detail" in self.skips:
+                x = self.skips["detail"](torch.cat([x, fine], 1))  # type: ignore[list-item]
             x = self.same[str(i)](x, style, fixed[1])
             new = self.to_image[str(i)](x, style) + self.image_bias[number]
             out = new if out is None else haar(double(inverse_haar(out))) + new

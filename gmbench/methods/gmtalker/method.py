@@ -17,6 +17,7 @@ from gmbench.audio.hubert import to_video_rate
 from gmbench.audio.spectra import logmel
 from gmbench.errors import InputError, WeightsError
 from gmbench.media import Audio
+from gmbench.methods.card import MethodCard
 from gmbench.methods.gmtalker import checkpoint
 from gmbench.methods.gmtalker.data import POSE, Scale
 from gmbench.methods.gmtalker.fit import condition_of
@@ -31,7 +32,6 @@ from gmbench.methods.interface import (
     FitReport,
     GenRequest,
     GenResult,
-    MethodCard,
     MissingInput,
     Workbench,
     check_request,
@@ -123,11 +123,14 @@ class GMTalker:
 
     def generate(self, request: GenRequest) -> GenResult:
         """A video of any length; seed and temperature as asked."""
-        weights = self._weights(request)
+        weights = self._weights(request)[None]
+        if request.emotion_end is not None:
+            share = np.linspace(0, 1, request.frames, dtype=np.float32)[:, None]
+            weights = (1 - share) * weights + share * request.emotion_end.vector(self.emotions)
         with torch.inference_mode():
-            beta = self._expression(request, np.broadcast_to(weights, (request.frames, len(weights))))
+            beta = self._expression(request, np.broadcast_to(weights, (request.frames, weights.shape[1])))
             rho = self._motion(request)
-        return GenResult(self._draw(request, beta, rho, weights[None]), beta, rho, {"seed": request.seed})
+        return GenResult(self._draw(request, beta, rho, weights), beta, rho, {"seed": request.seed})
 
     def interpolate(
         self, request: GenRequest, emotion_a: EmotionSpec, emotion_b: EmotionSpec, steps: int,

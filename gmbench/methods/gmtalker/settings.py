@@ -72,11 +72,19 @@ class Head(_Part):
         description="width of the features at a side",
     )
     style: int = 64
+    detail: bool = Field(
+        False, description="encoder from the full rendering on, joined to the last stage; not StyleUNet's"
+    )
+    style_spread: float = Field(1.0, gt=0, description="of the first weights that give styles; less learns faster")
+    momentum: float = Field(0.0, ge=0, lt=1, description="Adam's first beta")
+    gain: float = Field(1.0, description="of the generator's activations; 1 as in StyleUNet, 2 ** 0.5 learns faster")
     emotion: bool = Field(True, description="False: w/o EMN, one mapping network for all")
     shoulder: Literal["reference", "per_frame_nearest"] = "reference"
     perceptual: str = Field("none", description="none, randconv, or the path of torchvision's VGG-19 weights")
     weights: dict[Literal["l1", "per", "gan"], float] = {"l1": 1.0, "per": 0.03, "gan": 1.0}
-    r1_every: int = 16
+    rate_d: float = Field(2e-3, gt=0, description="learning rate of the discriminator")
+    gan_every: int = Field(1, ge=1, description="steps between those with a discriminator; 1 as in StyleUNet")
+    r1_every: int = Field(16, ge=1, description="steps with a discriminator between those with its penalty")
     r1: float = 10.0
     ema: float = Field(0.5 ** (32 / 10_000), gt=0, lt=1)
     train: Training = Training(steps=60_000, batch=4, rate=2e-3)

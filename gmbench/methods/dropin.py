@@ -1,0 +1,52 @@
+"""Videos of outside methods: ``dropin/<slug>/card.yaml`` and ``dropin/<slug>/<dataset>/<clip>.mp4``."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gmbench.clips import Clip, find_clips
+from gmbench.errors import InputError
+from gmbench.methods.card import MethodCard, cards
+from gmbench.names import closest
+
+FOLDER = Path("dropin")
+
+
+def find(root: Path = FOLDER) -> dict[str, Path]:
+    """Folders of methods below a root by slug."""
+    return {path.name: path for path in sorted(root.iterdir()) if path.is_dir()} if root.is_dir() else {}
+
+
+def card(folder: Path) -> MethodCard:
+    """The registry's card of the slug, changed by the folder's ``card.yaml``; a slug of its own needs all of it.
+
+    Raises:
+        InputError: a file that is no YAML, an unknown key, or no card at all.
+    """
+    known = {c.name: c for c in cards()}.get(folder.name)
+    path = folder / "card.yaml"
+    told: dict[str, Any] = {}
+    if path.exists():
+        try:
+            told = yaml.safe_load(path.read_text("utf-8")) or {}
+        except yaml.YAMLError as error:
+            raise InputError(f"{path}: not YAML ({error})") from error
+    names = [f.name for f in fields(MethodCard)]
+    if unknown := sorted(set(told) - set(names)):
+        raise InputError(f"{path}: unknown key {unknown[0]!r}; {closest(unknown[0], names)}")
+    if "emotion_sources" in told:
+        told["emotion_sources"] = tuple(told["emotion_sources"])
+    told |= {"name": folder.name, "kind": "dropin"}
+    if known is not None:
+        return replace(known, **told)
+    try:
+        return MethodCard(**told)
+    except TypeError as error:
+        raise InputError(f"{path}: a method outside of the registry needs a whole card ({error})") from error
+
+
+def videos(folder: Path, dataset: str) -> dict[str, Clip]:
+    """Clips of a dataset by name; raises InputError where there are none."""
+    return {name: clip for name, clip in find_clips(folder / dataset).items() if clip.video is not None}
