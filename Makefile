@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install test lint types arrows unit demo bench lock clean
+.PHONY: install test lint types arrows unit demo ablations bench lock clean
 
 install: $(STAMP)
 
@@ -34,6 +34,9 @@ demo: install
 	@cat reports/table-synth.md
 	@echo "page: reports/index.html, table: reports/table-synth.md, records: results/synth/scores/records.parquet"
 
+ablations: demo
+	$(BIN)/gmbench ablate --method gmtalker --seeds 3
+
 bench: install
 	$(BIN)/python -m benchmarks
 
@@ -41,4 +44,4 @@ lock:
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --extra dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv demo-out gmbench-results build *.egg-info data work models results reports .gmbench dvc_plots
+	rm -rf .venv demo-out gmbench-results build *.egg-info data work models results reports ablations .gmbench dvc_plots

@@ -33,6 +33,7 @@ for name, group in (("corpus", corpus_app), ("data", data_app), ("facemodel", fa
 
 app.command("train")(cli_methods.train)
 app.command("generate")(cli_methods.generate)
+app.command("ablate")(cli_methods.ablate)
 app.command("methods")(cli_methods.list_methods)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object with 'rows'.")]

@@ -92,6 +92,38 @@ def generate(
         terminal.err.print(f"{path}: {request.frames} frames", markup=False, highlight=False)
 
 
+def ablate(
+    method: MethodName = "gmtalker",
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings of each system.")] = 3,
+    dataset: Dataset = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; those of params.yaml by default.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for records, tables and verdicts.")] = Path("ablations"),
+) -> None:
+    """Train a method and its ablations over seeds, and say which of the paper's orderings hold here."""
+    from dataclasses import replace
+
+    from gmbench.stages import ablations
+
+    run = project(dataset)
+    params = run.params.model_copy(update={"workers": workers or run.params.workers})
+    run = replace(run, params=params, quiet=True)
+    ablations.ablate(
+        run, params.datasets[run.layout.dataset], registry_name(method), seeds,
+        lambda line: terminal.err.print(line, markup=False, highlight=False), out,
+    )  # fmt: skip
+    terminal.out.print((out / "verdicts.md").read_text("utf-8"), markup=False, highlight=False)
+
+
+def registry_name(method: str) -> str:
+    """The registered name of a method; raises InputError for a variant."""
+    from gmbench.methods.registry import System
+
+    system = System.parse(method)
+    if system.name != system.method:
+        raise InputError(f"--method: expected a whole method, got its variant {method!r}")
+    return system.method
+
+
 def list_methods(as_json: JsonFlag = False) -> None:
     """List methods that can be trained here, the controls, and what the papers say of all others."""
     from gmbench.evaluation.controls import CONTROLS

@@ -32,6 +32,7 @@ class MethodCard:
         ablations: name to what it changes in the settings.
         confirmed: printed so in a paper; else set from what papers say of the method.
         reported: the paper that its published figures stand in, if any.
+        claims: orderings of its ablations.
     """
 
     name: str
@@ -52,6 +53,7 @@ class MethodCard:
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     confirmed: bool = True
     reported: str = ""
+    claims: "tuple[Claim, ...]" = ()
 
 
 @functools.cache
@@ -67,6 +69,23 @@ def _card(name: str, row: list[Any]) -> MethodCard:
         name, title, "dropin", tuple(sources.split()), default, pose, eye, emotion, diversity,
         native_resolution=resolution, confirmed=confirmed,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An ordering that a paper claims of a method and its ablations.
+
+    Attributes:
+        metric: base name.
+        order: ablations from the best to the worst, the full system as an empty name; or ways to interpolate.
+        table: of the method's paper.
+        drive: how the videos are generated; ``between`` for sequences between two emotions.
+    """
+
+    metric: str
+    order: tuple[str, ...]
+    table: str
+    drive: str = ""
 
 
 @dataclass(frozen=True)

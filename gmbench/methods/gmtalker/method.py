@@ -19,6 +19,7 @@ from gmbench.errors import InputError, WeightsError
 from gmbench.media import Audio
 from gmbench.methods.card import MethodCard
 from gmbench.methods.gmtalker import checkpoint
+from gmbench.methods.gmtalker.claims import CLAIMS
 from gmbench.methods.gmtalker.data import POSE, Scale
 from gmbench.methods.gmtalker.fit import condition_of
 from gmbench.methods.gmtalker.fitting import fit_all
@@ -46,7 +47,7 @@ CARD = MethodCard(
     pose="generate", eye="generate", emotion="generate", diversity=True, identity_mode="person_specific",
     native_resolution=512, needs=("speaker",), stages=("gmeg", "nfmg", "head"),
     licence="written here; FaceVerse and HuBERT are files of the user, under their own terms",
-    ablations=ABLATIONS, reported="gmtalker",
+    ablations=ABLATIONS, reported="gmtalker", claims=CLAIMS,
 )  # fmt: skip
 BATCH = 8
 """Frames that the head generator draws at once."""
@@ -143,24 +144,29 @@ class GMTalker:
         """
         check_request(self.card, request)
         a, b = (emotion.vector(self.emotions) for emotion in (emotion_a, emotion_b))
-        shares = np.linspace(0, 1, steps)
+        shares = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
         if blend == "hard_switch":
             shares = np.rint(shares)
+        labels = (1 - shares) * a + shares * b  # (N, K)
+        styles = labels if self.gmeg.label is None else np.where(shares < 0.5, a, b).astype(np.float32)
         middle = request.frames // 2
-        results = []
         with torch.inference_mode():
             rho = self._motion(request)[middle : middle + 1]
             rho[:, BLINK] = 0
-            for number, share in enumerate(shares):
-                label = ((1 - share) * a + share * b).astype(np.float32)
-                path = np.broadcast_to(label, (request.frames, len(label)))
-                seed = request.seed * 1000 + number if blend == "mixture" else request.seed
-                beta = self._expression(request, path, seed, blended=blend != "mixture")[middle : middle + 1]
-                style = label if self.gmeg.label is None else np.where(share < 0.5, a, b).astype(np.float32)
-                results.append(
-                    GenResult(self._draw(request, beta, rho, style[None]), beta, rho, {"alpha": float(share)})
+            z = self._latent(torch.from_numpy(labels), self._latents(request.seed, request))
+            if blend == "mixture":
+                drawn = [self._latents(request.seed * 1000 + n, request) for n in range(steps)]
+                torch.manual_seed(request.seed)
+                z = torch.cat(
+                    [self._latent(torch.from_numpy(labels[n : n + 1]), drawn[n], blended=False) for n in range(steps)]
                 )
-        return results
+            beta = self._decode(request, z[:, None], torch.from_numpy(labels)[:, None])[:, middle]
+        return [
+            GenResult(
+                self._draw(request, beta[n][None], rho, styles[n][None]), beta[n][None], rho, {"alpha": n / (steps - 1)}
+            )
+            for n in range(steps)
+        ]
 
     def embed_emotion(self, request: GenRequest) -> NDArray[np.float32]:
         """The expression latent z (d_z,) that the request's emotion, seed and temperature give."""
@@ -194,22 +200,21 @@ class GMTalker:
         count = len(weights)
         return self.gmeg.sample_z(weights, fixed.w.expand(count, -1), fixed.noise.expand(count, -1), blended)
 
-    def _expression(
-        self, request: GenRequest, weights: NDArray[np.float32], seed: int | None = None, blended: bool = True
-    ) -> NDArray[np.float32]:
-        """Expressions (T, 169) for weights a frame (T, K)."""
+    def _expression(self, request: GenRequest, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Expressions (T, 169) for weights a frame (T, K), under one w and noise."""
         if request.expression is not None:
-            return request.expression
-        chosen = request.seed if seed is None else seed
-        torch.manual_seed(chosen)  # which component a literal mixture draws
+            return request.expression[: request.frames]
         rows, turns = np.unique(weights, axis=0, return_inverse=True)
-        z = self._latent(torch.from_numpy(rows), self._latents(chosen, request), blended)
-        speaker = torch.tensor([self._number(request.speaker)])
-        label = torch.from_numpy(rows[turns.ravel()])[None]
-        condition = self.gmeg.condition(z[torch.from_numpy(turns.ravel())][None], speaker, label)
-        audio = torch.from_numpy(self.features(request.audio, request.frames))[None]
-        written = self.gmeg.decoder.write(condition, audio)[0].numpy()
-        return self.scale.back(written)
+        order = torch.from_numpy(turns.ravel())
+        z = self._latent(torch.from_numpy(rows), self._latents(request.seed, request))[order]
+        return self._decode(request, z[None], torch.from_numpy(rows)[order][None])[0]
+
+    def _decode(self, request: GenRequest, z: Tensor, labels: Tensor) -> NDArray[np.float32]:
+        """Expressions (B, T, 169) of latents (B, T or 1, d_z) under one sound."""
+        speaker = torch.full((len(z),), self._number(request.speaker))
+        condition = self.gmeg.condition(z, speaker, labels)
+        audio = torch.from_numpy(self.features(request.audio, request.frames))[None].expand(len(z), -1, -1)
+        return self.scale.back(self.gmeg.decoder.write(condition, audio).numpy())
 
     def _motion(self, request: GenRequest) -> NDArray[np.float32]:
         """Motion (T, 12): the request's own, or generated around the person's mean pose."""

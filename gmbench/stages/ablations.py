@@ -1,0 +1,194 @@
+"""A method's ablations over seeds: train, generate, score, and say which of its claims hold here.
+
+Everything goes through the store, so a run that was stopped goes on, and systems share the networks that an ablation
+does not change.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gmbench.config import DatasetSection, EvaluationSection
+from gmbench.datasets.manifest import Row
+from gmbench.evaluation import aggregate, records
+from gmbench.evaluation.interpolation import score_sequences
+from gmbench.evaluation.run import evaluate as score
+from gmbench.media import read_audio
+from gmbench.methods import registry
+from gmbench.methods.card import Claim
+from gmbench.methods.gmtalker.claims import INTERPOLATIONS, PAIRS
+from gmbench.methods.interface import EmotionSpec, GenRequest
+from gmbench.methods.registry import System
+from gmbench.reporting import tables
+from gmbench.stages import evaluate, systems
+from gmbench.stages.run import Run, write_json
+from gmbench.store import write_atomically
+
+OUT = Path("ablations")
+METRICS = {
+    "pose": ("psnr", "ssim", "fid", "m_lmd", "f_lmd", "sync_c", "acc_emo", "emo_prob"),
+    "": ("ba_m2a", "div", "pcm"),
+}
+"""Metrics of the videos under the reference's motion, and under their own."""
+SOUND_FRAMES = 25
+"""Length of the sound under a sequence between two emotions."""
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a claim ``better`` over ``worse`` came to.
+
+    Attributes:
+        margin: mean over seeds of the difference in the claimed direction; error: its standard error.
+        values: means of both, a pair a seed.
+        verdict: ``resolved``, ``not resolved`` (margin within the error) or ``reversed``.
+    """
+
+    metric: str
+    table: str
+    better: str
+    worse: str
+    margin: float
+    error: float
+    values: tuple[tuple[float, float], ...]
+    verdict: str
+
+
+def ablate(run: Run, section: DatasetSection, method: str, seeds: int, say: Say, out: Path = OUT) -> list[Verdict]:
+    """Run all that a method's claims need; writes records, tables and verdicts below ``out``.
+
+    Raises:
+        InputError: the method makes no claims.
+    """
+    card = registry.create(method).card
+    wanted = {name for claim in card.claims if claim.drive != "between" for name in claim.order} | {"wo_gm_label"}
+    full = [_named(method, name, seed) for seed in range(seeds) for name in sorted(wanted)]
+    for number, name in enumerate(full, 1):
+        say(f"training {name} ({number}/{len(full)})")
+        systems.train(run, section, name)
+    parts = []
+    for drive, metrics in METRICS.items():
+        names = [_driven(name, drive) for name in full]
+        for number, name in enumerate(names, 1):
+            say(f"generating {name} ({number}/{len(names)})")
+            evaluate.generate(run, section, name)
+        settings = EvaluationSection(metrics=metrics, controls=("ground_truth",), split=run.params.evaluation.split)
+        planned = evaluate.make_plan(run, section, names, settings)
+        say(f"scoring {len(names)} systems")
+        table = score(planned, run.store.root, run.workers, run.scheduler)
+        records.write(out / f"records-{drive or 'own'}.parquet", table)
+        write_atomically(out / f"table-{drive or 'own'}.md", tables.render(tables.build(table), "md").encode())
+        parts.append(table)
+    say("sequences between emotions")
+    between = _between(run, section, method, seeds, out)
+    records.write(out / "records-between.parquet", between)
+    write_atomically(out / "table-between.md", tables.render(tables.build(between), "md").encode())
+    verdicts = [v for claim in card.claims for v in judge(claim, [*parts, between], method, seeds)]
+    write_json(out / "verdicts.json", {"seeds": seeds, "verdicts": [asdict(v) for v in verdicts]})
+    write_atomically(out / "verdicts.md", markdown(verdicts, seeds).encode())
+    return verdicts
+
+
+def judge(claim: Claim, found: Sequence[pd.DataFrame], method: str, seeds: int) -> list[Verdict]:
+    """Verdicts on the neighbours in a claim's order, from the systems' means at each seed."""
+    means: dict[tuple[str, str], float] = {}
+    direction = "higher"
+    for table in found:
+        for row in aggregate.rows(table):
+            if row.metric.split("_fb:")[0] == claim.metric:
+                means[row.method, claim.metric] = row.value
+                direction = row.direction
+    sign = -1.0 if direction == "lower" else 1.0
+    result = []
+    for better, worse in zip(claim.order, claim.order[1:], strict=False):
+        pairs = []
+        for seed in range(seeds):
+            a, b = (_column(claim, method, name, seed) for name in (better, worse))
+            pairs.append((means.get((a, claim.metric), math.nan), means.get((b, claim.metric), math.nan)))
+        gains = sign * np.array([a - b for a, b in pairs])
+        margin, error = float(gains.mean()), float(gains.std(ddof=1) / math.sqrt(seeds)) if seeds > 1 else math.nan
+        result.append(
+            Verdict(claim.metric, claim.table, better, worse, margin, error, tuple(pairs), _say(margin, error))
+        )
+    return result
+
+
+def _say(margin: float, error: float) -> str:
+    if math.isnan(margin):
+        return "no value"
+    if not abs(margin) > error:
+        return "not resolved"
+    return "resolved" if margin > 0 else "reversed"
+
+
+def markdown(verdicts: Sequence[Verdict], seeds: int) -> str:
+    """Verdicts as a table."""
+    lines = [
+        f"Differences in the claimed direction, mean over {seeds} seeds and its standard error.", "",
+        "| Metric | Table | Claimed better | Claimed worse | Margin | Verdict |", "|---|---|---|---|---:|---|",
+    ]  # fmt: skip
+    for v in verdicts:
+        margin = f"{tables.number(v.margin)} ± {tables.number(v.error)}"
+        lines.append(f"| {v.metric} | {v.table} | {v.better or 'full'} | {v.worse} | {margin} | {v.verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+def _named(method: str, ablation: str, seed: int) -> str:
+    return "-".join([method, *([ablation] if ablation else []), *([f"s{seed}"] if seed else [])])
+
+
+def _driven(name: str, drive: str) -> str:
+    system = System.parse(name)
+    parts = [system.method, *system.ablations, drive, f"s{system.seed}" if system.seed else ""]
+    return System.parse("-".join(part for part in parts if part)).name
+
+
+def _column(claim: Claim, method: str, name: str, seed: int) -> str:
+    if claim.drive == "between":
+        return f"{name}-s{seed}"
+    return _driven(_named(method, name, seed), claim.drive)
+
+
+def _between(run: Run, section: DatasetSection, method: str, seeds: int, out: Path) -> pd.DataFrame:
+    """Sequences of all ways between emotions, drawn and scored."""
+    rows = evaluate.scored_rows(run)
+    speakers = {row.speaker: row for row in reversed(rows)}
+    folders: dict[str, Path] = {}
+    for seed in range(seeds):
+        for way in (*INTERPOLATIONS, "label_embed"):
+            name = f"{way}-s{seed}"
+            folders[name] = out / "between" / name
+            _draw(
+                run, _named(method, "wo_gm_label" if way == "label_embed" else "", seed), way, speakers, folders[name]
+            )
+    planned = evaluate.make_plan(run, section, [], EvaluationSection(metrics=("psnr",), controls=("ground_truth",)))
+    return score_sequences(folders, run.layout.dataset, planned.protocol)
+
+
+def _draw(run: Run, name: str, way: str, speakers: dict[str, Row], folder: Path) -> None:
+    system = System.parse(name)
+    made = registry.create(system.method)
+    made.load(systems.models(run.layout.dataset, system))
+    for speaker, row in speakers.items():
+        sound = read_audio(run.layout.crops / row.video_path)[: SOUND_FRAMES * systems.SAMPLES_PER_FRAME]
+        for number, (a, b) in enumerate(PAIRS):
+            seed = run.params.seed + system.seed + 100 * number
+            request = GenRequest(row.clip_id, sound, EmotionSpec({a: 1.0}), speaker, seed)
+            how = {} if way == "label_embed" else {"blend": way}
+            steps = made.interpolate(request, EmotionSpec({a: 1.0}), EmotionSpec({b: 1.0}), systems.STEPS, **how)
+            systems.write_steps(steps, folder / f"{speaker}_{a}-{b}", speaker, (a, b))
+
+
+def read_verdicts(out: Path = OUT) -> list[Verdict]:
+    """Verdicts of the last run, none where there was none."""
+    path = out / "verdicts.json"
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text("utf-8"))["verdicts"]
+    return [Verdict(**(row | {"values": tuple(tuple(pair) for pair in row["values"])})) for row in found]
