@@ -182,6 +182,12 @@ def make_plan(
     )
 
 
+def all_rows(run: Run) -> list[Row]:
+    """All cropped clips that were fitted."""
+    fitted = {row["clip"] for row in json.loads((run.layout.work / "fit.json").read_text("utf-8"))["per_clip"]}
+    return [row for row in manifest.read(run.layout.cropped) if row.clip_id in fitted]
+
+
 def scored_rows(run: Run) -> list[Row]:
     """Clips of the split that is scored; raises InputError where it is empty."""
     rows = manifest.read(run.layout.cropped)

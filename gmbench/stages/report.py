@@ -2,6 +2,7 @@
 
 import html
 import json
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -14,11 +15,13 @@ from gmbench.datasets import manifest
 from gmbench.evaluation import records, results, validate
 from gmbench.morphable import tracks
 from gmbench.morphable.landmark_sets import SPARSE
+from gmbench.morphable.render import Renderer
 from gmbench.provenance import describe
 from gmbench.reporting import curves, pictures, tables
 from gmbench.reporting.published_tables import findings_html
 from gmbench.stages.layout import EVALUATORS, REPORTS, Layout
 from gmbench.stages.run import Run
+from gmbench.stages.showcase import showcase
 from gmbench.store import write_atomically
 
 SHEET_SPEAKERS, OVERLAYS = 5, 6
@@ -39,6 +42,8 @@ def report(run: Run) -> None:
         values.append(table[["dataset", "method", "clip", "metric", "value"]])
         write_atomically(REPORTS / f"table-{name}.md", tables.render(tables.build(table), "md").encode())
         parts += [f"<h2>{html.escape(name)}</h2>", tables.render(tables.build(table), "html")]
+        for system in run.params.trained:
+            parts += showcase(replace(run, layout=layout), system)
     for name in run.params.datasets:
         parts += _dataset(run, Layout(name))
     parts += _judges()
@@ -155,12 +160,11 @@ def _overlays(run: Run, layout: Layout, rows: list[manifest.Row]) -> Any:
         found = shards.read(layout.landmarks, row.speaker, row.clip_id, ["mesh"])["mesh"][t]
         full = model.join(track["beta"][t : t + 1], track["rho"][t : t + 1, 10:12])
         fitted = model.landmark_points(person["shape"], full, track["rho"][t : t + 1], frame.shape[0])[0]
-        renders = shards.read(layout.renders, row.speaker, row.clip_id, ["png"])["png"]
-        drawn = np.asarray(cv2.imdecode(np.frombuffer(renders[t], np.uint8), cv2.IMREAD_COLOR))[..., ::-1]
-        side = drawn.shape[1]
+        renderer = Renderer(model, person["shape"], person["texture"], frame.shape[0])
+        drawn = next(renderer.frames(full, track["rho"][t : t + 1]))
         lines.append([
             _small(frame, 256), _small(pictures.with_points(frame, found[SPARSE], (255, 220, 0)), 256),
-            _small(pictures.with_points(frame, fitted[SPARSE], (60, 140, 255)), 256), _small(drawn[:side], 256),
+            _small(pictures.with_points(frame, fitted[SPARSE], (60, 140, 255)), 256), _small(drawn, 256),
         ])  # fmt: skip
     return pictures.contact_sheet(lines)
 
