@@ -13,7 +13,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import engine, faces, judges, kernels, memory, reading
+from benchmarks import engine, faces, judges, kernels, memory, methods, reading
 
 PARTS = {
     "kernels": kernels.measure,
@@ -25,6 +25,7 @@ PARTS = {
     "judges": judges.measure,
     "suite": judges.measure_suite,
     "precision": judges.measure_precision,
+    "methods": methods.measure,
 }
 
 

@@ -125,9 +125,7 @@ class Params(_Section):
     methods: tuple[str, ...] = Field(("render",), description="what is generated and scored")
     trained: tuple[str, ...] = Field((), description="systems to train, <method>[-<ablation>][-s<seed>]")
     systems: dict[str, dict[str, Any]] = Field(default_factory=dict, description="settings of each method")
-    pretrain_on: dict[str, str] = Field(
-        default_factory=dict, description="dataset of the pre-training clips, by dataset; by default the corpus' own"
-    )
+    pretrain_on: str = Field("synth", description="dataset whose clips motion generators are pre-trained on")
     face_model: FaceModelSection
     fit: FitSection
     audio: AudioSection

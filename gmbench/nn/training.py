@@ -145,7 +145,7 @@ def train(trainee: Trainee, loop: Loop, folder: Path | None = None, report: Repo
     for name, average in averages.items():
         trainee.modules[name].load_state_dict(average.state_dict())
     trainee.modules.eval().to("cpu")
-    count = sum(p.numel() for p in trainee.modules.parameters())
+    count = sum(p.numel() for p in trainee.modules.parameters() if p.requires_grad)
     return TrainReport(step, round(seconds, 1), count, stopped, log)
 
 

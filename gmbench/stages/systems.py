@@ -23,7 +23,7 @@ from gmbench.methods import dropin, registry
 from gmbench.methods.interface import Corpus, EmotionSpec, GenRequest, GenResult, TalkingHeadMethod, Workbench
 from gmbench.methods.registry import System
 from gmbench.morphable import tracks
-from gmbench.names import flat
+from gmbench.names import closest, flat
 from gmbench.stages import coefficients
 from gmbench.stages.layout import FACE_MODEL, MODELS, Layout
 from gmbench.stages.run import Run, write_json
@@ -46,7 +46,9 @@ def train(run: Run, section: DatasetSection, name: str) -> None:
     method = registry.create(system.method)
     settings = method.settings(run.params.systems.get(system.method, {}), system.ablations)
     corpus = _corpus(run, run.layout, section)
-    other = run.params.pretrain_on.get(run.layout.dataset, run.layout.dataset)
+    other = run.params.pretrain_on
+    if other not in run.params.datasets:
+        raise InputError(f"params.yaml: pretrain_on: {closest(other, run.params.datasets)}")
     pretraining = corpus if other == run.layout.dataset else _corpus(run, Layout(other), run.params.datasets[other])
     bench = Workbench(run.store, run.make_all)
     out = models(run.layout.dataset, system)

@@ -7,7 +7,16 @@ import torch
 from gmbench.corpus import people
 from gmbench.errors import InputError, WeightsError
 from gmbench.methods.gmtalker import checkpoint, gmeg, nfmg
-from gmbench.methods.gmtalker.data import Scale, Windows, balanced, shoulder_mask, weight_label
+from gmbench.methods.gmtalker.data import (
+    ClipTracks,
+    Scale,
+    Windows,
+    balanced,
+    shoulder_mask,
+    weight_label,
+    well_fitted,
+    wide_motion,
+)
 from gmbench.methods.gmtalker.fit import signed
 from gmbench.methods.gmtalker.head import Discriminator, EmotionMapping, HeadGenerator, r1_penalty
 from gmbench.methods.gmtalker.settings import Gmeg, Head, Nfmg, Settings
@@ -229,6 +238,23 @@ class TestData:
         labels = ["sad"] * 90 + ["happy"] * 10
         share = np.mean([labels[n] == "happy" for n in balanced(labels, 2000)])
         assert 0.45 < share < 0.55
+
+    def test_pretraining_takes_long_clips_with_wide_motion(self):
+        width = np.full(80, 50.0, np.float32)
+        assert well_fitted(np.full(80, 1.0), width, np.ones(80, bool))
+        assert not well_fitted(np.full(80, 3.0), width, np.ones(80, bool))
+        assert not well_fitted(np.full(80, 1.0), width, np.arange(80) > 10)
+        assert not well_fitted(np.full(70, 1.0), width[:70], np.ones(70, bool))
+        clips = []
+        for n in range(10):
+            rho = np.zeros((80, 12), np.float32)
+            rho[:, 1] = 0.01 * n * np.sin(np.arange(80))
+            clips.append(
+                ClipTracks(f"c{n}", "p", "", 0, np.zeros((80, 5), np.float32), rho, np.zeros((80, 3), np.float32))
+            )
+        assert [c.clip_id for c in wide_motion(clips, "d")] == [f"c{n}" for n in range(2, 10)]
+        with pytest.raises(InputError, match="d: no clip is long and well fitted enough"):
+            wide_motion([], "d")
 
     def test_shoulders_are_below_the_chin_and_beside_the_head(self):
         matte = np.full((64, 64), 255, np.uint8)

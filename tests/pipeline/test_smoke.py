@@ -88,7 +88,7 @@ def test_dvcs_commands_work(project):
     assert "models/evaluators/landmarker.json" in files
     assert "index.html" in project.run("dvc", "plots", "show")
     collapsed = project.run("dvc", "dag", "--collapse-foreach-matrix", "--mermaid")
-    assert sum("[" in line for line in collapsed.splitlines()) == 13
+    assert sum("[" in line for line in collapsed.splitlines()) == 14
     project.run("git", "add", "-A")
     project.run("git", "commit", "-qm", "ran")
     project.run("dvc", "exp", "run", "-S", "render.maps=[color,normal]")

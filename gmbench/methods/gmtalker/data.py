@@ -71,36 +71,59 @@ def read_clips(corpus: Corpus, rows: Sequence[Row]) -> list[ClipTracks]:
 
 
 def read_pretraining(corpus: Corpus) -> list[ClipTracks]:
-    """Clips of many people with large motion: the synthetic corpus' own, with true coefficients.
+    """Clips of many people with large motion: the synthetic corpus' own with true coefficients, or fitted ones.
+
+    Of fitted clips those stay that :func:`wide_motion` takes.
 
     Raises:
-        InputError: the corpus has none.
+        InputError: there are none.
     """
-    if corpus.truth is None:
-        raise InputError(f"{corpus.dataset}: no pre-training clips; name a dataset for it in 'pretrain_on'")
-    truth = Truth(corpus.truth)
+    if corpus.truth is not None:
+        return _true_pretraining(corpus, corpus.truth)
+    kept = []
+    for speaker in sorted({row.speaker for row in corpus.rows}):
+        rows = [row for row in corpus.rows if row.speaker == speaker]
+        facts = _all(corpus.coefficients, speaker, ["lm_rmse", "eye_width", "valid"])
+        usable = [row for row in rows if row.clip_id in facts and well_fitted(**facts[row.clip_id])]
+        kept += read_clips(corpus, usable) if usable else []
+    return wide_motion(kept, corpus.dataset)
+
+
+LEAST_FRAMES, MOST_INVALID, MOST_ERROR, CALMEST = 75, 0.1, 0.03, 20
+FACE_WIDTH = 1.6
+"""Width of a face in distances between the outer eye corners."""
+
+
+def well_fitted(lm_rmse: NDArray[np.float32], eye_width: NDArray[np.float32], valid: NDArray[np.bool_]) -> bool:
+    """At least 75 frames, at most 10 % without a face, median landmark error below 3 % of the face's width."""
+    if len(valid) < LEAST_FRAMES or (~valid).mean() > MOST_INVALID:
+        return False
+    return bool(np.median(lm_rmse[valid] / (FACE_WIDTH * eye_width[valid])) < MOST_ERROR)
+
+
+def wide_motion(clips: Sequence[ClipTracks], source: str) -> list[ClipTracks]:
+    """Clips whose head turns more than the calmest fifth; raises InputError where there are no clips."""
+    if not clips:
+        raise InputError(f"{source}: no clip is long and well fitted enough for pre-training; see fit.json")
+    turns = np.array([np.sqrt(relative_motion(clip.rho)[:, ROTATION].var(axis=0).sum()) for clip in clips])
+    return [clip for clip, turn in zip(clips, turns, strict=True) if turn >= np.percentile(turns, CALMEST)]
+
+
+def _true_pretraining(corpus: Corpus, root: Path) -> list[ClipTracks]:
+    truth = Truth(root)
     chosen = truth.clips[truth.clips["clip_id"].str.startswith("pretraining/")]
     if chosen.empty:
-        raise InputError(f"{corpus.truth}: no pre-training clips; set pretraining_speakers of the corpus")
+        raise InputError(f"{root}: no pre-training clips; set pretraining_speakers of the corpus")
     if corpus.audio_facts["extractor"] != "logmel":
         raise InputError("pre-training on the corpus' own clips needs audio.extractor logmel")
     pair = str(corpus.audio_facts["pair"])
     found = []
     for name, row in chosen.iterrows():
         track = truth.frames(str(name), ["beta", "rho"])
-        features = logmel(read_audio(corpus.truth / str(row["audio"]))).astype(np.float16)
+        features = logmel(read_audio(root / str(row["audio"]))).astype(np.float16)
+        facts = str(row["speaker"]), str(row["emotion"]), int(row["level"])
         audio = to_video_rate(features, len(track["rho"]), pair)
-        found.append(
-            ClipTracks(
-                str(name),
-                str(row["speaker"]),
-                str(row["emotion"]),
-                int(row["level"]),
-                track["beta"],
-                track["rho"],
-                audio,
-            )
-        )
+        found.append(ClipTracks(str(name), *facts, track["beta"], track["rho"], audio))
     return found
 
 
