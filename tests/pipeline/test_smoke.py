@@ -1,5 +1,6 @@
 """The whole pipeline with DVC, as a user runs it: the smoke profile from a fresh project, without a network."""
 
+import hashlib
 import json
 import os
 import signal
@@ -8,9 +9,12 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.io import wavfile
 
 from gmbench import config
 from gmbench.errors import InputError
+from gmbench.evaluation.interpolation import find_sequences
+from gmbench.media import Video, read_audio
 from tests.pipeline.project import ROOT, Project
 
 
@@ -95,6 +99,64 @@ def test_dvcs_commands_work(project):
     difference = project.run("dvc", "params", "diff")
     assert "render.maps" in difference
     assert project.run("dvc", "params", "diff", "HEAD", "--json") != "{}"
+
+
+def _speech(project, seconds: float) -> str:
+    sound = np.random.default_rng(0).normal(0, 2000, int(seconds * 16000)).astype(np.int16)
+    wavfile.write(project.folder / "speech.wav", 16000, sound)
+    return "speech.wav"
+
+
+def test_a_trained_method_says_anything_with_any_emotion(project):
+    command = ("gmbench", "generate", "--method", "ours", "--audio", _speech(project, 2.5))
+    for name, emotion, seed in (("a", "happy", "0"), ("b", "happy", "0"), ("c", "happy", "1"), ("d", "sad:0.5", "0")):
+        project.run(*command, "--emotion", emotion, "--seed", seed, "-o", f"{name}.mp4")
+    films = {name: (project.folder / f"{name}.mp4") for name in "abcd"}
+    assert Video(films["a"]).info.frames == 62
+    assert len(read_audio(films["a"])) >= 40000
+    assert films["a"].read_bytes() == films["b"].read_bytes()
+    assert films["a"].read_bytes() != films["c"].read_bytes()
+    assert films["a"].read_bytes() != films["d"].read_bytes()
+    project.run(*command, "--emotion", "sad", "--emotion", "happy=0.5,angry=0.5", "-o", "many.mp4")
+    assert {path.name for path in project.folder.glob("many-*.mp4")} == {"many-sad.mp4", "many-happy-0.5-angry-0.5.mp4"}
+    refused = project.run(*command, "--emotion", "fear", "-o", "x.mp4", check=False)
+    assert "fear was not learnt; the method knows angry" in refused
+
+
+def test_sequences_between_emotions_are_read_by_the_evaluation(project):
+    command = ("gmbench", "generate", "--audio", _speech(project, 1.0), "--interpolate", "happy:sad")
+    project.run(*command, "-o", "between/M001_happy-sad")
+    (found,) = find_sequences(project.folder / "between")
+    assert (found.start, found.end, len(found.files)) == ("happy", "sad", 17)
+    project.run(*command, "-o", "moving.mp4")
+    assert Video(project.folder / "moving.mp4").info.frames == 25
+
+
+def test_our_method_is_scored_by_one_command(project):
+    shown = json.loads(project.run("gmbench", "eval", "--method", "ours", "--metrics", "psnr,ssim", "--json"))
+    rows = {(row["method"], row["metric"]): row for row in shown["rows"]}
+    assert rows["gmtalker", "psnr"]["n"] == rows["gmtalker", "psnr"]["expected"] == 8
+    recorded = pd.read_parquet(project.folder / "results/synth/scores/records.parquet")
+    own = recorded[(recorded["method"] == "gmtalker") & (recorded["metric"] == "psnr")]["value"]
+    assert rows["gmtalker", "psnr"]["value"] == pytest.approx(own.mean())
+
+
+def test_the_run_card_tells_what_was_trained(project):
+    card = json.loads((project.folder / "models/synth/gmtalker/card.json").read_text())
+    assert set(card["parts"]) == {"gmeg", "pretrained", "nfmg-M001", "nfmg-W002", "head-M001", "head-W002"}
+    for name, part in card["parts"].items():
+        assert part["steps"] > 0, name
+        assert not part["stopped_early"]
+        assert np.isfinite(list(part["losses"].values())).all()
+        file = project.folder / "models/synth/gmtalker" / f"{name}.safetensors"
+        assert part["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+        assert (file.parent / "losses" / f"{name}.tsv").read_text().startswith("step")
+    assert card["settings"]["gmeg"]["objective"] == "bound"
+    before = time.monotonic()
+    project.run("gmbench", "train", "--method", "gmtalker")
+    again = json.loads((project.folder / "models/synth/gmtalker/card.json").read_text())
+    assert again["parts"] == card["parts"]  # from the store: the same seconds
+    assert time.monotonic() - before < 60
 
 
 @pytest.mark.skipif(
