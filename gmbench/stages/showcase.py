@@ -14,7 +14,7 @@ from gmbench.audio.hubert import to_video_rate
 from gmbench.datasets.manifest import Row
 from gmbench.evaluation import records
 from gmbench.media import Video, read_audio
-from gmbench.methods import registry
+from gmbench.methods import capabilities, registry
 from gmbench.methods.gmtalker.claims import PAIRS
 from gmbench.methods.interface import EmotionSpec, GenRequest
 from gmbench.methods.registry import System
@@ -59,7 +59,19 @@ def showcase(run: Run, name: str) -> list[str]:
     parts.append(f'<p><img src="{prefix}-latents.png" alt="latents"><br>Expression latents of all clips: {told}.</p>')
     _draw_losses(systems.models(run.layout.dataset, system) / "losses", REPORTS / f"{prefix}-losses.png")
     parts.append(f'<p><img src="{prefix}-losses.png" alt="losses"></p>')
-    return parts
+    return parts + _capabilities(run, made, rows[0])
+
+
+def _capabilities(run: Run, made: Any, row: Row) -> list[str]:
+    """What the card says beside what was measured."""
+    others = [name for name in getattr(made, "emotions", ()) if name and name != row.emotion]
+    if not others:
+        return []
+    sound = read_audio(run.layout.crops / row.video_path)
+    request = GenRequest(row.clip_id, sound, EmotionSpec({row.emotion: 1.0}), row.speaker)
+    found = capabilities.check(made, request, EmotionSpec({others[0]: 1.0}))
+    lines = [f"<tr><td>{f.what}<td>{f.said}<td>{f.measured}<td>{'yes' if f.holds else 'NO'}</tr>" for f in found]
+    return [f"<table><tr><th>change<th>card<th>measured<th>holds</tr>{''.join(lines)}</table>"]
 
 
 def _judged(shown: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ was stopped goes on from its last checkpoint.
 
 import hashlib
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from gmbench.methods.gmtalker import data, fit
 from gmbench.methods.gmtalker.settings import Settings
 from gmbench.methods.interface import Corpus, FitReport, Workbench
 from gmbench.morphable import tracks
+from gmbench.nn.training import Report
 from gmbench.shards import shard_path
 from gmbench.store import digest, file_digest, write_atomically
 
@@ -121,9 +123,8 @@ def _pretrained(lesson: _Lesson, _: str) -> fit.Fitted:
         raise InputError("no pre-training clips")
     clips = data.read_pretraining(lesson.pretraining)
     settings = lesson.settings.nfmg
-    return fit.train_nfmg(
-        clips, lesson.corpus.audio_facts, settings, settings.pretrain, lesson.seed, folder=lesson.scratch
-    )
+    facts = lesson.corpus.audio_facts
+    return fit.train_nfmg(clips, facts, settings, settings.pretrain, lesson.seed, None, lesson.scratch, _told(lesson))
 
 
 def _nfmg(lesson: _Lesson, _: str) -> fit.Fitted:
@@ -140,7 +141,9 @@ def _nfmg(lesson: _Lesson, _: str) -> fit.Fitted:
         start = lesson.scratch / "start.safetensors"
         write_atomically(start, fanout.load(Store(root), job).arrays["file"].tobytes())
     facts = lesson.corpus.audio_facts
-    return fit.train_nfmg(clips, facts, settings, training, lesson.seed, start, lesson.scratch, early=True)
+    return fit.train_nfmg(
+        clips, facts, settings, training, lesson.seed, start, lesson.scratch, _told(lesson), early=True
+    )
 
 
 def _head(lesson: _Lesson, person: str) -> fit.Fitted:
@@ -151,7 +154,18 @@ def _head(lesson: _Lesson, person: str) -> fit.Fitted:
     known = tracks.read_speaker(lesson.corpus.coefficients, person)
     kept = {name: known[name].astype(np.float32) for name in ("shape", "texture", "rho_mean")}
     emotions = data.emotions_of(lesson.rows)
-    return fit.train_head(pictures, emotions, kept, settings, lesson.seed, lesson.scratch)
+    return fit.train_head(pictures, emotions, kept, settings, lesson.seed, lesson.scratch, _told(lesson))
+
+
+def _told(lesson: _Lesson) -> Report:
+    """Progress with losses to stderr, ten lines a network."""
+
+    def report(step: int, steps: int, losses: Mapping[str, float]) -> None:
+        if step == steps or step * 10 // steps > (step - max(1, steps // 50)) * 10 // steps:
+            told = ", ".join(f"{name} {value:.4g}" for name, value in losses.items() if name != "step")
+            sys.stderr.write(f"{lesson.corpus.dataset} {lesson.part}: {step}/{steps} {told}\n")
+
+    return report
 
 
 _LEARN = {"gmeg": _gmeg, "pretrained": _pretrained, "nfmg": _nfmg, "head": _head}
