@@ -26,6 +26,8 @@ from gmbench.store import Store, digest, write_atomically
 
 VERSION = 2
 """Raised whenever the corpus of the same settings would come out differently."""
+CRF = 12
+"""Quality of the films, x264's constant rate factor."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def record_take(argument: tuple[CorpusSettings, Take]) -> fanout.Made:
         shoulders.append(_png(drawn.shoulders))
     with tempfile.TemporaryDirectory() as folder, one_thread():
         video, audio = Path(folder) / "take.mp4", Path(folder) / "take.m4a"
-        write_video(video, images, crf=12)
+        write_video(video, images, crf=CRF)
         write_audio(audio, sound)
         files = {"video": _bytes(video), "audio": _bytes(audio)}
     landmarks = model.landmark_points(person.shape, acted.full, acted.rho, settings.size)

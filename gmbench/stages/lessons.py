@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from gmbench import fanout
 from gmbench.audio.spectra import syncnet_mfcc
 from gmbench.corpus import people
+from gmbench.corpus.make import CRF as CORPUS_CRF
 from gmbench.corpus.truth import Truth
 from gmbench.evaluation.views import CORPUS_SIDE, chip_matrix, mouth_crop
 from gmbench.evaluators import landmarker
@@ -26,7 +27,7 @@ from gmbench.evaluators.corpus.training import Recipe
 from gmbench.evaluators.syncnet import WINDOW, mfcc_windows
 from gmbench.face.points import mesh_vertices
 from gmbench.fanout import Job, Made
-from gmbench.media import Video, read_audio
+from gmbench.media import Video, read_audio, write_video
 from gmbench.morphable import synthetic_model
 from gmbench.morphable.landmark_sets import OUTER_EYE_CORNERS, SPARSE
 from gmbench.store import Store
@@ -68,10 +69,8 @@ def draw(arguments: tuple[int, int, int, int, int]) -> Made:
     """Chips, shrunk frames and what is in them, of some people: (first, count, frames a take, size, seed)."""
     drawn = people.draw_people(*arguments)
     side = (CORPUS_SIDE, CORPUS_SIDE)
-    frames, points = (
-        drawn.frames.reshape(-1, *drawn.frames.shape[2:]),
-        drawn.landmarks[:, :, mesh_vertices()].reshape(-1, 68, 2),
-    )
+    frames = _filmed(drawn.frames.reshape(-1, *drawn.frames.shape[2:]))
+    points = drawn.landmarks[:, :, mesh_vertices()].reshape(-1, 68, 2)
     pictures = list(zip(frames, points.astype(np.float64), strict=True))
     chips = [cv2.warpAffine(f, chip_matrix(p), side) for f, p in pictures]
     small = [cv2.resize(f, side, interpolation=cv2.INTER_AREA) for f, _ in pictures]
@@ -90,6 +89,14 @@ def draw(arguments: tuple[int, int, int, int, int]) -> Made:
         "targets": np.concatenate([extras, drawn.motion, bodies], axis=2).astype(np.float32),
         "emotion": training.class_numbers(drawn.emotion.tolist(), SUITE_ORDER),
     }, {}
+
+
+def _filmed(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Frames (N, S, S, 3) as the corpus' films show them: coding takes noise and fine lines away."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "people.mp4"
+        write_video(path, frames, crf=CORPUS_CRF)
+        return np.stack(list(Video(path)))
 
 
 def train_network(lesson: Lesson) -> Made:

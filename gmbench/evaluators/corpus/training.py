@@ -175,7 +175,7 @@ def _tensor(pictures: NDArray[np.uint8]) -> Tensor:
 
 
 def _moved(pictures: NDArray[np.uint8]) -> Tensor:
-    """Chips (B, 3, S, S) tinted, and half of them turned, scaled and shifted a little: landmarks are never exact.
+    """Chips (B, 3, S, S) tinted, half of them mirrored, half turned, scaled and shifted: landmarks are never exact.
 
     The others stay as sharp as chips are when they are judged.
     """
@@ -187,6 +187,8 @@ def _moved(pictures: NDArray[np.uint8]) -> Tensor:
         matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), np.degrees(0.12 * turn), 1 + 0.1 * size)
         matrix[:, 2] += 0.04 * side * np.array([x, y])
         moved[n] = cv2.warpAffine(pictures[n], matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+    mirrored = torch.rand(count).numpy() < 0.5
+    moved[mirrored] = moved[mirrored, :, ::-1]
     return _tinted(_tensor(moved))
 
 

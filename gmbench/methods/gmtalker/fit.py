@@ -141,6 +141,8 @@ def train_head(
     """The head generator of one person, all emotions together; ``person`` is kept beside the weights."""
     torch.manual_seed(seed)
     generator, discriminator = HeadGenerator(settings, len(emotions)), Discriminator(settings)
+    for network in (generator, discriminator):
+        network.to(memory_format=torch.channels_last)  # faster on CPUs
     labels = np.array([emotions.index(name) for name in pictures.emotion])
     members = [np.flatnonzero(labels == k) for k in range(len(emotions)) if (labels == k).any()]
     far = perceptual(settings.perceptual)
@@ -152,8 +154,12 @@ def train_head(
         rendering = condition[:, :3]
         style = generator.mapping(torch.randn(len(chosen), settings.style).to(real), label)
         fake = generator(condition, style)
-        found: dict[str, Tensor] = {"l1": (fake - real).abs().mean()}
+        away = (fake - real).abs()
+        found: dict[str, Tensor] = {"l1": away.mean()}
         total = weights["l1"] * found["l1"]
+        if settings.face:
+            shown = F.interpolate((rendering.amax(1, keepdim=True) > -1).to(real), real.shape[-2:])
+            total = total + weights["l1"] * settings.face * (away * shown).mean()
         if far is not None:
             found["per"] = far.to(down.device)(fake, real)
             total = total + weights["per"] * found["per"]
@@ -203,7 +209,7 @@ def _batch(pictures: Pictures, labels: np.ndarray, chosen: Sequence[int], count:
     condition = np.stack([condition_of(pictures.renders[n], pictures.masks[n]) for n in chosen])
     real = np.stack([pictures.frames[n] for n in chosen])
     label = F.one_hot(torch.from_numpy(labels[list(chosen)]), count).float()
-    return torch.from_numpy(condition), signed(real), label
+    return torch.from_numpy(condition).contiguous(memory_format=torch.channels_last), signed(real), label
 
 
 def condition_of(rendering: np.ndarray, mask: np.ndarray) -> np.ndarray:

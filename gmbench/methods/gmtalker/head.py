@@ -36,7 +36,7 @@ class EmotionMapping(nn.Module):
     Without emotions (``emotions`` 0) it is the plain mapping network of four layers.
     """
 
-    def __init__(self, width: int, emotions: int, spread: float = 1.0) -> None:
+    def __init__(self, width: int, emotions: int, spread: float = 1.0, apart: float = 0.0) -> None:
         super().__init__()
         self.shared = nn.Sequential(_mapped(width), _mapped(width))
         self.branches = nn.ModuleList(
@@ -44,6 +44,7 @@ class EmotionMapping(nn.Module):
         )
         for branch in self.branches:
             nn.init.normal_(branch[1].weight, std=spread)
+            nn.init.normal_(branch[1].bias, std=apart if emotions else 0.0)
 
     def forward(self, z: Tensor, weights: Tensor) -> Tensor:
         """Styles (B, s) of codes (B, s) and emotion weights (B, K)."""
@@ -63,7 +64,9 @@ class HeadGenerator(nn.Module):
         ch, style, gain = settings.channels, settings.style, settings.gain
         n_in, self.last = _log2(settings.size_in), _log2(settings.size_out) - 1
         self.first = n_in - 2 if settings.detail else n_in - 3
-        self.mapping = EmotionMapping(style, emotions if settings.emotion else 0, settings.style_spread)
+        self.mapping = EmotionMapping(
+            style, emotions if settings.emotion else 0, settings.style_spread, settings.emotions_apart
+        )
         self.from_image, self.blocks = nn.ModuleDict(), nn.ModuleDict()
         for i in range(self.first, _COARSEST - 1, -1):
             wide = ch[2 ** (i + 1)]

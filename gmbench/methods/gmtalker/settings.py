@@ -76,6 +76,7 @@ class Head(_Part):
         False, description="encoder from the full rendering on, joined to the last stage; not StyleUNet's"
     )
     style_spread: float = Field(1.0, gt=0, description="of the first weights that give styles; less learns faster")
+    emotions_apart: float = Field(0.0, ge=0, description="deviation of the emotions' styles at the start")
     momentum: float = Field(0.0, ge=0, lt=1, description="Adam's first beta")
     gain: float = Field(1.0, description="of the generator's activations; 1 as in StyleUNet, 2 ** 0.5 learns faster")
     emotion: bool = Field(True, description="False: w/o EMN, one mapping network for all")
@@ -84,6 +85,7 @@ class Head(_Part):
     weights: dict[Literal["l1", "per", "gan"], float] = {"l1": 1.0, "per": 0.03, "gan": 1.0}
     rate_d: float = Field(2e-3, gt=0, description="learning rate of the discriminator")
     gan_every: int = Field(1, ge=1, description="steps between those with a discriminator; 1 as in StyleUNet")
+    face: float = Field(0.0, ge=0, description="further weight of L1 where the rendering is; 0 as in the paper")
     r1_every: int = Field(16, ge=1, description="steps with a discriminator between those with its penalty")
     r1: float = 10.0
     ema: float = Field(0.5 ** (32 / 10_000), gt=0, lt=1)
