@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +10,10 @@ import typer
 from rich.table import Table as Grid
 
 import gmbench
-from gmbench import cli_methods, terminal
+from gmbench import cli_methods, cli_report, terminal
 from gmbench import weights as weight_files
 from gmbench.cli_data import corpus_app, data_app, facemodel_app, profile_app
+from gmbench.cli_report import DEFAULT_OUT, MetricNames, split
 from gmbench.errors import CoverageError, GmbenchError, InputError
 
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ app.command("train")(cli_methods.train)
 app.command("generate")(cli_methods.generate)
 app.command("ablate")(cli_methods.ablate)
 app.command("methods")(cli_methods.list_methods)
+for command in (
+    cli_report.table, cli_report.compare, cli_report.report, cli_report.published, cli_report.latents,
+    cli_report.userstudy,
+):  # fmt: skip
+    app.command()(command)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object with 'rows'.")]
-MetricNames = Annotated[
-    list[str] | None, typer.Option("--metrics", help="Metrics by name, repeated or separated by commas.")
-]
-DEFAULT_OUT = Path("gmbench-results")
-Records = Annotated[Path, typer.Option("--records", help="Folder of an evaluation, or a file of records.")]
 
 
 @app.callback()
@@ -122,9 +122,9 @@ def evaluate(
     if interpolation and not (videos or pairs or reference):
         _interpolated(interpolation, chosen, dataset or "interpolation", out_dir, as_json)
         return
-    names = _split(metrics)
+    names = split(metrics)
     names = names or list(chosen.metrics)
-    rows = control_rows.check(_split(controls) or [])
+    rows = control_rows.check(split(controls) or [])
     results.check_writable(out_dir)
     if method and not (videos or pairs or reference):
         planned, root = cli_methods.speak_and_plan(method, dataset, names, rows, workers)
@@ -150,7 +150,7 @@ def evaluate(
         "metrics": names or "defaults",
         "controls": rows,
     }
-    merged = results.save(out_dir, records, asked)
+    merged = results.save(out_dir, records, asked, planned)
     tables.save(out_dir, results.only(merged, protocol=planned.protocol.hash))
     terminal.print_failures(records)
     summary = aggregate.rows(records)
@@ -219,8 +219,8 @@ def validate(
     pose = "pnp" if landmarks in ("sidecar", "corpus") else None
     chosen = protocols.load(protocol, landmarks=landmarks, pose=pose, judges=judges)
     given = inputs.gather([], [], reference, audio, None, labels)
-    names = _split(metrics)
-    picked = validation.chosen(_split(corruptions))
+    names = split(metrics)
+    picked = validation.chosen(split(corruptions))
     results.check_writable(out_dir)
     pairs = validation.spread(given.references, clips)
     selected = registry.select(names, True)
@@ -240,103 +240,6 @@ def validate(
         return
     sys.stdout.write(curves.markdown(found))
     terminal.err.print(f"records, table and curves: {out_dir}", markup=False, highlight=False)
-
-
-@app.command()
-def latents(
-    file: Annotated[Path, typer.Argument(help="NPZ: embeddings (n, d), emotion (n,), speaker (n,).")],
-    out_dir: Annotated[Path | None, typer.Option("--out", help="Folder for the t-SNE map.")] = None,
-    seed: int = 0,
-    as_json: JsonFlag = False,
-) -> None:
-    """Order of a latent space: clustering strength, silhouette and neighbours' purity, and a t-SNE map."""
-    from gmbench.reporting.latents import draw_map, latent_rows, read_latents
-    from gmbench.reporting.tables import number
-
-    found = read_latents(file)
-    rows = latent_rows(found)
-    if out_dir is not None:
-        draw_map(found, out_dir / f"{file.stem}-tsne.png", seed)
-    if as_json:
-        terminal.print_json(rows)
-        return
-    grid = Grid("measure", "emotion", "value", "identities", header_style="bold")
-    for row in rows:
-        grid.add_row(row["measure"], row["emotion"], number(row["value"]), str(row["identities"]))
-    terminal.out.print(grid)
-
-
-@app.command()
-def compare(
-    first: str,
-    second: str,
-    records: Records = DEFAULT_OUT,
-    metrics: MetricNames = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Paired comparison of two methods on their common clips."""
-    from gmbench.evaluation import aggregate, results
-    from gmbench.evaluation.records import read
-
-    found = aggregate.compare(results.only(read(records), metrics=_split(metrics)), first, second)
-    if as_json:
-        terminal.print_json([row.as_json() for row in found])
-        return
-    from gmbench.reporting.tables import number
-
-    grid = Grid("metric", f"{first} - {second}", "95 % interval", "p", "clips", "better", header_style="bold")
-    for row in found:
-        interval = f"[{number(row.low)}, {number(row.high)}]"
-        p = "n/a" if row.p != row.p else f"{row.p:.4f}"
-        grid.add_row(row.metric, number(row.difference), interval, p, str(row.n), row.better or "–")
-    terminal.out.print(grid)
-
-
-@app.command()
-def table(
-    records: Records = DEFAULT_OUT,
-    form: Annotated[str, typer.Option("--format", help="md, csv, latex or html.")] = "md",
-    metrics: MetricNames = None,
-    dataset: Annotated[str | None, typer.Option(help="Records of this dataset only.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="Records of this protocol (name or hash) only.")] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Comparison table from records; best values are bold only where a paired test supports it."""
-    from gmbench.evaluation import aggregate, results
-    from gmbench.evaluation.records import read
-    from gmbench.reporting.tables import build, render
-
-    chosen = results.only(read(records), dataset, protocol)
-    if as_json:
-        rows = aggregate.rows(results.only(chosen, metrics=_split(metrics)))
-        terminal.print_json([row.as_json() for row in rows])
-        return
-    sys.stdout.write(
-        "\n".join(render(build(part, _split(metrics)), form) for _, part in chosen.groupby("dataset", sort=True))
-    )
-
-
-@app.command()
-def published(
-    source: Annotated[str | None, typer.Option(help="Paper.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Dataset.")] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """The papers' tables as printed, with footnotes on what is wrong in them."""
-    from dataclasses import asdict
-
-    from gmbench.reporting import published_tables as printed
-
-    found = printed.select(source, dataset)
-    if as_json:
-        cells = [
-            {"source": t.source, "table": t.table, "dataset": t.dataset, "method": m, "metric": k, "value": v}
-            for t in found
-            for (m, k), v in t.cells.items()
-        ]
-        terminal.print_json(cells + [asdict(f) for f in printed.findings()])
-        return
-    sys.stdout.write("\n".join(printed.markdown(table) for table in found))
 
 
 @app.command("metrics")
@@ -422,27 +325,6 @@ def weights_verify(names: Annotated[list[str] | None, typer.Argument()] = None, 
 
 
 @app.command()
-def userstudy(
-    ratings: Annotated[Path, typer.Argument(help="CSV: rater, clip, method, aspect, value[, target].")],
-    kind: Annotated[str, typer.Option(help="opinion, preference or emotion.")] = "opinion",
-    as_json: JsonFlag = False,
-) -> None:
-    """Tables of a user study from the raters' raw ratings."""
-    from gmbench.reporting.tables import number
-    from gmbench.reporting.user_study import read_ratings, study_rows
-
-    rows = study_rows(read_ratings(ratings, kind), kind)
-    if as_json:
-        terminal.print_json([row.as_json() for row in rows])
-        return
-    grid = Grid("method", "aspect", "measure", "value", "95 % interval", "ratings", "detail", header_style="bold")
-    for row in rows:
-        interval = f"[{number(row.low)}, {number(row.high)}]"
-        grid.add_row(row.method, row.aspect, row.measure, number(row.value), interval, str(row.n), row.detail)
-    terminal.out.print(grid)
-
-
-@app.command()
 def doctor(as_json: JsonFlag = False) -> None:
     """What is installed, what is missing, and what that rules out."""
     from gmbench.doctor import examine
@@ -509,10 +391,6 @@ def main() -> None:
             raise
         terminal.err.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-
-
-def _split(values: Sequence[str] | None) -> list[str] | None:
-    return [part.strip() for value in values for part in value.split(",") if part.strip()] if values else None
 
 
 def _weight_name(name: str) -> str:

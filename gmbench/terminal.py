@@ -49,7 +49,7 @@ def print_summary(summary: Sequence[Any]) -> None:
 
 
 def _cell(row: Any) -> str:
-    from gmbench.reporting.tables import number
+    from gmbench.reporting.formats import number
 
     if row is None:
         return "–"

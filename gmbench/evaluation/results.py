@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from gmbench.errors import InputError, MixedColumnError, StoreError
-from gmbench.evaluation import records
+from gmbench.evaluation import records, sources
+from gmbench.evaluation.plan import Plan
 from gmbench.names import closest
 from gmbench.provenance import describe
 from gmbench.store import write_atomically
@@ -26,14 +27,16 @@ def check_writable(folder: Path) -> None:
         raise StoreError(f"{folder}: not writable; choose another folder with --out")
 
 
-def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object]) -> pd.DataFrame:
-    """Merge new records into the folder's, and write provenance; returns all records.
+def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Plan | None = None) -> pd.DataFrame:
+    """Merge new records into the folder's, and write provenance and the clips of ``plan``; returns all records.
 
     Methods evaluated earlier into the same folder stay; what was evaluated again is replaced.
     """
     path = folder / records.FILE
     merged = records.merge(records.read(path) if path.exists() else None, new)
     records.write(path, merged)
+    if plan is not None:
+        sources.save(folder, sources.of_plan(plan, folder))
     text = json.dumps(describe(arguments), indent=1, ensure_ascii=False) + "\n"
     write_atomically(folder / PROVENANCE, text.encode())
     return merged

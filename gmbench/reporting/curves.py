@@ -4,27 +4,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gmbench.evaluation.validate import Curve
-from gmbench.reporting.tables import number
+from gmbench.reporting import figures
+from gmbench.reporting.formats import number
 
 
 def draw(curves: Sequence[Curve], path: Path) -> None:
-    """One small plot a metric and corruption that it should respond to; red where it does not as it should."""
-    from matplotlib.figure import Figure
-
+    """One small plot a metric and corruption that it should respond to, as PNG and SVG; red where it fails to."""
     shown = [curve for curve in curves if curve.expected]
     if not shown:
         return
     columns = 6
     lines = -(-len(shown) // columns)
-    figure = Figure(figsize=(2.3 * columns, 1.9 * lines), layout="constrained")
+    figure = figures.new(2.3 * columns, 1.9 * lines)
     for place, curve in enumerate(shown, start=1):
         axes = figure.add_subplot(lines, columns, place)
         axes.plot(range(len(curve.levels)), curve.values, "o-", markersize=3, color="C3" if curve.verdict else "C0")
         axes.set_xticks(range(len(curve.levels)), [f"{level:g}" for level in curve.levels])
         axes.set_title(f"{curve.metric}\n{curve.corruption}", fontsize=7)
         axes.tick_params(labelsize=6)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    figures.save(figure, path.with_suffix(""))
 
 
 def markdown(curves: Sequence[Curve]) -> str:

@@ -1,5 +1,6 @@
 """The order of a latent space: numbers of the space itself, and a t-SNE map to look at."""
 
+import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.errors import InputError
+from gmbench.reporting import figures
+from gmbench.store import write_atomically
 from metrics import latents
 
 
@@ -66,12 +69,17 @@ def latent_rows(found: Latents) -> list[dict[str, Any]]:
     return rows + [{"measure": m, "emotion": "", "value": v, "identities": count} for m, v in whole.items()]
 
 
-def draw_map(found: Latents, path: Path, seed: int = 0) -> None:
-    """A t-SNE map coloured by emotion; seed and perplexity stand below."""
-    from matplotlib.figure import Figure
+def write_latents(found: Latents, path: Path) -> None:
+    """Write the NPZ that :func:`read_latents` reads."""
+    buffer = io.BytesIO()
+    np.savez(buffer, embeddings=found.embeddings, emotion=found.emotion, speaker=found.speaker)
+    write_atomically(path, buffer.getvalue())
 
+
+def draw_map(found: Latents, stem: Path, seed: int = 0) -> str:
+    """A t-SNE map coloured by emotion as PNG and SVG; seed and perplexity stand below. Returns the PNG's name."""
     flat, rows = latents.tsne_map(found.embeddings, found.emotion.tolist(), seed)
-    figure = Figure(figsize=(6, 5.5), layout="constrained")
+    figure = figures.new(6, 5.5)
     axes = figure.add_subplot()
     for emotion in np.unique(found.emotion[rows]):
         own = found.emotion[rows] == emotion
@@ -81,5 +89,4 @@ def draw_map(found: Latents, path: Path, seed: int = 0) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.legend(fontsize=7, markerscale=2)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    return figures.save(figure, stem)

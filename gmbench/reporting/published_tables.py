@@ -8,6 +8,7 @@ from importlib import resources
 
 from gmbench.errors import InputError
 from gmbench.names import closest
+from gmbench.reporting.formats import Cell, Table
 
 
 @dataclass(frozen=True)
@@ -75,23 +76,22 @@ def published_tables() -> tuple[PublishedTable, ...]:
     )  # fmt: skip
 
 
-def select(source: str | None, dataset: str | None) -> list[PublishedTable]:
-    """Tables of a paper and of a dataset; raises InputError where there are none."""
-    found = [t for t in published_tables() if source in (None, t.source) and dataset in (None, t.dataset)]
+def select(source: str | None, dataset: str | None, table: str | None = None) -> list[PublishedTable]:
+    """Tables of a paper, by its number, and of a dataset; raises InputError where there are none."""
+    wanted = (("source", source), ("dataset", dataset), ("table", table))
+    found = [t for t in published_tables() if all(v in (None, getattr(t, k)) for k, v in wanted)]
     if not found:
         known = {t.source for t in published_tables()} | {t.dataset for t in published_tables()}
         raise InputError(f"no published table of {source or dataset!r}; {closest(str(source or dataset), known)}")
     return found
 
 
-def markdown(table: PublishedTable) -> str:
-    """A table with the numbers of its footnotes at the cells they concern."""
+def as_table(table: PublishedTable) -> Table:
+    """A table with the numbers of its footnotes at the cells they concern, for any of the formats."""
     title = f"{table.source}, table {table.table}, {table.dataset}" + (f" ({table.setting})" if table.setting else "")
-    lines = [f"**{title}, as published**", "", "| Method | " + " | ".join(table.metrics) + " |"]
-    lines.append("|---" + "|---:" * len(table.metrics) + "|")
-    for method in table.methods:
-        lines.append(f"| {method} | " + " | ".join(_cell(table, method, m) for m in table.metrics) + " |")
-    return "\n".join([*lines, "", *(f"{f.number}. {f.text}  " for f in table.findings)]) + "\n"
+    body = tuple((Cell(method), *(_cell(table, method, m) for m in table.metrics)) for method in table.methods)
+    notes = tuple(f"{f.number}. {f.text}" for f in table.findings)
+    return Table(f"{title}, as published", ("Method", *table.metrics), body, notes)
 
 
 def findings_html() -> str:
@@ -104,10 +104,10 @@ def findings_html() -> str:
     return f"<ol>{items}</ol>"
 
 
-def _cell(table: PublishedTable, method: str, metric: str) -> str:
+def _cell(table: PublishedTable, method: str, metric: str) -> Cell:
     value = table.cells.get((method, metric), "")
     marks = [str(f.number) for f in table.findings if (f.metrics or f.method) and f.marks(metric, method)]
-    return value + (f" ({', '.join(marks)})" if value and marks else "")
+    return Cell(value, note=", ".join(marks) if value else "")
 
 
 def _rows(name: str) -> list[dict[str, str]]:

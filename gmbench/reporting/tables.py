@@ -1,11 +1,7 @@
-"""Comparison tables as markdown, CSV, LaTeX (booktabs) and HTML, from one grid of cells."""
+"""The comparison table of records: a row a method, a column a metric, best values bold where a test supports it."""
 
-import csv
-import html
-import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -13,11 +9,12 @@ import pandas as pd
 from gmbench.errors import InputError
 from gmbench.evaluation.aggregate import SIGNIFICANCE, Row, paired, rows
 from gmbench.evaluation.controls import CONTROLS
+from gmbench.evaluation.records import WHOLE_SET
 from gmbench.evaluation.registry import metrics
 from gmbench.names import closest
+from gmbench.reporting.formats import Cell, Table, number, render
 from gmbench.store import write_atomically
 
-FORMATS = ("md", "csv", "latex", "html")
 FLAGS = {
     "fid_small_n": "fid_small_n: fewer than 2,048 frames a side, FID is biased upwards; compare rows of equal n only.",
     "fvd_small_n": "fvd_small_n: fewer than 400 windows a side, FVD rests on a singular covariance.",
@@ -27,26 +24,6 @@ FLAGS = {
     "own_reference": "own_reference: the speaker has no neutral reference; F-SIM compares with the clip's own.",
 }
 """What flags of records mean to a reader of a table."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Text of a cell; ``bold`` marks a best value that the paired test supports."""
-
-    text: str
-    interval: str = ""
-    note: str = ""
-    bold: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """A grid: one row a method, one column a metric, and notes below."""
-
-    title: str
-    header: tuple[str, ...]
-    body: tuple[tuple[Cell, ...], ...]
-    notes: tuple[str, ...]
 
 
 def build(records: pd.DataFrame, names: Sequence[str] | None = None) -> Table:
@@ -64,32 +41,54 @@ def build(records: pd.DataFrame, names: Sequence[str] | None = None) -> Table:
     keys = _keys(aggregated, names)
     by_cell = {(row.method, row.metric): row for row in aggregated}
     methods = ordered_methods({row.method for row in aggregated})
-    best = {key: _best(records[records["metric"] == key], by_cell, key, methods) for key in keys}
+    columns = [_column(records, by_cell, key, methods) for key in keys]
+    shared = {key: _on_common_clips(records, by_cell, key, methods) for key in keys}
+    shown = [part for key, column in zip(keys, columns, strict=True) for part in (column, shared[key]) if part]
     body = tuple(
         (
             Cell(method),
             Cell(str(max((by_cell[method, k].expected for k in keys if (method, k) in by_cell), default=0))),
-            *(_cell(by_cell.get((method, key)), bold=best[key] == method) for key in keys),
+            *(cells[place] for _, cells in shown),
         )
-        for method in methods
+        for place, method in enumerate(methods)
     )
-    header = ("Method", "Clips", *(_title(by_cell, key, methods) for key in keys))
+    header = ("Method", "Clips", *(title for title, _ in shown))
+    return Table(_caption(records, aggregated), header, body, _notes(aggregated, keys, any(shared.values())))
+
+
+Column = tuple[str, tuple[Cell, ...]]
+"""A title and a cell a method."""
+
+
+def _column(records: pd.DataFrame, by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[str]) -> Column:
+    leader = best(records[records["metric"] == key], by_cell, key, methods)
+    cells = tuple(cell(by_cell.get((method, key)), bold=leader == method) for method in methods)
+    return title_of(by_cell, key, methods), cells
+
+
+def _on_common_clips(
+    records: pd.DataFrame, by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[str]
+) -> Column | None:
+    """The same metric over the clips of which every method has a value; None where coverage is alike."""
+    rivals = [m for m in methods if m not in CONTROLS and (m, key) in by_cell]
+    if len({by_cell[m, key].n for m in rivals}) < 2:
+        return None
+    own = records[(records["metric"] == key) & (records["clip"] != WHOLE_SET)]
+    valued = own[own["value"].notna() & own["method"].isin(rivals)]
+    counts = valued.groupby("clip")["method"].nunique()
+    common = set(counts.index[counts == len(rivals)])
+    if valued.empty:
+        return None
+    kept = own[own["clip"].isin(common)]
+    found = {(row.method, row.metric): row for row in rows(kept)} if common else {}
+    title = f"{title_of(by_cell, key, methods)}, {len(common)} common clips"
+    return title, tuple(cell(found.get((method, key)), bold=False) for method in methods)
+
+
+def _caption(records: pd.DataFrame, aggregated: list[Row]) -> str:
     datasets = ", ".join(sorted(records["dataset"].unique()))
     protocols = ", ".join(sorted({f"{row.protocol} ({row.protocol_hash})" for row in aggregated}))
-    title = f"{datasets}, protocol {protocols}"
-    return Table(title, header, body, _notes(aggregated, keys))
-
-
-def render(table: Table, form: str) -> str:
-    """A table as text.
-
-    Raises:
-        InputError: unknown format.
-    """
-    writers = {"md": _markdown, "csv": _csv, "latex": _latex, "html": _html}
-    if form not in writers:
-        raise InputError(f"unknown table format {form!r}; {closest(form, writers)}")
-    return writers[form](table)
+    return f"{datasets}, protocol {protocols}"
 
 
 def save(folder: Path, records: pd.DataFrame) -> Path:
@@ -98,18 +97,6 @@ def save(folder: Path, records: pd.DataFrame) -> Path:
     path = folder / "table.md"
     write_atomically(path, "\n".join(parts).encode())
     return path
-
-
-def number(value: float) -> str:
-    """Four significant digits at most, three decimals at most; ∞ and n/a for what is no number."""
-    if math.isnan(value):
-        return "n/a"
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    if value == 0:
-        return "0"
-    decimals = max(0, min(3, 3 - math.floor(math.log10(abs(value)))))
-    return f"{value:.{decimals}f}"
 
 
 def _keys(aggregated: list[Row], names: Sequence[str] | None) -> list[str]:
@@ -138,7 +125,8 @@ def ordered_methods(methods: set[str]) -> list[str]:
     return sorted(methods - set(controls)) + [name for name in controls if name in methods]
 
 
-def _title(by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[str]) -> str:
+def title_of(by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[str]) -> str:
+    """Header of a metric: title, arrow, unit, and the judge where it is not the published one."""
     name, _, judge = key.partition("_fb:")
     metric = metrics().get(name)
     title = f"{metric.facts.title} {metric.facts.arrow}" if metric else name
@@ -146,7 +134,8 @@ def _title(by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[str]
     return title + (f" [{unit}]" if unit else "") + (f" (fallback: {judge})" if judge else "")
 
 
-def _cell(row: Row | None, bold: bool) -> Cell:
+def cell(row: Row | None, bold: bool) -> Cell:
+    """A number with its interval, and its coverage where clips are missing."""
     if row is None:
         return Cell("–", note="not evaluated")
     note = "" if row.n == row.expected else f"{row.n}/{row.expected}"
@@ -154,7 +143,14 @@ def _cell(row: Row | None, bold: bool) -> Cell:
     return Cell(number(row.value), interval, note, bold)
 
 
-def _best(records: pd.DataFrame, by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[str]) -> str | None:
+def leaders(records: pd.DataFrame, aggregated: Sequence[Row]) -> dict[str, str | None]:
+    """For each metric the method that is best with support of a paired test, if there is one."""
+    by_cell = {(row.method, row.metric): row for row in aggregated}
+    methods = ordered_methods({row.method for row in aggregated})
+    return {str(key): best(part, by_cell, str(key), methods) for key, part in records.groupby("metric", sort=False)}
+
+
+def best(records: pd.DataFrame, by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[str]) -> str | None:
     """The method that beats every other one in a paired test; None if there is no such."""
     rivals = [m for m in methods if m not in CONTROLS and (m, key) in by_cell and by_cell[m, key].n]
     if len(rivals) < 2 or by_cell[rivals[0], key].direction == "reference":
@@ -172,10 +168,12 @@ def _best(records: pd.DataFrame, by_cell: dict[tuple[str, str], Row], key: str, 
     return leader
 
 
-def _notes(aggregated: list[Row], keys: Sequence[str]) -> tuple[str, ...]:
+def _notes(aggregated: list[Row], keys: Sequence[str], shared: bool = False) -> tuple[str, ...]:
     notes = ["Mean over clips with a 95 % bootstrap interval. n/N: clips with a value of clips expected."]
     if any(row.n < row.expected for row in aggregated if row.metric in keys):
         notes.append("Clips without a value are left out of the mean, which favours methods that fail on hard clips.")
+    if shared:
+        notes.append("Common clips: those of which every method but the controls has a value.")
     judges = sorted({key.partition("_fb:")[2] for key in keys} - {""})
     if judges:
         notes.append(
@@ -191,81 +189,3 @@ def _notes(aggregated: list[Row], keys: Sequence[str]) -> tuple[str, ...]:
     if len({row.method for row in aggregated} - set(CONTROLS)) > 1:
         notes.append("Bold: best, with p < 0.05 against every other method in a paired bootstrap.")
     return tuple(notes)
-
-
-def _markdown(table: Table) -> str:
-    def text(cell: Cell) -> str:
-        value = f"**{_md(cell.text)}**" if cell.bold else _md(cell.text)
-        return value + (f" [{cell.interval}]" if cell.interval else "") + (f" ({cell.note})" if cell.note else "")
-
-    lines = [f"**{_md(table.title)}**", ""]
-    lines.append("| " + " | ".join(_md(h) for h in table.header) + " |")
-    lines.append("|---" + "|---:" * (len(table.header) - 1) + "|")
-    lines += ["| " + " | ".join(text(cell) for cell in row) + " |" for row in table.body]
-    return "\n".join([*lines, "", *(f"{note}  " for note in table.notes)]) + "\n"
-
-
-def _csv(table: Table) -> str:
-    """Plain values; the interval and the coverage of each metric in columns of their own."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    metric_columns = [c for h in table.header[2:] for c in (h, f"{h} 95 % interval", f"{h} n/N")]
-    writer.writerow([*table.header[:2], *metric_columns])
-    for row in table.body:
-        cells = [part for cell in row[2:] for part in (cell.text, cell.interval, cell.note)]
-        writer.writerow([row[0].text, row[1].text, *cells])
-    return out.getvalue()
-
-
-def _latex(table: Table) -> str:
-    def text(cell: Cell) -> str:
-        value = rf"\textbf{{{_tex(cell.text)}}}" if cell.bold else _tex(cell.text)
-        small = " ".join(
-            p for p in (f"[{cell.interval}]" if cell.interval else "", f"({cell.note})" if cell.note else "") if p
-        )
-        return value + (rf" {{\scriptsize {_tex(small)}}}" if small else "")
-
-    lines = [
-        rf"% {table.title.replace(chr(10), ' ')}",
-        rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
-        r"\toprule",
-        " & ".join(_tex(h) for h in table.header) + r" \\",
-        r"\midrule",
-        *(" & ".join(text(cell) for cell in row) + r" \\" for row in table.body),
-        r"\bottomrule",
-        r"\end{tabular}",
-        *(f"% {note}" for note in table.notes),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _html(table: Table) -> str:
-    def text(cell: Cell) -> str:
-        value = f"<strong>{html.escape(cell.text)}</strong>" if cell.bold else html.escape(cell.text)
-        small = " ".join(p for p in (f"[{cell.interval}]" if cell.interval else "", cell.note) if p)
-        return value + (f" <small>{html.escape(small)}</small>" if small else "")
-
-    head = "".join(f"<th>{html.escape(h)}</th>" for h in table.header)
-    body = "\n".join("<tr>" + "".join(f"<td>{text(c)}</td>" for c in row) + "</tr>" for row in table.body)
-    notes = "".join(f"<p>{html.escape(note)}</p>\n" for note in table.notes)
-    return (
-        f"<table>\n<caption>{html.escape(table.title)}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{body}\n</tbody>\n</table>\n{notes}"
-    )
-
-
-def _md(text: str) -> str:
-    for character in "\\|*_<`[":
-        text = text.replace(character, "\\" + character)
-    return text.replace("\n", " ")
-
-
-_TEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
-    "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$", "→": r"$\rightarrow$", "∞": r"$\infty$", "–": "--", "\n": " ",
-}  # fmt: skip
-
-
-def _tex(text: str) -> str:
-    return "".join(_TEX.get(character, character) for character in text)

@@ -24,7 +24,7 @@ from gmbench.methods.card import Claim
 from gmbench.methods.gmtalker.claims import INTERPOLATIONS, PAIRS
 from gmbench.methods.interface import EmotionSpec, GenRequest
 from gmbench.methods.registry import System
-from gmbench.reporting import tables
+from gmbench.reporting import formats, tables
 from gmbench.stages import evaluate, systems
 from gmbench.stages.run import Run, write_json
 from gmbench.store import write_atomically
@@ -83,12 +83,12 @@ def ablate(run: Run, section: DatasetSection, method: str, seeds: int, say: Say,
         say(f"scoring {len(names)} systems")
         table = score(planned, run.store.root, run.workers, run.scheduler)
         records.write(out / f"records-{drive or 'own'}.parquet", table)
-        write_atomically(out / f"table-{drive or 'own'}.md", tables.render(tables.build(table), "md").encode())
+        write_atomically(out / f"table-{drive or 'own'}.md", formats.render(tables.build(table), "md").encode())
         parts.append(table)
     say("sequences between emotions")
     between = _between(run, section, method, seeds, out)
     records.write(out / "records-between.parquet", between)
-    write_atomically(out / "table-between.md", tables.render(tables.build(between), "md").encode())
+    write_atomically(out / "table-between.md", formats.render(tables.build(between), "md").encode())
     verdicts = [v for claim in card.claims for v in judge(claim, [*parts, between], method, seeds)]
     write_json(out / "verdicts.json", {"seeds": seeds, "verdicts": [asdict(v) for v in verdicts]})
     write_atomically(out / "verdicts.md", markdown(verdicts, seeds).encode())
@@ -134,7 +134,7 @@ def markdown(verdicts: Sequence[Verdict], seeds: int) -> str:
         "| Metric | Table | Claimed better | Claimed worse | Margin | Verdict |", "|---|---|---|---|---:|---|",
     ]  # fmt: skip
     for v in verdicts:
-        margin = f"{tables.number(v.margin)} ± {tables.number(v.error)}"
+        margin = f"{formats.number(v.margin)} ± {formats.number(v.error)}"
         lines.append(f"| {v.metric} | {v.table} | {v.better or 'full'} | {v.worse} | {margin} | {v.verdict} |")
     return "\n".join(lines) + "\n"
 

@@ -137,7 +137,7 @@ def score(run: Run, section: DatasetSection) -> None:
         "profile": run.params.profile,
         "protocol": planned.protocol.model_dump(),
     }
-    merged = results.save(run.layout.scores, records, asked)
+    merged = results.save(run.layout.scores, records, asked, planned)
     tables.save(run.layout.scores, merged)
     by_method: dict[str, dict[str, Any]] = {}
     for row in aggregate.rows(records):

@@ -3,6 +3,7 @@
 import html
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -12,57 +13,98 @@ import pandas as pd
 from gmbench import shards
 from gmbench.corpus.lexicon import EMOTIONS
 from gmbench.datasets import manifest
+from gmbench.errors import InputError
 from gmbench.evaluation import records, results, validate
 from gmbench.morphable import tracks
 from gmbench.morphable.landmark_sets import SPARSE
 from gmbench.morphable.render import Renderer
 from gmbench.provenance import describe
-from gmbench.reporting import curves, pictures, tables
-from gmbench.reporting.published_tables import findings_html
+from gmbench.reporting import curves, figures, formats, layouts, pictures, tables
+from gmbench.reporting.page import Report, Section, write
+from gmbench.reporting.page.write import facts_html, grid_html, picture_html, read_sources
+from gmbench.stages import ablations
+from gmbench.stages.heads import maps
 from gmbench.stages.layout import EVALUATORS, REPORTS, Layout
 from gmbench.stages.run import Run
 from gmbench.stages.showcase import showcase
 from gmbench.store import write_atomically
 
 SHEET_SPEAKERS, OVERLAYS = 5, 6
-_STYLE = (
-    "body{font-family:sans-serif;max-width:70em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
-    "td,th{padding:.3em .6em;border-bottom:1px solid #ccc}img{max-width:100%}"
-)
 
 
-def report(run: Run) -> None:
-    """Write ``reports/index.html`` with everything that it shows beside it."""
-    parts = [f"<h1>gmbench: profile {html.escape(run.params.profile)}</h1>"]
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    values = []
+def report(run: Run, out: Path = REPORTS, clips: str = "link") -> None:
+    """Write ``reports/index.html``, the page, with figures and tables beside it."""
+    out.mkdir(parents=True, exist_ok=True)
+    found, sections, folders = None, [], []
     for name in run.params.evaluate:
-        layout = Layout(name)
-        table = results.only(records.read(layout.scores / records.FILE), dataset=name)
-        values.append(table[["dataset", "method", "clip", "metric", "value"]])
-        write_atomically(REPORTS / f"table-{name}.md", tables.render(tables.build(table), "md").encode())
-        parts += [f"<h2>{html.escape(name)}</h2>", tables.render(tables.build(table), "html")]
+        own = replace(run, layout=Layout(name))
+        table = results.only(records.read(own.layout.scores / records.FILE), dataset=name)
+        found = records.merge(found, table)
+        folders.append(own.layout.scores)
+        write_atomically(out / f"table-{name}.md", formats.render(tables.build(table), "md").encode())
         for system in run.params.trained:
-            parts += showcase(replace(run, layout=layout), system)
-    for name in run.params.datasets:
-        parts += _dataset(run, Layout(name))
-    parts += _judges()
-    parts.append("<h2>What is wrong in the published tables</h2>" + findings_html())
-    parts.append("<h2>Provenance</h2>" + _facts(describe({"profile": run.params.profile})))
-    page = f"<!doctype html><meta charset=utf-8><title>gmbench</title><style>{_STYLE}</style>" + "\n".join(parts)
-    write_atomically(REPORTS / "index.html", page.encode())
-    _plots(values, run)
+            sections.append(Section(f"{system} on {name}", showcase(own, system, out)))
+        if told := maps(own, run.params.methods, out):
+            sections.append(Section(f"Heads of {name}", told))
+    if found is None:
+        raise InputError("params.yaml: evaluate names no dataset; there is nothing to report")
+    values = [found[["dataset", "method", "clip", "metric", "value"]]]
+    shown = figures.distributions(found, out / "figures")
+    sections.append(Section("Clips under each metric", "".join(picture_html(f"figures/{f}", t) for f, t in shown)))
+    if ablated := _ablations():
+        sections.append(Section("Ablations", ablated))
+    sections.append(Section("As the papers print it", _like_tables(found, out)))
+    sections += [Section(f"{name}: clips and fits", _dataset(run, Layout(name), out)) for name in run.params.datasets]
+    if judged := _judges(out):
+        sections.append(Section("Networks trained on the corpus", judged))
+    facts = describe({"profile": run.params.profile})
+    page = Report(f"gmbench: profile {run.params.profile}", found, read_sources(folders), sections, facts)
+    write(page, out, clips)
+    _plots(values, run, out)
 
 
-def _judges() -> list[str]:
+def _like_tables(found: pd.DataFrame, out: Path) -> str:
+    """Each paper's table with this run's numbers in all formats below ``tables``, and links to them."""
+    every = found
+    for path in sorted(ablations.OUT.glob("records-*.parquet")):
+        every = records.merge(records.read(path), every)
+    lines = []
+    for dataset, own in every.groupby("dataset", sort=True):
+        for form in layouts.layouts().values():
+            if form.kind in ("study", "latents"):
+                continue
+            grid = layouts.build(form, own)
+            names = []
+            for kind, suffix in (("md", "md"), ("latex", "tex"), ("csv", "csv"), ("html", "html")):
+                path = Path("tables") / f"{dataset}-{form.name}.{suffix}"
+                write_atomically(out / path, formats.render(grid, kind).encode())
+                names.append(f'<a href="{html.escape(path.as_posix())}">{suffix}</a>')
+            lines.append(f"<li>{html.escape(f'{dataset}: {form.source} table {form.table}')}: {', '.join(names)}</li>")
+    return (
+        "<p>The papers' rows and columns with this run's numbers; <code>gmbench published</code> prints the "
+        f"papers' own, which were measured otherwise.</p><ul>{''.join(lines)}</ul>"
+    )
+
+
+def _ablations() -> str:
+    """Verdicts on the claims of a method's ablations, where they were run."""
+    verdicts = ablations.read_verdicts()
+    if not verdicts:
+        return ""
+    rows = []
+    for v in verdicts:
+        margin = f"{formats.number(v.margin)} ± {formats.number(v.error)}"
+        rows.append([v.metric, v.table, v.better or "full", v.worse, margin, v.verdict])
+    head = ["metric", "paper's table", "claimed better", "claimed worse", "margin ± standard error", "verdict"]
+    return "<p>Mean differences in the claimed direction over seeds.</p>" + grid_html(head, rows)
+
+
+def _judges(out: Path) -> str:
     """Recipe, data, score on strangers and confusion of the corpus-trained networks, and how the metrics respond."""
     reports = sorted(path for path in EVALUATORS.glob("*.json") if path.stem != "validation")
     if not reports:
-        return []
-    parts = [
-        "<h2>Networks trained on the corpus</h2><p>They judge synthetic faces only. Scores are on people whom no "
-        "network met in training.</p>"
-    ]
+        return ""
+    parts = ["<p>They judge synthetic faces only. Scores are on people whom no network met in training.</p>"]
     for path in reports:
         facts = json.loads(path.read_text("utf-8"))
         held_out = dict(facts.get("held_out", {}))
@@ -72,16 +114,16 @@ def _judges() -> list[str]:
             "held_out": held_out, "recipe": facts.get("recipe", {}), "failed": facts.get("failed", []),
             "data": data if isinstance(data, str) else f"{len(data)} clips, {data[0]} to {data[-1]}",
         }  # fmt: skip
-        parts.append(f"<h3>{html.escape(path.stem)}</h3>{_facts(shown)}")
+        parts.append(f"<h3>{html.escape(path.stem)}</h3>{facts_html(shown)}")
         if confusion:
-            parts.append(
-                _grid(["target \\ seen", *order], [[o, *row] for o, row in zip(order, confusion, strict=True)])
-            )
+            stem = out / "figures" / f"confusion-{path.stem}"
+            title = f"{path.stem} on people it has not met"
+            parts.append(picture_html(f"figures/{figures.confusion(np.array(confusion), order, title, stem)}", title))
     found = EVALUATORS / "validation.json"
     if found.exists():
         read = [validate.Curve.from_json(row) for row in json.loads(found.read_text("utf-8"))["curves"]]
-        curves.draw(read, REPORTS / "validation.png")
-        write_atomically(REPORTS / "validation.md", curves.markdown(read).encode())
+        curves.draw(read, out / "figures" / "validation.png")
+        write_atomically(out / "validation.md", curves.markdown(read).encode())
         verdicts = "".join(f"<li>{html.escape(curve.verdict)}</li>" for curve in read if curve.verdict)
         names = list(dict.fromkeys(curve.corruption for curve in read))
         cells = {(curve.metric, curve.corruption): curve.rho for curve in read}
@@ -91,37 +133,29 @@ def _judges() -> list[str]:
         ]
         parts.append(
             "<h3>How metrics respond to corruption</h3><p>Spearman's rho of degree and deterioration, 1 is right.</p>"
-            f"{_grid(['metric', *names], lines)}<ul>{verdicts}</ul>"
-            '<p><img src="validation.png" alt="curves"></p>'
+            f"{grid_html(['metric', *names], lines)}<ul>{verdicts}</ul>"
+            + picture_html("figures/validation.png", "Response of each metric to graded corruption")
         )
-    return parts
+    return "".join(parts)
 
 
 def _rho(value: float | None) -> str:
     return "" if value is None or np.isnan(value) else f"{value:.2f}"
 
 
-def _grid(header: list[str], rows: list[list[Any]]) -> str:
-    head = "".join(f"<th>{html.escape(str(h))}</th>" for h in header)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(v))}</td>" for v in row) + "</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{body}</table>"
-
-
-def _dataset(run: Run, layout: Layout) -> list[str]:
+def _dataset(run: Run, layout: Layout, out: Path) -> str:
     fit = json.loads((layout.work / "fit.json").read_text("utf-8"))
     rows = manifest.read(layout.cropped)
-    sheet, overlays = REPORTS / f"{layout.dataset}-sheet.png", REPORTS / f"{layout.dataset}-fit.png"
-    pictures.save(sheet, _sheet(layout, rows))
-    pictures.save(overlays, _overlays(run, layout, rows))
+    sheet, overlays = (f"figures/{layout.dataset}-{what}.png" for what in ("sheet", "fit"))
+    pictures.save(out / sheet, _sheet(layout, rows))
+    pictures.save(out / overlays, _overlays(run, layout, rows))
     share = fit["percent_iod"]
-    return [
-        f"<h2>{html.escape(layout.dataset)}: clips and fits</h2>",
+    return (
         f"<p>{len(rows)} clips. The fit's landmarks are off by {share['mean']} % of the distance between the outer eye "
-        f"corners on average, {share['worst']} % in the worst clip.</p>",
-        f'<p><img src="{sheet.name}" alt="contact sheet"></p>',
-        f'<p><img src="{overlays.name}" alt="fits"><br>'
-        "Found landmarks (yellow), fitted ones (blue), and the fit drawn.</p>",
-    ]
+        f"corners on average, {share['worst']} % in the worst clip.</p>"
+        + picture_html(sheet, "A middle frame of each speaker in each emotion")
+        + picture_html(overlays, "Found landmarks (yellow), fitted ones (blue), and the fit drawn")
+    )
 
 
 def _sheet(layout: Layout, rows: list[manifest.Row]) -> Any:
@@ -173,9 +207,9 @@ def _small(image: Any, side: int = 128) -> Any:
     return np.asarray(cv2.resize(np.ascontiguousarray(image), (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _plots(values: list[pd.DataFrame], run: Run) -> None:
+def _plots(values: list[pd.DataFrame], run: Run, out: Path) -> None:
     """Curves that ``dvc plots show`` draws: every metric's clip values, and the fit's error a clip."""
-    folder = REPORTS / "plots"
+    folder = out / "plots"
     folder.mkdir(parents=True, exist_ok=True)
     means = pd.concat(values).groupby(["dataset", "method", "metric"], as_index=False)["value"].mean()
     means.to_csv(folder / "metrics.csv", index=False, float_format="%.6g")
@@ -184,7 +218,3 @@ def _plots(values: list[pd.DataFrame], run: Run) -> None:
         fit = json.loads((Layout(name).work / "fit.json").read_text("utf-8"))
         errors += [{"dataset": name, "clip": row["clip"], "percent_iod": row["percent_iod"]} for row in fit["per_clip"]]
     pd.DataFrame(errors).to_csv(folder / "fit_error.csv", index=False)
-
-
-def _facts(content: dict[str, Any]) -> str:
-    return f"<pre>{html.escape(json.dumps(content, indent=1, ensure_ascii=False))}</pre>"

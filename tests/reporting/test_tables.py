@@ -12,7 +12,8 @@ import pytest
 
 from gmbench.errors import InputError, MixedColumnError
 from gmbench.evaluation import records
-from gmbench.reporting.tables import build, number, render
+from gmbench.reporting.formats import number, render
+from gmbench.reporting.tables import build
 
 
 def rows(method, metric, values, **changes):

@@ -1,0 +1,6 @@
+"""The report page: one folder that opens from disk, a leaderboard, every clip beside its reference, no server."""
+
+from gmbench.reporting.page.serve import server
+from gmbench.reporting.page.write import CLIPS, Report, Section, from_folders, write
+
+__all__ = ["CLIPS", "Report", "Section", "from_folders", "server", "write"]
