@@ -13,7 +13,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import engine, faces, judges, kernels, memory, methods, reading
+from benchmarks import engine, faces, judges, kernels, memory, methods, page, reading
 
 PARTS = {
     "kernels": kernels.measure,
@@ -26,6 +26,7 @@ PARTS = {
     "suite": judges.measure_suite,
     "precision": judges.measure_precision,
     "methods": methods.measure,
+    "page": page.measure,
 }
 
 

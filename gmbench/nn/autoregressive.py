@@ -6,13 +6,33 @@ from torch import Tensor, nn
 from gmbench.nn.transformer import Cache, Decoder, Encoder, sinusoid
 
 
+class AudioInput(nn.Module):
+    """Audio features (B, T, a) to (B, T, d), each frame from ``kernel`` frames around it (odd).
+
+    One frame is enough for features that know their context, as HuBERT's do; log-mel features know nothing of it.
+    Frames that pad a batch must be zero, as those beyond the ends are taken to be.
+    """
+
+    def __init__(self, audio_dim: int, width: int, kernel: int) -> None:
+        super().__init__()
+        if kernel % 2 == 0:
+            raise ValueError(f"expected an odd number of frames, got {kernel}")
+        self.convolution = nn.Conv1d(audio_dim, width, kernel, padding=kernel // 2)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """(B, T, d)."""
+        return self.convolution(audio.transpose(1, 2)).transpose(1, 2)
+
+
 class TrackEncoder(nn.Module):
     """Tracks (B, T, n) and audio (B, T, a) to hidden states (B, T, d): concatenated, positions, transformer."""
 
-    def __init__(self, inputs: int, audio_dim: int, width: int, heads: int, layers: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, inputs: int, audio_dim: int, width: int, heads: int, layers: int, dropout: float = 0.0, kernel: int = 1
+    ) -> None:
         super().__init__()
         self.width = width
-        self.track, self.audio = nn.Linear(inputs, width), nn.Linear(audio_dim, width)
+        self.track, self.audio = nn.Linear(inputs, width), AudioInput(audio_dim, width, kernel)
         self.combine = nn.Linear(2 * width, width)
         self.drop = nn.Dropout(dropout)
         self.encoder = Encoder(width, heads, layers, dropout)
@@ -28,11 +48,11 @@ class TrackDecoder(nn.Module):
 
     def __init__(
         self, outputs: int, audio_dim: int, width: int, heads: int, layers: int, dropout: float = 0.0,
-        halfwidth: int = 0,
+        halfwidth: int = 0, kernel: int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
         self.start = nn.Parameter(torch.zeros(width))
-        self.previous, self.audio = nn.Linear(outputs, width), nn.Linear(audio_dim, width)
+        self.previous, self.audio = nn.Linear(outputs, width), AudioInput(audio_dim, width, kernel)
         self.decoder = Decoder(width, heads, layers, dropout, halfwidth=halfwidth)
         self.outputs = nn.Linear(width, outputs)
         nn.init.zeros_(self.outputs.weight)  # FaceFormer's start

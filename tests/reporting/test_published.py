@@ -3,6 +3,7 @@ import pytest
 
 from gmbench.errors import InputError
 from gmbench.reporting import latents, published_tables
+from gmbench.reporting.formats import render
 
 
 def test_every_published_figure_stands_in_a_table():
@@ -14,13 +15,11 @@ def test_every_published_figure_stands_in_a_table():
 
 def test_findings_mark_the_cells_they_concern():
     tables = {(t.source, t.table): t for t in published_tables.published_tables()}
-    text = published_tables.markdown(tables["GMTalker", "IV"])
+    text = render(published_tables.as_table(tables["GMTalker", "IV"]), "md")
     truth = next(line for line in text.splitlines() if line.startswith("| Ground truth"))
     assert "0.435 (1)" in truth
     assert "1. PCM of the ground truth" in text
-    assert "| ∞ (8)" in published_tables.markdown(tables["EDTalk", "1"]) or "1.000 (8)" in published_tables.markdown(
-        tables["EDTalk", "1"]
-    )
+    assert "(8)" in render(published_tables.as_table(tables["EDTalk", "1"]), "md")
     numbers = [finding.number for finding in published_tables.findings()]
     assert numbers == list(range(1, 13))
     for finding in published_tables.findings():
@@ -45,7 +44,7 @@ def test_latents_file_to_rows_and_map(tmp_path):
     assert rows["d_cls", "happy"]["identities"] == 2
     assert rows["d_cls", "happy"]["value"] > 3
     assert rows["knn_purity", ""]["value"] == 1.0
-    latents.draw_map(found, tmp_path / "map.png")
+    latents.draw_map(found, tmp_path / "map")
     assert (tmp_path / "map.png").stat().st_size > 5000
     np.savez(tmp_path / "bad.npz", embeddings=x[:3], emotion=emotion)
     for name, message in (("bad.npz", "expected"), ("none.npz", "no such file")):

@@ -68,14 +68,16 @@ class ExpressionGenerator(nn.Module):
         super().__init__()
         self.settings, self.emotions = settings, emotions
         s = settings
-        self.encoder = TrackEncoder(beta, audio_dim, s.width, s.heads, s.layers[0], s.dropout)
+        self.encoder = TrackEncoder(beta, audio_dim, s.width, s.heads, s.layers[0], s.dropout, s.audio_frames)
         self.z_head, self.w_head = nn.Linear(s.width, 2 * s.z), nn.Linear(s.width, 2 * s.w)
         self.mapper = Mapper(s, emotions) if s.prior == "mixture" else None
         self.label = nn.Linear(emotions, s.width, bias=False) if s.prior == "labelled" else None
         self.latent = nn.Linear(s.z, s.width)
         self.speaker = nn.Embedding(speakers, s.width)
         nn.init.normal_(self.speaker.weight, std=0.02)
-        self.decoder = TrackDecoder(beta, audio_dim, s.width, s.heads, s.layers[2], s.dropout, s.align_halfwidth)
+        self.decoder = TrackDecoder(
+            beta, audio_dim, s.width, s.heads, s.layers[2], s.dropout, s.align_halfwidth, s.audio_frames
+        )
 
     def posterior(self, beta: Tensor, audio: Tensor, valid: Tensor) -> Posterior:
         """q(z | .) and q(w | .) of expressions (B, T, 169), audio (B, T, a), valid (B, T)."""

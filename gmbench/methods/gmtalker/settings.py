@@ -35,6 +35,7 @@ class Gmeg(_Part):
     intensity: Literal["ignore", "neutral_mix"] = "ignore"
     teacher: Literal["masked", "rollout", "plain"] = "masked"
     align_halfwidth: int = Field(0, ge=0)
+    audio_frames: int = Field(1, ge=1, description="frames that an audio input sees; odd, more for log-mel features")
     window: tuple[int, int] = (50, 150)
     weights: dict[Literal["rec", "cond", "w", "emo"], float] = {"rec": 1.0, "cond": 0.5, "w": 0.5, "emo": 0.5}
     kl_scale: float = 0.125

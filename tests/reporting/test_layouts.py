@@ -1,0 +1,153 @@
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from gmbench.errors import InputError
+from gmbench.reporting import layouts, published_tables, ranks, tables
+from gmbench.reporting.formats import FORMATS, render
+from gmbench.reporting.latents import Latents
+from gmbench.reporting.user_study import StudyRow
+from tests.reporting.test_tables import rows, table_of
+
+HARD = np.random.default_rng(0).normal(20, 4, 24)
+ALL = (
+    *(f"gmtalker-{n}" for n in range(1, 8)), "flowvqtalker-1", "flowvqtalker-2", "edtalk-1",
+    *(f"dicetalk-{n}" for n in range(1, 6)),
+)  # fmt: skip
+
+
+def test_every_table_of_the_four_papers_has_a_form_and_printed_numbers():
+    assert tuple(layouts.layouts()) == ALL
+    for form in layouts.layouts().values():
+        assert published_tables.select(form.source, None, form.table), form.name
+
+
+def test_printed_columns_stand_in_the_forms():
+    for form in layouts.layouts().values():
+        printed = {m for t in published_tables.select(form.source, None, form.table) for m in t.metrics}
+        if form.kind in ("comparison", "ablation"):
+            short = {m.removeprefix("Emo-Score ") for m in printed}
+            assert short <= set(form.metrics), form.name
+
+
+def measured():
+    return table_of(
+        rows("eat", "psnr", HARD), rows("gmtalker", "psnr", HARD + 1), rows("ground_truth", "psnr", HARD + 9),
+        rows("gmtalker", "fid_fb:corpus", [7.0], backend="fallback:corpus"),
+        rows("between-s0", "e_ppl", [3.0]),
+    )  # fmt: skip
+
+
+def test_a_comparison_has_cards_arrows_and_reasons():
+    table = layouts.build(layouts.layout("gmtalker-1"), measured())
+    assert table.header[:5] == ("Method", "Emotion source", "Pose", "Eye", "Emotion")
+    lines = {line[0].text: [cell.text for cell in line[1:]] for line in table.body}
+    assert lines["eat"][:4] == ["label", "transfer", "none", "generate"]
+    assert lines["gmtalker"][4] == "20.54"
+    assert table.header[7] == "FID ↓ (fallback: corpus)"
+    assert lines["eat"][6] == "n/a"
+    assert list(lines) == ["eat", "gmtalker", "ground_truth"]  # between-s0 has none of the columns
+    assert any("Sync: no records of sync_c (needs" in note for note in table.notes)
+    bold = [line[0].text for line in table.body for cell in line if cell.bold]
+    assert bold == ["gmtalker"]
+
+
+def test_missing_values_carry_their_reason():
+    failed = rows("eat", "psnr", [np.nan] * 3, status="failed", reason="no face found", clips_used=0)
+    table = layouts.build(layouts.layout("gmtalker-1"), table_of(failed, rows("mine", "psnr", [1.0, 2.0, 3.0])))
+    cell = next(line for line in table.body if line[0].text == "eat")[5]
+    assert (cell.text, cell.note) == ("n/a", "0/3; no face found")
+
+
+def test_an_ablation_averages_over_seeds_and_names_what_is_missing():
+    found = table_of(
+        *(rows(f"gmtalker-pose{s}", "psnr", [v, v]) for s, v in (("", 20.0), ("-s1", 22.0), ("-s2", 24.0))),
+        rows("gmtalker-wo_emn-pose", "psnr", [19.0, 21.0]),
+    )
+    table = layouts.build(layouts.layout("gmtalker-5"), found)
+    lines = {line[0].text: line[1] for line in table.body}
+    assert (lines["Full"].text, lines["Full"].note) == ("22.00", "± 1.155, 3 seeds")
+    assert lines["w/o EMN"].text == "20.00"
+    assert lines["w/o GM"].text == "n/a"
+    assert "w/o GM: no records of gmtalker-wo_gm-pose." in table.notes
+
+
+def test_studies_and_latents_without_data_have_no_rows():
+    for name in ("gmtalker-7", "flowvqtalker-2", "dicetalk-3"):
+        table = layouts.build(layouts.layout(name))
+        assert table.body == ()
+        assert "--ratings" in table.notes[0]
+    assert "--latents" in layouts.build(layouts.layout("dicetalk-5")).notes[0]
+
+
+def test_studies_and_latents_with_data():
+    row = StudyRow("a", "lip sync", "MOS", 4.0, 3.5, 4.5, 8, 4, 2)
+    table = layouts.build(layouts.layout("dicetalk-3"), study=[row])
+    assert [cell.text for cell in table.body[0]] == ["a", "4.000"]
+    names = np.array(["angry", "angry", "happy", "happy"])
+    space = Latents(np.array([[0.0, 0], [0, 2], [4, 0], [4, 2]]), names, np.full(4, "p"))
+    table = layouts.build(layouts.layout("dicetalk-5"), spaces=[("mine", space)])
+    assert [cell.text for cell in table.body[0]] == ["mine", "4.000", "n/a", "n/a", "4.000"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", ALL)
+def test_all_forms_in_all_formats_twice_the_same(name, form):
+    first, second = (render(layouts.build(layouts.layout(name), measured()), form) for _ in range(2))
+    assert first == second
+    assert first.strip()
+
+
+@pytest.mark.parametrize("source", [None, "GMTalker"])
+def test_latex_of_own_and_printed_tables(source, tmp_path):
+    if source:
+        grids = [published_tables.as_table(t) for t in published_tables.select(source, None)]
+    else:
+        grids = [layouts.build(layouts.layout(name), measured()) for name in ALL]
+    text = "\n\n".join(render(grid, "latex") for grid in grids)
+    for grid in grids:
+        for line in re.findall(r"^(.*) \\\\$", render(grid, "latex"), re.M):
+            assert len(re.findall(r"(?<!\\)&", line)) == len(grid.header) - 1
+    if shutil.which("pdflatex") is None:
+        return  # the structure is checked above
+    (tmp_path / "t.tex").write_text(
+        "\\documentclass{article}\\usepackage{booktabs}\\usepackage[utf8]{inputenc}\\begin{document}\\tiny\n"
+        + text + "\n\\end{document}\n"
+    )  # fmt: skip
+    call = ["pdflatex", "-halt-on-error", "t.tex"]
+    done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_unknown_forms_name_the_nearest():
+    with pytest.raises(InputError, match="gmtalker-1"):
+        layouts.layout("gmtalker1")
+
+
+def test_ranks_count_places_and_support():
+    found = table_of(
+        rows("a", "psnr", HARD + 1), rows("b", "psnr", HARD), rows("c", "psnr", HARD),
+        rows("a", "m_lmd", HARD), rows("b", "m_lmd", HARD - 1), rows("ground_truth", "m_lmd", HARD * 0),
+        rows("a", "div", HARD), rows("b", "div", HARD),
+    )  # fmt: skip
+    aggregated = tables.rows(found)
+    ranked = ranks.ranks(aggregated, tables.leaders(found, aggregated))
+    assert [(r.method, r.mean, r.metrics, r.firsts, r.supported) for r in ranked] == [
+        ("a", 1.5, 2, 1, 1), ("b", 1.75, 2, 1, 1), ("c", 2.5, 1, 0, 0),
+    ]  # fmt: skip
+    assert "| a | 1.500 |" in render(ranks.as_table(ranked, "t"), "md")
+
+
+def test_common_clips_get_a_column_where_coverage_differs():
+    part = [v if n % 2 else np.nan for n, v in enumerate(HARD)]
+    table = tables.build(table_of(rows("a", "psnr", HARD), rows("b", "psnr", part), rows("still", "psnr", HARD)))
+    assert table.header[3] == "PSNR ↑ [dB], 12 common clips"
+    a, b, still = (line[3] for line in table.body)
+    assert a.text == b.text == still.text == f"{HARD[1::2].mean():.2f}"
+    assert any(note.startswith("Common clips") for note in table.notes)
+    apart = tables.build(table_of(rows("a", "psnr", [1.0, np.nan, 1.0]), rows("b", "psnr", [np.nan, 2.0, np.nan])))
+    assert [line[3].text for line in apart.body] == ["–", "–"]
+    assert len(tables.build(table_of(rows("a", "psnr", HARD), rows("b", "psnr", HARD))).header) == 3

@@ -1,0 +1,231 @@
+"""The page in a real browser: sort, filter, open clips, play in step; and what outside names cannot do."""
+
+import json
+import re
+import shutil
+import sys
+import threading
+import time
+import urllib.request
+
+import pytest
+
+from gmbench import cli
+from gmbench.errors import InputError
+from gmbench.reporting.page import Report, Section, server, write
+from gmbench.reporting.page.write import script_json
+from tests.reporting.browser import complaints, many_records, open_browser, shot
+
+HOSTILE = "<script>window.broken=1</script>"
+
+
+@pytest.fixture(scope="module")
+def page(sketches, tmp_path_factory):
+    """A page of an evaluation: one hostile name, one method with two clips of six missing, two controls."""
+    root = tmp_path_factory.mktemp("page")
+    partial = root / "partial"
+    shutil.copytree(sketches / "far", partial)
+    shutil.rmtree(partial / "S002")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GMBENCH_STORE", str(root / "store"))
+        for arguments in (
+            ["eval", "--videos", sketches / "near", "--method", HOSTILE, "--videos", partial, "--method", "partial",
+             "--videos", sketches / "far", "--method", "far", "--reference", sketches / "reference", "--landmarks",
+             "sidecar", "--pose", "mediapipe", "--controls", "ground_truth,still", "--metrics", "psnr,ssim,m_lmd,pcm",
+             "--dataset", "sketch", "--out", root / "results"],
+            ["report", "--records", root / "results", "--out", root / "reports", "--title", "A <b>test</b>"],
+        ):  # fmt: skip
+            patch.setattr(sys, "argv", ["gmbench", *map(str, arguments)])
+            with pytest.raises(SystemExit) as stop:
+                cli.main()
+            assert stop.value.code == 0
+    return root / "reports"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    driver = open_browser()
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def shown(browser, page):
+    browser.get((page / "index.html").as_uri())
+    yield browser
+    assert complaints(browser) == []
+
+
+def names(driver):
+    return [cell.text.split("\n")[0] for cell in driver.find_elements("css selector", "#table tbody td:first-child")]
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    text = (page / "index.html").read_text("utf-8")
+    assert re.findall(r"(?:src|href)=\"(?:https?:)?//", text) == []
+    assert "<b>test" not in text
+    assert HOSTILE not in text
+    assert HOSTILE not in "".join(path.read_text("utf-8") for path in (page / "data").iterdir())
+
+
+def test_outside_names_are_text(shown):
+    assert HOSTILE in names(shown)
+    assert shown.execute_script("return window.broken") is None
+    assert shown.title == "A <b>test</b>"
+
+
+def test_sorting_puts_the_best_first_and_turns(shown):
+    head = shown.find_element("css selector", "th[data-key=psnr] button")
+    head.click()
+    assert names(shown)[:2] == ["ground_truth", HOSTILE]
+    assert shown.find_element("css selector", "th[data-key=psnr]").get_attribute("aria-sort") == "descending"
+    shown.find_element("css selector", "th[data-key=psnr] button").click()
+    assert names(shown)[-1] == "ground_truth"
+    shown.find_element("css selector", "th[data-key^=m_lmd] button").click()
+    assert names(shown)[:2] == ["ground_truth", HOSTILE]  # lower is better
+
+
+def test_filters(shown):
+    shown.find_element("id", "controls").click()
+    assert names(shown) == [HOSTILE, "far", "partial"]
+    shown.find_element("id", "find-method").send_keys("FA")
+    assert names(shown) == ["far"]
+    before = len(shown.find_elements("css selector", "#table th"))
+    shown.find_element("css selector", "#metric-list summary").click()
+    shown.find_element("css selector", "#metric-list input").click()
+    assert len(shown.find_elements("css selector", "#table th")) == before - 1
+
+
+def test_numbers_tell_where_they_come_from(shown):
+    cell = shown.find_element("css selector", "#table tbody tr:nth-child(3) td:nth-child(2)")
+    shown.execute_script("arguments[0].focus()", cell)
+    told = shown.find_element("id", "tip").text
+    for part in ("PSNR", "version 1", "4 of 6 clips", "protocol full", "judge: official"):
+        assert part in told
+    assert "4/6" in cell.text
+
+
+def test_keys_move_between_cells_and_open_a_method(shown):
+    from selenium.webdriver.common.keys import Keys
+
+    first = shown.find_element("css selector", "#table td")
+    shown.execute_script("arguments[0].focus()", first)
+    shown.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
+    shown.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+    assert shown.switch_to.active_element.text.startswith("2")  # PSNR of far
+    shown.switch_to.active_element.send_keys(Keys.ENTER)
+    wait(lambda: shown.find_elements("css selector", "#clips tbody tr"))
+    assert shown.find_element("css selector", "#method h2").text == "far"
+
+
+def wait(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "the page did not come to it"
+        time.sleep(0.05)
+    return found
+
+
+def open_clips(driver, method):
+    button = next(b for b in driver.find_elements("css selector", "#table td button") if b.text == method)
+    button.click()
+    return wait(lambda: driver.find_elements("css selector", "#clips tbody tr"))
+
+
+def test_worst_and_best_clips_and_failures(shown):
+    rows = open_clips(shown, "partial")
+    assert len(rows) == 6
+    assert "has no clip named" in shown.find_element("css selector", "#method details").text
+    shown.find_element("id", "worst").click()
+    values = [cell.text for cell in shown.find_elements("css selector", "#clips tbody td:nth-child(2)")]
+    numbers = [float(v) for v in values if v != "n/a"]
+    assert numbers == sorted(numbers)
+    assert values[-2:] == ["n/a", "n/a"]
+    shown.find_element("id", "best").click()
+    first = shown.find_element("css selector", "#clips tbody td:nth-child(2)").text
+    assert float(first) == max(numbers)
+
+
+def test_clips_play_in_step(shown, page):
+    open_clips(shown, HOSTILE)
+    shown.find_element("css selector", "#clips tbody td button").click()
+    wait(lambda: len(shown.find_elements("css selector", "#player video")) == 2)
+    more = shown.find_elements("css selector", "#player select")[-1]
+    shown.execute_script("arguments[0].value = 'far'; arguments[0].dispatchEvent(new Event('change'))", more)
+    wait(lambda: len(shown.find_elements("css selector", "#player video")) == 3)
+    ready = "return [...document.querySelectorAll('#player video')].every((v) => v.readyState >= 3)"
+    wait(lambda: shown.execute_script(ready))
+    shown.find_element("id", "play").click()
+    times = "return [...document.querySelectorAll('#player video')].map((v) => [v.currentTime, v.paused, v.muted])"
+    wait(lambda: shown.execute_script(times)[0][0] > 0.4)
+    apart = []
+    for _ in range(8):
+        found = shown.execute_script(times)
+        assert not any(paused for _, paused, _ in found)
+        apart.append(max(t for t, _, _ in found) - min(t for t, _, _ in found))
+        time.sleep(0.05)
+    assert sorted(apart)[len(apart) // 2] < 0.08  # two frames
+    assert [muted for *_, muted in found] == [False, True, True]
+    shown.find_element("id", "play").click()
+    assert all(paused for _, paused, _ in shown.execute_script(times))
+    shot(shown, page.parent / "shots" / "players.png")
+
+
+def test_dark_light_and_phone(page):
+    driver = open_browser(420, 840)
+    try:
+        driver.get((page / "index.html").as_uri())
+        colour = "return getComputedStyle(document.body).backgroundColor"
+        light = driver.execute_script(colour)
+        shot(driver, page.parent / "shots" / "phone.png")
+        assert driver.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+        driver.find_element("id", "theme").click()
+        assert driver.execute_script(colour) != light
+        shot(driver, page.parent / "shots" / "phone-dark.png")
+        assert complaints(driver) == []
+    finally:
+        driver.quit()
+
+
+def test_thirty_methods_of_a_thousand_clips_open_fast(browser, tmp_path):
+    write(
+        Report("many", many_records(30, 1000, ("psnr", "ssim", "m_lmd")), sections=[Section("s", "<p>x</p>")]), tmp_path
+    )
+    start = time.monotonic()
+    browser.get((tmp_path / "index.html").as_uri())
+    wait(lambda: len(names(browser)) == 31)
+    assert time.monotonic() - start < 2
+    rows = open_clips(browser, "method_01")
+    assert len(rows) == 50
+    assert "1000 clips, page 1 of 20" in browser.find_element("id", "clips").text
+    assert complaints(browser) == []
+
+
+def test_the_server_answers_byte_ranges_and_plays(page, browser):
+    with server(page, 0) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        root = f"http://127.0.0.1:{http.server_port}"
+        file = next((page / "media").rglob("*.mp4"))
+        url = f"{root}/{file.relative_to(page).as_posix()}"
+        whole = file.read_bytes()
+        for asked, part in (
+            ("bytes=10-19", whole[10:20]),
+            ("bytes=-7", whole[-7:]),
+            (f"bytes={len(whole) - 3}-", whole[-3:]),
+        ):
+            with urllib.request.urlopen(urllib.request.Request(url, headers={"Range": asked})) as answer:
+                assert (answer.status, answer.read()) == (206, part)
+        with pytest.raises(urllib.error.HTTPError, match="416"):
+            urllib.request.urlopen(urllib.request.Request(url, headers={"Range": f"bytes={len(whole) + 5}-"}))
+        browser.get(f"{root}/index.html")
+        assert "far" in names(browser)
+        http.shutdown()
+    with pytest.raises(InputError, match="no page here"):
+        server(page / "data", 0)
+
+
+def test_scripts_hold_any_text():
+    hostile = {"a</script>": "<!--\u2028&"}
+    text = script_json(hostile)
+    assert json.loads(text) == hostile
+    assert not set("<>&\u2028") & set(text)
