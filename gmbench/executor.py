@@ -77,19 +77,29 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
-    import dask
-
-    dask.config.set({"logging.distributed": "critical"})  # read when distributed is imported
-    from distributed import Client, LocalCluster
-
-    if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=10)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise InputError(f"{scheduler}: no dask scheduler answers there ({error})") from error
-        with client:
+    if scheduler is None:
+        with cluster(workers) as address, _client(workers, address) as client:
             yield client
         return
+    _quieten()
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout=10)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise InputError(f"{scheduler}: no dask scheduler answers there ({error})") from error
+    with client:
+        yield client
+
+
+@contextlib.contextmanager
+def cluster(workers: int) -> Iterator[str]:
+    """Workers on this machine for several calls of :func:`run`, at once from threads too; the scheduler's address."""
+    import dask
+
+    _quieten()
+    from distributed import LocalCluster
+
     settings = {
         "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
         "distributed.worker.memory.terminate": False,
@@ -101,10 +111,15 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
         dask.config.set(settings),
         LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
-        ) as cluster,
-        Client(cluster) as client,
+        ) as started,
     ):
-        yield client
+        yield str(started.scheduler_address)
+
+
+def _quieten() -> None:
+    import dask
+
+    dask.config.set({"logging.distributed": "critical"})  # read when distributed is imported
 
 
 def _distributed(

@@ -4,10 +4,12 @@ Everything goes through the store, so a run that was stopped goes on, and system
 does not change.
 """
 
+import contextlib
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from gmbench.datasets.manifest import Row
 from gmbench.evaluation import aggregate, records
 from gmbench.evaluation.interpolation import score_sequences
 from gmbench.evaluation.run import evaluate as score
+from gmbench.executor import cluster
 from gmbench.media import read_audio
 from gmbench.methods import registry
 from gmbench.methods.card import Claim
@@ -67,18 +70,43 @@ def ablate(run: Run, section: DatasetSection, method: str, seeds: int, say: Say,
         InputError: the method makes no claims.
     """
     card = registry.create(method).card
-    wanted = {name for claim in card.claims if claim.drive != "between" for name in claim.order} | {"wo_gm_label"}
-    full = [_named(method, name, seed) for seed in range(seeds) for name in sorted(wanted)]
-    for number, name in enumerate(full, 1):
-        say(f"training {name} ({number}/{len(full)})")
-        systems.train(run, section, name)
+    wanted = {
+        drive: sorted({name for claim in card.claims if claim.drive == drive for name in claim.order} | extra)
+        for drive, extra in (("pose", {"wo_gm_label"}), ("", set[str]()))
+    }
+    with contextlib.ExitStack() as stack:
+        if run.scheduler is None and run.workers > 1:
+            run = replace(run, scheduler=stack.enter_context(cluster(run.workers)))
+        _train(run, section, method, set().union(*wanted.values()), seeds, say)
+        return _judge(run, section, method, wanted, seeds, say, out)
+
+
+def _train(run: Run, section: DatasetSection, method: str, names: set[str], seeds: int, say: Say) -> None:
+    """Train the whole systems, whose networks the ablations share, then the ablations; each round side by side."""
+    for part in ({""}, names - {""}):
+        chosen = [_named(method, name, seed) for seed in range(seeds) for name in sorted(part)]
+        say(f"training {', '.join(chosen)}")
+        if run.scheduler is None:
+            for name in chosen:
+                systems.train(run, section, name)
+            continue
+        with ThreadPoolExecutor(max(1, len(chosen))) as threads:
+            for done in [threads.submit(systems.train, run, section, name) for name in chosen]:
+                done.result()
+
+
+def _judge(
+    run: Run, section: DatasetSection, method: str, wanted: Mapping[str, Sequence[str]], seeds: int, say: Say, out: Path
+) -> list[Verdict]:
+    """Generate, score and compare."""
+    card = registry.create(method).card
     parts = []
     for drive, metrics in METRICS.items():
-        names = [_driven(name, drive) for name in full]
+        names = [_driven(_named(method, name, seed), drive) for seed in range(seeds) for name in wanted[drive]]
         for number, name in enumerate(names, 1):
             say(f"generating {name} ({number}/{len(names)})")
             evaluate.generate(run, section, name)
-        settings = EvaluationSection(metrics=metrics, controls=("ground_truth",), split=run.params.evaluation.split)
+        settings = EvaluationSection(metrics=metrics, controls=("gparttruth",), split=run.params.evaluation.split)
         planned = evaluate.make_plan(run, section, names, settings)
         say(f"scoring {len(names)} systems")
         table = score(planned, run.store.root, run.workers, run.scheduler)
@@ -167,7 +195,7 @@ def _between(run: Run, section: DatasetSection, method: str, seeds: int, out: Pa
             _draw(
                 run, _named(method, "wo_gm_label" if way == "label_embed" else "", seed), way, speakers, folders[name]
             )
-    planned = evaluate.make_plan(run, section, [], EvaluationSection(metrics=("psnr",), controls=("ground_truth",)))
+    planned = evaluate.make_plan(run, section, [], EvaluationSection(metrics=("psnr",), controls=("gparttruth",)))
     return score_sequences(folders, run.layout.dataset, planned.protocol)
 
 

@@ -291,7 +291,7 @@ async function openClip(n) {
   } }, make("option", { value: "" }, "add a method…"), ...others.map((name) => make("option", { value: name }, name)));
   const values = Object.entries(own.values).map(([key, column]) => [key, column[n]]).filter(([, v]) => !Number.isNaN(plain(v)));
   const lacking = own.failures.filter(([which]) => which === n).map(([, key, status, reason]) => `${key}: ${status}, ${own.reasons[reason]}`);
-  place.replaceChildren(make("h3", {}, clip), grid, make("div", { class: "transport" }, button, seek, time, speed, make("label", {}, "sound of ", sound), make("label", { class: "tick" }, loop, " again and again"), more),
+  place.replaceChildren(make("h3", {}, clip), grid, make("div", { class: "transport" }, button, seek, time, speed, make("label", {}, "sound of ", sound), make("label", { class: "tick" }, loop, " loop"), more),
     make("p", { class: "small" }, values.map(([key, v]) => `${board.titles[key]} ${shownNumber(v)}`).join(" · ")), ...lacking.map((line) => make("p", { class: "small warn" }, line)));
   follow();
   place.scrollIntoView({ behavior: "instant", block: "nearest" });
