@@ -36,6 +36,7 @@ demo: install
 
 ablations: demo
 	$(BIN)/gmbench ablate --method gmtalker --seeds 3
+	$(BIN)/gmbench report
 
 bench: install
 	$(BIN)/python -m benchmarks

@@ -26,7 +26,7 @@ from gmbench.nn.training import Report
 from gmbench.shards import shard_path
 from gmbench.store import digest, file_digest, write_atomically
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ class Nfmg(_Part):
     flow_width: int = 128
     flow_layers: int = 4
     dropout: float = 0.1
+    audio_frames: int = Field(1, ge=1, description="as of the expression generator")
     window: tuple[int, int] = (50, 150)
     weights: dict[Literal["rec", "kl", "vel"], float] = {"rec": 1.0, "kl": 0.5, "vel": 1.0}
     pretrained: bool = Field(True, description="False: w/o pre-train, four times the steps on the person alone")
