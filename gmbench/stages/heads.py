@@ -9,7 +9,7 @@ from gmbench.audio.spectra import mel_spectrogram
 from gmbench.evaluation.metric import Reader, Side, Unscored
 from gmbench.media import read_audio
 from gmbench.reporting import figures
-from gmbench.reporting.page.write import picture_html
+from gmbench.reporting.page.markup import picture_html
 from gmbench.stages import evaluate
 from gmbench.stages.run import Run
 from metrics import beats, head_motion

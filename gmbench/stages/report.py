@@ -19,9 +19,11 @@ from gmbench.morphable import tracks
 from gmbench.morphable.landmark_sets import SPARSE
 from gmbench.morphable.render import Renderer
 from gmbench.provenance import describe
-from gmbench.reporting import curves, figures, formats, layouts, pictures, tables
+from gmbench.reporting import curves, figures, formats, pictures, tables
 from gmbench.reporting.page import Report, Section, write
-from gmbench.reporting.page.write import facts_html, grid_html, picture_html, read_sources
+from gmbench.reporting.page.markup import facts_html, grid_html, picture_html
+from gmbench.reporting.page.sections import clip_values, pairs, papers
+from gmbench.reporting.page.write import read_sources
 from gmbench.stages import ablations
 from gmbench.stages.heads import maps
 from gmbench.stages.layout import EVALUATORS, REPORTS, Layout
@@ -49,11 +51,9 @@ def report(run: Run, out: Path = REPORTS, clips: str = "link") -> None:
     if found is None:
         raise InputError("params.yaml: evaluate names no dataset; there is nothing to report")
     values = [found[["dataset", "method", "clip", "metric", "value"]]]
-    shown = figures.distributions(found, out / "figures")
-    sections.append(Section("Clips under each metric", "".join(picture_html(f"figures/{f}", t) for f, t in shown)))
     if ablated := _ablations():
         sections.append(Section("Ablations", ablated))
-    sections.append(Section("As the papers print it", _like_tables(found, out)))
+    sections += [clip_values(found, out), pairs(found), papers(_with_ablations(found), out)]
     sections += [Section(f"{name}: clips and fits", _dataset(run, Layout(name), out)) for name in run.params.datasets]
     if judged := _judges(out):
         sections.append(Section("Networks trained on the corpus", judged))
@@ -63,27 +63,11 @@ def report(run: Run, out: Path = REPORTS, clips: str = "link") -> None:
     _plots(values, run, out)
 
 
-def _like_tables(found: pd.DataFrame, out: Path) -> str:
-    """Each paper's table with this run's numbers in all formats below ``tables``, and links to them."""
-    every = found
+def _with_ablations(found: pd.DataFrame) -> pd.DataFrame:
+    """Records of the ablations, if they were run, under those of the run."""
     for path in sorted(ablations.OUT.glob("records-*.parquet")):
-        every = records.merge(records.read(path), every)
-    lines = []
-    for dataset, own in every.groupby("dataset", sort=True):
-        for form in layouts.layouts().values():
-            if form.kind in ("study", "latents"):
-                continue
-            grid = layouts.build(form, own)
-            names = []
-            for kind, suffix in (("md", "md"), ("latex", "tex"), ("csv", "csv"), ("html", "html")):
-                path = Path("tables") / f"{dataset}-{form.name}.{suffix}"
-                write_atomically(out / path, formats.render(grid, kind).encode())
-                names.append(f'<a href="{html.escape(path.as_posix())}">{suffix}</a>')
-            lines.append(f"<li>{html.escape(f'{dataset}: {form.source} table {form.table}')}: {', '.join(names)}</li>")
-    return (
-        "<p>The papers' rows and columns with this run's numbers; <code>gmbench published</code> prints the "
-        f"papers' own, which were measured otherwise.</p><ul>{''.join(lines)}</ul>"
-    )
+        found = records.merge(records.read(path), found)
+    return found
 
 
 def _ablations() -> str:

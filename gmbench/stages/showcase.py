@@ -20,7 +20,7 @@ from gmbench.methods.registry import System
 from gmbench.morphable import tracks
 from gmbench.reporting import figures, latents
 from gmbench.reporting.formats import number
-from gmbench.reporting.page.write import grid_html, picture_html
+from gmbench.reporting.page.markup import grid_html, picture_html
 from gmbench.shards import read as read_shard
 from gmbench.stages import coefficients, evaluate, systems
 from gmbench.stages.run import Run

@@ -1,6 +1,7 @@
 """The report page: one folder that opens from disk, a leaderboard, every clip beside its reference, no server."""
 
+from gmbench.reporting.page.markup import Section
 from gmbench.reporting.page.serve import server
-from gmbench.reporting.page.write import CLIPS, Report, Section, from_folders, write
+from gmbench.reporting.page.write import CLIPS, Report, from_folders, write
 
 __all__ = ["CLIPS", "Report", "Section", "from_folders", "server", "write"]

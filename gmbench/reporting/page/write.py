@@ -20,22 +20,15 @@ import pandas as pd
 from gmbench.errors import InputError, StoreError
 from gmbench.evaluation import records, results
 from gmbench.evaluation import sources as clip_files
-from gmbench.reporting import figures
 from gmbench.reporting.page import content
+from gmbench.reporting.page.markup import Section, facts_html
+from gmbench.reporting.page.sections import of_records
 from gmbench.reporting.published_tables import findings_html
 from gmbench.store import write_atomically
 
 CLIPS = ("link", "copy", "none")
 """How clips come into the folder: hard links where the file system can, copies, or not at all."""
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page below the leaderboard; ``body`` is HTML whose outside text is escaped already."""
-
-    title: str
-    body: str
 
 
 @dataclass
@@ -114,9 +107,7 @@ def from_folders(paths: Sequence[Path], out: Path, title: str, clips: str = "lin
     for folder in folders:
         if (folder / results.PROVENANCE).is_file():
             facts[folder.name] = json.loads((folder / results.PROVENANCE).read_text("utf-8"))
-    drawn = figures.distributions(table, out / "figures")
-    sections = [Section("Clips under each metric", "".join(picture_html(f"figures/{f}", text) for f, text in drawn))]
-    return write(Report(title, table, read_sources(folders), sections, facts), out, clips)
+    return write(Report(title, table, read_sources(folders), of_records(table, out), facts), out, clips)
 
 
 class _Media:
@@ -182,25 +173,6 @@ def _page(report: Report, facts: dict[str, Any]) -> str:
         "STYLE": _asset("style.css"), "SCRIPT": _asset("page.js"),
     }  # fmt: skip
     return re.sub(r"\{\{(\w+)\}\}", lambda found: filled[found[1]], _asset("index.html"))
-
-
-def facts_html(facts: Mapping[str, Any]) -> str:
-    """Facts as JSON to read."""
-    return f"<pre>{html.escape(json.dumps(dict(facts), indent=1, ensure_ascii=False))}</pre>"
-
-
-def picture_html(file: str, caption: str) -> str:
-    """A picture below the page's folder, with what it shows."""
-    name, text = html.escape(file), html.escape(caption)
-    image = f'<a href="{name}"><img loading="lazy" src="{name}" alt="{text}"></a>'
-    return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
-
-
-def grid_html(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
-    """A small table."""
-    head = "".join(f"<th>{html.escape(str(h))}</th>" for h in header)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(v))}</td>" for v in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def read_sources(folders: Sequence[Path]) -> list[tuple[Path, pd.DataFrame]]:
