@@ -9,7 +9,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 
 from gmbench.errors import WeightsError
 from gmbench.nn import mixtures
-from gmbench.nn.autoregressive import TrackDecoder, TrackEncoder
+from gmbench.nn.autoregressive import AudioInput, TrackDecoder, TrackEncoder
 from gmbench.nn.flow import transformer_flow
 from gmbench.nn.haar import haar, inverse_haar
 from gmbench.nn.perceptual import perceptual
@@ -239,3 +239,34 @@ class TestPictures:
 
         torch.save(vgg19().state_dict(), tmp_path / "vgg19.pth")
         assert float(perceptual(str(tmp_path / "vgg19.pth"))(x, x.flip(3))) > 0
+
+
+class TestAudioInput:
+    def test_one_frame_is_a_linear_layer(self):
+        layer, audio = AudioInput(5, 7, 1), torch.randn(2, 9, 5)
+        wanted = torch.nn.functional.linear(audio, layer.convolution.weight[..., 0], layer.convolution.bias)
+        assert torch.allclose(layer(audio), wanted, atol=1e-6)
+
+    def test_sees_so_many_frames_and_their_order(self):
+        layer, audio = AudioInput(5, 7, 5), torch.randn(1, 20, 5)
+        changed = audio.clone()
+        changed[:, 10] += 1
+        moved = (layer(changed) - layer(audio)).abs().amax(-1)[0] > 1e-6
+        assert moved.nonzero().ravel().tolist() == [8, 9, 10, 11, 12]
+        assert not torch.allclose(layer(audio.flip(1)).flip(1), layer(audio), atol=1e-3)
+
+    def test_padding_with_zeros_changes_nothing(self):
+        layer, audio = AudioInput(5, 7, 5), torch.randn(1, 20, 5)
+        padded = torch.nn.functional.pad(audio, (0, 0, 0, 6))
+        assert torch.allclose(layer(padded)[:, :20], layer(audio), atol=1e-6)
+
+    def test_an_even_number_is_refused(self):
+        with pytest.raises(ValueError, match="odd"):
+            AudioInput(5, 7, 4)
+
+    def test_cached_writing_equals_rewriting(self):
+        decoder = TrackDecoder(3, 5, 16, 2, 2, kernel=5).eval()
+        torch.nn.init.normal_(decoder.outputs.weight)
+        condition, audio = torch.randn(2, 1, 16), torch.randn(2, 12, 5)
+        with torch.no_grad():
+            assert torch.allclose(decoder.write(condition, audio), decoder.rewrite(condition, audio), atol=1e-4)

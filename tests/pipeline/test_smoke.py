@@ -16,6 +16,7 @@ from gmbench.errors import InputError
 from gmbench.evaluation.interpolation import find_sequences
 from gmbench.media import Video, read_audio
 from tests.pipeline.project import ROOT, Project
+from tests.reporting.browser import complaints, open_browser
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +47,34 @@ def test_a_second_run_does_nothing(project):
     assert not [line for line in project.run("dvc", "repro").splitlines() if line.startswith("Running")]
 
 
-def test_the_report_has_a_table_pictures_and_figures(project):
-    page = (project.folder / "reports" / "index.html").read_text()
-    assert "<table" in page
-    assert "Networks trained on the corpus" in page
-    assert "What is wrong in the published tables" in page
-    for name in ("synth-sheet.png", "synth-fit.png", "table-synth.md", "plots/metrics.csv", "plots/fit_error.csv"):
-        assert (project.folder / "reports" / name).stat().st_size > 0
+def test_the_report_has_tables_figures_and_clips(project):
+    folder = project.folder / "reports"
+    page = (folder / "index.html").read_text()
+    for part in ("gmtalker on synth", "Heads of synth", "Networks trained on the corpus", "The papers&#x27; tables"):
+        assert part in page
+    names = [f"synth-gmtalker-{name}" for name in ("best", "worst", "between", "motion", "latents", "losses")]
+    names += ["synth-heads-correlation", "synth-heads-trace", "clips-0", "confusion-emotion", "validation"]
+    for name in names:
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 2000, name
+        assert (folder / "figures" / f"{name}.svg").stat().st_size > 2000, name
+    for name in (
+        "figures/synth-sheet.png", "figures/synth-fit.png", "table-synth.md", "plots/metrics.csv",
+        "plots/fit_error.csv", "tables/gmtalker-1-synth.tex", "tables/gmtalker-7.md",
+    ):  # fmt: skip
+        assert (folder / name).stat().st_size > 0, name
+    clips = sorted(path.name for path in (folder / "media" / "synth" / "gmtalker").iterdir())
+    assert len(clips) == len(list((project.folder / "results/synth/videos/gmtalker").rglob("*.mp4")))
+    assert project.run("gmbench", "table", "--like", "gmtalker-5", "--dataset", "synth").count("n/a") > 3
+
+
+def test_the_page_opens_in_a_browser(project):
+    driver = open_browser()
+    try:
+        driver.get((project.folder / "reports" / "index.html").as_uri())
+        assert "gmtalker" in driver.find_element("id", "table").text
+        assert complaints(driver) == []
+    finally:
+        driver.quit()
 
 
 def test_ground_truth_is_the_ceiling(project):
