@@ -1,26 +1,30 @@
 """Distances of deep features: LPIPS, and path lengths of emotion interpolations (E-PPL, E-PDV)."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from metrics.facts import Direction, Facts
+
+if TYPE_CHECKING:  # torch takes seconds to import, and most who read the facts need none of it
+    from torch import Tensor
 
 EPSILON = 1e-10
 STEPS = 16
 """Steps of an interpolation: 17 frames."""
 
 
-def unit_normalised(features: Tensor) -> Tensor:
+def unit_normalised(features: "Tensor") -> "Tensor":
     """Features (B, C, H, W) divided by their norm over channels plus 1e-10."""
+    import torch
+
     norm: Tensor = torch.linalg.vector_norm(features, dim=1, keepdim=True)
     return features / (norm + EPSILON)
 
 
-def layer_distance(first: Tensor, second: Tensor, weights: Tensor | None = None) -> Tensor:
+def layer_distance(first: "Tensor", second: "Tensor", weights: "Tensor | None" = None) -> "Tensor":
     """Distance (B,) of one layer: mean over positions of sum_c w_c (f - g)^2 of unit-normalised features.
 
     Args:
