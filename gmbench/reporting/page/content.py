@@ -12,6 +12,7 @@ from gmbench.evaluation import aggregate
 from gmbench.evaluation.controls import CONTROLS
 from gmbench.evaluation.records import WHOLE_SET, json_number
 from gmbench.evaluation.registry import metrics
+from gmbench.methods.registry import System
 from gmbench.reporting.formats import number
 from gmbench.reporting.layouts import card_of
 from gmbench.reporting.ranks import ranks
@@ -68,7 +69,7 @@ def method_facts(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for name in names:
         card = card_of(name)
-        told: dict[str, Any] = {"control": name in CONTROLS, "about": CONTROLS.get(name, "")}
+        told: dict[str, Any] = {"control": name in CONTROLS, "about": CONTROLS.get(name) or _variant(name)}
         if card is not None:
             told["card"] = {
                 "title": card.title, "kind": card.kind, "emotion from": " or ".join(card.emotion_sources),
@@ -79,6 +80,22 @@ def method_facts(names: Iterable[str]) -> dict[str, dict[str, Any]]:
             }  # fmt: skip
         found[name] = told
     return found
+
+
+_DRIVEN = {
+    "pose": "head motion, gaze and blinks of the reference",
+    "coefficients": "motion and expressions of the reference: only the pictures are made",
+}
+
+
+def _variant(name: str) -> str:
+    """What a system trained here changes about its method, and what it takes from the reference."""
+    try:
+        system = System.parse(name)
+    except InputError:
+        return ""
+    seed = f"seed {system.seed}" if system.seed else ""
+    return "; ".join(part for part in (", ".join(system.ablations), _DRIVEN.get(system.drive, ""), seed) if part)
 
 
 def _board(records: pd.DataFrame, sources: pd.DataFrame | None, locate: Locate) -> Board:
@@ -113,7 +130,7 @@ def _cell(row: aggregate.Row, leader: str | None, weights: str) -> dict[str, Any
     """A number with its interval and where it comes from."""
     return {
         "v": _short(row.value), "t": number(row.value), "lo": _short(row.low), "hi": _short(row.high),
-        "i": "" if math.isnan(row.low) else f"{number(row.low)}, {number(row.high)}",
+        "i": f"{number(row.low)}, {number(row.high)}" if math.isfinite(row.low) else "",
         "n": row.n, "of": row.expected, "frames": row.frames_used, "frames_of": row.frames_expected,
         "pooled": number(row.pooled), "backend": row.backend, "version": row.metric_version, "weights": weights,
         "flags": row.flags, "best": row.method == leader,
