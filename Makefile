@@ -36,7 +36,7 @@ demo: install
 
 ablations: demo
 	$(BIN)/gmbench ablate --method gmtalker --seeds 3
-	$(BIN)/gmbench report
+	$(BIN)/python -m pipelines.report
 
 bench: install
 	$(BIN)/python -m benchmarks
