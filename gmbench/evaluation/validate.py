@@ -4,6 +4,7 @@ Each corruption has levels, of which the first leaves the clip as it is. A metri
 with every level; the verdict says in a sentence where it does not.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -83,6 +84,13 @@ class Curve:
         values = tuple(math.nan if v is None else float(v) for v in row["values"])
         rho = math.nan if row["rho"] is None else float(row["rho"])
         return cls(**(row | {"values": values, "rho": rho, "levels": tuple(row["levels"])}))
+
+    def worsens(self, levels: Sequence[float] | None = None) -> bool:
+        """Whether each of some levels, by default all, is worse than the one before; levels without a value aside."""
+        name = self.metric.split("_fb:", maxsplit=1)[0]
+        bad = dict(zip(self.levels, _badness(self.values, FACTS[name].direction), strict=True))
+        known = [bad[level] for level in levels or self.levels if not math.isnan(bad[level])]
+        return all(b > a for a, b in itertools.pairwise(known))
 
     def as_json(self) -> dict[str, Any]:
         """All fields; infinity as ``"inf"``, NaN as null."""

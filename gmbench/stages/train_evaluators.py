@@ -38,6 +38,8 @@ MUST = {
     ),
 }  # fmt: skip
 """Curves that must get worse at every level before a network may judge."""
+ADMISSION = {"late": (0, 2, 5, 10), "early": (0, 2, 5, 10)}
+"""Levels that admission asks for where the curves have more: one frame late is within the mean's own noise."""
 
 
 def train(run: Run, root: Path) -> None:
@@ -71,7 +73,7 @@ def failed(kind: str, curves: list[validate.Curve]) -> list[str]:
     """Why a network may not judge; a curve without values, as of FVD with few windows, proves nothing."""
     own = {(curve.metric.split("_fb:")[0], curve.corruption): curve for curve in curves}
     wanted = [own[pair] for pair in MUST.get(kind, ()) if pair in own]
-    return [curve.verdict for curve in wanted if not curve.strict and not _undefined(curve)]
+    return [c.verdict for c in wanted if not _undefined(c) and not c.worsens(ADMISSION.get(c.corruption))]
 
 
 def _undefined(curve: validate.Curve) -> bool:

@@ -14,6 +14,7 @@ from gmbench.evaluation import inputs, interpolation, plan, registry, validate
 from gmbench.evaluation.run import evaluate
 from gmbench.evaluators.corpus import networks, training
 from gmbench.reporting import curves
+from gmbench.stages import train_evaluators
 from tests.evaluation.helpers import protocol
 from tests.evaluation.test_judged import heads  # noqa: F401
 
@@ -203,3 +204,18 @@ def test_training_learns_and_repeats():
     assert len(vgg.maps(networks.as_input(chips[:1, 0]))) == 4
     training.train_identity(chips, recipe)
     training.train_features(chips, extras, recipe)
+
+
+def test_a_judge_is_admitted_by_the_levels_that_count():
+    def curve(values, corruption="late", levels=(0.0, 1.0, 2.0, 5.0, 10.0)):
+        return validate.Curve(
+            "sync_c_fb:corpus", corruption, "frames", levels, values, 0.9, False, True, "Sync-C wiggles"
+        )
+
+    wiggle_at_one = curve((0.54, 0.537, 0.541 - 0.003, 0.52, 0.50))
+    assert not wiggle_at_one.worsens()
+    assert wiggle_at_one.worsens((0, 2, 5, 10))
+    assert train_evaluators.failed("syncnet", [wiggle_at_one]) == []
+    assert train_evaluators.failed("syncnet", [curve((0.54, 0.53, 0.50, 0.52, 0.50))]) == ["Sync-C wiggles"]
+    assert train_evaluators.failed("syncnet", [curve((0.54, np.nan, np.nan, np.nan, np.nan))]) == []
+    assert curve((0.54, np.nan, 0.53, 0.52, 0.51)).worsens()
