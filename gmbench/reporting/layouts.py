@@ -110,6 +110,10 @@ def card_of(method: str) -> MethodCard | None:
 
 
 def _measured(form: Layout, records: pd.DataFrame | None) -> Table:
+    datasets = ", ".join(sorted(records["dataset"].unique())) if records is not None else ""
+    if records is not None:
+        asked = {name for names in form.metrics.values() for name in names} | set(form.requires)
+        records = records[records["metric_name"].isin(asked)]
     found = aggregate.rows(records) if records is not None and not records.empty else []
     groups = _by_system(found)
     present = list(dict.fromkeys(row.metric for row in found))
@@ -144,9 +148,8 @@ def _measured(form: Layout, records: pd.DataFrame | None) -> Table:
         body.append((Cell(printed), *told, *values))
     if not body:
         notes.append("No method has records of these metrics; evaluate one with 'gmbench eval' or 'dvc repro'.")
-    datasets = ", ".join(sorted({row.dataset for row in found})) or form.dataset
     protocols = ", ".join(sorted({f"{row.protocol} ({row.protocol_hash})" for row in found}))
-    title = f"{datasets}, {form.title}" + (f", protocol {protocols}" if protocols else "")
+    title = f"{datasets or form.dataset}, {form.title}" + (f", protocol {protocols}" if protocols else "")
     return Table(title, tuple(header), tuple(body), (*_reading(groups, keys), *notes))
 
 

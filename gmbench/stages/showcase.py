@@ -65,7 +65,7 @@ def _capabilities(run: Run, made: Any, row: Row) -> str:
     others = [name for name in getattr(made, "emotions", ()) if name and name != row.emotion]
     if not others:
         return ""
-    sound = read_audio(run.layout.crops / row.video_path)
+    sound = read_audio(run.layout.crops / row.video_path)[: 25 * systems.SAMPLES_PER_FRAME]
     request = GenRequest(row.clip_id, sound, EmotionSpec({row.emotion: 1.0}), row.speaker)
     found = capabilities.check(made, request, EmotionSpec({others[0]: 1.0}))
     lines = [[f.what, f.said, f.measured, "yes" if f.holds else "NO"] for f in found]
