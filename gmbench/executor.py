@@ -84,6 +84,10 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     _quieten()
     from distributed import Client
 
+    shared = _connected(scheduler)
+    if shared is not None:
+        yield shared
+        return
     try:
         client = Client(scheduler, timeout=10)
     except (OSError, ValueError, TimeoutError) as error:
@@ -98,7 +102,7 @@ def cluster(workers: int) -> Iterator[str]:
     import dask
 
     _quieten()
-    from distributed import LocalCluster
+    from distributed import Client, LocalCluster
 
     settings = {
         "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
@@ -112,8 +116,20 @@ def cluster(workers: int) -> Iterator[str]:
         LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
         ) as started,
+        Client(started),  # all calls share it: clients that connect side by side can fail in distributed's handshake
     ):
         yield str(started.scheduler_address)
+
+
+def _connected(scheduler: str) -> Any:
+    """The client of :func:`cluster` for this scheduler, or None."""
+    from distributed import Client
+
+    try:
+        current = Client.current()
+    except ValueError:
+        return None
+    return current if current.scheduler.address == scheduler else None
 
 
 def _quieten() -> None:

@@ -1,6 +1,10 @@
+import operator
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from gmbench.executor import cluster, run
 
 CODE = """
 from gmbench.executor import one_thread
@@ -15,3 +19,12 @@ def test_torch_imported_later_has_one_thread_too():
     environment = {name: value for name, value in os.environ.items() if "_NUM_THREADS" not in name}
     done = subprocess.run([sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
+
+
+def test_threads_share_the_workers_of_one_cluster():
+    def call(start):
+        return sorted(run(operator.neg, range(start, start + 3), 2, address))
+
+    with cluster(2) as address, ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(call, range(6)))
+    assert found == [[(n, -start - n) for n in range(3)] for start in range(6)]
