@@ -8,7 +8,7 @@ from typing import TypeVar
 from gmbench import media
 from gmbench.clips import Clip, Pair
 from gmbench.errors import InputError, MediaError, WeightsError
-from gmbench.evaluation.controls import control_source
+from gmbench.evaluation.controls import check, control_source
 from gmbench.evaluation.extract import Group
 from gmbench.evaluation.features import ClipFeature, FrameFeature, Keys, PairFeature, Source
 from gmbench.evaluation.metric import Metric
@@ -232,7 +232,8 @@ def _planned(method: str, pair: Pair, hasher: Hasher) -> PlannedClip:
 
 
 def _controls(names: Iterable[str], references: list[PlannedClip]) -> list[PlannedClip]:
-    """Control rows over all references."""
+    """Control rows over all references; raises InputError for an unknown control."""
+    names = check(list(names))
     if not references:
         raise InputError("controls are made from references; pass --reference")
     ordered = sorted(references, key=lambda clip: clip.clip)

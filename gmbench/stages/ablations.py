@@ -34,7 +34,7 @@ from gmbench.store import write_atomically
 
 OUT = Path("ablations")
 METRICS = {
-    "pose": ("psnr", "ssim", "fid", "m_lmd", "f_lmd", "sync_c", "acc_emo", "emo_prob"),
+    "pose": ("psnr", "ssim", "ssim_u7", "fid", "m_lmd", "f_lmd", "sync_c", "acc_emo", "emo_prob"),
     "": ("ba_m2a", "div", "pcm"),
 }
 """Metrics of the videos under the reference's motion, and under their own."""
@@ -106,7 +106,7 @@ def _judge(
         for number, name in enumerate(names, 1):
             say(f"generating {name} ({number}/{len(names)})")
             evaluate.generate(run, section, name)
-        settings = EvaluationSection(metrics=metrics, controls=("gparttruth",), split=run.params.evaluation.split)
+        settings = EvaluationSection(metrics=metrics, controls=("ground_truth",), split=run.params.evaluation.split)
         planned = evaluate.make_plan(run, section, names, settings)
         say(f"scoring {len(names)} systems")
         table = score(planned, run.store.root, run.workers, run.scheduler)
@@ -195,7 +195,7 @@ def _between(run: Run, section: DatasetSection, method: str, seeds: int, out: Pa
             _draw(
                 run, _named(method, "wo_gm_label" if way == "label_embed" else "", seed), way, speakers, folders[name]
             )
-    planned = evaluate.make_plan(run, section, [], EvaluationSection(metrics=("psnr",), controls=("gparttruth",)))
+    planned = evaluate.make_plan(run, section, [], EvaluationSection(metrics=("psnr",), controls=("ground_truth",)))
     return score_sequences(folders, run.layout.dataset, planned.protocol)
 
 

@@ -266,3 +266,8 @@ def test_records_come_back_and_merge_replaces_what_is_repeated(done, tmp_path):
     assert len(merged) == len(table)
     assert (merged[merged["method"] == "near"]["value"] == 1.0).all()
     assert merged[merged["method"] == "far"]["value"].equals(table[table["method"] == "far"]["value"])
+
+
+def test_a_control_that_is_none_is_refused_and_never_a_row(sketches):
+    with pytest.raises(InputError, match="did you mean ground_truth"):
+        make_plan(sketches, controls=["gound_truth"])
