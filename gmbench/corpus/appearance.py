@@ -5,6 +5,7 @@ face model: no rendering of the coefficients shows them. They tell the two emoti
 pair apart, and the pairs only vaguely.
 """
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ _SHARPER = 2  # pictures are drawn at twice the size and shrunk
 _PAIR_SIGNS = {"angry": (0.8, 0.8), "fear": (0.8, 0.2), "happy": (0.2, 0.8), "contempt": (0.2, 0.2)}
 _FLUSH, _PALE = np.array([0.05, -0.15, -0.12], np.float32), np.array([-0.10, -0.01, 0.05], np.float32)
 _RED = np.array([0.05, -0.18, -0.12], np.float32)
+_BANDS = np.array([0.5, 1.0, 1.0, 1.0, 0.4, 0.4, 0.4, 0.4, 0.4])
+"""How far light varies, by spherical harmonic."""
 _BATCH = 32
 
 
@@ -73,15 +76,21 @@ def look(
     generator: np.random.Generator, performer: Performer, emotion: str, level: int, frames: int, size: int, seed: int
 ) -> Look:
     """A clip's look; background and clothes belong to the speaker."""
-    own = np.random.default_rng([seed, 17, *performer.speaker.encode()])
+    wall, cloth, base = _setting(performer.speaker, size, seed)
+    drift = gaussian_filter1d(generator.normal(0, 1, (frames, 9)), 15.0, axis=0, mode="nearest") * 5.0
+    light = base + _BANDS * (0.02 * drift + 0.04 * generator.normal(0, 1, 9))[:, None, :]
+    return Look(skin_signs(generator, emotion, level), light, wall, cloth)
+
+
+@functools.lru_cache(maxsize=1)
+def _setting(speaker: str, size: int, seed: int) -> tuple[NDArray[np.float64], ...]:
+    """Background (S, S, 3), clothes (3,) and mean light (3, 9) of a speaker; not to be written to."""
+    own = np.random.default_rng([seed, 17, *speaker.encode()])
     wall = cv2.GaussianBlur(own.uniform(40, 215, (size, size, 3)), (0, 0), size / 7)
     wall = (wall - wall.mean()) * 3.0 + own.uniform(80, 180, 3)
     cloth = own.uniform(25, 200, 3)
-    bands = np.array([0.5, 1.0, 1.0, 1.0, 0.4, 0.4, 0.4, 0.4, 0.4])
-    base = canonical_light() + bands * (0.07 * own.normal(0, 1, 9) + 0.012 * own.normal(0, 1, (3, 9)))
-    drift = gaussian_filter1d(generator.normal(0, 1, (frames, 9)), 15.0, axis=0, mode="nearest") * 5.0
-    light = base + bands * (0.02 * drift + 0.04 * generator.normal(0, 1, 9))[:, None, :]
-    return Look(skin_signs(generator, emotion, level), light, np.clip(wall, 0, 255), cloth)
+    light = canonical_light() + _BANDS * (0.07 * own.normal(0, 1, 9) + 0.012 * own.normal(0, 1, (3, 9)))
+    return np.clip(wall, 0, 255), cloth, light
 
 
 def draw(
@@ -110,7 +119,8 @@ def draw(
             raster = rasterise(pixels, depth, model.triangles, large, large)
             colours = shade(albedo, model.normals(points), seen.light[start + number])
             values = raster.interpolate(np.c_[colours, canonical, lips], model.triangles)
-            picture = np.where(raster.covered[..., None], _paint(values, seen.signs), wall)
+            picture = wall.copy()
+            picture[raster.covered] = _paint(values[raster.covered], seen.signs)
             picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
             picture += seen.noise * generator.standard_normal(picture.shape, np.float32)
             head = raster.covered & (raster.triangle < head_triangles)
@@ -136,7 +146,7 @@ def _shrink(mask: NDArray[np.bool_], size: int) -> NDArray[np.uint8]:
 
 
 def _paint(values: NDArray[np.float32], signs: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Colours (H, W, 3) with the signs; ``values``: colour, place on the mean face in centimetres, lip."""
+    """Colours (N, 3) with the signs; ``values`` (N, 7): colour, place on the mean face in centimetres, lip."""
     colour = values[..., :3]
     x, y, z = np.abs(values[..., 3]), values[..., 4], values[..., 5]
     lip = np.clip(values[..., 6:7], 0, 1)

@@ -5,7 +5,7 @@ on whom methods are tested, are met by none of them.
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -75,20 +75,31 @@ def draw(arguments: tuple[int, int, int, int, int]) -> Made:
     chips = [cv2.warpAffine(f, chip_matrix(p), side) for f, p in pictures]
     small = [cv2.resize(f, side, interpolation=cv2.INTER_AREA) for f, _ in pictures]
     whole = [cv2.resize(f, (landmarker.INPUT, landmarker.INPUT), interpolation=cv2.INTER_AREA) for f, _ in pictures]
-    named = len(synthetic_model().names["expression"])
+    names = synthetic_model().names["expression"]
     shape = drawn.frames.shape[:2]
     signs = np.broadcast_to(drawn.signs[:, None], (*shape, drawn.signs.shape[1]))
     bodies = np.broadcast_to(drawn.shape[:, None, :SHAPES], (*shape, SHAPES))
-    extras = np.concatenate([drawn.expression[..., :named], signs], axis=2)
+    actions = drawn.expression[..., : len(names)]
+    extras = np.concatenate([actions, signs], axis=2)
+    mirrored = np.concatenate([in_the_mirror(actions, names), signs], axis=2)
     return {
         "chips": np.stack(chips).reshape(*shape, CORPUS_SIDE, CORPUS_SIDE, 3),
         "small": np.stack(small).reshape(*shape, CORPUS_SIDE, CORPUS_SIDE, 3),
         "whole": np.stack(whole).reshape(*shape, landmarker.INPUT, landmarker.INPUT, 3),
         "points": drawn.landmarks[:, :, LANDMARKS] * np.float32(landmarker.INPUT / drawn.frames.shape[3]),
-        "extras": extras,
+        "extras": np.stack([extras, mirrored], axis=2),
         "targets": np.concatenate([extras, drawn.motion, bodies], axis=2).astype(np.float32),
         "emotion": training.class_numbers(drawn.emotion.tolist(), SUITE_ORDER),
     }, {}
+
+
+def in_the_mirror(actions: NDArray[np.float32], names: Sequence[str]) -> NDArray[np.float32]:
+    """Named actions (..., n) of a face as its mirror image shows them: left for right, and ``jaw_side`` turned."""
+    stems = [name.rpartition("_") for name in names]
+    others = {"left": "right", "right": "left"}
+    result = actions[..., [names.index(f"{stem}{joint}{others.get(side, side)}") for stem, joint, side in stems]]
+    result[..., names.index("jaw_side")] *= -1
+    return result
 
 
 def _filmed(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:

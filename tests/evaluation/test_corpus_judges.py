@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import cKDTree
 
 from gmbench import weights
 from gmbench.clips import Pair
@@ -13,8 +14,9 @@ from gmbench.errors import InputError, WeightsError
 from gmbench.evaluation import inputs, interpolation, plan, registry, validate
 from gmbench.evaluation.run import evaluate
 from gmbench.evaluators.corpus import networks, training
+from gmbench.morphable import synthetic_model
 from gmbench.reporting import curves
-from gmbench.stages import train_evaluators
+from gmbench.stages import lessons, train_evaluators
 from tests.evaluation.helpers import protocol
 from tests.evaluation.test_judged import heads  # noqa: F401
 
@@ -195,7 +197,8 @@ def test_training_learns_and_repeats():
         chips[take, :, 8 * number : 8 * number + 8] = 250
     recipe = training.Recipe(40, 8)
     extras = rng.normal(size=(16, 2, 3)).astype(np.float32)
-    first, again = (training.train_emotion(chips, emotion, extras, recipe).eval() for _ in range(2))
+    both = np.stack([extras, -extras], axis=2)
+    first, again = (training.train_emotion(chips, emotion, both, recipe).eval() for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
     with torch.inference_mode():
         features = first.features(networks.as_input(chips.reshape(-1, 64, 64, 3))).unflatten(0, (16, 2))
@@ -204,6 +207,28 @@ def test_training_learns_and_repeats():
     assert len(vgg.maps(networks.as_input(chips[:1, 0]))) == 4
     training.train_identity(chips, recipe)
     training.train_features(chips, extras, recipe)
+
+
+def test_training_knows_which_chips_are_mirrored():
+    chips = np.zeros((64, 32, 32, 3), np.uint8)
+    chips[:, :, :16] = 200
+    torch.manual_seed(0)
+    seen, mirrored = training._moved(chips)
+    assert 16 < mirrored.sum() < 48
+    assert np.array_equal(seen[:, 0, 16, 28].numpy() > seen[:, 0, 16, 3].numpy(), mirrored)
+
+
+def test_actions_in_the_mirror_are_those_of_the_mirrored_face():
+    model = synthetic_model()
+    names = model.names["expression"]
+    basis = model.expression_basis[..., : len(names)]
+    distance, partner = cKDTree(model.mean).query(model.mean * [-1, 1, 1])
+    paired = distance < 1e-3 * np.ptp(model.mean[:, 0])
+    assert paired.mean() > 0.9
+    for name, action in zip(names, np.eye(len(names), dtype=np.float32), strict=True):
+        shown, mirrored = basis @ action, basis @ lessons.in_the_mirror(action, names)
+        difference = mirrored[paired] - shown[partner[paired]] * [-1, 1, 1]
+        assert np.linalg.norm(difference) < 0.25 * np.linalg.norm(shown), name  # lips that touch share their partners
 
 
 def test_a_judge_is_admitted_by_the_levels_that_count():

@@ -20,6 +20,9 @@ _FRAMES = 2
 _EXTRAS = 2.0
 _SMOOTHING = 0.05
 _TEMPERATURE = 12.0
+_DECAY = 2e-2
+_EMOTION_DECAY = 0.5
+"""Weight decay of the emotion network; with less it learns its pictures by heart and knows strangers less well."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,10 @@ def train_emotion(
     chips: NDArray[np.uint8], emotion: NDArray[np.int64], extras: NDArray[np.float32], recipe: Recipe,
     report: Report | None = None,
 ) -> EmotionNet:  # fmt: skip
-    """Chips (N, F, 64, 64, 3) with emotions (N,); the features also learn extras (N, F, e), scaled here to 1."""
+    """Chips (N, F, 64, 64, 3) with emotions (N,).
+
+    The features also learn extras (N, F, 2, e), those of the chip and of its mirror image, scaled here to 1.
+    """
     generator = _seeded(recipe)
     scaled = _standardised(extras)
     network, batch = EmotionNet(extras.shape[-1]), min(recipe.batch, len(chips))
@@ -44,13 +50,15 @@ def train_emotion(
     def loss() -> Tensor:
         takes = generator.choice(len(chips), batch, replace=False)
         frames = generator.integers(0, chips.shape[1], (batch, _FRAMES))
-        features = network.features(_moved(chips[takes[:, None], frames].reshape(-1, *chips.shape[2:])))
-        wanted = torch.from_numpy(scaled[takes[:, None], frames].reshape(-1, scaled.shape[-1]))
+        seen, mirrored = _moved(chips[takes[:, None], frames].reshape(-1, *chips.shape[2:]))
+        both = scaled[takes[:, None], frames].reshape(-1, *scaled.shape[2:])
+        wanted = np.where(mirrored[:, None], both[:, 1], both[:, 0])
+        features = network.features(seen)
         logits = network.logits(features.unflatten(0, (batch, _FRAMES)))
         hits = F.cross_entropy(logits, torch.from_numpy(emotion[takes]), label_smoothing=_SMOOTHING)
-        return hits + _EXTRAS * F.mse_loss(network.extras(features), wanted)
+        return hits + _EXTRAS * F.mse_loss(network.extras(features), torch.from_numpy(wanted))
 
-    _optimise(network, loss, recipe, report)
+    _optimise(network, loss, recipe, report, _EMOTION_DECAY)
     return network
 
 
@@ -64,7 +72,7 @@ def train_emotion_vgg(
     def loss() -> Tensor:
         takes = generator.integers(0, len(chips), recipe.batch)
         frames = generator.integers(0, chips.shape[1], recipe.batch)
-        logits = network(_moved(chips[takes, frames]))
+        logits = network(_moved(chips[takes, frames])[0])
         return F.cross_entropy(logits, torch.from_numpy(emotion[takes]), label_smoothing=_SMOOTHING)
 
     _optimise(network, loss, recipe, report)
@@ -78,10 +86,8 @@ def train_identity(chips: NDArray[np.uint8], recipe: Recipe, report: Report | No
 
     def loss() -> Tensor:
         people = generator.choice(len(chips) // 2, batch, replace=False)
-        sides = [
-            F.normalize(network(_moved(chips[2 * people + turn, generator.integers(0, chips.shape[1], batch)])), dim=1)
-            for turn in (0, 1)
-        ]
+        takes = [chips[2 * people + turn, generator.integers(0, chips.shape[1], batch)] for turn in (0, 1)]
+        sides = [F.normalize(network(_moved(take)[0]), dim=1) for take in takes]
         return _each_finds_its_own(_TEMPERATURE * sides[0] @ sides[1].T)
 
     _optimise(network, loss, recipe, report)
@@ -145,8 +151,10 @@ def _each_finds_its_own(scores: Tensor) -> Tensor:
     return F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)
 
 
-def _optimise(network: nn.Module, loss: Callable[[], Tensor], recipe: Recipe, report: Report | None) -> None:
-    optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=2e-2)
+def _optimise(
+    network: nn.Module, loss: Callable[[], Tensor], recipe: Recipe, report: Report | None, decay: float = _DECAY
+) -> None:
+    optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.2)
     network.train().to(memory_format=torch.channels_last)  # a quarter faster on CPUs
     for step in range(recipe.steps):
@@ -174,10 +182,10 @@ def _tensor(pictures: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255 - 0.5  # channels last
 
 
-def _moved(pictures: NDArray[np.uint8]) -> Tensor:
-    """Chips (B, 3, S, S) tinted, half of them mirrored, half turned, scaled and shifted: landmarks are never exact.
+def _moved(pictures: NDArray[np.uint8]) -> tuple[Tensor, NDArray[np.bool_]]:
+    """Chips (B, 3, S, S) tinted, half of them mirrored, half turned, scaled and shifted; and (B,) which are mirrored.
 
-    The others stay as sharp as chips are when they are judged.
+    Landmarks are never exact; but some chips stay as sharp as they are when they are judged.
     """
     count, side = len(pictures), pictures.shape[1]
     draws, chosen = torch.rand(count, 4).numpy() - 0.5, torch.rand(count).numpy() < 0.5
@@ -189,7 +197,7 @@ def _moved(pictures: NDArray[np.uint8]) -> Tensor:
         moved[n] = cv2.warpAffine(pictures[n], matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
     mirrored = torch.rand(count).numpy() < 0.5
     moved[mirrored] = moved[mirrored, :, ::-1]
-    return _tinted(_tensor(moved))
+    return _tinted(_tensor(moved)), mirrored
 
 
 def _tinted(x: Tensor) -> Tensor:
