@@ -23,7 +23,7 @@ from gmbench.corpus.truth import Truth
 from gmbench.evaluation.views import CORPUS_SIDE, chip_matrix, mouth_crop
 from gmbench.evaluators import landmarker
 from gmbench.evaluators.corpus import networks, training
-from gmbench.evaluators.corpus.training import Recipe
+from gmbench.evaluators.corpus.training import Faces, Recipe
 from gmbench.evaluators.syncnet import WINDOW, mfcc_windows
 from gmbench.face.points import mesh_vertices
 from gmbench.fanout import Job, Made
@@ -41,6 +41,8 @@ LANDMARKS = np.union1d(SPARSE, mesh_vertices())
 """Points that the landmarker learns: those that fitting and the 68-point metrics use."""
 ERROR_EVERY = 25
 """Every n-th frame of the corpus tells the landmarker's error."""
+Data = dict[str, Any]
+"""Faces, extras, targets and emotions of takes."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,11 @@ class Lesson:
 
 
 def draw(arguments: tuple[int, int, int, int, int]) -> Made:
-    """Chips, shrunk frames and what is in them, of some people: (first, count, frames a take, size, seed)."""
+    """Frames, where the faces are and what is in them, of some people: (first, count, frames a take, size, seed)."""
     drawn = people.draw_people(*arguments)
-    side = (CORPUS_SIDE, CORPUS_SIDE)
     frames = _filmed(drawn.frames.reshape(-1, *drawn.frames.shape[2:]))
-    points = drawn.landmarks[:, :, mesh_vertices()].reshape(-1, 68, 2)
-    pictures = list(zip(frames, points.astype(np.float64), strict=True))
-    chips = [cv2.warpAffine(f, chip_matrix(p), side) for f, p in pictures]
-    small = [cv2.resize(f, side, interpolation=cv2.INTER_AREA) for f, _ in pictures]
-    whole = [cv2.resize(f, (landmarker.INPUT, landmarker.INPUT), interpolation=cv2.INTER_AREA) for f, _ in pictures]
+    points = drawn.landmarks[:, :, mesh_vertices()].astype(np.float64)
+    matrices = [chip_matrix(p) for p in points.reshape(-1, 68, 2)]
     names = synthetic_model().names["expression"]
     shape = drawn.frames.shape[:2]
     signs = np.broadcast_to(drawn.signs[:, None], (*shape, drawn.signs.shape[1]))
@@ -83,10 +81,9 @@ def draw(arguments: tuple[int, int, int, int, int]) -> Made:
     extras = np.concatenate([actions, signs], axis=2)
     mirrored = np.concatenate([in_the_mirror(actions, names), signs], axis=2)
     return {
-        "chips": np.stack(chips).reshape(*shape, CORPUS_SIDE, CORPUS_SIDE, 3),
-        "small": np.stack(small).reshape(*shape, CORPUS_SIDE, CORPUS_SIDE, 3),
-        "whole": np.stack(whole).reshape(*shape, landmarker.INPUT, landmarker.INPUT, 3),
-        "points": drawn.landmarks[:, :, LANDMARKS] * np.float32(landmarker.INPUT / drawn.frames.shape[3]),
+        "frames": frames.reshape(drawn.frames.shape),
+        "matrices": np.stack(matrices).reshape(*shape, 2, 3),
+        "points": drawn.landmarks[:, :, LANDMARKS],
         "extras": np.stack([extras, mirrored], axis=2),
         "targets": np.concatenate([extras, drawn.motion, bodies], axis=2).astype(np.float32),
         "emotion": training.class_numbers(drawn.emotion.tolist(), SUITE_ORDER),
@@ -130,7 +127,9 @@ def train_network(lesson: Lesson) -> Made:
 
 
 def _landmarker(lesson: Lesson, path: Path, report: dict[str, Any]) -> dict[str, int]:
-    frames, points = (_joined(lesson, name) for name in ("whole", "points"))
+    frames, points = (_joined(lesson, name) for name in ("frames", "points"))
+    points = points * np.float32(landmarker.INPUT / frames.shape[3])
+    frames = _shrunk(frames, landmarker.INPUT)
     recipe = landmarker.Training(lesson.recipe.steps, lesson.recipe.batch, lesson.recipe.rate, lesson.recipe.seed)
     network = landmarker.train(frames.reshape(-1, *frames.shape[2:]), points.reshape(-1, *points.shape[2:]), recipe)
     landmarker.write(path, network, LANDMARKS)
@@ -141,7 +140,8 @@ def _landmarker(lesson: Lesson, path: Path, report: dict[str, Any]) -> dict[str,
 
 def _seen(lesson: Lesson, path: Path, report: dict[str, Any]) -> dict[str, int]:
     """The networks that learn from people."""
-    data = {name: _joined(lesson, name) for name in ("chips", "small", "extras", "targets", "emotion")}
+    data: Data = {name: _joined(lesson, name) for name in ("extras", "targets", "emotion")}
+    data["faces"] = Faces(_joined(lesson, "frames"), _joined(lesson, "matrices"))
     split = len(data["emotion"]) - lesson.held_out * people.TAKES
     known, unseen = ({n: v[part] for n, v in data.items()} for part in (slice(split), slice(split, None)))
     network, sizes = _TRAIN[lesson.kind](known, lesson.recipe)
@@ -156,36 +156,44 @@ def _joined(lesson: Lesson, name: str) -> NDArray[Any]:
     return np.concatenate([fanout.load(store, job).arrays[name] for job in lesson.drawn])
 
 
-Data = dict[str, NDArray[Any]]
+def _shrunk(frames: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Frames (N, F, side, side, 3) of larger ones."""
+    small = [cv2.resize(f, (side, side), interpolation=cv2.INTER_AREA) for f in frames.reshape(-1, *frames.shape[2:])]
+    return np.stack(small).reshape(*frames.shape[:2], side, side, 3).astype(np.uint8)
+
+
 _TRAIN: dict[str, Callable[[Data, Recipe], tuple[torch.nn.Module, dict[str, int]]]] = {
     "emotion": lambda d, r: (
-        training.train_emotion(d["chips"], d["emotion"], d["extras"], r), {"extras": d["extras"].shape[-1]},
+        training.train_emotion(d["faces"], d["emotion"], d["extras"], r), {"extras": d["extras"].shape[-1]},
     ),
-    "emotion_vgg": lambda d, r: (training.train_emotion_vgg(d["chips"], d["emotion"], r), {}),
-    "identity": lambda d, r: (training.train_identity(d["chips"], r), {"outputs": training.IDENTITY_WIDTH}),
+    "emotion_vgg": lambda d, r: (training.train_emotion_vgg(d["faces"], d["emotion"], r), {}),
+    "identity": lambda d, r: (training.train_identity(d["faces"], r), {"outputs": training.IDENTITY_WIDTH}),
     "features": lambda d, r: (
-        training.train_features(d["small"], d["targets"], r), {"targets": d["targets"].shape[-1]},
+        training.train_features(_shrunk(d["faces"].frames, CORPUS_SIDE), d["targets"], r),
+        {"targets": d["targets"].shape[-1]},
     ),
 }  # fmt: skip
 
 
 def _emotion_score(network: Any, data: Data) -> dict[str, Any]:
     with torch.inference_mode():
-        features = network.features(_flat(data["chips"])).unflatten(0, data["chips"].shape[:2])
+        features = network.features(_flat(data["faces"].chips())).unflatten(0, data["faces"].frames.shape[:2])
         found = network.logits(features).argmax(1).numpy()
     return _accuracy(found, data["emotion"])
 
 
 def _vgg_score(network: Any, data: Data) -> dict[str, Any]:
     with torch.inference_mode():
-        found = network(_flat(data["chips"])).argmax(1).numpy()
-    return _accuracy(found, np.repeat(data["emotion"], data["chips"].shape[1]))
+        found = network(_flat(data["faces"].chips())).argmax(1).numpy()
+    return _accuracy(found, np.repeat(data["emotion"], data["faces"].frames.shape[1]))
 
 
 def _identity_score(network: Any, data: Data) -> dict[str, Any]:
     """Share of takes whose nearest other take is the same person's."""
+    faces = data["faces"]
     with torch.inference_mode():
-        e = torch.nn.functional.normalize(network(_flat(data["chips"])).unflatten(0, data["chips"].shape[:2]).mean(1))
+        embedded = network(_flat(faces.chips())).unflatten(0, faces.frames.shape[:2])
+        e = torch.nn.functional.normalize(embedded.mean(1))
     near = (e @ e.T).fill_diagonal_(-2).argmax(1).numpy()
     return {"same_person_nearest": round(float(np.mean(near // 2 == np.arange(len(near)) // 2)), 4), "takes": len(near)}
 
@@ -193,7 +201,7 @@ def _identity_score(network: Any, data: Data) -> dict[str, Any]:
 def _feature_score(network: Any, data: Data) -> dict[str, Any]:
     """Variance of what is in the frames that the features tell, by a linear reading of the network's own output."""
     with torch.inference_mode():
-        found = network(_flat(data["small"])).numpy()
+        found = network(_flat(_shrunk(data["faces"].frames, CORPUS_SIDE))).numpy()
     wanted = data["targets"].reshape(len(found), -1)
     r = [np.corrcoef(a, b)[0, 1] for a, b in zip(found.T, wanted.T, strict=True) if b.std() > 0]
     return {"mean_correlation": round(float(np.mean(r)), 4), "frames": len(found)}

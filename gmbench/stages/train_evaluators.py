@@ -22,7 +22,7 @@ from gmbench.stages.lessons import Lesson, draw, train_network
 from gmbench.stages.run import Run, write_json
 from gmbench.store import digest, file_digest, write_atomically
 
-VERSION = 4
+VERSION = 5
 GROUP = 25
 """People a job."""
 MUST = {

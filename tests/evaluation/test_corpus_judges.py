@@ -195,27 +195,33 @@ def test_training_learns_and_repeats():
     chips = rng.integers(0, 60, (16, 2, 64, 64, 3)).astype(np.uint8)
     for take, number in enumerate(emotion):  # a bright bar for each emotion
         chips[take, :, 8 * number : 8 * number + 8] = 250
+    faces = training.Faces(chips, np.tile(np.eye(2, 3), (16, 2, 1, 1)))
     recipe = training.Recipe(40, 8)
     extras = rng.normal(size=(16, 2, 3)).astype(np.float32)
     both = np.stack([extras, -extras], axis=2)
-    first, again = (training.train_emotion(chips, emotion, both, recipe).eval() for _ in range(2))
+    first, again = (training.train_emotion(faces, emotion, both, recipe).eval() for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
     with torch.inference_mode():
         features = first.features(networks.as_input(chips.reshape(-1, 64, 64, 3))).unflatten(0, (16, 2))
         assert (first.logits(features).argmax(1).numpy() == emotion).mean() > 0.5
-    vgg = training.train_emotion_vgg(chips, emotion, recipe)
+    vgg = training.train_emotion_vgg(faces, emotion, recipe)
     assert len(vgg.maps(networks.as_input(chips[:1, 0]))) == 4
-    training.train_identity(chips, recipe)
+    training.train_identity(faces, recipe)
     training.train_features(chips, extras, recipe)
 
 
-def test_training_knows_which_chips_are_mirrored():
-    chips = np.zeros((64, 32, 32, 3), np.uint8)
-    chips[:, :, :16] = 200
+def test_faces_are_cut_out_where_they_are_and_mirrored_where_they_say():
+    frames = np.zeros((2, 40, 96, 96, 3), np.uint8)
+    frames[:, :, 10:74, 20:52] = 200  # the left half of the chip
+    matrix = np.array([[1.0, 0.0, -20.0], [0.0, 1.0, -10.0]])
+    faces = training.Faces(frames, np.tile(matrix, (2, 40, 1, 1)))
+    assert np.array_equal(faces.chips(), frames[:, :, 10:74, 20:84])
     torch.manual_seed(0)
-    seen, mirrored = training._moved(chips)
-    assert 16 < mirrored.sum() < 48
-    assert np.array_equal(seen[:, 0, 16, 28].numpy() > seen[:, 0, 16, 3].numpy(), mirrored)
+    seen, mirrored = faces.moved(np.repeat([0, 1], 40), np.tile(np.arange(40), 2))
+    assert 20 < mirrored.sum() < 60
+    assert np.array_equal(seen[:, 0, 32, 56].numpy() > seen[:, 0, 32, 8].numpy(), mirrored)
+    edges = (seen[:, 0, 32].diff().abs().numpy() > 0.1).sum(axis=1)
+    assert edges.mean() < 2.5  # as sharp as one resampling leaves it
 
 
 def test_actions_in_the_mirror_are_those_of_the_mirrored_face():

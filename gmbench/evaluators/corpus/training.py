@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gmbench.evaluators.corpus.networks import EmotionNet, EmotionVgg, Encoder, FeatureNet, SyncTowers
+from gmbench.evaluators.corpus.networks import SIDE, EmotionNet, EmotionVgg, Encoder, FeatureNet, SyncTowers
 from gmbench.evaluators.syncnet import WINDOW, mfcc_windows
 from metrics.sync import SHIFT
 
@@ -26,6 +26,51 @@ _EMOTION_DECAY = 0.5
 
 
 @dataclass(frozen=True)
+class Faces:
+    """Frames of N takes, F a take, and where their faces are.
+
+    Attributes:
+        frames: (N, F, S, S, 3) uint8 RGB.
+        matrices: (N, F, 2, 3), from pixels of a frame to those of its 64-pixel chip.
+    """
+
+    frames: NDArray[np.uint8]
+    matrices: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """Number of takes."""
+        return len(self.frames)
+
+    def __getitem__(self, takes: slice) -> "Faces":
+        """Some of the takes."""
+        return Faces(self.frames[takes], self.matrices[takes])
+
+    def chips(self) -> NDArray[np.uint8]:
+        """All chips (N, F, 64, 64, 3), as judges see them."""
+        flat = zip(self.frames.reshape(-1, *self.frames.shape[2:]), self.matrices.reshape(-1, 2, 3), strict=True)
+        chips = [cv2.warpAffine(frame, matrix, (SIDE, SIDE)) for frame, matrix in flat]
+        return np.stack(chips).reshape(*self.frames.shape[:2], SIDE, SIDE, 3).astype(np.uint8)
+
+    def moved(self, takes: NDArray[np.int64], frames: NDArray[np.int64]) -> tuple[Tensor, NDArray[np.bool_]]:
+        """Chips (B, 3, 64, 64) of some takes and frames (B,), and which of them are mirrored (B,).
+
+        Turned, scaled and shifted, since landmarks are never exact, in one step from the frame, so that they are as
+        sharp as chips that are judged; tinted, and half of them mirrored.
+        """
+        middle, chips = ((SIDE - 1) / 2,) * 2, np.empty((len(takes), SIDE, SIDE, 3), np.uint8)
+        draws = torch.rand(len(takes), 4).numpy() - 0.5
+        for n, (take, frame, (turn, size, *shift)) in enumerate(zip(takes, frames, draws.tolist(), strict=True)):
+            move = cv2.getRotationMatrix2D(middle, np.degrees(0.12 * turn), 1 + 0.1 * size)
+            move[:, 2] += 0.04 * SIDE * np.array(shift)
+            matrix = move[:, :2] @ self.matrices[take, frame]
+            matrix[:, 2] += move[:, 2]
+            chips[n] = cv2.warpAffine(self.frames[take, frame], matrix, (SIDE, SIDE))
+        mirrored = torch.rand(len(takes)).numpy() < 0.5
+        chips[mirrored] = chips[mirrored, :, ::-1]
+        return _tinted(_tensor(chips)), mirrored
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How long and how fast to train; ``batch`` counts takes, people or clips."""
 
@@ -36,59 +81,59 @@ class Recipe:
 
 
 def train_emotion(
-    chips: NDArray[np.uint8], emotion: NDArray[np.int64], extras: NDArray[np.float32], recipe: Recipe,
-    report: Report | None = None,
-) -> EmotionNet:  # fmt: skip
-    """Chips (N, F, 64, 64, 3) with emotions (N,).
+    faces: Faces, emotion: NDArray[np.int64], extras: NDArray[np.float32], recipe: Recipe, report: Report | None = None
+) -> EmotionNet:
+    """Takes with emotions (N,).
 
-    The features also learn extras (N, F, 2, e), those of the chip and of its mirror image, scaled here to 1.
+    The features also learn extras (N, F, 2, e), those of the frame and of its mirror image, scaled here to 1.
     """
     generator = _seeded(recipe)
     scaled = _standardised(extras)
-    network, batch = EmotionNet(extras.shape[-1]), min(recipe.batch, len(chips))
+    network, batch = EmotionNet(extras.shape[-1]), min(recipe.batch, len(faces))
 
     def loss() -> Tensor:
-        takes = generator.choice(len(chips), batch, replace=False)
-        frames = generator.integers(0, chips.shape[1], (batch, _FRAMES))
-        seen, mirrored = _moved(chips[takes[:, None], frames].reshape(-1, *chips.shape[2:]))
-        both = scaled[takes[:, None], frames].reshape(-1, *scaled.shape[2:])
-        wanted = np.where(mirrored[:, None], both[:, 1], both[:, 0])
+        takes = generator.choice(len(faces), batch, replace=False)
+        each, frames = np.repeat(takes, _FRAMES), generator.integers(0, faces.frames.shape[1], batch * _FRAMES)
+        seen, mirrored = faces.moved(each, frames)
         features = network.features(seen)
         logits = network.logits(features.unflatten(0, (batch, _FRAMES)))
         hits = F.cross_entropy(logits, torch.from_numpy(emotion[takes]), label_smoothing=_SMOOTHING)
-        return hits + _EXTRAS * F.mse_loss(network.extras(features), torch.from_numpy(wanted))
+        wanted = torch.from_numpy(scaled[each, frames, mirrored.astype(int)])
+        return hits + _EXTRAS * F.mse_loss(network.extras(features), wanted)
 
     _optimise(network, loss, recipe, report, _EMOTION_DECAY)
     return network
 
 
 def train_emotion_vgg(
-    chips: NDArray[np.uint8], emotion: NDArray[np.int64], recipe: Recipe, report: Report | None = None
+    faces: Faces, emotion: NDArray[np.int64], recipe: Recipe, report: Report | None = None
 ) -> EmotionVgg:
-    """Single chips of (N, F, 64, 64, 3), classified."""
+    """Single frames of takes with emotions (N,), classified."""
     generator = _seeded(recipe)
     network = EmotionVgg()
 
     def loss() -> Tensor:
-        takes = generator.integers(0, len(chips), recipe.batch)
-        frames = generator.integers(0, chips.shape[1], recipe.batch)
-        logits = network(_moved(chips[takes, frames])[0])
+        takes = generator.integers(0, len(faces), recipe.batch)
+        frames = generator.integers(0, faces.frames.shape[1], recipe.batch)
+        logits = network(faces.moved(takes, frames)[0])
         return F.cross_entropy(logits, torch.from_numpy(emotion[takes]), label_smoothing=_SMOOTHING)
 
     _optimise(network, loss, recipe, report)
     return network
 
 
-def train_identity(chips: NDArray[np.uint8], recipe: Recipe, report: Report | None = None) -> Encoder:
-    """Chips (2 P, F, 64, 64, 3), takes 2 p and 2 p + 1 of one person in two emotions: each must find the other."""
+def train_identity(faces: Faces, recipe: Recipe, report: Report | None = None) -> Encoder:
+    """Takes 2 p and 2 p + 1 are of one person in two emotions: each must find the other."""
     generator = _seeded(recipe)
-    network, batch = Encoder(IDENTITY_WIDTH), min(recipe.batch, len(chips) // 2)
+    network, batch = Encoder(IDENTITY_WIDTH), min(recipe.batch, len(faces) // 2)
+
+    def side(takes: NDArray[np.int64]) -> Tensor:
+        frames = generator.integers(0, faces.frames.shape[1], batch)
+        return F.normalize(network(faces.moved(takes, frames)[0]), dim=1)
 
     def loss() -> Tensor:
-        people = generator.choice(len(chips) // 2, batch, replace=False)
-        takes = [chips[2 * people + turn, generator.integers(0, chips.shape[1], batch)] for turn in (0, 1)]
-        sides = [F.normalize(network(_moved(take)[0]), dim=1) for take in takes]
-        return _each_finds_its_own(_TEMPERATURE * sides[0] @ sides[1].T)
+        people = generator.choice(len(faces) // 2, batch, replace=False)
+        return _each_finds_its_own(_TEMPERATURE * side(2 * people) @ side(2 * people + 1).T)
 
     _optimise(network, loss, recipe, report)
     return network
@@ -180,24 +225,6 @@ def _standardised(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _tensor(pictures: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255 - 0.5  # channels last
-
-
-def _moved(pictures: NDArray[np.uint8]) -> tuple[Tensor, NDArray[np.bool_]]:
-    """Chips (B, 3, S, S) tinted, half of them mirrored, half turned, scaled and shifted; and (B,) which are mirrored.
-
-    Landmarks are never exact; but some chips stay as sharp as they are when they are judged.
-    """
-    count, side = len(pictures), pictures.shape[1]
-    draws, chosen = torch.rand(count, 4).numpy() - 0.5, torch.rand(count).numpy() < 0.5
-    moved = pictures.copy()
-    for n in np.flatnonzero(chosen):
-        turn, size, x, y = draws[n]
-        matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), np.degrees(0.12 * turn), 1 + 0.1 * size)
-        matrix[:, 2] += 0.04 * side * np.array([x, y])
-        moved[n] = cv2.warpAffine(pictures[n], matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
-    mirrored = torch.rand(count).numpy() < 0.5
-    moved[mirrored] = moved[mirrored, :, ::-1]
-    return _tinted(_tensor(moved)), mirrored
 
 
 def _tinted(x: Tensor) -> Tensor:
