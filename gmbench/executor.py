@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -78,7 +79,8 @@ def one_thread() -> Iterator[None]:
 @contextlib.contextmanager
 def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     if scheduler is None:
-        with cluster(workers) as address, _client(workers, address) as client:
+        started = contextlib.nullcontext(_kept[-1].address(workers)) if _kept else cluster(workers)
+        with started as address, _client(workers, address) as client:
             yield client
         return
     _quieten()
@@ -119,6 +121,42 @@ def cluster(workers: int) -> Iterator[str]:
         Client(started),  # all calls share it: clients that connect side by side can fail in distributed's handshake
     ):
         yield str(started.scheduler_address)
+
+
+@contextlib.contextmanager
+def kept_workers() -> Iterator[None]:
+    """Inside, the first call of :func:`run` that needs workers starts them, and later ones find them warm.
+
+    They have the environment of that moment.
+    """
+    _kept.append(_Kept())
+    try:
+        yield
+    finally:
+        _kept.pop().close()
+
+
+class _Kept:
+    """Workers that are started when they are first asked for, and anew when more are."""
+
+    def __init__(self) -> None:
+        self._open, self._lock = contextlib.ExitStack(), threading.Lock()
+        self._address, self._workers = "", 0
+
+    def address(self, workers: int) -> str:
+        """Scheduler of at least so many workers."""
+        with self._lock:
+            if workers > self._workers:
+                self.close()
+                self._address, self._workers = self._open.enter_context(cluster(workers)), workers
+            return self._address
+
+    def close(self) -> None:
+        """Stop the workers."""
+        self._open.close()
+
+
+_kept: list[_Kept] = []
 
 
 def _connected(scheduler: str) -> Any:

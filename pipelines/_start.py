@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gmbench import config
 from gmbench.errors import GmbenchError
+from gmbench.executor import kept_workers
 from gmbench.stages.layout import Layout
 from gmbench.stages.run import STORE, Run
 from gmbench.store import Store
@@ -20,7 +21,8 @@ def stage(work: Callable[..., object]) -> None:
         store = Store(Path(os.environ.get("GMBENCH_STORE") or STORE))
         dataset = arguments[0] if arguments else ""
         run = Run(params, Layout(dataset), store, os.environ.get("GMBENCH_SCHEDULER"))
-        work(run, *arguments)
+        with kept_workers():
+            work(run, *arguments)
     except GmbenchError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)

@@ -2,9 +2,10 @@ import operator
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
-from gmbench.executor import cluster, run
+from gmbench.executor import cluster, kept_workers, run
 
 CODE = """
 from gmbench.executor import one_thread
@@ -28,3 +29,21 @@ def test_threads_share_the_workers_of_one_cluster():
     with cluster(2) as address, ThreadPoolExecutor(6) as threads:
         found = list(threads.map(call, range(6)))
     assert found == [[(n, -start - n) for n in range(3)] for start in range(6)]
+
+
+def process(_):
+    time.sleep(0.2)
+    return os.getpid()
+
+
+def test_kept_workers_serve_every_call_until_more_are_wanted():
+    def served(count, workers):
+        return {found for _, found in run(process, range(count), workers)}
+
+    with kept_workers():
+        assert served(1, 1) == {os.getpid()}
+        first = served(4, 2)
+        assert len(first) == 2
+        assert served(4, 2) == first
+        assert not served(6, 3) & first
+    assert not served(4, 2) & first

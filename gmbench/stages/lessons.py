@@ -109,21 +109,28 @@ def _filmed(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def train_network(lesson: Lesson) -> Made:
     """One network: its file, and its report with recipe, data and score on strangers."""
-    torch.use_deterministic_algorithms(True)
     report: dict[str, Any] = {"kind": lesson.kind, "recipe": asdict(lesson.recipe)}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.safetensors"
-        if lesson.kind == "landmarker":
-            sizes = _landmarker(lesson, path, report)
-        elif lesson.kind == "syncnet":
-            network = training.train_sync(*_clips(lesson.root, lesson.heard), lesson.recipe)
-            held_out = sync_score(network, *_clips(lesson.root, lesson.tested))
-            report |= {"data": list(lesson.heard), "held_out": held_out}
-            sizes = {}
-            networks.write(path, lesson.kind, network, sizes, report)
-        else:
-            sizes = _seen(lesson, path, report)
-        return {"file": np.frombuffer(path.read_bytes(), np.uint8).copy()}, {"report": report, "sizes": sizes}
+    torch.use_deterministic_algorithms(True)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "network.safetensors"
+            if lesson.kind == "landmarker":
+                sizes = _landmarker(lesson, path, report)
+            elif lesson.kind == "syncnet":
+                sizes = _heard(lesson, path, report)
+            else:
+                sizes = _seen(lesson, path, report)
+            return {"file": np.frombuffer(path.read_bytes(), np.uint8).copy()}, {"report": report, "sizes": sizes}
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def _heard(lesson: Lesson, path: Path, report: dict[str, Any]) -> dict[str, int]:
+    """The sync network."""
+    network = training.train_sync(*_clips(lesson.root, lesson.heard), lesson.recipe)
+    report |= {"data": list(lesson.heard), "held_out": sync_score(network, *_clips(lesson.root, lesson.tested))}
+    networks.write(path, lesson.kind, network, {}, report)
+    return {}
 
 
 def _landmarker(lesson: Lesson, path: Path, report: dict[str, Any]) -> dict[str, int]:

@@ -44,6 +44,11 @@ ADMISSION = {"late": (0, 2, 5, 10), "early": (0, 2, 5, 10)}
 
 def train(run: Run, root: Path) -> None:
     """Train on people, validate on clips of a corpus, and write ``models/evaluators``."""
+    with _judges_in(EVALUATORS):  # before the first worker starts, so that all find them there
+        _train(run, root)
+
+
+def _train(run: Run, root: Path) -> None:
     drawn = _draw(run)
     corpus = Truth(root)
     names = [str(name) for name in corpus.clips["clip_id"]]
@@ -121,11 +126,10 @@ def _validate(run: Run, root: Path, corpus: Truth, tested: tuple[str, ...]) -> l
     wanted = {pair for pairs in MUST.values() for pair in pairs}
     metrics = registry.select(sorted({metric for metric, _ in wanted} | {"acc_emo"}), True)
     corruptions = validate.chosen(sorted({corruption for _, corruption in wanted}))
-    with _judges_in(EVALUATORS):
-        base = plan.make_plan({}, run.layout.dataset, chosen, metrics, ["ground_truth"], pairs)
-        table = evaluate(
-            validate.corrupted(base, corruptions), run.store.root, run.workers, run.scheduler, progress=run.report
-        )
+    base = plan.make_plan({}, run.layout.dataset, chosen, metrics, ["ground_truth"], pairs)
+    table = evaluate(
+        validate.corrupted(base, corruptions), run.store.root, run.workers, run.scheduler, progress=run.report
+    )
     return validate.curves(table, corruptions)
 
 
