@@ -18,7 +18,6 @@ from gmbench.evaluation.collectors import (
     count,
     no_emotion,
     only_complete,
-    softmax,
     spaced,
 )  # fmt: skip
 from gmbench.evaluation.features import ClipContext, ClipFeature, Collector, Frame, PairFeature
@@ -42,7 +41,7 @@ def corpus(role: str, protocol: Protocol) -> ClipFeature | PairFeature | None:
         landmarks=crop != "full", options=f"{crop} {most}", judge=CORPUS,
     )  # fmt: skip
     motion = ClipFeature("corpus_motion", 1, _motion, ("corpus_features",), judge=CORPUS)
-    emotion = ClipFeature("corpus_emotion", 1, _corpus_emotion, ("corpus_emotion",), landmarks=True, judge=CORPUS)
+    emotion = ClipFeature("corpus_emotion", 2, _corpus_emotion, ("corpus_emotion",), landmarks=True, judge=CORPUS)
     known: dict[str, ClipFeature | PairFeature] = {
         "fid": pictures,
         "fvd": motion,
@@ -96,10 +95,11 @@ def _corpus_emotion(context: ClipContext) -> Collector:
         if len(seen) == 0:
             return no_emotion() | {"windows": np.empty((0, len(SUITE_ORDER)))}
         with torch.inference_mode():
-            found = softmax(network.logits(torch.from_numpy(seen)[None])[0].double().numpy())
+            found = network.judge(torch.from_numpy(seen.reshape(1, len(seen), 2, -1)))[0].numpy()
         return {"probabilities": found, "faces": count(len(seen)), "windows": found[None]}
 
-    return FrameByFrame(_forward(network.features), corpus_chip(context), np.arange(context.frames), _SMALL_BATCH, done)
+    both_ways = _forward(lambda chips: network.both_ways(chips).flatten(1))
+    return FrameByFrame(both_ways, corpus_chip(context), np.arange(context.frames), _SMALL_BATCH, done)
 
 
 def _corpus_identity(context: ClipContext) -> Collector:

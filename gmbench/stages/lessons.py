@@ -184,8 +184,8 @@ _TRAIN: dict[str, Callable[[Data, Recipe], tuple[torch.nn.Module, dict[str, int]
 
 def _emotion_score(network: Any, data: Data) -> dict[str, Any]:
     with torch.inference_mode():
-        features = network.features(_flat(data["faces"].chips())).unflatten(0, data["faces"].frames.shape[:2])
-        found = network.logits(features).argmax(1).numpy()
+        features = network.both_ways(_flat(data["faces"].chips())).unflatten(0, data["faces"].frames.shape[:2])
+        found = network.judge(features).argmax(1).numpy()
     return _accuracy(found, data["emotion"])
 
 

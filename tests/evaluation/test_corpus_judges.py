@@ -210,6 +210,19 @@ def test_training_learns_and_repeats():
     training.train_features(chips, extras, recipe)
 
 
+def test_the_emotion_judge_says_the_same_of_a_mirrored_face():
+    torch.manual_seed(0)
+    network = networks.EmotionNet(3).eval()
+    chips = torch.rand(5, 3, 64, 64) - 0.5
+    with torch.inference_mode():
+        found = network.judge(network.both_ways(chips)[None])
+        mirrored = network.judge(network.both_ways(chips.flip(3))[None])
+        one_way = network.logits(network.features(chips)[None]).double().softmax(1)
+    assert torch.allclose(found, mirrored, atol=1e-7)
+    assert not torch.allclose(found, one_way, atol=1e-6)
+    assert torch.allclose(found.sum(), torch.ones((), dtype=torch.float64))
+
+
 def test_faces_are_cut_out_where_they_are_and_mirrored_where_they_say():
     frames = np.zeros((2, 40, 96, 96, 3), np.uint8)
     frames[:, :, 10:74, 20:52] = 200  # the left half of the chip

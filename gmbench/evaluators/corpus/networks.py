@@ -72,6 +72,14 @@ class EmotionNet(nn.Module):
         weight = alpha * self.beta(joined)
         return self.classes((weight * joined).sum(1) / weight.sum(1))
 
+    def both_ways(self, chips: Tensor) -> Tensor:
+        """(B, 2, d) of chips and of their mirror images, which show the same emotion."""
+        return torch.stack([self.features(chips), self.features(chips.flip(3))], dim=1)
+
+    def judge(self, features: Tensor) -> Tensor:
+        """Probabilities (N, 8) of N clips' features (N, F, 2, d) both ways: the mean of what either way says."""
+        return torch.stack([self.logits(side).double().softmax(1) for side in features.unbind(2)]).mean(0)
+
 
 class EmotionVgg(nn.Module):
     """A plain stack in the manner of VGG, classified frame by frame: the judge of E-PPL."""
