@@ -17,6 +17,7 @@ from gmbench.face.square import Square, cut, find_square
 from gmbench.fanout import Job, Made
 from gmbench.media import SAMPLES_PER_FRAME, Video, read_audio, write_video
 from gmbench.names import flat
+from gmbench.stages.layout import MODELS
 from gmbench.stages.run import Run, write_json
 from gmbench.store import digest, file_digest, write_atomically
 
@@ -41,6 +42,7 @@ def ingest(run: Run, section: DatasetSection) -> None:
         raise InputError(f"{section.root}: no usable clip ({len(found.problems)} problems: {reasons})")
     rows = [replace(row, dataset=run.layout.dataset) for row in found.rows]
     manifest.write(rows, run.layout.manifest)
+    (MODELS / run.layout.dataset).mkdir(parents=True, exist_ok=True)  # generate depends on it, with systems or without
     write_json(run.layout.work / "ingest.json", {
         "clips": len(rows),
         "speakers": len({row.speaker for row in rows}),

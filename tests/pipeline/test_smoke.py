@@ -14,7 +14,11 @@ from scipy.io import wavfile
 from gmbench import config
 from gmbench.errors import InputError
 from gmbench.evaluation.interpolation import find_sequences
-from gmbench.media import Video, read_audio
+from gmbench.media import Video, read_audio, write_video
+from gmbench.stages import clips
+from gmbench.stages.layout import Layout
+from gmbench.stages.run import Run
+from gmbench.store import Store
 from tests.pipeline.project import ROOT, Project
 from tests.reporting.browser import complaints, open_browser
 
@@ -209,3 +213,16 @@ def test_unknown_keys_and_profiles_are_refused(tmp_path):
         config.use_profile("dem", path)
     with pytest.raises(InputError, match="gmbench profile use demo"):
         config.load(tmp_path / "none.yaml")
+
+
+def test_ingest_leaves_a_folder_of_systems_where_none_is_trained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frames = np.zeros((10, 64, 64, 3), np.uint8)
+    (tmp_path / "raw").mkdir()
+    write_video(tmp_path / "raw" / "clip.mp4", frames)
+    tone = 8000 * np.sin(np.arange(6_400) / 10)  # as long as the picture
+    wavfile.write(tmp_path / "raw" / "clip.wav", 16_000, tone.astype(np.int16))
+    section = config.DatasetSection(kind="folder", root="raw")
+    run = Run(config.load(ROOT / "params.yaml"), Layout("mine"), Store(tmp_path / "store"), quiet=True)
+    clips.ingest(run, section)
+    assert (tmp_path / "models" / "mine").is_dir()  # the stage generate depends on it
