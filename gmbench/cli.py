@@ -11,10 +11,10 @@ from rich.table import Table as Grid
 
 import gmbench
 from gmbench import cli_methods, cli_report, terminal
-from gmbench import weights as weight_files
 from gmbench.cli_data import corpus_app, data_app, facemodel_app, profile_app
-from gmbench.cli_report import DEFAULT_OUT, MetricNames, split
-from gmbench.errors import CoverageError, GmbenchError, InputError
+from gmbench.cli_report import DEFAULT_OUT, JsonFlag, MetricNames, split
+from gmbench.cli_weights import weights_app
+from gmbench.errors import CoverageError, GmbenchError
 
 if TYPE_CHECKING:
     from gmbench.evaluation.protocol import Protocol
@@ -26,9 +26,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-weights_app = typer.Typer(help="Files of network weights: list, fetch, verify.", no_args_is_help=True)
-app.add_typer(weights_app, name="weights")
-for name, group in (("corpus", corpus_app), ("data", data_app), ("facemodel", facemodel_app), ("profile", profile_app)):
+for name, group in (
+    ("corpus", corpus_app),
+    ("data", data_app),
+    ("facemodel", facemodel_app),
+    ("profile", profile_app),
+    ("weights", weights_app),
+):
     app.add_typer(group, name=name)
 
 app.command("train")(cli_methods.train)
@@ -40,8 +44,6 @@ for command in (
     cli_report.userstudy,
 ):  # fmt: skip
     app.command()(command)
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object with 'rows'.")]
 
 
 @app.callback()
@@ -286,44 +288,6 @@ def list_protocols(name: Annotated[str | None, typer.Argument()] = None, as_json
         terminal.out.print(grid)
 
 
-@weights_app.command("list")
-def weights_list(as_json: JsonFlag = False) -> None:
-    """Every external file: what it is for, its size and licence, and whether it is here."""
-    rows = [weight_files.status(name) for name in weight_files.manifest()]
-    if as_json:
-        terminal.print_json(rows)
-        return
-    grid = Grid("name", "status", "file", "size", "licence", "used by", header_style="bold")
-    for row in rows:
-        grid.add_row(row["name"], row["status"], row["file"], str(row["size"]), row["licence"], row["used_by"])
-    terminal.out.print(grid)
-    terminal.err.print(f"folder: {weight_files.folder()}", markup=False, highlight=False)
-
-
-@weights_app.command("fetch")
-def weights_fetch(names: list[str], as_json: JsonFlag = False) -> None:
-    """Download files into the weights folder and verify them."""
-    for name in map(_weight_name, names):
-        terminal.err.print(f"{name}: {weight_files.fetch(name)}", markup=False, highlight=False)
-    if as_json:
-        terminal.print_json([weight_files.status(name) for name in names])
-
-
-@weights_app.command("verify")
-def weights_verify(names: Annotated[list[str] | None, typer.Argument()] = None, as_json: JsonFlag = False) -> None:
-    """Compare the files that are here with their sha256; exit with 3 if one is damaged."""
-    rows = [weight_files.status(_weight_name(name)) for name in names or weight_files.manifest()]
-    if as_json:
-        terminal.print_json(rows)
-    else:
-        for row in rows:
-            terminal.out.print(
-                f"{row['name']:<18}{row['status']:<9}{row.get('reason', '')}", markup=False, highlight=False
-            )
-    if any(row["status"] == "damaged" or (names and row["status"] == "missing") for row in rows):
-        raise typer.Exit(3)
-
-
 @app.command()
 def doctor(as_json: JsonFlag = False) -> None:
     """What is installed, what is missing, and what that rules out."""
@@ -391,14 +355,6 @@ def main() -> None:
             raise
         terminal.err.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-
-
-def _weight_name(name: str) -> str:
-    from gmbench.names import closest
-
-    if name not in weight_files.manifest():
-        raise InputError(f"unknown weights {name!r}; {closest(name, weight_files.manifest())}")
-    return name
 
 
 if __name__ == "__main__":
