@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+# Containers often forbid bytecode; then each of a pipeline's processes compiles two thousand modules again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: install test lint types arrows unit demo ablations bench lock clean
 

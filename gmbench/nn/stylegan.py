@@ -13,26 +13,23 @@ SLOPE = 0.2
 _KERNEL = torch.tensor([1.0, 3.0, 3.0, 1.0])
 
 
-def blur(x: Tensor, gain: float = 1.0, padding: tuple[int, int] = (2, 1)) -> Tensor:
-    """Convolve each channel with the separable filter 1-3-3-1, normalised to sum ``gain``."""
-    kernel = (_KERNEL / 8 * math.sqrt(gain)).to(x)
-    channels = x.shape[1]
-    x = F.pad(x, (*padding, *padding))
-    x = F.conv2d(x, kernel.view(1, 1, 1, 4).expand(channels, 1, 1, 4), groups=channels)
-    return F.conv2d(x, kernel.view(1, 1, 4, 1).expand(channels, 1, 4, 1), groups=channels)
+def blur(x: Tensor, gain: float = 1.0, padding: int = 1, stride: int = 1) -> Tensor:
+    """Convolve each channel with the filter 1-3-3-1 by 1-3-3-1, normalised to sum ``gain``; zeros lie around."""
+    return F.conv2d(x, _filter(x, gain), padding=padding, stride=stride, groups=x.shape[1])
 
 
 def halve(x: Tensor) -> Tensor:
     """Blurred picture (B, C, H/2, W/2)."""
-    return blur(x, padding=(1, 1))[..., ::2, ::2]
+    return blur(x, stride=2)
 
 
 def double(x: Tensor) -> Tensor:
     """Picture (B, C, 2H, 2W): zeros between the pixels, blurred."""
-    b, c, h, w = x.shape
-    spread = x.new_zeros(b, c, h, 2, w, 2)
-    spread[:, :, :, 0, :, 0] = x
-    return blur(spread.view(b, c, 2 * h, 2 * w), gain=4.0)
+    return F.conv_transpose2d(x, _filter(x, 4.0), stride=2, padding=1, groups=x.shape[1])
+
+
+def _filter(x: Tensor, gain: float) -> Tensor:
+    return (torch.outer(_KERNEL, _KERNEL) * (gain / 64)).to(x).expand(x.shape[1], 1, 4, 4)
 
 
 class EqualLinear(nn.Module):
@@ -62,8 +59,7 @@ class EqualConv(nn.Module):
         weight = self.weight / math.sqrt(self.weight[0].numel())
         size = weight.shape[-1]
         if self.down:
-            extra = 4 - 2 + size - 1
-            return F.conv2d(blur(x, padding=((extra + 1) // 2, extra // 2)), weight, self.bias, stride=2)
+            return F.conv2d(blur(x, padding=size // 2 + 1), weight, self.bias, stride=2)
         return F.conv2d(x, weight, self.bias, padding=size // 2)
 
 
@@ -83,7 +79,7 @@ class ModulatedConv(nn.Module):
     """Convolution whose input channels a style scales; with ``demodulate`` each output has unit expected variance.
 
     The style scales features before and the demodulation after one shared convolution, which equals scaled weights
-    a sample and is faster on CPUs.
+    a sample and is faster on CPUs. With ``up`` it is a transposed convolution, then the blur.
     """
 
     def __init__(
@@ -99,7 +95,10 @@ class ModulatedConv(nn.Module):
         weight = self.weight / math.sqrt(self.weight[0].numel())
         scale = self.modulation(style)  # (B, inputs)
         x = x * scale[:, :, None, None]
-        x = F.conv2d(double(x) if self.up else x, weight, padding=weight.shape[-1] // 2)
+        if self.up:
+            x = blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), gain=4.0)
+        else:
+            x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
         if self.demodulate:
             power = (scale**2) @ weight.pow(2).sum((2, 3)).T  # (B, outputs)
             x = x * torch.rsqrt(power + 1e-8)[:, :, None, None]

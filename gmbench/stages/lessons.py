@@ -111,6 +111,7 @@ def train_network(lesson: Lesson) -> Made:
     """One network: its file, and its report with recipe, data and score on strangers."""
     report: dict[str, Any] = {"kind": lesson.kind, "recipe": asdict(lesson.recipe)}
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and nothing reads such memory
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "network.safetensors"

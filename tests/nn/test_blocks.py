@@ -201,7 +201,7 @@ class TestPictures:
         x = torch.full((1, 2, 16, 16), 3.0)
         for y in (halve(x), double(x)):
             torch.testing.assert_close(y[..., 2:-2, 2:-2], torch.full_like(y[..., 2:-2, 2:-2], 3.0))
-        assert blur(x).shape == x.shape
+        assert blur(x, padding=2).shape == (1, 2, 17, 17)
 
     def test_resampling_does_not_shift(self):
         ramp = torch.arange(32.0).expand(1, 1, 32, 32)
@@ -216,6 +216,16 @@ class TestPictures:
             weight = weight * torch.rsqrt(weight.pow(2).sum((1, 2, 3), keepdim=True) + 1e-8)
             wanted = torch.nn.functional.conv2d(x[b : b + 1], weight, padding=1)
             torch.testing.assert_close(conv(x, style)[b : b + 1], wanted, atol=1e-4, rtol=1e-4)
+
+    def test_upsampling_convolution_equals_resampling_first(self):
+        conv, x, style = ModulatedConv(4, 5, 3, 8, up=True), torch.randn(2, 4, 10, 10), torch.randn(2, 8)
+        plain = ModulatedConv(4, 5, 3, 8)
+        plain.load_state_dict(conv.state_dict())
+        plain.weight.data = conv.weight.data.flip(2, 3)  # a transposed convolution runs the other way
+        wanted = plain(double(x), style)
+        found = conv(x, style)
+        assert found.shape == wanted.shape == (2, 5, 20, 20)
+        torch.testing.assert_close(found[..., 2:-2, 2:-2], wanted[..., 2:-2, 2:-2], atol=1e-4, rtol=1e-4)
 
     def test_norms(self):
         z = pixel_norm(torch.randn(4, 64) * 7)

@@ -200,7 +200,8 @@ def _optimise(
     network: nn.Module, loss: Callable[[], Tensor], recipe: Recipe, report: Report | None, decay: float = _DECAY
 ) -> None:
     optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, weight_decay=decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=recipe.steps, pct_start=0.2)
+    steps = max(recipe.steps, 6)  # the schedule divides by zero at five
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=steps, pct_start=0.2)
     network.train().to(memory_format=torch.channels_last)  # a quarter faster on CPUs
     for step in range(recipe.steps):
         value = loss()

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ CHECKS = 10
 MASKS = 48
 """Shoulder masks kept for ``per_frame_nearest``."""
 
+_ADAM = partial(torch.optim.Adam, fused=True)
+
 Fitted = tuple[bytes, dict[str, Any]]
 
 
@@ -67,7 +70,7 @@ def train_gmeg(
         down.descend(found["total"], "gmeg", CLIP)
         return found
 
-    optimiser = torch.optim.Adam(network.parameters(), settings.train.rate)
+    optimiser = _ADAM(network.parameters(), settings.train.rate)
     trainee = Trainee(nn.ModuleDict({"gmeg": network}), {"gmeg": optimiser}, update)
     told = train(trainee, _loop(settings.train, seed), folder, report)
     facts = {
@@ -113,7 +116,7 @@ def train_nfmg(
             found["held_out"] = _keep_best(modules, tests, len(held), down.device)
         return found
 
-    trainee = Trainee(modules, {"nfmg": torch.optim.Adam(network.parameters(), training.rate)}, update)
+    trainee = Trainee(modules, {"nfmg": _ADAM(network.parameters(), training.rate)}, update)
     told = train(trainee, _loop(training, seed), folder, report)
     kept = modules["best"] if held and torch.isfinite(modules.get_buffer("best_loss")) else network
     facts = {
@@ -179,8 +182,8 @@ def train_head(
     rate = settings.train.rate
     every = settings.r1_every
     optimised = {
-        "generator": torch.optim.Adam(generator.parameters(), rate * 4 / 5, (settings.momentum, 0.99 ** (4 / 5))),
-        "discriminator": torch.optim.Adam(
+        "generator": _ADAM(generator.parameters(), rate * 4 / 5, (settings.momentum, 0.99 ** (4 / 5))),
+        "discriminator": _ADAM(
             discriminator.parameters(), settings.rate_d * every / (every + 1), (0.0, 0.99 ** (every / (every + 1)))
         ),
     }
