@@ -17,6 +17,9 @@ from gmbench.cli_weights import weights_app
 from gmbench.errors import CoverageError, GmbenchError
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from gmbench.evaluation.aggregate import Row
     from gmbench.evaluation.protocol import Protocol
 
 app = typer.Typer(
@@ -138,8 +141,7 @@ def evaluate(
             given.methods, given.dataset, chosen, selected, rows, given.references, explicit=bool(names)
         )
         root = default_root()
-    for note in (*given.warnings, *planned.warnings):
-        terminal.err.print(f"warning: {note}", style="yellow", markup=False, highlight=False)
+    terminal.print_warnings((*given.warnings, *planned.warnings))
     with terminal.progress("evaluating") as report:
         records = run(planned, store or root, workers, scheduler, batch_size, report)
     if interpolation:
@@ -154,13 +156,23 @@ def evaluate(
     }
     merged = results.save(out_dir, records, asked, planned)
     tables.save(out_dir, results.only(merged, protocol=planned.protocol.hash))
-    terminal.print_failures(records)
     summary = aggregate.rows(records)
+    _show(records, summary, out_dir, as_json)
+    _demand(summary, min_coverage)
+
+
+def _show(records: "DataFrame", summary: "list[Row]", out_dir: Path, as_json: bool) -> None:
+    """Failures, and the numbers as a table or as JSON."""
+    terminal.print_failures(records)
     if as_json:
         terminal.print_json([row.as_json() for row in summary])
     else:
         terminal.print_summary(summary)
         terminal.err.print(f"records and table: {out_dir}", markup=False, highlight=False)
+
+
+def _demand(summary: "list[Row]", min_coverage: float) -> None:
+    """Refuse numbers that cover too few of the clips."""
     low = [row for row in summary if row.n < min_coverage * row.expected]
     if low:
         worst = min(low, key=lambda row: row.n / max(row.expected, 1))
@@ -174,16 +186,13 @@ def _interpolated(folders: list[str], protocol: "Protocol", dataset: str, out_di
     """Sequences alone, without clips."""
     from gmbench.evaluation import aggregate, results
     from gmbench.evaluation.interpolation import score_sequences
+    from gmbench.reporting import tables
 
     results.check_writable(out_dir)
     records = score_sequences(_named(folders), dataset, protocol)
-    results.save(out_dir, records, {"dataset": dataset, "protocol": protocol.model_dump()})
-    terminal.print_failures(records)
-    summary = aggregate.rows(records)
-    if as_json:
-        terminal.print_json([row.as_json() for row in summary])
-    else:
-        terminal.print_summary(summary)
+    merged = results.save(out_dir, records, {"dataset": dataset, "protocol": protocol.model_dump()})
+    tables.save(out_dir, results.only(merged, protocol=protocol.hash))
+    _show(records, aggregate.rows(records), out_dir, as_json)
 
 
 def _named(entries: list[str]) -> dict[str, Path]:
@@ -227,8 +236,7 @@ def validate(
     pairs = validation.spread(given.references, clips)
     selected = registry.select(names, True)
     planned = plan.make_plan({}, given.dataset, chosen, selected, ["ground_truth"], pairs, explicit=bool(names))
-    for note in planned.warnings:
-        terminal.err.print(f"warning: {note}", style="yellow", markup=False, highlight=False)
+    terminal.print_warnings(planned.warnings)
     with terminal.progress("validating") as report:
         records = run(validation.corrupted(planned, picked), store or default_root(), workers, progress=report)
     results.save(out_dir, records, {"dataset": given.dataset, "protocol": chosen.model_dump(), "clips": len(pairs)})

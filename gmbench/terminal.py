@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,12 @@ err = Console(stderr=True)
 def print_json(rows: Sequence[dict[str, Any]]) -> None:
     """One JSON object with ``rows`` on stdout."""
     sys.stdout.write(json.dumps({"rows": list(rows)}, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+
+
+def print_warnings(notes: Iterable[str]) -> None:
+    """One line each on stderr."""
+    for note in notes:
+        err.print(f"warning: {note}", style="yellow", markup=False, highlight=False)
 
 
 def print_summary(summary: Sequence[Any]) -> None:

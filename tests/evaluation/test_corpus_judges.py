@@ -207,7 +207,8 @@ def test_training_learns_and_repeats():
     vgg = training.train_emotion_vgg(faces, emotion, recipe)
     assert len(vgg.maps(networks.as_input(chips[:1, 0]))) == 4
     training.train_identity(faces, recipe)
-    training.train_features(chips, extras, recipe)
+    for steps in (1, 5, 40):
+        training.train_features(chips, extras, training.Recipe(steps, 8))
 
 
 def test_the_emotion_judge_says_the_same_of_a_mirrored_face():

@@ -197,7 +197,7 @@ def test_another_run_with_other_workers_gives_the_same_table(project, tmp_path):
         assert (other.folder / name).read_bytes() == (project.folder / name).read_bytes()
 
 
-@pytest.mark.parametrize("name", ["smoke", "demo", "paper"])
+@pytest.mark.parametrize("name", ["smoke", "quick", "demo", "paper"])
 def test_profiles_are_complete_and_the_project_holds_the_demo(name, tmp_path):
     config.use_profile(name, tmp_path / "params.yaml")
     assert config.load(tmp_path / "params.yaml").profile == name
