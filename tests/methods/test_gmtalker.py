@@ -324,7 +324,7 @@ class TestTraining:
 
 
 class TestFiles:
-    def test_round_trip_and_refusals(self, tmp_path):
+    def test_round_trip_and_refusals(self, tmp_path, monkeypatch):
         network, path = _gmeg(), tmp_path / "gmeg.safetensors"
         path.write_bytes(checkpoint.pack("gmeg", network, {"emotions": ["sad"]}, {"mean": np.arange(3.0)}))
         assert checkpoint.facts_of(path, "gmeg")["emotions"] == ["sad"]
@@ -333,6 +333,12 @@ class TestFiles:
         assert torch.equal(other.latent.weight, network.latent.weight)
         with pytest.raises(WeightsError, match="expected head"):
             checkpoint.facts_of(path, "head")
+        earlier = tmp_path / "earlier.safetensors"
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoint, "VERSION", 1)
+            earlier.write_bytes(checkpoint.pack("gmeg", network, {}))
+        with pytest.raises(WeightsError, match="version 2, got gmeg of version 1; train again"):
+            checkpoint.facts_of(earlier, "gmeg")
         with pytest.raises(WeightsError, match="do not fit"):
             checkpoint.unpack(path, _gmeg(z=5))
         with pytest.raises(WeightsError, match="not trained yet"):

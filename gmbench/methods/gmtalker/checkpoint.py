@@ -14,7 +14,8 @@ from torch import nn
 
 from gmbench.errors import WeightsError
 
-VERSION = 1
+VERSION = 2
+"""Of what the weights mean: version 1 of ``head`` upsampled before its convolutions."""
 _CONSTANT = "constant."
 
 
@@ -39,7 +40,8 @@ def facts_of(path: Path, kind: str) -> dict[str, Any]:
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise WeightsError(f"{path}: not a checkpoint ({error}); train again") from error
     if facts["kind"] != kind or facts["version"] != VERSION:
-        raise WeightsError(f"{path}: expected {kind} of version {VERSION}, got {facts['kind']}; train again")
+        found = f"{facts['kind']} of version {facts['version']}"
+        raise WeightsError(f"{path}: expected {kind} of version {VERSION}, got {found}; train again")
     return facts
 
 

@@ -78,7 +78,7 @@ def fit_all(
         told = nfmg.model_dump(mode="json", exclude={"finetune"})
         general = None
         if nfmg.pretrained:
-            key = digest("pretrained", seed, _pretraining(pretraining), dict(corpus.audio_facts), told)
+            key = digest("pretrained", VERSION, seed, _pretraining(pretraining), dict(corpus.audio_facts), told)
             general = job("pretrained", (), key, pretraining=pretraining)
             first.append(general)
         start = (bench.store.root, general) if general else None
