@@ -48,6 +48,7 @@ def test_eval_writes_records_provenance_and_table(results):
     run = json.loads((results / "run.json").read_text())
     assert run["packages"]["numpy"] == np.__version__
     assert run["arguments"]["protocol"]["landmarks"] == "sidecar"
+    assert any(note.startswith("left out, their files are not here") for note in run["warnings"])
     assert "| near |" in (results / "table.md").read_text()
 
 

@@ -28,7 +28,7 @@ def check_writable(folder: Path) -> None:
 
 
 def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Plan | None = None) -> pd.DataFrame:
-    """Merge new records into the folder's, and write provenance and the clips of ``plan``; returns all records.
+    """Merge new records into the folder's, and write provenance and what ``plan`` compared; returns all records.
 
     Methods evaluated earlier into the same folder stay; what was evaluated again is replaced.
     """
@@ -37,9 +37,16 @@ def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Pl
     records.write(path, merged)
     if plan is not None:
         sources.save(folder, sources.of_plan(plan, folder))
-    text = json.dumps(describe(arguments), indent=1, ensure_ascii=False) + "\n"
+    facts = describe(arguments) | {"warnings": list(plan.warnings) if plan else []}
+    text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
     write_atomically(folder / PROVENANCE, text.encode())
     return merged
+
+
+def warnings(folder: Path) -> list[str]:
+    """What the last evaluation into a folder left out, and why."""
+    path = folder / PROVENANCE
+    return list(json.loads(path.read_text("utf-8")).get("warnings", [])) if path.is_file() else []
 
 
 def only(

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -121,6 +122,7 @@ def _plate(clips: tuple[Path, ...]) -> NDArray[np.uint8]:
 def extract(run: Run, section: DatasetSection) -> None:
     """Decode every clip once and keep what the metrics need in the store; write what failed."""
     planned = make_plan(run, section)
+    sys.stderr.writelines(f"warning: {note}\n" for note in planned.warnings)
     failures = extract_features(planned, run.store.root, run.workers, run.scheduler, progress=run.report)
     groups = [clip.clip for clip in planned.clips]
     write_json(run.layout.extracted, {"clips": len(set(groups)), "sides": len(groups), "failures": failures})

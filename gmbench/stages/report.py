@@ -22,7 +22,7 @@ from gmbench.provenance import describe
 from gmbench.reporting import curves, figures, formats, pictures, tables
 from gmbench.reporting.page import Report, Section, write
 from gmbench.reporting.page.markup import facts_html, grid_html, picture_html
-from gmbench.reporting.page.sections import clip_values, pairs, papers
+from gmbench.reporting.page.sections import clip_values, left_out, pairs, papers
 from gmbench.reporting.page.write import read_sources
 from gmbench.stages import ablations
 from gmbench.stages.heads import maps
@@ -43,7 +43,9 @@ def report(run: Run, out: Path = REPORTS, clips: str = "link") -> None:
         table = results.only(records.read(own.layout.scores / records.FILE), dataset=name)
         found = records.merge(found, table)
         folders.append(own.layout.scores)
-        write_atomically(out / f"table-{name}.md", formats.render(tables.build(table), "md").encode())
+        grid = tables.build(table)
+        grid = replace(grid, notes=(*grid.notes, *results.warnings(own.layout.scores)))
+        write_atomically(out / f"table-{name}.md", formats.render(grid, "md").encode())
         for system in run.params.trained:
             sections.append(Section(f"{system} on {name}", showcase(own, system, out)))
         if told := maps(own, run.params.methods, out):
@@ -53,7 +55,7 @@ def report(run: Run, out: Path = REPORTS, clips: str = "link") -> None:
     values = [found[["dataset", "method", "clip", "metric", "value"]]]
     if ablated := _ablations():
         sections.append(Section("Ablations", ablated))
-    sections += [clip_values(found, out), pairs(found), papers(_with_ablations(found), out)]
+    sections += [*left_out(folders), clip_values(found, out), pairs(found), papers(_with_ablations(found), out)]
     sections += [Section(f"{name}: clips and fits", _dataset(run, Layout(name), out)) for name in run.params.datasets]
     if judged := _judges(out):
         sections.append(Section("Networks trained on the corpus", judged))

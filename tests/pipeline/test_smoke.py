@@ -68,6 +68,8 @@ def test_the_report_has_tables_figures_and_clips(project):
         assert (folder / name).stat().st_size > 0, name
     clips = sorted(path.name for path in (folder / "media" / "synth" / "gmtalker").iterdir())
     assert len(clips) == len(list((project.folder / "results/synth/videos/gmtalker").rglob("*.mp4")))
+    assert "left out: " in (folder / "table-synth.md").read_text()  # such short training makes no judges
+    assert "<h2>Left out</h2>" in page
     assert project.run("gmbench", "table", "--like", "gmtalker-5", "--dataset", "synth").count("n/a") > 3
 
 

@@ -2,11 +2,12 @@
 
 import html
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from gmbench.evaluation import aggregate
+from gmbench.evaluation import aggregate, results
 from gmbench.evaluation.controls import CONTROLS
 from gmbench.reporting import figures, formats, layouts
 from gmbench.reporting import published_tables as printed
@@ -18,9 +19,15 @@ MOST_PAIRED = 8
 """Methods of which all pairs are compared on the page; of more, the command compares those that matter."""
 
 
-def of_records(records: pd.DataFrame, out: Path) -> list[Section]:
-    """All of them; tables and figures go below the page's folder."""
-    return [clip_values(records, out), pairs(records), papers(records, out)]
+def of_records(records: pd.DataFrame, folders: Sequence[Path], out: Path) -> list[Section]:
+    """All of them; ``folders`` are the evaluations', tables and figures go below the page's folder ``out``."""
+    return [*left_out(folders), clip_values(records, out), pairs(records), papers(records, out)]
+
+
+def left_out(folders: Sequence[Path]) -> list[Section]:
+    """What the evaluations say that they left out, if anything."""
+    lines = [f"<li>{html.escape(note)}</li>" for folder in folders for note in results.warnings(folder)]
+    return [Section("Left out", f"<ul>{''.join(dict.fromkeys(lines))}</ul>")] if lines else []
 
 
 def clip_values(records: pd.DataFrame, out: Path) -> Section:

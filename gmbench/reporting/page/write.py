@@ -107,7 +107,7 @@ def from_folders(paths: Sequence[Path], out: Path, title: str, clips: str = "lin
     for folder in folders:
         if (folder / results.PROVENANCE).is_file():
             facts[folder.name] = json.loads((folder / results.PROVENANCE).read_text("utf-8"))
-    return write(Report(title, table, read_sources(folders), of_records(table, out), facts), out, clips)
+    return write(Report(title, table, read_sources(folders), of_records(table, folders, out), facts), out, clips)
 
 
 class _Media:
