@@ -61,6 +61,7 @@ def generate(
 
     A video that is interpolated moves from one emotion to the other; a folder shows one instant in 17 steps.
     """
+    from gmbench.executor import one_thread
     from gmbench.media import read_audio, write_video
     from gmbench.methods import registry
     from gmbench.methods.interface import EmotionSpec, GenRequest
@@ -83,11 +84,12 @@ def generate(
             audio.stem, sound, spec, person, seed, temperature=temperature, emotion_end=last if path.suffix else None
         )
         if last is not None and not path.suffix:
-            count = write_steps(made.interpolate(request, spec, last, STEPS), path, person, ends)
+            with one_thread():
+                count = write_steps(made.interpolate(request, spec, last, STEPS), path, person, ends)
             terminal.err.print(f"{path}: {count} pictures", markup=False, highlight=False)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        with terminal.progress("generating") as report:
+        with one_thread(), terminal.progress("generating") as report:
             write_video(path, _watched(made.generate(request).frames, request.frames, report), sound)
         terminal.err.print(f"{path}: {request.frames} frames", markup=False, highlight=False)
 
