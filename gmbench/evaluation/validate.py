@@ -22,6 +22,8 @@ from gmbench.evaluation.plan import Plan, PlannedClip
 from metrics.catalogue import FACTS
 
 UNCHANGED = "unchanged"
+_DECIMALS = 9
+"""Numbers that agree so far are the same: a Fréchet distance of equal sets is a rounding error, not zero."""
 _PIXELS = ("psnr", "ssim", "ssim_u7", "lpips_alex", "lpips_vgg", "fid", "fvd")
 
 
@@ -188,7 +190,7 @@ def _curve(metric: str, direction: str, corruption: Corruption, values: tuple[fl
     name = metric.split("_fb:", maxsplit=1)[0]
     expected = name in corruption.touches
     steps = _severity(corruption)
-    bad = _badness(values, direction)
+    bad = [round(value, _DECIMALS) for value in _badness(values, direction)]
     order = np.argsort(steps, kind="stable")
     known = [i for i in order if not math.isnan(bad[i])]
     moved = len({bad[i] for i in known}) > 1

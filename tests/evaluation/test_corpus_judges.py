@@ -106,6 +106,12 @@ def curve(values, direction="higher", corruption="blur"):
     return validate._curve("psnr" if corruption == "blur" else "av_offset", direction, chosen, tuple(values))
 
 
+def test_rounding_errors_are_no_response():
+    assert np.isnan(curve([1.2e-12, 2.3e-13, 8.1e-13, 1.1e-12], "lower").rho)
+    assert curve([1.2e-12, 1e-6, 2e-6, 3e-6], "lower").rho == pytest.approx(1)
+    assert curve([np.inf, 40.0, 30.0, 20.0]).rho == pytest.approx(1)
+
+
 def test_clips_for_validation_are_of_each_emotion_alike():
     pairs = [Pair(f"{e}{n:02d}", None, None, (), "S", e) for e, count in (("a", 9), ("b", 3)) for n in range(count)]
     assert [p.clip for p in validate.spread(pairs, 5)] == ["a00", "a04", "a08", "b00", "b02"]
