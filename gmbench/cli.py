@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -141,7 +142,8 @@ def evaluate(
             given.methods, given.dataset, chosen, selected, rows, given.references, explicit=bool(names)
         )
         root = default_root()
-    terminal.print_warnings((*given.warnings, *planned.warnings))
+    planned = replace(planned, warnings=(*given.warnings, *planned.warnings))
+    terminal.print_warnings(planned.warnings)
     with terminal.progress("evaluating") as report:
         records = run(planned, store or root, workers, scheduler, batch_size, report)
     if interpolation:

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from gmbench import cli
+from gmbench.evaluation import records
+from gmbench.evaluation import results as evaluations
 from tests.shared import REAL, needs_landmarker, needs_real_clips
 
 
@@ -50,6 +52,27 @@ def test_eval_writes_records_provenance_and_table(results):
     assert run["arguments"]["protocol"]["landmarks"] == "sidecar"
     assert any(note.startswith("left out, their files are not here") for note in run["warnings"])
     assert "| near |" in (results / "table.md").read_text()
+
+
+def test_what_was_left_out_stays_in_the_folder(call, sketches, tmp_path):
+    videos, out = tmp_path / "near", tmp_path / "out"
+    shutil.copytree(sketches / "near", videos)
+    first = min(videos.rglob("*.mp4"))
+    shutil.copy2(first, first.with_name("alone.mp4"))
+    code, _, err = call("eval", "--videos", videos, "--reference", sketches / "reference", "--metrics", "psnr",
+                        "--out", out)  # fmt: skip
+    assert code == 0
+    assert "has no reference and is not scored" in " ".join(err.split())
+    kept = evaluations.warnings(out)
+    assert [note.rpartition(": ")[2] for note in kept] == [
+        f"{first.parent.name}/alone has no reference and is not scored"
+    ]
+    evaluations.save(out, records.read(out), {"dataset": "sketch"})
+    assert evaluations.warnings(out) == kept
+    (out / "run.json").write_text("{")
+    code, _, err = call("report", "--records", out, "--out", tmp_path / "page")
+    assert code != 0
+    assert "run.json: not the facts of a run" in " ".join(err.split())
 
 
 def test_json_rows_have_the_promised_fields(call, sketches, tmp_path):

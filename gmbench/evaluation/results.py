@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -30,14 +31,15 @@ def check_writable(folder: Path) -> None:
 def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Plan | None = None) -> pd.DataFrame:
     """Merge new records into the folder's, and write provenance and what ``plan`` compared; returns all records.
 
-    Methods evaluated earlier into the same folder stay; what was evaluated again is replaced.
+    Methods evaluated earlier into the same folder stay; what was evaluated again is replaced. Without a plan the
+    folder's warnings stay.
     """
     path = folder / records.FILE
     merged = records.merge(records.read(path) if path.exists() else None, new)
     records.write(path, merged)
     if plan is not None:
         sources.save(folder, sources.of_plan(plan, folder))
-    facts = describe(arguments) | {"warnings": list(plan.warnings) if plan else []}
+    facts = describe(arguments) | {"warnings": list(plan.warnings) if plan else warnings(folder)}
     text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
     write_atomically(folder / PROVENANCE, text.encode())
     return merged
@@ -45,8 +47,16 @@ def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Pl
 
 def warnings(folder: Path) -> list[str]:
     """What the last evaluation into a folder left out, and why."""
+    return list(provenance(folder).get("warnings", []))
+
+
+def provenance(folder: Path) -> dict[str, Any]:
+    """The facts of an evaluation's run; none where it left none. Raises InputError for a damaged file."""
     path = folder / PROVENANCE
-    return list(json.loads(path.read_text("utf-8")).get("warnings", [])) if path.is_file() else []
+    try:
+        return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
+    except ValueError as error:
+        raise InputError(f"{path}: not the facts of a run ({error}); delete it or evaluate again") from error
 
 
 def only(

@@ -80,9 +80,8 @@ def train(
     generator = np.random.default_rng([settings.seed, 31])
     network = Landmarker(points.shape[1])
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, settings.rate, total_steps=max(settings.steps, 6), pct_start=0.2
-    )
+    steps = max(settings.steps, 6)  # the schedule divides by zero at five
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, total_steps=steps, pct_start=0.2)
     network.train().to(memory_format=torch.channels_last)
     for step in range(settings.steps):
         chosen = generator.integers(len(frames), size=settings.batch)

@@ -13,6 +13,7 @@ from gmbench.clips import Pair
 from gmbench.errors import InputError, WeightsError
 from gmbench.evaluation import inputs, interpolation, plan, registry, validate
 from gmbench.evaluation.run import evaluate
+from gmbench.evaluators import landmarker
 from gmbench.evaluators.corpus import networks, training
 from gmbench.morphable import synthetic_model
 from gmbench.reporting import curves
@@ -215,6 +216,13 @@ def test_training_learns_and_repeats():
     training.train_identity(faces, recipe)
     for steps in (1, 5, 40):
         training.train_features(chips, extras, training.Recipe(steps, 8))
+
+
+@pytest.mark.parametrize("steps", [1, 5, 6])
+def test_the_landmarker_trains_for_any_number_of_steps(steps):
+    frames, points = np.full((4, 96, 96, 3), 128, np.uint8), np.full((4, 5, 2), 48.0)
+    network = landmarker.train(frames, points, landmarker.Training(steps, 2))
+    assert landmarker.predict(network, frames).shape == (4, 5, 2)
 
 
 def test_the_emotion_judge_says_the_same_of_a_mirrored_face():

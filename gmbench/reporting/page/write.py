@@ -103,10 +103,7 @@ def from_folders(paths: Sequence[Path], out: Path, title: str, clips: str = "lin
     if table is None:
         raise InputError("no records to show; run 'gmbench eval' first, or pass --records")
     folders = [path if path.is_dir() else path.parent for path in paths]
-    facts = {}
-    for folder in folders:
-        if (folder / results.PROVENANCE).is_file():
-            facts[folder.name] = json.loads((folder / results.PROVENANCE).read_text("utf-8"))
+    facts = {folder.name: told for folder in folders if (told := results.provenance(folder))}
     return write(Report(title, table, read_sources(folders), of_records(table, folders, out), facts), out, clips)
 
 
