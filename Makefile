@@ -38,7 +38,7 @@ demo: install
 
 ablations: demo
 	$(BIN)/gmbench ablate --method gmtalker --seeds 3
-	$(BIN)/python -m pipelines.report
+	$(BIN)/python -m gmbench.pipelines.report
 
 bench: install
 	$(BIN)/python -m benchmarks

@@ -13,7 +13,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import engine, faces, judges, kernels, memory, methods, page, reading
+from benchmarks import engine, extractors, faces, kernels, memory, methods, page, reading
 
 PARTS = {
     "kernels": kernels.measure,
@@ -22,9 +22,9 @@ PARTS = {
     "workers": engine.measure_workers,
     "memory": memory.measure,
     "faces": faces.measure,
-    "judges": judges.measure,
-    "suite": judges.measure_suite,
-    "precision": judges.measure_precision,
+    "extractors": extractors.measure,
+    "suite": extractors.measure_suite,
+    "precision": extractors.measure_precision,
     "methods": methods.measure,
     "page": page.measure,
 }

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from benchmarks.timing import clip_folders, once
 from gmbench import executor
-from gmbench.evaluation import inputs, plan, registry
 from gmbench.evaluation import protocol as protocols
+from gmbench.evaluation.planning import inputs, plan
 from gmbench.evaluation.run import evaluate
+from gmbench.evaluation.scoring import registry
 
 Run = Callable[..., float]
 _numbers = itertools.count()

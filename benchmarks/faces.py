@@ -9,7 +9,7 @@ from gmbench.executor import one_thread
 from gmbench.morphable import fitting, synthetic_model
 from gmbench.morphable.camera import project
 from gmbench.morphable.energy import LandmarkEnergy
-from gmbench.morphable.landmark_sets import SPARSE
+from gmbench.morphable.landmarks_478 import SPARSE
 from gmbench.morphable.model import place
 from gmbench.morphable.raster import rasterise
 from gmbench.store import Store

@@ -11,7 +11,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio as torch_psnr
 from torchmetrics.functional.image import structural_similarity_index_measure as torch_ssim
 
 from benchmarks.timing import frame_pair, seconds
-from metrics import quality, sharpness
+from gmbench.metrics import quality, sharpness
 
 
 def measure(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:

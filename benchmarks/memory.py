@@ -13,7 +13,7 @@ from gmbench.media import Video, write_video
 
 _CHILD = """
 import sys
-from gmbench.cli import main
+from gmbench.commands.app import main
 sys.argv = ["gmbench", *sys.argv[1:]]
 try:
     main()

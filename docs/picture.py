@@ -8,7 +8,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from gmbench.evaluation.records import read
+from gmbench.evaluation.results.records import read
 from gmbench.reporting.tables import build
 
 

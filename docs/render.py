@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gmbench.evaluation.registry import metrics
+from gmbench.evaluation.scoring.registry import metrics
 
 PATH = Path(__file__).parent / "metrics.md"
 HEAD = """# How to read each number
@@ -17,12 +17,12 @@ def text() -> str:
     """The page."""
     parts = [HEAD]
     for metric in metrics().values():
-        f = metric.facts
+        f = metric.spec
         needs = ", ".join(f.needs) or "the video alone"
         unit = f", {f.unit}" if f.unit else ""
         parts.append(
-            f"## `{f.name}`: {f.title} {f.arrow}\n\n{f.reading}\n\n"
-            + (f"Misleads: {f.traps}\n\n" if f.traps and f.traps != "None known." else "")
+            f"## `{f.name}`: {f.title} {f.arrow}\n\n{f.interpretation}\n\n"
+            + (f"Misleads: {f.caveats}\n\n" if f.caveats and f.caveats != "None known." else "")
             + f"Range {f.range}{unit}. Needs {needs}. Aggregation: {f.aggregation}. Source: {f.source}. "
             + f"Version {f.version}"
             + (".\n" if f.default else "; only when asked for.\n")

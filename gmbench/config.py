@@ -11,6 +11,8 @@ from gmbench.errors import InputError
 from gmbench.names import closest
 
 FILE = Path("params.yaml")
+RENAMED = {"evaluators": "extractors", "judges": "extractors"}
+"""Keys of configurations written before the first release."""
 
 
 class _Section(BaseModel):
@@ -26,14 +28,14 @@ class DatasetSection(_Section):
     size: int = Field(256, description="side of the crops in pixels")
     landmarks: Literal["corpus", "mediapipe"] = Field("mediapipe", description="landmark backend")
     protocol: str = Field("full", description="evaluation protocol")
-    judges: Literal["official", "corpus"] = Field(
-        "official", description="published judging networks, or those trained on the corpus"
+    extractors: Literal["official", "corpus"] = Field(
+        "official", description="official feature extractors, or those trained on the corpus"
     )
     coefficients: Literal["fit", "truth"] = Field(
         "fit", description="what methods learn from: fitted coefficients, or the synthetic corpus' own"
     )
     waits_for: str = Field(
-        "models/face_model.npz", description="what must exist first: models/evaluators for the corpus, or any file"
+        "models/face_model.npz", description="what must exist first: models/extractors for the corpus, or any file"
     )
 
 
@@ -91,8 +93,8 @@ class LandmarkerSection(_Section):
     rate: float = Field(4e-3, gt=0)
 
 
-class EvaluatorsSection(_Section):
-    """Training of the judges of the corpus; see :mod:`gmbench.stages.train_evaluators`."""
+class ExtractorsSection(_Section):
+    """Training of the judges of the corpus; see :mod:`gmbench.stages.train_extractors`."""
 
     people: int = Field(2000, ge=20, description="people drawn for the judges alone, two takes each")
     frames: int = Field(2, ge=1, description="frames a take")
@@ -131,7 +133,7 @@ class Params(_Section):
     audio: AudioSection
     render: RenderSection
     landmarker: LandmarkerSection
-    evaluators: EvaluatorsSection
+    extractors: ExtractorsSection
     evaluation: EvaluationSection
 
 
@@ -148,9 +150,11 @@ def load(path: Path = FILE) -> Params:
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML ({error})") from error
     except ValidationError as error:
-        first = error.errors()[0]
+        first = min(error.errors(), key=lambda e: str(e["loc"][-1]) not in RENAMED)
         place = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: {place}: {first['msg']}") from error
+        renamed = RENAMED.get(str(first["loc"][-1]), "")
+        reason = f"is now called {renamed}; rename it" if renamed else first["msg"]
+        raise InputError(f"{path}: {place}: {reason}") from error
 
 
 def profiles() -> dict[str, str]:

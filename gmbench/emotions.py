@@ -2,7 +2,7 @@
 
 import re
 
-from metrics.emotion import SUITE_ORDER
+from gmbench.metrics.emotion import SUITE_ORDER
 
 _OTHER_NAMES = {
     "anger": "angry", "ang": "angry", "con": "contempt", "contemptuous": "contempt", "disgust": "disgusted",

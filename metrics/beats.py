@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import argrelmin
 
-from metrics.facts import Facts
+from gmbench.metrics.spec import MetricSpec
 
 Beats = NDArray[np.float64]
 
@@ -114,9 +114,9 @@ def _kernel(beats: Beats, targets: Beats, sigma: float) -> NDArray[np.float64]:
     return np.asarray(np.exp(-(nearest**2) / (2.0 * sigma**2)))
 
 
-def _facts(direction: str, title: str, over: str, source: str) -> tuple[Facts, Facts, Facts]:
+def _facts(direction: str, title: str, over: str, source: str) -> tuple[MetricSpec, MetricSpec, MetricSpec]:
     name = f"ba_{direction}"
-    traps = (
+    caveats = (
         "Published values (0.24-0.29) lie at the chance level of this very score: never read a beat "
         "alignment without its chance. On ten real clips (MediaPipe pose) real heads did not beat chance "
         "(m2a 0.71 against 0.73, a2m 0.21 against 0.22), and 0.4 s of delay did not lower the score (0.71, "
@@ -129,28 +129,28 @@ def _facts(direction: str, title: str, over: str, source: str) -> tuple[Facts, F
         "needs": ("audio", "pose"),
         "aggregation": "clip value -> clip mean",
         "source": source,
-        "traps": traps,
+        "caveats": caveats,
     }
     return (
-        Facts(
+        MetricSpec(
             name=name, title=title, direction="higher", unit="",
-            reading=f"How near {over} falls to the other side's beats (sigma 3 frames). "
+            interpretation=f"How near {over} falls to the other side's beats (sigma 3 frames). "
             f"Read the excess over {name}_chance.", **common,
         ),
-        Facts(
+        MetricSpec(
             name=f"{name}_chance", title=f"{title} chance", direction="reference", unit="",
-            reading=f"{name} of the same motion with the audio shifted in a circle (100 shifts).", **common,
+            interpretation=f"{name} of the same motion with the audio shifted in a circle (100 shifts).", **common,
         ),
-        Facts(
+        MetricSpec(
             name=f"{name}_p", title=f"{title} p", direction="lower", unit="",
-            reading="One-sided permutation p-value of the clip's alignment, averaged over clips: 0.5 "
+            interpretation="One-sided permutation p-value of the clip's alignment, averaged over clips: 0.5 "
             "is no alignment at all.", **common,
             default=False,
         ),
     )  # fmt: skip
 
 
-FACTS = (
+SPECS = (
     *_facts("m2a", "BA m→a", "a motion beat", "GMTalker Eq. 18 as printed: sum over motion beats"),
     *_facts("a2m", "BA a→m", "an audio onset", "Bailando's code: sum over audio beats; GMTalker T. IV fits it"),
 )

@@ -1,8 +1,19 @@
 """All facts that this package declares, by name."""
 
-from metrics import beats, emotion, frechet, head_motion, landmarks, latents, perceptual, quality, sharpness, sync
-from metrics.facts import Facts
+from gmbench.metrics import (
+    beats,
+    emotion,
+    frechet,
+    head_motion,
+    landmarks,
+    latents,
+    perceptual,
+    quality,
+    sharpness,
+    sync,
+)
+from gmbench.metrics.spec import MetricSpec
 
 _MODULES = (quality, perceptual, frechet, sharpness, sync, landmarks, emotion, latents, head_motion, beats)
 
-FACTS: dict[str, Facts] = {facts.name: facts for module in _MODULES for facts in module.FACTS}
+SPECS: dict[str, MetricSpec] = {spec.name: spec for module in _MODULES for spec in module.SPECS}

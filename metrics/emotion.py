@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.facts import Facts
+from gmbench.metrics.spec import MetricSpec
 
 SUITE_ORDER = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
 """Emotions in the suite's order; labels of other networks are mapped by name."""
@@ -100,8 +100,8 @@ _SCORE_TRAPS = (
     "probability of the target. A clip without a face scores 0. Only neutral, happy, surprised and angry count."
 )
 
-FACTS = (
-    Facts(
+SPECS = (
+    MetricSpec(
         name="acc_emo",
         title="Acc. emo",
         version=1,
@@ -111,10 +111,10 @@ FACTS = (
         needs=("emotion", "network"),
         aggregation="clip hit or miss -> share of clips (micro)",
         source="GMTalker T. I, II, V; FlowVQTalker T. 1; EDTalk T. 1; " + _FAN,
-        reading="Share of clips in which the judge sees the emotion that was asked for.",
-        traps=_ACC_TRAPS,
+        interpretation="Share of clips in which the judge sees the emotion that was asked for.",
+        caveats=_ACC_TRAPS,
     ),
-    Facts(
+    MetricSpec(
         name="acc_emo_macro",
         title="Acc. emo (macro)",
         version=1,
@@ -124,10 +124,10 @@ FACTS = (
         needs=("emotion", "network"),
         aggregation="clip hit or miss -> mean over emotions of the emotions' means",
         source=_FAN,
-        reading="As acc_emo with every emotion counting the same, however many clips it has.",
-        traps=_ACC_TRAPS,
+        interpretation="As acc_emo with every emotion counting the same, however many clips it has.",
+        caveats=_ACC_TRAPS,
     ),
-    Facts(
+    MetricSpec(
         name="emo_prob",
         title="P(target emotion)",
         version=1,
@@ -137,12 +137,12 @@ FACTS = (
         needs=("emotion", "network"),
         aggregation="clip value -> clip mean",
         source=_FAN + "; softmax of the target emotion",
-        reading="The judge's confidence in the emotion that was asked for; moves before the accuracy does.",
-        traps=_ACC_TRAPS,
+        interpretation="The judge's confidence in the emotion that was asked for; moves before the accuracy does.",
+        caveats=_ACC_TRAPS,
         default=False,
     ),
     *(
-        Facts(
+        MetricSpec(
             name=name,
             title=title,
             version=1,
@@ -152,11 +152,11 @@ FACTS = (
             needs=("emotion", "network"),
             aggregation=aggregation,
             source=_AFFECT,
-            reading=reading,
-            traps=_SCORE_TRAPS,
+            interpretation=interpretation,
+            caveats=_SCORE_TRAPS,
             default=default,
         )
-        for name, title, aggregation, reading, default in (
+        for name, title, aggregation, interpretation, default in (
             (
                 "emo_score", "Emo-Score", "mean over the four emotions of the emotions' clip means",
                 "Mean probability of the target emotion, four emotions alike.", True,

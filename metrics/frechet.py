@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.facts import Facts
+from gmbench.metrics.spec import MetricSpec
 
 Features = NDArray[np.floating]
 
@@ -118,8 +118,8 @@ _N_TRAP = (
     "only rows of equal n."
 )
 
-FACTS = (
-    Facts(
+SPECS = (
+    MetricSpec(
         name="fid",
         title="FID",
         version=1,
@@ -129,12 +129,14 @@ FACTS = (
         needs=("reference", "network"),
         aggregation="set-level: one number from the frames of all clips; never a mean over clips",
         source="Heusel et al., NeurIPS 2017; pytorch-fid (Inception 2015-12-05, bilinear 299, no antialias)",
-        reading="Distance between the distributions of generated and real frames. No interval: resampled sets repeat "
+        interpretation="Distance between the distributions of generated and real frames. No interval: resampled sets "
+        "repeat "
         "frames, which moves the value itself.",
-        traps=_N_TRAP + " Below 2,048 frames it is flagged fid_small_n. clean-fid and torch-fidelity resize in another "
+        caveats=_N_TRAP
+        + " Below 2,048 frames it is flagged fid_small_n. clean-fid and torch-fidelity resize in another "
         "way. The published talking-head FIDs are fid_eat or unknown.",
     ),
-    Facts(
+    MetricSpec(
         name="fid_eat",
         title="FID (EAT)",
         version=1,
@@ -145,11 +147,11 @@ FACTS = (
         aggregation="set-level over 5 frames a clip",
         source="EAT evaluation code: torchvision Inception-v3 (not the FID weights), BGR, two normalisations, eat128 "
         "crops, 5 frames a clip",
-        reading="What the FID column of GMTalker's tables holds, as far as its code can be known.",
-        traps="Not canonical FID: another network, reversed channels, normalised twice. Never beside fid. " + _N_TRAP,
+        interpretation="What the FID column of GMTalker's tables holds, as far as its code can be known.",
+        caveats="Not canonical FID: another network, reversed channels, normalised twice. Never beside fid. " + _N_TRAP,
         default=False,
     ),
-    Facts(
+    MetricSpec(
         name="fvd",
         title="FVD",
         version=1,
@@ -159,8 +161,8 @@ FACTS = (
         needs=("reference", "network"),
         aggregation="set-level over all windows of 16 frames, stride 16 from frame 0",
         source="Unterthiner et al., 2018; I3D Kinetics-400 logits as StyleGAN-V runs them; divisor n - 1",
-        reading="Distance between the distributions of generated and real short videos: motion counts.",
-        traps="Implementations differ by about 10 %. Singular below 400 windows (flag fvd_small_n), refused below 64. "
-        + _N_TRAP,
+        interpretation="Distance between the distributions of generated and real short videos: motion counts.",
+        caveats="Implementations differ by about 10 %. Singular below 400 windows (flag fvd_small_n), refused below "
+        "64. " + _N_TRAP,
     ),
 )

@@ -6,7 +6,7 @@ A pose series is (T, 3) float64: pitch, yaw, roll in degrees; a row of NaN is a 
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.facts import Facts
+from gmbench.metrics.spec import MetricSpec
 
 Pose = NDArray[np.float64]
 
@@ -165,8 +165,8 @@ def _valid(pose: Pose) -> Pose:
 
 _POSE_TRAPS = "Depends on the pose source, which the key carries; face crops that follow the head hide motion."
 
-FACTS = (
-    Facts(
+SPECS = (
+    MetricSpec(
         name="div",
         title="Div",
         version=1,
@@ -176,11 +176,11 @@ FACTS = (
         needs=("pose",),
         aggregation="clip value over all pairs of frames -> clip mean",
         source="GMTalker Eq. 17, T. IV, VI (summed over pitch, yaw, roll)",
-        reading="How much the head pose varies inside a clip. The paper reads it as higher is better; "
+        interpretation="How much the head pose varies inside a clip. The paper reads it as higher is better; "
         "real motion is the target, so read div_gap.",
-        traps=_POSE_TRAPS + " SadTalker's diversity is the standard deviation: div_std.",
+        caveats=_POSE_TRAPS + " SadTalker's diversity is the standard deviation: div_std.",
     ),
-    Facts(
+    MetricSpec(
         name="div_axis",
         title="Div/3",
         version=1,
@@ -190,11 +190,11 @@ FACTS = (
         needs=("pose",),
         aggregation="clip value over all pairs of frames -> clip mean",
         source="GMTalker Eq. 17 as a mean over the three axes; the paper does not say which it printed",
-        reading="A third of div.",
-        traps=_POSE_TRAPS,
+        interpretation="A third of div.",
+        caveats=_POSE_TRAPS,
         default=False,
     ),
-    Facts(
+    MetricSpec(
         name="div_std",
         title="Div (s.d.)",
         version=1,
@@ -204,10 +204,10 @@ FACTS = (
         needs=("pose",),
         aggregation="mean over axes of the population s.d. -> clip mean",
         source="SadTalker's diversity: standard deviation of head pose over frames",
-        reading="Standard deviation of the head pose inside a clip.",
-        traps=_POSE_TRAPS,
+        interpretation="Standard deviation of the head pose inside a clip.",
+        caveats=_POSE_TRAPS,
     ),
-    Facts(
+    MetricSpec(
         name="div_gap",
         title="|Div - GT|",
         version=1,
@@ -217,10 +217,10 @@ FACTS = (
         needs=("reference", "pose"),
         aggregation="absolute difference of the clip's values -> clip mean",
         source="this suite: more motion than a real head is not better",
-        reading="0 means as lively as the real clip.",
-        traps=_POSE_TRAPS,
+        interpretation="0 means as lively as the real clip.",
+        caveats=_POSE_TRAPS,
     ),
-    Facts(
+    MetricSpec(
         name="div_samples",
         title="Div (samples)",
         version=1,
@@ -230,11 +230,11 @@ FACTS = (
         needs=("pose",),
         aggregation="mean over frames and pairs of samples of one audio -> clip mean",
         source="this suite: what diverse means for a stochastic generator",
-        reading="How differently the method moves for the same audio; 0 for a deterministic method.",
-        traps="Needs several samples a clip: files <clip>.mp4, <clip>@1.mp4, <clip>@2.mp4, ...",
+        interpretation="How differently the method moves for the same audio; 0 for a deterministic method.",
+        caveats="Needs several samples a clip: files <clip>.mp4, <clip>@1.mp4, <clip>@2.mp4, ...",
         default=False,
     ),
-    Facts(
+    MetricSpec(
         name="pcm",
         title="PCM",
         version=1,
@@ -244,12 +244,12 @@ FACTS = (
         needs=("reference", "pose"),
         aggregation="frame mean -> clip mean",
         source="GMTalker Eq. 19, T. IV, VI: share of angles within 1 degree",
-        reading="Share of (frame, angle) within one degree of the real head. Read beside pcm_chance.",
-        traps="The published ground-truth row (0.435) contradicts the equation, which gives 1. A "
+        interpretation="Share of (frame, angle) within one degree of the real head. Read beside pcm_chance.",
+        caveats="The published ground-truth row (0.435) contradicts the equation, which gives 1. A "
         "constant pose can beat a lively head: on ten real clips the held first frame, which shares the "
         "clip's own mean, scored 0.21 where chance was 0.12. " + _POSE_TRAPS,
     ),
-    Facts(
+    MetricSpec(
         name="pcm_chance",
         title="PCM chance",
         version=1,
@@ -259,10 +259,10 @@ FACTS = (
         needs=("reference", "pose"),
         aggregation="mean over up to 20 other references, cut to common length -> clip mean",
         source="this suite: the generated clip against the references of other clips",
-        reading="What unrelated motion scores; a PCM near it says nothing about the motion.",
-        traps="Undefined with a single reference.",
+        interpretation="What unrelated motion scores; a PCM near it says nothing about the motion.",
+        caveats="Undefined with a single reference.",
     ),
-    Facts(
+    MetricSpec(
         name="corr_onset",
         title="Corr. onset",
         version=1,
@@ -272,13 +272,13 @@ FACTS = (
         needs=("audio", "pose"),
         aggregation="clip value -> clip mean",
         source="Audio2Head and GMTalker Fig. 8, 10 draw it; the number is this suite's",
-        reading="Largest correlation of head speed (along the reference's main axis, or its own without "
+        interpretation="Largest correlation of head speed (along the reference's main axis, or its own without "
         "a reference) with speech onsets within +-5 frames. Read beside corr_onset_chance.",
-        traps="A maximum over 11 lags is positive by chance: only the excess over chance means anything. On "
+        caveats="A maximum over 11 lags is positive by chance: only the excess over chance means anything. On "
         "ten real clips: 0.20 in step, 0.06 with the sound 0.4 s late, 0.13 with another clip's sound, chance "
         "0.09 to 0.10.",
     ),
-    Facts(
+    MetricSpec(
         name="corr_onset_chance",
         title="Corr. chance",
         version=1,
@@ -288,10 +288,10 @@ FACTS = (
         needs=("audio", "pose"),
         aggregation="mean over 100 circular shifts of the audio -> clip mean",
         source="this suite",
-        reading="corr_onset of the same motion with shifted audio.",
-        traps="Undefined for clips under two seconds.",
+        interpretation="corr_onset of the same motion with shifted audio.",
+        caveats="Undefined for clips under two seconds.",
     ),
-    Facts(
+    MetricSpec(
         name="still_ratio",
         title="Still ratio",
         version=1,
@@ -301,8 +301,8 @@ FACTS = (
         needs=("audio", "pose"),
         aggregation="clip value -> clip mean",
         source="this suite: a head should rest in silence",
-        reading="Head speed in silence over head speed in speech.",
-        traps="Undefined for clips without a silent frame (40 dB below the loudest). On ten real clips it did "
+        interpretation="Head speed in silence over head speed in speech.",
+        caveats="Undefined for clips without a silent frame (40 dB below the loudest). On ten real clips it did "
         "not order the controls: 1.12 in step, 1.31 with late sound, 0.90 with another clip's sound.",
     ),
 )

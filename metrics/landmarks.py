@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.facts import Facts
+from gmbench.metrics.spec import MetricSpec
 
 Landmarks = NDArray[np.float64]
 
@@ -71,8 +71,8 @@ _LMD_TRAPS = (
     "Papers disagree on crop and alignment, so published LMDs are not comparable with each other."
 )
 
-FACTS = (
-    Facts(
+SPECS = (
+    MetricSpec(
         name="m_lmd",
         title="M-LMD",
         version=1,
@@ -82,11 +82,11 @@ FACTS = (
         needs=("reference", "landmarks"),
         aggregation="frame mean -> clip mean; frames without a face on either side are left out",
         source="GMTalker T. I, II, V; EAT evaluation code: mouth points 48-67, centred, 128-pixel crop",
-        reading="Mouth shape error in pixels of an aligned 128-pixel crop with 51.3 pixels between the "
+        interpretation="Mouth shape error in pixels of an aligned 128-pixel crop with 51.3 pixels between the "
         "eyes: 1 px is 1.95 % of the inter-ocular distance.",
-        traps=_LMD_TRAPS,
+        caveats=_LMD_TRAPS,
     ),
-    Facts(
+    MetricSpec(
         name="f_lmd",
         title="F-LMD",
         version=1,
@@ -96,10 +96,10 @@ FACTS = (
         needs=("reference", "landmarks"),
         aggregation="frame mean -> clip mean; frames without a face on either side are left out",
         source="GMTalker T. I, II, V; EAT evaluation code: all 68 points, centred, 128-pixel crop",
-        reading="Face shape error after alignment; what is left of head pose is yaw and pitch only.",
-        traps=_LMD_TRAPS,
+        interpretation="Face shape error after alignment; what is left of head pose is yaw and pitch only.",
+        caveats=_LMD_TRAPS,
     ),
-    Facts(
+    MetricSpec(
         name="m_nlmd",
         title="M-NLMD",
         version=1,
@@ -109,10 +109,10 @@ FACTS = (
         needs=("reference", "landmarks"),
         aggregation="frame mean -> clip mean; frames without a face on either side are left out",
         source="this suite: LMD on full frames, centred only, over the reference's inter-ocular distance",
-        reading="Mouth error that does not depend on resolution; head roll, size and pose stay in.",
-        traps=_LMD_TRAPS,
+        interpretation="Mouth error that does not depend on resolution; head roll, size and pose stay in.",
+        caveats=_LMD_TRAPS,
     ),
-    Facts(
+    MetricSpec(
         name="f_nlmd",
         title="F-NLMD",
         version=1,
@@ -122,10 +122,10 @@ FACTS = (
         needs=("reference", "landmarks"),
         aggregation="frame mean -> clip mean; frames without a face on either side are left out",
         source="this suite: LMD on full frames, centred only, over the reference's inter-ocular distance",
-        reading="Face error that does not depend on resolution; head roll, size and pose stay in.",
-        traps=_LMD_TRAPS,
+        interpretation="Face error that does not depend on resolution; head roll, size and pose stay in.",
+        caveats=_LMD_TRAPS,
     ),
-    Facts(
+    MetricSpec(
         name="trace_rms",
         title="Trace",
         version=1,
@@ -135,10 +135,10 @@ FACTS = (
         needs=("landmarks",),
         aggregation="clip value -> clip mean",
         source="SadTalker and FlowVQTalker Fig. 5a draw it; the number is this suite's",
-        reading="How far the head travels over the clip; compare with the ground-truth row.",
-        traps="Camera motion counts as head motion; crops that follow the face remove it.",
+        interpretation="How far the head travels over the clip; compare with the ground-truth row.",
+        caveats="Camera motion counts as head motion; crops that follow the face remove it.",
     ),
-    Facts(
+    MetricSpec(
         name="trace_gap",
         title="|Trace - GT|",
         version=1,
@@ -148,7 +148,7 @@ FACTS = (
         needs=("reference", "landmarks"),
         aggregation="absolute difference of the clip's values -> clip mean",
         source="this suite",
-        reading="0 means the head travels as far as in the real clip.",
-        traps="Equal distance is not equal motion.",
+        interpretation="0 means the head travels as far as in the real clip.",
+        caveats="Equal distance is not equal motion.",
     ),
 )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.facts import Facts
+from gmbench.metrics.spec import MetricSpec
 
 NEIGHBOURS = 10
 MAP_POINTS, MAP_COMPONENTS, PERPLEXITY = 2000, 50, 30.0
@@ -118,8 +118,8 @@ def _labelled(embeddings: NDArray[np.floating], labels: Sequence[str]) -> tuple[
     return x, names
 
 
-FACTS = (
-    Facts(
+SPECS = (
+    MetricSpec(
         name="f_sim",
         title="F-SIM",
         version=1,
@@ -129,8 +129,9 @@ FACTS = (
         needs=("reference", "network"),
         aggregation="frame mean -> clip mean",
         source="DICE-Talk T. 4; ArcFace R50 (the paper names no network)",
-        reading="Cosine of each frame's face embedding with the speaker's neutral reference. The ground-truth row is "
+        interpretation="Cosine of each frame's face embedding with the speaker's neutral reference. The ground-truth "
+        "row is "
         "the ceiling: emotion itself lowers identity similarity.",
-        traps="The network changes the scale strongly. A frame without a face counts 0.",
+        caveats="The network changes the scale strongly. A frame without a face counts 0.",
     ),
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.facts import Direction, Facts
+from gmbench.metrics.spec import Direction, MetricSpec
 
 if TYPE_CHECKING:  # torch takes seconds to import, and most who read the facts need none of it
     from torch import Tensor
@@ -93,9 +93,9 @@ _PATHS: tuple[tuple[str, str, Direction, str, str], ...] = (
     ),
 )  # fmt: skip
 
-FACTS = (
+SPECS = (
     *(
-        Facts(
+        MetricSpec(
             name=name,
             title=title,
             version=1,
@@ -105,8 +105,8 @@ FACTS = (
             needs=("reference", "network"),
             aggregation="frame mean -> clip mean",
             source=f"Zhang et al., CVPR 2018, version 0.1, {network} trunk",
-            reading="Perceptual distance to the reference frame at the same time.",
-            traps=_LPIPS_TRAPS,
+            interpretation="Perceptual distance to the reference frame at the same time.",
+            caveats=_LPIPS_TRAPS,
             default=default,
         )
         for name, title, network, default in (
@@ -115,7 +115,7 @@ FACTS = (
         )
     ),
     *(
-        Facts(
+        MetricSpec(
             name=name,
             title=title,
             version=1,
@@ -125,10 +125,10 @@ FACTS = (
             needs=("interpolation", "network"),
             aggregation="sequence value -> mean over sequences",
             source=_PATH_SOURCE,
-            reading=reading,
-            traps=_PATH_TRAPS,
+            interpretation=interpretation,
+            caveats=_PATH_TRAPS,
             default=False,
         )
-        for name, title, direction, extent, reading in _PATHS
+        for name, title, direction, extent, interpretation in _PATHS
     ),
 )

@@ -6,8 +6,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics import _ssim_kernels
-from metrics.facts import Facts
+from gmbench.metrics import _ssim_kernels
+from gmbench.metrics.spec import MetricSpec
 
 Frame = NDArray[np.uint8]
 
@@ -114,8 +114,8 @@ def _check_pair(a: Frame, b: Frame) -> None:
         raise ValueError(f"expected frames of shape (H, W) or (H, W, C), got {a.shape}")
 
 
-FACTS = (
-    Facts(
+SPECS = (
+    MetricSpec(
         name="psnr",
         title="PSNR",
         version=1,
@@ -125,13 +125,13 @@ FACTS = (
         needs=("reference",),
         aggregation="frame mean -> clip mean; pooled over frames beside it",
         source="GMTalker T. I, II, IV, V; EDTalk T. 1 (EAT evaluation: mean of per-frame PSNR, RGB)",
-        reading="Pixel fidelity to the reference frame at the same time. One frame out of step costs "
+        interpretation="Pixel fidelity to the reference frame at the same time. One frame out of step costs "
         "several dB on a moving face, so check lengths and offsets before reading differences.",
-        traps="Mean of per-frame PSNR, not PSNR of the pooled MSE (they differ by many dB). Identical "
+        caveats="Mean of per-frame PSNR, not PSNR of the pooled MSE (they differ by many dB). Identical "
         "frames count as 100 dB inside a clip mean (flag psnr_capped); a fully identical clip is inf. "
         "Values on face crops (eat128) and on full frames are not comparable.",
     ),
-    Facts(
+    MetricSpec(
         name="ssim",
         title="SSIM",
         version=1,
@@ -141,11 +141,11 @@ FACTS = (
         needs=("reference",),
         aggregation="frame mean -> clip mean; pooled over frames beside it",
         source="Wang et al., IEEE TIP 13(4), 2004: Gaussian 11x11 window, sigma 1.5, valid area",
-        reading="Structural similarity to the reference frame, averaged over RGB.",
-        traps="Not the SSIM of most talking-head papers, which is scikit-image's default (ssim_u7). "
+        interpretation="Structural similarity to the reference frame, averaged over RGB.",
+        caveats="Not the SSIM of most talking-head papers, which is scikit-image's default (ssim_u7). "
         "torchmetrics averages over padded borders and gives a third value.",
     ),
-    Facts(
+    MetricSpec(
         name="ssim_u7",
         title="SSIM (7x7)",
         version=1,
@@ -155,7 +155,7 @@ FACTS = (
         needs=("reference",),
         aggregation="frame mean -> clip mean; pooled over frames beside it",
         source="EAT evaluation code: scikit-image default, 7x7 uniform window, sample covariance",
-        reading="The SSIM of the published tables; compare with those only under protocol eat128.",
-        traps="Differs from ssim by a few hundredths; never put the two in one column.",
+        interpretation="The SSIM of the published tables; compare with those only under protocol eat128.",
+        caveats="Differs from ssim by a few hundredths; never put the two in one column.",
     ),
 )

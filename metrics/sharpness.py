@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from metrics import _edge_kernels as kernels
-from metrics.facts import Facts
+from gmbench.metrics import _edge_kernels as kernels
+from gmbench.metrics.spec import MetricSpec
 
 BLOCK = 64
 EDGE_SHARE = 0.002
@@ -81,8 +81,8 @@ def _blocks(image: NDArray) -> NDArray:
     return cut.swapaxes(1, 2).reshape(rows * columns, BLOCK * BLOCK)
 
 
-FACTS = (
-    Facts(
+SPECS = (
+    MetricSpec(
         name="cpbd",
         title="CPBD",
         version=1,
@@ -92,11 +92,11 @@ FACTS = (
         needs=(),
         aggregation="frame mean -> clip mean",
         source="Narvekar and Karam, IEEE TIP 20(9), 2011; FlowVQTalker T. 1",
-        reading="Share of edges sharp enough not to look blurred. Compare with the ground-truth row.",
-        traps="Depends on resolution: always state H x W; nothing is resized. Noise and compression "
+        interpretation="Share of edges sharp enough not to look blurred. Compare with the ground-truth row.",
+        caveats="Depends on resolution: always state H x W; nothing is resized. Noise and compression "
         "ringing raise it, so a method can exceed real video: read cpbd_gap as well.",
     ),
-    Facts(
+    MetricSpec(
         name="cpbd_gap",
         title="|CPBD - GT|",
         version=1,
@@ -106,7 +106,7 @@ FACTS = (
         needs=("reference",),
         aggregation="absolute difference of the clip's means -> clip mean",
         source="this suite: CPBD is not a fidelity measure, its distance to the real clip is closer to one",
-        reading="0 means as sharp as the real clip.",
-        traps="If the sizes of the two clips differ, the gap measures size as well.",
+        interpretation="0 means as sharp as the real clip.",
+        caveats="If the sizes of the two clips differ, the gap measures size as well.",
     ),
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics.facts import Facts
+from gmbench.metrics.spec import MetricSpec
 
 SHIFT = 15
 """Largest offset in frames; the distance function of the original has 10 by default, its scripts pass 15."""
@@ -67,7 +67,7 @@ def synchronise(distances: NDArray[np.float64]) -> Sync:
 
 def lip_opening(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
     """(T,) inner lip opening |p62 - p66| in shares of the inter-ocular distance, of landmarks (T, 68, 2)."""
-    from metrics.landmarks import interocular
+    from gmbench.metrics.landmarks import interocular
 
     return np.asarray(np.linalg.norm(landmarks[:, 62] - landmarks[:, 66], axis=-1) / interocular(landmarks))
 
@@ -97,8 +97,8 @@ _TRAPS = (
 )
 _SOURCE = "Chung and Zisserman, Out of time, 2016; syncnet_python (vshift 15)"
 
-FACTS = (
-    Facts(
+SPECS = (
+    MetricSpec(
         name="sync_c",
         title="Sync-C",
         version=1,
@@ -108,10 +108,10 @@ FACTS = (
         needs=("audio", "network"),
         aggregation="clip value -> clip mean",
         source=_SOURCE + "; GMTalker T. I to V (Sync), FlowVQTalker and EDTalk (Sync_conf), DICE-Talk",
-        reading="How much better the best offset fits than the median one. Read the ground-truth row first.",
-        traps=_TRAPS,
+        interpretation="How much better the best offset fits than the median one. Read the ground-truth row first.",
+        caveats=_TRAPS,
     ),
-    Facts(
+    MetricSpec(
         name="sync_d",
         title="Sync-D",
         version=1,
@@ -121,11 +121,12 @@ FACTS = (
         needs=("audio", "network"),
         aggregation="clip value -> clip mean",
         source=_SOURCE + "; DICE-Talk T. 1",
-        reading="Distance of lips and sound at the best offset, wherever that is: a clip out of step by three frames "
+        interpretation="Distance of lips and sound at the best offset, wherever that is: a clip out of step by three "
+        "frames "
         "can have a good Sync-D. Read it with av_offset.",
-        traps=_TRAPS,
+        caveats=_TRAPS,
     ),
-    Facts(
+    MetricSpec(
         name="av_offset",
         title="AV offset",
         version=1,
@@ -135,10 +136,10 @@ FACTS = (
         needs=("audio", "network"),
         aggregation="clip value -> median over clips",
         source=_SOURCE,
-        reading="Frames by which the sound leads the picture; negative: the sound is late. 0 is in step.",
-        traps="Without clear speech the offset is arbitrary: look at Sync-C.",
+        interpretation="Frames by which the sound leads the picture; negative: the sound is late. 0 is in step.",
+        caveats="Without clear speech the offset is arbitrary: look at Sync-C.",
     ),
-    Facts(
+    MetricSpec(
         name="sync_c_gap",
         title="|Sync-C - GT|",
         version=1,
@@ -148,11 +149,11 @@ FACTS = (
         needs=("reference", "audio", "network"),
         aggregation="clip value -> clip mean",
         source=_SOURCE,
-        reading="Difference to the real clip's own Sync-C: 0 is as much in step as the real video.",
-        traps=_TRAPS,
+        interpretation="Difference to the real clip's own Sync-C: 0 is as much in step as the real video.",
+        caveats=_TRAPS,
         default=False,
     ),
-    Facts(
+    MetricSpec(
         name="sync_corr",
         title="Lip-loudness corr.",
         version=1,
@@ -162,8 +163,8 @@ FACTS = (
         needs=("audio", "landmarks"),
         aggregation="clip value -> clip mean",
         source="none published: inner-lip opening against loudness, largest correlation within 15 frames",
-        reading="A check without any network: real speech opens the mouth when it is loud.",
-        traps="Blind to what is said. The largest of 31 lags is above 0 by chance, the more so in short clips.",
+        interpretation="A check without any network: real speech opens the mouth when it is loud.",
+        caveats="Blind to what is said. The largest of 31 lags is above 0 by chance, the more so in short clips.",
         default=False,
     ),
 )

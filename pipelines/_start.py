@@ -8,8 +8,8 @@ from pathlib import Path
 from gmbench import config
 from gmbench.errors import GmbenchError
 from gmbench.executor import kept_workers
-from gmbench.stages.layout import Layout
-from gmbench.stages.run import STORE, Run
+from gmbench.stages.paths import DatasetPaths
+from gmbench.stages.pipeline_run import STORE, PipelineRun
 from gmbench.store import Store
 
 
@@ -20,7 +20,7 @@ def stage(work: Callable[..., object]) -> None:
         params = config.load()
         store = Store(Path(os.environ.get("GMBENCH_STORE") or STORE))
         dataset = arguments[0] if arguments else ""
-        run = Run(params, Layout(dataset), store, os.environ.get("GMBENCH_SCHEDULER"))
+        run = PipelineRun(params, DatasetPaths(dataset), store, os.environ.get("GMBENCH_SCHEDULER"))
         with kept_workers():
             work(run, *arguments)
     except GmbenchError as error:

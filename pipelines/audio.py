@@ -1,7 +1,7 @@
 """Stage ``audio``: audio features of every clip."""
 
-from gmbench.stages import sound
-from pipelines._start import stage
+from gmbench.pipelines._start import stage
+from gmbench.stages import audio
 
 if __name__ == "__main__":
-    stage(lambda run, dataset: sound.audio(run))
+    stage(lambda run, dataset: audio.audio(run))

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gmbench.stages import prepare
-from pipelines._start import stage
+from gmbench.pipelines._start import stage
+from gmbench.stages.corpus import corpus
 
 if __name__ == "__main__":
-    stage(lambda run, name: prepare.corpus(run, name, Path("data") / name))
+    stage(lambda run, name: corpus(run, name, Path("data") / name))

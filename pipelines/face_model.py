@@ -1,7 +1,7 @@
 """Stage ``face_model``: write the face model that later stages read."""
 
-from gmbench.stages import prepare
-from pipelines._start import stage
+from gmbench.pipelines._start import stage
+from gmbench.stages.face_model import face_model
 
 if __name__ == "__main__":
-    stage(prepare.face_model)
+    stage(face_model)

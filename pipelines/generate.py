@@ -1,7 +1,7 @@
 """Stage ``generate``: a method's videos of the scored clips."""
 
-from gmbench.stages import evaluate
-from pipelines._start import stage
+from gmbench.pipelines._start import stage
+from gmbench.stages.generate import generate
 
 if __name__ == "__main__":
-    stage(lambda run, dataset, method: evaluate.generate(run, run.params.datasets[dataset], method))
+    stage(lambda run, dataset, method: generate(run, run.params.datasets[dataset], method))

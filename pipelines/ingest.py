@@ -1,7 +1,7 @@
 """Stage ``ingest``: check raw data and list what is usable."""
 
-from gmbench.stages import clips
-from pipelines._start import stage
+from gmbench.pipelines._start import stage
+from gmbench.stages.ingest import ingest
 
 if __name__ == "__main__":
-    stage(lambda run, dataset: clips.ingest(run, run.params.datasets[dataset]))
+    stage(lambda run, dataset: ingest(run, run.params.datasets[dataset]))

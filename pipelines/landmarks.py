@@ -1,7 +1,7 @@
 """Stage ``landmarks``: landmarks of every frame."""
 
-from gmbench.stages import coefficients
-from pipelines._start import stage
+from gmbench.pipelines._start import stage
+from gmbench.stages.landmarks import landmarks
 
 if __name__ == "__main__":
-    stage(lambda run, dataset: coefficients.landmarks(run, run.params.datasets[dataset]))
+    stage(lambda run, dataset: landmarks(run, run.params.datasets[dataset]))

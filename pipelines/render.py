@@ -1,7 +1,7 @@
 """Stage ``render``: renderings of the coefficients."""
 
-from gmbench.stages import coefficients
-from pipelines._start import stage
+from gmbench.pipelines._start import stage
+from gmbench.stages.render import render
 
 if __name__ == "__main__":
-    stage(lambda run, dataset: coefficients.render(run, run.params.datasets[dataset]))
+    stage(lambda run, dataset: render(run, run.params.datasets[dataset]))

@@ -1,7 +1,7 @@
 """Stage ``report``: tables, pictures and the page."""
 
+from gmbench.pipelines._start import stage
 from gmbench.stages import report
-from pipelines._start import stage
 
 if __name__ == "__main__":
     stage(report.report)

@@ -1,7 +1,7 @@
 """Stage ``train``: a method's networks on a dataset."""
 
-from gmbench.stages import systems
-from pipelines._start import stage
+from gmbench.pipelines._start import stage
+from gmbench.stages.train import train
 
 if __name__ == "__main__":
-    stage(lambda run, dataset, system: systems.train(run, run.params.datasets[dataset], system))
+    stage(lambda run, dataset, system: train(run, run.params.datasets[dataset], system))

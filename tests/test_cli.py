@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gmbench import cli
-from gmbench.evaluation import records
-from gmbench.evaluation import results as evaluations
+from gmbench.commands import app
+from gmbench.evaluation.results import records
+from gmbench.evaluation.results import result_folder as evaluations
 from tests.shared import REAL, needs_landmarker, needs_real_clips
 
 
@@ -19,7 +19,7 @@ def call(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["gmbench", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            app.main()
         captured = capsys.readouterr()
         return stop.value.code, captured.out, captured.err
 
@@ -39,7 +39,7 @@ def results(sketches, tmp_path_factory):
         ]  # fmt: skip
         patch.setattr(sys, "argv", ["gmbench", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            app.main()
     assert stop.value.code == 0
     return out
 

@@ -4,7 +4,7 @@ import pytest
 
 from gmbench.clips import find_clips, label, match
 from gmbench.errors import InputError
-from gmbench.evaluation import inputs
+from gmbench.evaluation.planning import inputs
 
 
 def touch(folder, *names):

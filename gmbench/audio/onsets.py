@@ -17,7 +17,7 @@ def onset_envelope(audio: Audio) -> NDArray[np.float64]:
 
     The spectrogram is computed in blocks of ten seconds, so that memory hardly grows with the length.
     """
-    from gmbench.audio.guarded import feature, librosa, onset
+    from gmbench.audio.librosa_lock import feature, librosa, onset
 
     padded = np.pad(audio, _WINDOW // 2)
     count = 1 + len(audio) // HOP
@@ -37,7 +37,7 @@ def onset_times(envelope: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Silence has none.
     """
-    from gmbench.audio.guarded import onset
+    from gmbench.audio.librosa_lock import onset
 
     if not envelope.any():
         return np.empty(0)

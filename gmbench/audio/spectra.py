@@ -21,7 +21,7 @@ def mel_spectrogram(audio: Audio) -> NDArray[np.float32]:
     n_fft 800, hop 200, 55 to 7600 Hz, pre-emphasis 0.97, dB less 20, floor -100 dB. Source: Wav2Lip's settings, which
     FlowVQTalker and EDTalk share.
     """
-    from gmbench.audio.guarded import filters, librosa
+    from gmbench.audio.librosa_lock import filters, librosa
 
     signal = np.asarray(audio, np.float64) / 32768.0
     emphasised = np.append(signal[:1], signal[1:] - 0.97 * signal[:-1])
@@ -43,7 +43,7 @@ def logmel(audio: Audio) -> NDArray[np.float32]:
 
     80 bands 0 to 8 kHz, FFT 1024, window 800, hop 320, log(1e-5 + x).
     """
-    from gmbench.audio.guarded import filters, librosa
+    from gmbench.audio.librosa_lock import filters, librosa
 
     signal = np.asarray(audio, np.float64) / 32768.0
     count = max(0, (len(signal) - 80) // LOGMEL_HOP)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench import fanout
+from gmbench import job_cache
 from gmbench.corpus import appearance, performance, speech, truth
 from gmbench.corpus.lexicon import EMOTIONS
 from gmbench.errors import InputError, StoreError
@@ -132,16 +132,16 @@ def make(
     )
     chosen = takes(settings)
     jobs = [
-        fanout.Job(take.clip_id, digest("corpus", VERSION, asdict(drawn), asdict(take)), (drawn, take))
+        job_cache.Job(take.clip_id, digest("corpus", VERSION, asdict(drawn), asdict(take)), (drawn, take))
         for take in chosen
     ]
-    failures = fanout.make_all(record_take, jobs, store, workers, scheduler, report)
+    failures = job_cache.run_jobs(record_take, jobs, store, workers, scheduler, report)
     if failures:
         name, reason = next(iter(failures.items()))
         raise StoreError(f"corpus: {len(failures)} clips could not be made, for example {name}: {reason}")
     writer = truth.Writer(root / "truth")
     for take, job in zip(chosen, jobs, strict=True):
-        feature = fanout.load(store, job)
+        feature = job_cache.load(store, job)
         write_atomically(root / take.video, feature.arrays["video"].tobytes())
         write_atomically(root / take.audio, feature.arrays["audio"].tobytes())
         writer.add(take.clip_id, feature.arrays, feature.meta)
@@ -176,7 +176,7 @@ def rehearse(model: FaceModel, settings: CorpusSettings, take: Take, silent: boo
     return person, said, sound, acted, seen, generator
 
 
-def record_take(argument: tuple[CorpusSettings, Take]) -> fanout.Made:
+def record_take(argument: tuple[CorpusSettings, Take]) -> job_cache.JobResult:
     """Everything of one clip: the files' bytes and the ground truth."""
     settings, take = argument
     model = synthetic_model()

@@ -1,4 +1,4 @@
-"""Many people, a few frames of each: what networks that judge the corpus learn from.
+"""Many people, a few frames of each: what feature extractors the corpus learn from.
 
 These people are in no corpus of clips, so that whatever learns from them has met nobody of a test set.
 """

@@ -26,17 +26,17 @@ from numpy.typing import NDArray
 from gmbench import weights
 from gmbench.emotions import canonical
 from gmbench.errors import InputError, MediaError
-from gmbench.evaluation import records
-from gmbench.evaluation.features import Frame
+from gmbench.evaluation.extraction.features import Frame
+from gmbench.evaluation.extraction.network_crops import chip_matrix
 from gmbench.evaluation.protocol import Protocol
-from gmbench.evaluation.views import chip_matrix
+from gmbench.evaluation.results import records
 from gmbench.executor import one_thread
 from gmbench.face import crops
 from gmbench.face import landmarks as face_landmarks
 from gmbench.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Video
-from metrics import perceptual
-from metrics.catalogue import FACTS
-from metrics.emotion import SUITE_ORDER
+from gmbench.metrics import perceptual
+from gmbench.metrics.catalogue import SPECS
+from gmbench.metrics.emotion import SUITE_ORDER
 
 COUNT = perceptual.STEPS + 1
 _ALPHA = re.compile(r"^alpha_(\d+(?:\.\d+)?)$")
@@ -56,7 +56,7 @@ class Sequence:
 
 
 @dataclass(frozen=True)
-class Judge:
+class SequenceExtractor:
     """The emotion network of E-PPL: its crop, its distances, and which emotion it sees.
 
     Attributes:
@@ -128,9 +128,9 @@ def score_sequences(methods: dict[str, Path], dataset: str, protocol: Protocol) 
     """Records of E-PPL, E-PDV, E-PPL relative, distance and accuracy of the ends.
 
     Raises:
-        InputError: a folder that holds no sequences. WeightsError: the judge's or the landmarks' file is missing.
+        InputError: a folder that holds no sequences. WeightsError: the extractor's or the landmarks' file is missing.
     """
-    chosen = _judge(protocol)
+    chosen = _sequence_extractor(protocol)
     detector = face_landmarks.backend(protocol.landmarks)
     shas = "+".join(sha for sha in (detector.weights_sha256(), chosen.sha256) if sha)
     rows = []
@@ -145,17 +145,19 @@ def score_sequences(methods: dict[str, Path], dataset: str, protocol: Protocol) 
     return records.frame(rows)
 
 
-def _scored(sequence: Sequence, judge: Judge, detector: face_landmarks.Backend) -> tuple[dict[str, float], int, str]:
+def _scored(
+    sequence: Sequence, extractor: SequenceExtractor, detector: face_landmarks.Backend
+) -> tuple[dict[str, float], int, str]:
     """Values by metric, number of steps, and the reason where there are none."""
     names = ("e_ppl", "e_pdv", "e_ppl_rel", "e_end", "e_end_acc")
     try:
-        runs = [_crops(frames, judge, detector, sequence.variant) for frames in _frames(sequence)]
+        runs = [_crops(frames, extractor, detector, sequence.variant) for frames in _frames(sequence)]
     except MediaError as error:
         return dict.fromkeys(names, float("nan")), 0, str(error)
-    steps = np.mean([judge.distances(run) for run in runs], axis=0)
-    ends = float(np.mean([judge.distances(run[[0, -1]])[0] for run in runs]))
+    steps = np.mean([extractor.distances(run) for run in runs], axis=0)
+    ends = float(np.mean([extractor.distances(run[[0, -1]])[0] for run in runs]))
     wanted = (SUITE_ORDER.index(sequence.start), SUITE_ORDER.index(sequence.end))
-    hits = [(judge.recognise(run[0]) == wanted[0], judge.recognise(run[-1]) == wanted[1]) for run in runs]
+    hits = [(extractor.recognise(run[0]) == wanted[0], extractor.recognise(run[-1]) == wanted[1]) for run in runs]
     values = (
         perceptual.path_length(steps), perceptual.path_variance(steps),
         perceptual.relative_path_length(steps, ends), ends, 100.0 * float(np.mean(hits)),
@@ -189,7 +191,9 @@ def _picture(path: Path) -> Frame:
     return np.asarray(image[..., ::-1], np.uint8)
 
 
-def _crops(frames: list[Frame], judge: Judge, detector: face_landmarks.Backend, variant: str) -> NDArray[np.uint8]:
+def _crops(
+    frames: list[Frame], extractor: SequenceExtractor, detector: face_landmarks.Backend, variant: str
+) -> NDArray[np.uint8]:
     """Crops (17, S, S, 3); of a static sequence all by the mean landmarks, which do not jitter."""
     with detector.open() as detect:
         track = face_landmarks.LandmarkTrack(detect, len(frames))
@@ -200,37 +204,38 @@ def _crops(frames: list[Frame], judge: Judge, detector: face_landmarks.Backend, 
         raise MediaError("no face in a step of the sequence")
     if variant == "static":
         points = np.broadcast_to(points.mean(axis=0), points.shape)
-    size = (judge.side, judge.side)
-    return np.stack([cv2.warpAffine(f, judge.matrix(p), size) for f, p in zip(frames, points, strict=True)])
+    size = (extractor.side, extractor.side)
+    return np.stack([cv2.warpAffine(f, extractor.matrix(p), size) for f, p in zip(frames, points, strict=True)])
 
 
-def _judge(protocol: Protocol) -> Judge:
-    if protocol.judges == "corpus":
-        from gmbench.evaluators.corpus.judge import CorpusEmotionVgg
+def _sequence_extractor(protocol: Protocol) -> SequenceExtractor:
+    if protocol.extractors == "corpus":
+        from gmbench.extractors.corpus.emotion_vgg import CorpusEmotionVgg
 
         path, sha = weights.load_path("corpus_emotion_vgg")
         network = CorpusEmotionVgg(path)
-        return Judge("corpus", sha, chip_matrix, network.side, network.distances, network.recognise)
-    from gmbench.evaluators.trunks import load_emotion_vgg
+        return SequenceExtractor("corpus", sha, chip_matrix, network.side, network.distances, network.recognise)
+    from gmbench.extractors.trunks import load_emotion_vgg
 
     path, sha = weights.load_path("emotion_vgg16")
     trunk = load_emotion_vgg(path)
-    return Judge(f"own-{sha[:8]}", sha, crops.fan224_matrix, trunk.side, trunk.distances, trunk.recognise)
+    return SequenceExtractor(f"own-{sha[:8]}", sha, crops.fan224_matrix, trunk.side, trunk.distances, trunk.recognise)
 
 
 def _record(
-    method: str, dataset: str, sequence: Sequence, protocol: Protocol, judge: Judge, shas: str, name: str,
+    method: str, dataset: str, sequence: Sequence, protocol: Protocol, extractor: SequenceExtractor, shas: str,
+    name: str,
     value: float, used: int, reason: str,
 ) -> dict[str, Any]:  # fmt: skip
     defined = not np.isnan(value)
     status = "ok" if defined else "failed" if reason else "undefined"
     return {
         "method": method, "dataset": dataset, "clip": f"interpolation/{sequence.name}", "speaker": sequence.speaker,
-        "emotion": f"{sequence.start}-{sequence.end}", "metric": f"{name}_fb:{judge.name}", "value": value,
+        "emotion": f"{sequence.start}-{sequence.end}", "metric": f"{name}_fb:{extractor.name}", "value": value,
         "status": status, "reason": reason or ("" if defined else "the ends do not differ"),
         "flags": sequence.variant, "frames_used": used, "frames_expected": perceptual.STEPS,
         "clips_used": int(defined), "clips_expected": 1, "protocol": protocol.name,
-        "protocol_hash": protocol.hash, "backend": f"fallback:{judge.name}", "weights_sha256": shas,
-        "metric_name": name, "metric_version": FACTS[name].version, "generated_sha256": "",
+        "protocol_hash": protocol.hash, "backend": f"fallback:{extractor.name}", "weights_sha256": shas,
+        "metric_name": name, "metric_version": SPECS[name].version, "generated_sha256": "",
         "reference_sha256": "", "generated_size": "", "reference_size": "",
     }  # fmt: skip

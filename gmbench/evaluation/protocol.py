@@ -7,11 +7,16 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from gmbench.errors import InputError
 from gmbench.names import closest
 from gmbench.store import digest
+
+_WITHOUT_POSE = ("sidecar", "corpus")
+"""Landmark backends that give no head pose of their own."""
+_FORMER_NAME = "judges"
+"""Name of the field ``extractors`` in protocol files and hashes of gmbench before its first release."""
 
 
 class Protocol(BaseModel):
@@ -31,8 +36,10 @@ class Protocol(BaseModel):
     pose: Literal["mediapipe", "pnp", "tokenhpe"] = Field(
         "mediapipe", description="MediaPipe's matrix, PnP on the 68 points, or the published network"
     )
-    judges: Literal["official", "corpus"] = Field(
-        "official", description="published networks, or those that the pipeline trained on the synthetic corpus"
+    extractors: Literal["official", "corpus"] = Field(
+        "official",
+        validation_alias=AliasChoices("extractors", _FORMER_NAME),
+        description="official networks, or those that the pipeline trained on the synthetic corpus",
     )
     sync_crop: Literal["s3fd", "landmarks", "eat"] = Field(
         "landmarks",
@@ -55,7 +62,10 @@ class Protocol(BaseModel):
     @property
     def hash(self) -> str:
         """First 12 digits of the sha256 over all fields but the description."""
-        return digest(self.model_dump(exclude={"description"}))[:12]
+        fields = self.model_dump(exclude={"description"})
+        fields[_FORMER_NAME] = fields.pop("extractors")  # hashed as ever, so that records stay comparable
+        fields["name"] = fields["name"].replace("+extractors=", f"+{_FORMER_NAME}=")
+        return digest(fields)[:12]
 
 
 def names() -> list[str]:
@@ -67,9 +77,13 @@ def names() -> list[str]:
 def load(name: str, **overrides: Any) -> Protocol:
     """A protocol by name, or from a YAML file; overridden fields change name and hash.
 
+    Landmarks that come without a head pose bring ``pose="pnp"`` with them.
+
     Raises:
         InputError: unknown name (with the nearest), or a field that does not fit.
     """
+    if overrides.get("landmarks") in _WITHOUT_POSE and overrides.get("pose") is None:
+        overrides["pose"] = "pnp"
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
@@ -84,13 +98,18 @@ def load(name: str, **overrides: Any) -> Protocol:
         changed = {key: value for key, value in overrides.items() if value is not None}
         changed = {key: value for key, value in changed.items() if value != getattr(protocol, key)}
         if changed:
-            suffix = "".join(f"+{key}={value}" for key, value in sorted(changed.items()))
+            suffix = "".join(f"+{key}={value}" for key, value in sorted(changed.items(), key=_former_name))
             protocol = Protocol.model_validate(protocol.model_dump() | changed | {"name": protocol.name + suffix})
     except (ValidationError, yaml.YAMLError) as error:
         detail = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
         field = ".".join(str(part) for part in detail["loc"])
         raise InputError(f"protocol {name}: {field or 'file'}: {detail['msg']}") from error
     return protocol
+
+
+def _former_name(field: tuple[str, Any]) -> str:
+    """Order of overridden fields in a protocol's name, which is hashed."""
+    return _FORMER_NAME if field[0] == "extractors" else field[0]
 
 
 def pair_indices(generated: int, reference: int, pairing: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from gmbench.emotions import canonical
-from gmbench.evaluation import records
-from gmbench.evaluation.extract import Group, Outcome, extract_group
-from gmbench.evaluation.metric import ClipData, Metric, Reader, Score, Side, Unscored
-from gmbench.evaluation.plan import Plan, PlannedClip
+from gmbench.evaluation.extraction.clip_group import ClipGroup, Outcome, extract_group
+from gmbench.evaluation.planning.plan import Plan, PlannedClip
+from gmbench.evaluation.results import records
+from gmbench.evaluation.scoring.metric import ClipData, ClipFeatures, FeatureReader, Metric, Score, Unscored
 from gmbench.executor import one_thread, run
 from gmbench.store import Store
 
@@ -62,7 +62,7 @@ def extract(
 
 def score(plan: Plan, store: Store, failures: dict[str, str]) -> pd.DataFrame:
     """Score all clips from stored features."""
-    reader = Reader(store, plan.keys, failures)
+    reader = FeatureReader(store, plan.keys, failures)
     references = {c.clip: reader.side(c.reference) for c in plan.clips if c.reference is not None}
     identities = _identities(plan, references)
     rows, methods = [], {}  # type: tuple[list[dict[str, object]], dict[str, list[ClipData]]]
@@ -84,9 +84,9 @@ def score(plan: Plan, store: Store, failures: dict[str, str]) -> pd.DataFrame:
     return records.frame(rows)
 
 
-def _identities(plan: Plan, references: dict[str, Side]) -> dict[str, Side]:
+def _identities(plan: Plan, references: dict[str, ClipFeatures]) -> dict[str, ClipFeatures]:
     """Each speaker's first neutral reference."""
-    result: dict[str, Side] = {}
+    result: dict[str, ClipFeatures] = {}
     for clip in sorted(plan.clips, key=lambda clip: clip.clip):
         if clip.speaker and canonical(clip.emotion) == "neutral" and clip.clip in references:
             result.setdefault(clip.speaker, references[clip.clip])
@@ -95,7 +95,7 @@ def _identities(plan: Plan, references: dict[str, Side]) -> dict[str, Side]:
 
 def _record(plan: Plan, clip: PlannedClip, data: ClipData, metric: Metric) -> dict[str, object]:
     outcome = _outcome(lambda: metric.score(data))  # type: ignore[misc]
-    if "audio" in metric.facts.needs and clip.generated.borrowed_audio and outcome["status"] == "ok":
+    if "audio" in metric.spec.needs and clip.generated.borrowed_audio and outcome["status"] == "ok":
         outcome["flags"] = " ".join(x for x in (str(outcome["flags"]), "reference_audio") if x)
     return outcome | _about(plan, metric) | {
         "method": clip.method,
@@ -145,11 +145,11 @@ def _about(plan: Plan, metric: Metric) -> dict[str, object]:
         "backend": metric.backend(plan.detector, plan.protocol),
         "weights_sha256": plan.weights_of(metric),
         "metric_name": metric.name,
-        "metric_version": metric.facts.version,
+        "metric_version": metric.spec.version,
     }
 
 
-def _size(side: Side) -> str:
+def _size(side: ClipFeatures) -> str:
     """``width x height`` of a side, empty where it cannot be read."""
     try:
         _, height, width = side.size
@@ -158,14 +158,14 @@ def _size(side: Side) -> str:
     return f"{width}x{height}"
 
 
-def _others(clip: str, references: dict[str, Side]) -> tuple[Side, ...]:
+def _others(clip: str, references: dict[str, ClipFeatures]) -> tuple[ClipFeatures, ...]:
     """References of other clips, at most ``CHANCE_REFERENCES``, equally spaced in order of their names."""
     names = [name for name in sorted(references) if name != clip]
     step = max(1, math.ceil(len(names) / CHANCE_REFERENCES))
     return tuple(references[name] for name in names[::step])
 
 
-def _lost(group: Group, error: Exception) -> Outcome:
+def _lost(group: ClipGroup, error: Exception) -> Outcome:
     """Failures of everything in a group whose worker died."""
     reason = f"the worker died while it read this clip ({type(error).__name__}); run again with --workers 1"
     keys = group.keys

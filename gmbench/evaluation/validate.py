@@ -15,11 +15,11 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from gmbench.clips import Pair
-from gmbench.evaluation import records
-from gmbench.evaluation.aggregate import Row, rows
-from gmbench.evaluation.controls import pictures_of
-from gmbench.evaluation.plan import Plan, PlannedClip
-from metrics.catalogue import FACTS
+from gmbench.evaluation.planning.controls import pictures_of
+from gmbench.evaluation.planning.plan import Plan, PlannedClip
+from gmbench.evaluation.results import records
+from gmbench.evaluation.results.aggregate import Row, rows
+from gmbench.metrics.catalogue import SPECS
 
 UNCHANGED = "unchanged"
 _DECIMALS = 9
@@ -90,7 +90,7 @@ class Curve:
     def worsens(self, levels: Sequence[float] | None = None) -> bool:
         """Whether each of some levels, by default all, is worse than the one before; levels without a value aside."""
         name = self.metric.split("_fb:", maxsplit=1)[0]
-        bad = dict(zip(self.levels, _badness(self.values, FACTS[name].direction), strict=True))
+        bad = dict(zip(self.levels, _badness(self.values, SPECS[name].direction), strict=True))
         known = [bad[level] for level in levels or self.levels if not math.isnan(bad[level])]
         return all(b > a for a, b in itertools.pairwise(known))
 
@@ -223,7 +223,7 @@ def _verdict(
     name: str, corruption: Corruption, known: int, levels: int, rho: float, strict: bool, expected: bool,
     values: tuple[float, ...],
 ) -> str:  # fmt: skip
-    title = FACTS[name].title if name in FACTS else name
+    title = SPECS[name].title if name in SPECS else name
     if not expected:
         return ""
     if known < 2:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import medfilt
 
-from gmbench.face.points import eat_template
+from gmbench.face.landmarks_68 import eat_template
 
 Frame = NDArray[np.uint8]
 Similarity = NDArray[np.float64]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gmbench import weights
 from gmbench.errors import InputError, MediaError
-from gmbench.face.points import mesh_vertices
+from gmbench.face.landmarks_68 import mesh_vertices
 from gmbench.media import FPS
 
 BLENDSHAPES = 52
@@ -237,7 +237,7 @@ def _mediapipe() -> Iterator[Detector]:
 
 def _corpus() -> Detector:
     """The network that the pipeline trained on the synthetic corpus: one face a frame."""
-    from gmbench.evaluators.landmarker import predict, read
+    from gmbench.extractors.landmarker import predict, read
 
     path, _ = weights.load_path("corpus_landmarker")
     network, landmarks = read(path)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench.face.points import template_3d
+from gmbench.face.landmarks_68 import template_3d
 
 FOCAL_PER_HEIGHT = 1.0 / (2.0 * np.tan(np.radians(63.0) / 2.0))
 """Focal length over image height of MediaPipe's virtual camera (63 degrees vertical field of view)."""

@@ -53,7 +53,7 @@ class MethodCard:
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     confirmed: bool = True
     reported: str = ""
-    claims: "tuple[Claim, ...]" = ()
+    expected_orderings: "tuple[ExpectedOrdering, ...]" = ()
 
 
 @functools.cache
@@ -72,7 +72,7 @@ def _card(name: str, row: list[Any]) -> MethodCard:
 
 
 @dataclass(frozen=True)
-class Claim:
+class ExpectedOrdering:
     """An ordering that a paper claims of a method and its ablations.
 
     Attributes:

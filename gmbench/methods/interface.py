@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gmbench.datasets.manifest import Row
 from gmbench.emotions import canonical
 from gmbench.errors import InputError
-from gmbench.fanout import Job, Made
+from gmbench.job_cache import Job, JobResult
 from gmbench.media import Audio
 from gmbench.methods.card import MethodCard, Source
 from gmbench.store import Store
@@ -129,7 +129,7 @@ class GenResult:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class PreparedDataset:
     """Prepared data a method learns from: the folders that the pipeline's stages wrote.
 
     Attributes:
@@ -161,11 +161,11 @@ class Corpus:
 
 
 @dataclass(frozen=True)
-class Workbench:
+class TrainingContext:
     """Where training works: the store of what is done, and ``make_all`` to run jobs there, side by side."""
 
     store: Store
-    make_all: "Callable[[Callable[[Any], Made], Sequence[Job]], dict[str, str]]"
+    run_jobs: "Callable[[Callable[[Any], JobResult], Sequence[Job]], dict[str, str]]"
 
 
 @dataclass
@@ -184,7 +184,8 @@ class TalkingHeadMethod(Protocol):
         """Typed settings of a configuration with ablations; raises InputError naming an unknown key."""
 
     def fit(
-        self, corpus: Corpus, pretraining: Corpus, out_dir: Path, settings: Any, seed: int, bench: Workbench,
+        self, dataset: PreparedDataset, pretraining: PreparedDataset, out_dir: Path, settings: Any, seed: int,
+        context: TrainingContext,
         stages: Sequence[str] | None = None,
     ) -> FitReport:  # fmt: skip
         """Train what the store lacks and write checkpoints below ``out_dir``."""

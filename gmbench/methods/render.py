@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.corpus.truth import Truth
-from gmbench.morphable import tracks
+from gmbench.morphable import coefficient_io
 from gmbench.morphable.light import shade
 from gmbench.morphable.model import FaceModel
 from gmbench.morphable.render import Renderer, to_bytes
@@ -20,7 +20,7 @@ NAMES = ("render", "refit")
 
 
 @dataclass(frozen=True)
-class Source:
+class CoefficientSource:
     """Where a clip's coefficients come from: the corpus' truth below ``truth``, else the folder of ``fitted`` ones."""
 
     fitted: Path
@@ -29,7 +29,9 @@ class Source:
     clip_id: str
 
 
-def frames(model: FaceModel, source: Source, size: int, plate: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+def frames(
+    model: FaceModel, source: CoefficientSource, size: int, plate: NDArray[np.uint8]
+) -> Iterator[NDArray[np.uint8]]:
     """Frames (size, size, 3) of a clip, drawn over a background of that size.
 
     Raises:
@@ -41,8 +43,8 @@ def frames(model: FaceModel, source: Source, size: int, plate: NDArray[np.uint8]
         track = truth.frames(source.clip_id, ["beta", "rho", "light"])
         shape, texture = np.asarray(person["shape"]), np.asarray(person["texture"])
     else:
-        found = tracks.read_speaker(source.fitted, source.speaker)
-        track = tracks.read(source.fitted, source.speaker, source.clip_id)
+        found = coefficient_io.read_speaker(source.fitted, source.speaker)
+        track = coefficient_io.read(source.fitted, source.speaker, source.clip_id)
         shape, texture = found["shape"], found["texture"]
     renderer = Renderer(model, shape, texture, size)
     full = model.join(track["beta"], track["rho"][:, 10:12])

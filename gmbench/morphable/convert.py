@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.errors import InputError
-from gmbench.morphable.landmark_sets import COUNT, LEFT_LID_GAP, RIGHT_LID_GAP
+from gmbench.morphable.landmarks_478 import COUNT, LEFT_LID_GAP, RIGHT_LID_GAP
 from gmbench.morphable.model import EXPRESSION, FaceModel
 
 UNIT = 0.01

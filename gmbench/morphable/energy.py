@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.morphable.camera import DISTANCE, FOCAL, rotation_derivatives
-from gmbench.morphable.landmark_sets import COUNT, fitting_weights
+from gmbench.morphable.landmarks_478 import COUNT, fitting_weights
 from gmbench.morphable.model import EXPRESSION, FaceModel, eye_matrix
 
 POSE, GAZE, EXP = slice(0, 6), slice(6, 10), slice(10, 10 + EXPRESSION)

@@ -14,7 +14,7 @@ from scipy.linalg.blas import dsyrk
 from gmbench.errors import InputError
 from gmbench.morphable.camera import DISTANCE
 from gmbench.morphable.energy import EXP, GAZE, POSE, UNKNOWNS, LandmarkEnergy, Vector
-from gmbench.morphable.landmark_sets import RIGID
+from gmbench.morphable.landmarks_478 import RIGID
 from gmbench.morphable.model import MOTION, SHAPE
 
 MAX_GAP = 5

@@ -16,7 +16,7 @@ from torch import Tensor
 from gmbench.morphable.camera import project
 from gmbench.morphable.differentiable import interpolate, rasterise_points
 from gmbench.morphable.energy import EnergyWeights
-from gmbench.morphable.landmark_sets import fitting_weights
+from gmbench.morphable.landmarks_478 import fitting_weights
 from gmbench.morphable.light import canonical_light, shade
 from gmbench.morphable.model import EXPRESSION, SHAPE, TEXTURE, FaceModel
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gmbench.evaluation.controls import CONTROLS
-from gmbench.evaluation.records import WHOLE_SET
-from gmbench.evaluation.registry import metrics
+from gmbench.evaluation.planning.controls import CONTROLS
+from gmbench.evaluation.results.records import WHOLE_SET
+from gmbench.evaluation.scoring.registry import metrics
 from gmbench.reporting.tables import ordered_methods
 from gmbench.store import write_atomically
 
@@ -188,7 +188,7 @@ def distributions(records: pd.DataFrame, folder: Path, prefix: str = "") -> list
     for (dataset, protocol), part in records.groupby(["dataset", "protocol"], sort=True):
         own = part[(part["clip"] != WHOLE_SET) & np.isfinite(part["value"])]
         keys = [
-            k for k in dict.fromkeys(own["metric"]) if (m := known.get(k.split("_fb:")[0])) is None or m.facts.default
+            k for k in dict.fromkeys(own["metric"]) if (m := known.get(k.split("_fb:")[0])) is None or m.spec.default
         ]
         if not keys:
             continue
@@ -200,7 +200,7 @@ def distributions(records: pd.DataFrame, folder: Path, prefix: str = "") -> list
         for axis, key in zip(axes, keys, strict=False):
             _strip(axis, own[own["metric"] == key], methods)
             metric = known.get(key.split("_fb:")[0])
-            axis.set_title(f"{key} {metric.facts.arrow if metric else ''}", fontsize=7)
+            axis.set_title(f"{key} {metric.spec.arrow if metric else ''}", fontsize=7)
         for axis in axes[len(keys) :]:
             axis.set_axis_off()
         name = save(figure, folder / f"{prefix}clips-{len(shown)}")
@@ -210,7 +210,7 @@ def distributions(records: pd.DataFrame, folder: Path, prefix: str = "") -> list
 
 def _shown(key: str) -> bool:
     metric = metrics().get(key.split("_fb:", maxsplit=1)[0])
-    return metric is None or metric.facts.default
+    return metric is None or metric.spec.default
 
 
 def _strip(axis: Any, own: pd.DataFrame, methods: Sequence[str]) -> None:

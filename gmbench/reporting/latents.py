@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.errors import InputError
+from gmbench.metrics import latents
 from gmbench.reporting import figures
 from gmbench.store import write_atomically
-from metrics import latents
 
 
 @dataclass(frozen=True)

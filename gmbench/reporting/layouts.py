@@ -16,9 +16,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from gmbench.errors import InputError
-from gmbench.evaluation import aggregate
-from gmbench.evaluation.controls import CONTROLS
-from gmbench.evaluation.registry import metrics
+from gmbench.evaluation.planning.controls import CONTROLS
+from gmbench.evaluation.results import aggregate
+from gmbench.evaluation.scoring.registry import metrics
 from gmbench.methods import registry
 from gmbench.methods.card import MethodCard, cards
 from gmbench.names import closest
@@ -174,7 +174,7 @@ def _keys(printed: str, names: Sequence[str], present: Sequence[str], notes: lis
         if found := [key for key in present if key == name] or [k for k in present if k.split("_fb:")[0] == name]:
             return found
     metric = metrics().get(names[0])
-    needs = ", ".join(metric.facts.needs) if metric else ""
+    needs = ", ".join(metric.spec.needs) if metric else ""
     remedy = "pass --interpolation NAME=DIR to 'gmbench eval'" if "interpolation" in needs else "see 'gmbench doctor'"
     notes.append(f"{printed}: no records of {' or '.join(names)} (needs {needs or 'nothing more'}); {remedy}.")
     return []
@@ -185,7 +185,7 @@ def _titles(printed: str, names: Sequence[str], keys: Sequence[str], found: Sequ
     known = {(row.method, row.metric): row for row in found}
     metric = metrics().get(names[0])
     if not keys:
-        return [f"{printed} {metric.facts.arrow}" if metric else printed]
+        return [f"{printed} {metric.spec.arrow}" if metric else printed]
     methods = list(dict.fromkeys(row.method for row in found))
     titles = []
     for key in keys:

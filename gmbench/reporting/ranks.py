@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
-from gmbench.evaluation import aggregate
-from gmbench.evaluation.controls import CONTROLS
+from gmbench.evaluation.planning.controls import CONTROLS
+from gmbench.evaluation.results import aggregate
 from gmbench.reporting.formats import Cell, Table, number
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from gmbench.errors import InputError
-from gmbench.evaluation.aggregate import SIGNIFICANCE, Row, paired, rows
-from gmbench.evaluation.controls import CONTROLS
-from gmbench.evaluation.records import WHOLE_SET
-from gmbench.evaluation.registry import metrics
+from gmbench.evaluation.planning.controls import CONTROLS
+from gmbench.evaluation.results.aggregate import SIGNIFICANCE, Row, paired, rows
+from gmbench.evaluation.results.records import WHOLE_SET
+from gmbench.evaluation.scoring.registry import metrics
 from gmbench.names import closest
 from gmbench.reporting.formats import Cell, Table, number, render
 from gmbench.store import write_atomically
@@ -31,7 +31,7 @@ def build(records: pd.DataFrame, names: Sequence[str] | None = None) -> Table:
 
     Args:
         records: of one dataset and protocol.
-        names: metrics to show, with or without the suffix of a fallback judge; all by default.
+        names: metrics to show, with or without the suffix of a fallback extractor; all by default.
 
     Raises:
         MixedColumnError: one column would mix judges, protocols or weights.
@@ -116,7 +116,7 @@ def _keys(aggregated: list[Row], names: Sequence[str] | None) -> list[str]:
 
 def _is_default(key: str) -> bool:
     metric = metrics().get(key.split("_fb:", maxsplit=1)[0])
-    return metric is None or metric.facts.default
+    return metric is None or metric.spec.default
 
 
 def ordered_methods(methods: set[str]) -> list[str]:
@@ -129,7 +129,7 @@ def title_of(by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[st
     """Header of a metric: title, arrow, unit, and the judge where it is not the published one."""
     name, _, judge = key.partition("_fb:")
     metric = metrics().get(name)
-    title = f"{metric.facts.title} {metric.facts.arrow}" if metric else name
+    title = f"{metric.spec.title} {metric.spec.arrow}" if metric else name
     unit = next((by_cell[m, key].unit for m in methods if (m, key) in by_cell), "")
     return title + (f" [{unit}]" if unit else "") + (f" (fallback: {judge})" if judge else "")
 

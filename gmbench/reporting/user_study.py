@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from gmbench.errors import InputError
-from gmbench.evaluation.records import json_number
-from metrics import user_study
+from gmbench.evaluation.results.records import json_number
+from gmbench.metrics import user_study
 
 KINDS = ("opinion", "preference", "emotion")
 

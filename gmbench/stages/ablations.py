@@ -17,19 +17,22 @@ import pandas as pd
 
 from gmbench.config import DatasetSection, EvaluationSection
 from gmbench.datasets.manifest import Row
-from gmbench.evaluation import aggregate, records
 from gmbench.evaluation.interpolation import score_sequences
+from gmbench.evaluation.results import aggregate, records
 from gmbench.evaluation.run import evaluate as score
 from gmbench.executor import cluster
-from gmbench.media import read_audio
+from gmbench.media import SAMPLES_PER_FRAME, read_audio
 from gmbench.methods import registry
-from gmbench.methods.card import Claim
-from gmbench.methods.gmtalker.claims import INTERPOLATIONS, PAIRS
+from gmbench.methods.card import ExpectedOrdering
+from gmbench.methods.gmtalker.expected_orderings import INTERPOLATIONS, PAIRS
 from gmbench.methods.interface import EmotionSpec, GenRequest
 from gmbench.methods.registry import System
 from gmbench.reporting import formats, tables
-from gmbench.stages import evaluate, systems
-from gmbench.stages.run import Run, write_json
+from gmbench.stages.evaluation_plan import make_plan, scored_rows
+from gmbench.stages.generate import generate
+from gmbench.stages.pipeline_run import PipelineRun, write_json
+from gmbench.stages.system_videos import STEPS, write_sequence
+from gmbench.stages.train import model_folder, train
 from gmbench.store import write_atomically
 
 OUT = Path("ablations")
@@ -63,7 +66,9 @@ class Verdict:
     verdict: str
 
 
-def ablate(run: Run, section: DatasetSection, method: str, seeds: int, say: Say, out: Path = OUT) -> list[Verdict]:
+def ablate(
+    run: PipelineRun, section: DatasetSection, method: str, seeds: int, say: Say, out: Path = OUT
+) -> list[Verdict]:
     """Run all that a method's claims need; writes records, tables and verdicts below ``out``.
 
     Raises:
@@ -71,32 +76,40 @@ def ablate(run: Run, section: DatasetSection, method: str, seeds: int, say: Say,
     """
     card = registry.create(method).card
     wanted = {
-        drive: sorted({name for claim in card.claims if claim.drive == drive for name in claim.order} | extra)
+        drive: sorted(
+            {name for ordering in card.expected_orderings if ordering.drive == drive for name in ordering.order} | extra
+        )
         for drive, extra in (("pose", {"wo_gm_label"}), ("", set[str]()))
     }
     with contextlib.ExitStack() as stack:
         if run.scheduler is None and run.workers > 1:
             run = replace(run, scheduler=stack.enter_context(cluster(run.workers)))
         _train(run, section, method, set().union(*wanted.values()), seeds, say)
-        return _judge(run, section, method, wanted, seeds, say, out)
+        return _generate_and_compare(run, section, method, wanted, seeds, say, out)
 
 
-def _train(run: Run, section: DatasetSection, method: str, names: set[str], seeds: int, say: Say) -> None:
+def _train(run: PipelineRun, section: DatasetSection, method: str, names: set[str], seeds: int, say: Say) -> None:
     """Train the whole systems, whose networks the ablations share, then the ablations; each round side by side."""
     for part in ({""}, names - {""}):
         chosen = [_named(method, name, seed) for seed in range(seeds) for name in sorted(part)]
         say(f"training {', '.join(chosen)}")
         if run.scheduler is None:
             for name in chosen:
-                systems.train(run, section, name)
+                train(run, section, name)
             continue
         with ThreadPoolExecutor(max(1, len(chosen))) as threads:
-            for done in [threads.submit(systems.train, run, section, name) for name in chosen]:
+            for done in [threads.submit(train, run, section, name) for name in chosen]:
                 done.result()
 
 
-def _judge(
-    run: Run, section: DatasetSection, method: str, wanted: Mapping[str, Sequence[str]], seeds: int, say: Say, out: Path
+def _generate_and_compare(
+    run: PipelineRun,
+    section: DatasetSection,
+    method: str,
+    wanted: Mapping[str, Sequence[str]],
+    seeds: int,
+    say: Say,
+    out: Path,
 ) -> list[Verdict]:
     """Generate, score and compare."""
     card = registry.create(method).card
@@ -105,9 +118,9 @@ def _judge(
         names = [_driven(_named(method, name, seed), drive) for seed in range(seeds) for name in wanted[drive]]
         for number, name in enumerate(names, 1):
             say(f"generating {name} ({number}/{len(names)})")
-            evaluate.generate(run, section, name)
+            generate(run, section, name)
         settings = EvaluationSection(metrics=metrics, controls=("ground_truth",), split=run.params.evaluation.split)
-        planned = evaluate.make_plan(run, section, names, settings)
+        planned = make_plan(run, section, names, settings)
         say(f"scoring {len(names)} systems")
         table = score(planned, run.store.root, run.workers, run.scheduler)
         records.write(out / f"records-{drive or 'own'}.parquet", table)
@@ -117,37 +130,41 @@ def _judge(
     between = _between(run, section, method, seeds, out)
     records.write(out / "records-between.parquet", between)
     write_atomically(out / "table-between.md", formats.render(tables.build(between), "md").encode())
-    verdicts = [v for claim in card.claims for v in judge(claim, [*parts, between], method, seeds)]
+    verdicts = [
+        v for ordering in card.expected_orderings for v in verdicts_of(ordering, [*parts, between], method, seeds)
+    ]
     write_json(out / "verdicts.json", {"seeds": seeds, "verdicts": [asdict(v) for v in verdicts]})
     write_atomically(out / "verdicts.md", markdown(verdicts, seeds).encode())
     return verdicts
 
 
-def judge(claim: Claim, found: Sequence[pd.DataFrame], method: str, seeds: int) -> list[Verdict]:
+def verdicts_of(ordering: ExpectedOrdering, found: Sequence[pd.DataFrame], method: str, seeds: int) -> list[Verdict]:
     """Verdicts on the neighbours in a claim's order, from the systems' means at each seed."""
     means: dict[tuple[str, str], float] = {}
     direction = "higher"
     for table in found:
         for row in aggregate.rows(table):
-            if row.metric.split("_fb:")[0] == claim.metric:
-                means[row.method, claim.metric] = row.value
+            if row.metric.split("_fb:")[0] == ordering.metric:
+                means[row.method, ordering.metric] = row.value
                 direction = row.direction
     sign = -1.0 if direction == "lower" else 1.0
     result = []
-    for better, worse in zip(claim.order, claim.order[1:], strict=False):
+    for better, worse in zip(ordering.order, ordering.order[1:], strict=False):
         pairs = []
         for seed in range(seeds):
-            a, b = (_column(claim, method, name, seed) for name in (better, worse))
-            pairs.append((means.get((a, claim.metric), math.nan), means.get((b, claim.metric), math.nan)))
+            a, b = (_column(ordering, method, name, seed) for name in (better, worse))
+            pairs.append((means.get((a, ordering.metric), math.nan), means.get((b, ordering.metric), math.nan)))
         gains = sign * np.array([a - b for a, b in pairs])
         margin, error = float(gains.mean()), float(gains.std(ddof=1) / math.sqrt(seeds)) if seeds > 1 else math.nan
         result.append(
-            Verdict(claim.metric, claim.table, better, worse, margin, error, tuple(pairs), _say(margin, error))
+            Verdict(
+                ordering.metric, ordering.table, better, worse, margin, error, tuple(pairs), _verdict(margin, error)
+            )
         )
     return result
 
 
-def _say(margin: float, error: float) -> str:
+def _verdict(margin: float, error: float) -> str:
     if math.isnan(margin):
         return "no value"
     if not abs(margin) > error:
@@ -177,15 +194,15 @@ def _driven(name: str, drive: str) -> str:
     return System.parse("-".join(part for part in parts if part)).name
 
 
-def _column(claim: Claim, method: str, name: str, seed: int) -> str:
-    if claim.drive == "between":
+def _column(ordering: ExpectedOrdering, method: str, name: str, seed: int) -> str:
+    if ordering.drive == "between":
         return f"{name}-s{seed}"
-    return _driven(_named(method, name, seed), claim.drive)
+    return _driven(_named(method, name, seed), ordering.drive)
 
 
-def _between(run: Run, section: DatasetSection, method: str, seeds: int, out: Path) -> pd.DataFrame:
+def _between(run: PipelineRun, section: DatasetSection, method: str, seeds: int, out: Path) -> pd.DataFrame:
     """Sequences of all ways between emotions, drawn and scored."""
-    rows = evaluate.scored_rows(run)
+    rows = scored_rows(run)
     speakers = {row.speaker: row for row in reversed(rows)}
     folders: dict[str, Path] = {}
     for seed in range(seeds):
@@ -195,22 +212,22 @@ def _between(run: Run, section: DatasetSection, method: str, seeds: int, out: Pa
             _draw(
                 run, _named(method, "wo_gm_label" if way == "label_embed" else "", seed), way, speakers, folders[name]
             )
-    planned = evaluate.make_plan(run, section, [], EvaluationSection(metrics=("psnr",), controls=("ground_truth",)))
-    return score_sequences(folders, run.layout.dataset, planned.protocol)
+    planned = make_plan(run, section, [], EvaluationSection(metrics=("psnr",), controls=("ground_truth",)))
+    return score_sequences(folders, run.paths.dataset, planned.protocol)
 
 
-def _draw(run: Run, name: str, way: str, speakers: dict[str, Row], folder: Path) -> None:
+def _draw(run: PipelineRun, name: str, way: str, speakers: dict[str, Row], folder: Path) -> None:
     system = System.parse(name)
     made = registry.create(system.method)
-    made.load(systems.models(run.layout.dataset, system))
+    made.load(model_folder(run.paths.dataset, system))
     for speaker, row in speakers.items():
-        sound = read_audio(run.layout.crops / row.video_path)[: SOUND_FRAMES * systems.SAMPLES_PER_FRAME]
+        sound = read_audio(run.paths.crops / row.video_path)[: SOUND_FRAMES * SAMPLES_PER_FRAME]
         for number, (a, b) in enumerate(PAIRS):
             seed = run.params.seed + system.seed + 100 * number
             request = GenRequest(row.clip_id, sound, EmotionSpec({a: 1.0}), speaker, seed)
             how = {} if way == "label_embed" else {"blend": way}
-            steps = made.interpolate(request, EmotionSpec({a: 1.0}), EmotionSpec({b: 1.0}), systems.STEPS, **how)
-            systems.write_steps(steps, folder / f"{speaker}_{a}-{b}", speaker, (a, b))
+            steps = made.interpolate(request, EmotionSpec({a: 1.0}), EmotionSpec({b: 1.0}), STEPS, **how)
+            write_sequence(steps, folder / f"{speaker}_{a}-{b}", speaker, (a, b))
 
 
 def read_verdicts(out: Path = OUT) -> list[Verdict]:

@@ -14,9 +14,10 @@ from gmbench import shards
 from gmbench.corpus.lexicon import EMOTIONS
 from gmbench.datasets import manifest
 from gmbench.errors import InputError
-from gmbench.evaluation import records, results, validate
-from gmbench.morphable import tracks
-from gmbench.morphable.landmark_sets import SPARSE
+from gmbench.evaluation import validate
+from gmbench.evaluation.results import records, result_folder
+from gmbench.morphable import coefficient_io
+from gmbench.morphable.landmarks_478 import SPARSE
 from gmbench.morphable.render import Renderer
 from gmbench.provenance import describe
 from gmbench.reporting import curves, figures, formats, pictures, tables
@@ -25,30 +26,30 @@ from gmbench.reporting.page.markup import facts_html, grid_html, picture_html
 from gmbench.reporting.page.sections import clip_values, left_out, pairs, papers
 from gmbench.reporting.page.write import read_sources
 from gmbench.stages import ablations
-from gmbench.stages.heads import maps
-from gmbench.stages.layout import EVALUATORS, REPORTS, Layout
-from gmbench.stages.run import Run
-from gmbench.stages.showcase import showcase
+from gmbench.stages.head_motion_figures import head_motion_html
+from gmbench.stages.paths import EXTRACTORS, REPORTS, DatasetPaths
+from gmbench.stages.pipeline_run import PipelineRun
+from gmbench.stages.qualitative_figures import system_figures
 from gmbench.store import write_atomically
 
 SHEET_SPEAKERS, OVERLAYS = 5, 6
 
 
-def report(run: Run, out: Path = REPORTS, clips: str = "link") -> None:
+def report(run: PipelineRun, out: Path = REPORTS, clips: str = "link") -> None:
     """Write ``reports/index.html``, the page, with figures and tables beside it."""
     out.mkdir(parents=True, exist_ok=True)
     found, sections, folders = None, [], []
     for name in run.params.evaluate:
-        own = replace(run, layout=Layout(name))
-        table = results.only(records.read(own.layout.scores / records.FILE), dataset=name)
+        own = replace(run, paths=DatasetPaths(name))
+        table = result_folder.only(records.read(own.paths.scores / records.FILE), dataset=name)
         found = records.merge(found, table)
-        folders.append(own.layout.scores)
+        folders.append(own.paths.scores)
         grid = tables.build(table)
-        grid = replace(grid, notes=(*grid.notes, *results.warnings(own.layout.scores)))
+        grid = replace(grid, notes=(*grid.notes, *result_folder.warnings(own.paths.scores)))
         write_atomically(out / f"table-{name}.md", formats.render(grid, "md").encode())
         for system in run.params.trained:
-            sections.append(Section(f"{system} on {name}", showcase(own, system, out)))
-        if told := maps(own, run.params.methods, out):
+            sections.append(Section(f"{system} on {name}", system_figures(own, system, out)))
+        if told := head_motion_html(own, run.params.methods, out):
             sections.append(Section(f"Heads of {name}", told))
     if found is None:
         raise InputError("params.yaml: evaluate names no dataset; there is nothing to report")
@@ -56,9 +57,11 @@ def report(run: Run, out: Path = REPORTS, clips: str = "link") -> None:
     if ablated := _ablations():
         sections.append(Section("Ablations", ablated))
     sections += [*left_out(folders), clip_values(found, out), pairs(found), papers(_with_ablations(found), out)]
-    sections += [Section(f"{name}: clips and fits", _dataset(run, Layout(name), out)) for name in run.params.datasets]
-    if judged := _judges(out):
-        sections.append(Section("Networks trained on the corpus", judged))
+    sections += [
+        Section(f"{name}: clips and fits", _dataset(run, DatasetPaths(name), out)) for name in run.params.datasets
+    ]
+    if networks := _corpus_extractors(out):
+        sections.append(Section("Networks trained on the corpus", networks))
     facts = describe({"profile": run.params.profile})
     page = Report(f"gmbench: profile {run.params.profile}", found, read_sources(folders), sections, facts)
     write(page, out, clips)
@@ -85,12 +88,12 @@ def _ablations() -> str:
     return "<p>Mean differences in the claimed direction over seeds.</p>" + grid_html(head, rows)
 
 
-def _judges(out: Path) -> str:
+def _corpus_extractors(out: Path) -> str:
     """Recipe, data, score on strangers and confusion of the corpus-trained networks, and how the metrics respond."""
-    reports = sorted(path for path in EVALUATORS.glob("*.json") if path.stem != "validation")
+    reports = sorted(path for path in EXTRACTORS.glob("*.json") if path.stem != "validation")
     if not reports:
         return ""
-    parts = ["<p>They judge synthetic faces only. Scores are on people whom no network met in training.</p>"]
+    parts = ["<p>They know synthetic faces only. Scores are on people whom no network met in training.</p>"]
     for path in reports:
         facts = json.loads(path.read_text("utf-8"))
         held_out = dict(facts.get("held_out", {}))
@@ -105,7 +108,7 @@ def _judges(out: Path) -> str:
             stem = out / "figures" / f"confusion-{path.stem}"
             title = f"{path.stem} on people it has not met"
             parts.append(picture_html(f"figures/{figures.confusion(np.array(confusion), order, title, stem)}", title))
-    found = EVALUATORS / "validation.json"
+    found = EXTRACTORS / "validation.json"
     if found.exists():
         read = [validate.Curve.from_json(row) for row in json.loads(found.read_text("utf-8"))["curves"]]
         curves.draw(read, out / "figures" / "validation.png")
@@ -129,12 +132,12 @@ def _rho(value: float | None) -> str:
     return "" if value is None or np.isnan(value) else f"{value:.2f}"
 
 
-def _dataset(run: Run, layout: Layout, out: Path) -> str:
-    fit = json.loads((layout.work / "fit.json").read_text("utf-8"))
-    rows = manifest.read(layout.cropped)
-    sheet, overlays = (f"figures/{layout.dataset}-{what}.png" for what in ("sheet", "fit"))
-    pictures.save(out / sheet, _sheet(layout, rows))
-    pictures.save(out / overlays, _overlays(run, layout, rows))
+def _dataset(run: PipelineRun, paths: DatasetPaths, out: Path) -> str:
+    fit = json.loads((paths.work / "fit.json").read_text("utf-8"))
+    rows = manifest.read(paths.cropped)
+    sheet, overlays = (f"figures/{paths.dataset}-{what}.png" for what in ("sheet", "fit"))
+    pictures.save(out / sheet, _sheet(paths, rows))
+    pictures.save(out / overlays, _overlays(run, paths, rows))
     share = fit["percent_iod"]
     return (
         f"<p>{len(rows)} clips. The fit's landmarks are off by {share['mean']} % of the distance between the outer eye "
@@ -144,12 +147,12 @@ def _dataset(run: Run, layout: Layout, out: Path) -> str:
     )
 
 
-def _sheet(layout: Layout, rows: list[manifest.Row]) -> Any:
+def _sheet(paths: DatasetPaths, rows: list[manifest.Row]) -> Any:
     """A middle frame of each speaker in each emotion; of each clip where there are no emotions."""
     speakers = sorted({row.speaker for row in rows})[:SHEET_SPEAKERS]
     emotions = [emotion for emotion in EMOTIONS if any(row.emotion == emotion for row in rows)]
     if len(emotions) < 2:
-        shown = [_small(pictures.frame_of(layout.crops / row.video_path, row.n_frames // 2)) for row in rows[:8]]
+        shown = [_small(pictures.frame_of(paths.crops / row.video_path, row.n_frames // 2)) for row in rows[:8]]
         return pictures.contact_sheet([shown])
     lines = []
     for speaker in speakers:
@@ -159,13 +162,13 @@ def _sheet(layout: Layout, rows: list[manifest.Row]) -> Any:
             blank = np.zeros((128, 128, 3), np.uint8)
             row = max(takes, key=lambda r: (r.level, r.clip_id), default=None)
             line.append(
-                blank if row is None else _small(pictures.frame_of(layout.crops / row.video_path, row.n_frames // 2))
+                blank if row is None else _small(pictures.frame_of(paths.crops / row.video_path, row.n_frames // 2))
             )
         lines.append(line)
     return pictures.contact_sheet(lines, emotions)
 
 
-def _overlays(run: Run, layout: Layout, rows: list[manifest.Row]) -> Any:
+def _overlays(run: PipelineRun, paths: DatasetPaths, rows: list[manifest.Row]) -> Any:
     model = run.face_model().load()
     lines = []
     chosen: list[manifest.Row] = []
@@ -174,10 +177,10 @@ def _overlays(run: Run, layout: Layout, rows: list[manifest.Row]) -> Any:
             chosen.append(row)
     for row in chosen[:OVERLAYS]:
         t = row.n_frames // 3
-        frame = pictures.frame_of(layout.crops / row.video_path, t)
-        person = tracks.read_speaker(layout.coefficients, row.speaker)
-        track = tracks.read(layout.coefficients, row.speaker, row.clip_id)
-        found = shards.read(layout.landmarks, row.speaker, row.clip_id, ["mesh"])["mesh"][t]
+        frame = pictures.frame_of(paths.crops / row.video_path, t)
+        person = coefficient_io.read_speaker(paths.coefficients, row.speaker)
+        track = coefficient_io.read(paths.coefficients, row.speaker, row.clip_id)
+        found = shards.read(paths.landmarks, row.speaker, row.clip_id, ["mesh"])["mesh"][t]
         full = model.join(track["beta"][t : t + 1], track["rho"][t : t + 1, 10:12])
         fitted = model.landmark_points(person["shape"], full, track["rho"][t : t + 1], frame.shape[0])[0]
         renderer = Renderer(model, person["shape"], person["texture"], frame.shape[0])
@@ -193,7 +196,7 @@ def _small(image: Any, side: int = 128) -> Any:
     return np.asarray(cv2.resize(np.ascontiguousarray(image), (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _plots(values: list[pd.DataFrame], run: Run, out: Path) -> None:
+def _plots(values: list[pd.DataFrame], run: PipelineRun, out: Path) -> None:
     """Curves that ``dvc plots show`` draws: every metric's clip values, and the fit's error a clip."""
     folder = out / "plots"
     folder.mkdir(parents=True, exist_ok=True)
@@ -201,6 +204,6 @@ def _plots(values: list[pd.DataFrame], run: Run, out: Path) -> None:
     means.to_csv(folder / "metrics.csv", index=False, float_format="%.6g")
     errors = []
     for name in run.params.datasets:
-        fit = json.loads((Layout(name).work / "fit.json").read_text("utf-8"))
+        fit = json.loads((DatasetPaths(name).work / "fit.json").read_text("utf-8"))
         errors += [{"dataset": name, "clip": row["clip"], "percent_iod": row["percent_iod"]} for row in fit["per_clip"]]
     pd.DataFrame(errors).to_csv(folder / "fit_error.csv", index=False)

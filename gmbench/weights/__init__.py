@@ -52,8 +52,8 @@ def folder() -> Path:
 
 
 def trained_folder() -> Path:
-    """``GMBENCH_EVALUATORS``, or ``models/evaluators`` here: networks that the pipeline trained on the corpus."""
-    return Path(os.environ.get("GMBENCH_EVALUATORS") or "models/evaluators")
+    """``GMBENCH_EXTRACTORS``, or ``models/extractors`` here: networks that the pipeline trained on the corpus."""
+    return Path(os.environ.get("GMBENCH_EXTRACTORS") or "models/extractors")
 
 
 def find(name: str) -> Path | None:
@@ -74,8 +74,8 @@ def load_path(name: str) -> tuple[Path, str]:
     entry = manifest()[name]
     if path is None and entry.trained:
         raise WeightsError(
-            f"{entry.file} is not in {trained_folder()}: train it with 'dvc repro train_evaluators' "
-            "(GMBENCH_EVALUATORS names another folder)"
+            f"{entry.file} is not in {trained_folder()}: train it with 'dvc repro train_extractors' "
+            "(GMBENCH_EXTRACTORS names another folder)"
         )
     if path is None:
         fetch_hint = f"run 'gmbench weights fetch {name}' or " if entry.url else ""
@@ -96,7 +96,7 @@ def _failed(path: Path, sha256: str) -> tuple[str, ...]:
         with safe_open(path, framework="np") as file:
             facts = json.loads((file.metadata() or {}).get("facts", "{}"))
     except (OSError, SafetensorError, ValueError) as error:
-        raise WeightsError(f"{path}: damaged ({error}); run the stage train_evaluators again") from error
+        raise WeightsError(f"{path}: damaged ({error}); run the stage train_extractors again") from error
     return tuple(facts.get("report", {}).get("failed", []))
 
 

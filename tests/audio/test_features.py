@@ -12,7 +12,7 @@ from gmbench.audio import hubert, spectra
 from gmbench.config import AudioSection
 from gmbench.errors import WeightsError
 from gmbench.media import write_audio
-from gmbench.stages.sound import feature_key
+from gmbench.stages.audio import feature_key
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gmbench import fanout
+from gmbench import job_cache
 from gmbench.audio.onsets import onset_envelope, onset_times
-from gmbench.cli import app
+from gmbench.commands.app import app
 from gmbench.corpus import lexicon, make, performance, probe, speech
 from gmbench.corpus.make import CorpusSettings, rehearse, takes
 from gmbench.corpus.truth import Truth
@@ -207,12 +207,12 @@ def test_what_cannot_be_made_is_refused(tmp_path):
 
 
 def test_failures_of_jobs_are_reasons(tmp_path):
-    jobs = [fanout.Job(str(n), f"{n:064d}", n) for n in range(4)]
+    jobs = [job_cache.Job(str(n), f"{n:064d}", n) for n in range(4)]
     store = Store(tmp_path)
-    assert fanout.make_all(_odd, jobs, store) == {"1": "odd", "3": "odd"}
-    assert fanout.load(store, jobs[2]).arrays["n"][0] == 2
+    assert job_cache.run_jobs(_odd, jobs, store) == {"1": "odd", "3": "odd"}
+    assert job_cache.load(store, jobs[2]).arrays["n"][0] == 2
     with pytest.raises(Exception, match="run the stage again"):
-        fanout.load(store, jobs[1])
+        job_cache.load(store, jobs[1])
 
 
 def _odd(number):

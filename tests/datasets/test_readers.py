@@ -3,7 +3,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from gmbench.cli import app
+from gmbench.commands.app import app
 from gmbench.datasets import manifest, readers, splits
 from gmbench.datasets.check import check
 from gmbench.datasets.manifest import HELD_OUT, OTHER, TEST, TRAIN, Row

@@ -1,14 +1,15 @@
 """Runs of the engine on sketched clips, with their own landmarks."""
 
-from gmbench.evaluation import inputs, plan, registry
 from gmbench.evaluation import protocol as protocols
+from gmbench.evaluation.planning import inputs, plan
 from gmbench.evaluation.run import evaluate
+from gmbench.evaluation.scoring import registry
 
 FAST = ["psnr", "ssim", "m_lmd", "m_nlmd", "div", "pcm", "pcm_chance", "ba_m2a", "trace_rms", "corr_onset"]
 
 
 def protocol(name="full", **changes):
-    return protocols.load(name, **({"landmarks": "sidecar"} | changes))
+    return protocols.load(name, **({"landmarks": "sidecar", "pose": "mediapipe"} | changes))
 
 
 def make_plan(sketches, methods=("near", "far"), metrics=FAST, controls=(), reference=True, **changes):

@@ -3,9 +3,9 @@
 import os
 import signal
 
-from gmbench.evaluation.features import FrameFeature
-from gmbench.evaluation.metric import Metric, frame_mean
-from metrics.facts import Facts
+from gmbench.evaluation.extraction.features import FrameFeature
+from gmbench.evaluation.scoring.metric import Metric, frame_mean
+from gmbench.metrics.spec import MetricSpec
 
 
 def deadly(frame):
@@ -16,7 +16,7 @@ def deadly(frame):
 
 FEATURE = FrameFeature("deadly", 1, deadly)
 METRIC = Metric(
-    Facts("deadly", "Deadly", 1, "higher", "", "", (), "", "", "", ""),
+    MetricSpec("deadly", "Deadly", 1, "higher", "", "", (), "", "", "", ""),
     lambda clip: frame_mean(clip.generated.per_frame(FEATURE), "none"),
     (FEATURE,),
 )

@@ -15,8 +15,10 @@ import pytest
 from gmbench import clips
 from gmbench.corpus.sketch import draw_clip, write_sketch
 from gmbench.errors import InputError, StoreError
-from gmbench.evaluation import aggregate, inputs, plan, registry, results
+from gmbench.evaluation.planning import inputs, plan
+from gmbench.evaluation.results import aggregate, result_folder
 from gmbench.evaluation.run import evaluate
+from gmbench.evaluation.scoring import registry
 from gmbench.media import Video, write_video
 from tests.evaluation import helpers, killer
 from tests.media.files import tone, write
@@ -296,10 +298,10 @@ def test_tables_of_pairs(pair):
 def test_output_folder_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="--out"):
-        results.check_writable(tmp_path / "file" / "out")
-    monkeypatch.setattr(results.os, "access", lambda path, mode: False)
+        result_folder.check_writable(tmp_path / "file" / "out")
+    monkeypatch.setattr(result_folder.os, "access", lambda path, mode: False)
     with pytest.raises(StoreError, match="not writable"):
-        results.check_writable(tmp_path / "out")
+        result_folder.check_writable(tmp_path / "out")
 
 
 def test_full_disk_stops_with_the_remedy_and_keeps_what_is_done(pair, monkeypatch):
@@ -322,18 +324,18 @@ def test_full_disk_stops_with_the_remedy_and_keeps_what_is_done(pair, monkeypatc
 
 
 def test_a_bug_in_one_clip_is_its_failure(pair, monkeypatch):
-    from gmbench.evaluation import extract
+    from gmbench.evaluation.extraction import clip_group
 
     add(pair, "bad")
     shutil.copy(pair / "ours" / "001.mp4", pair / "ours" / "bad.mp4")
 
-    class Breaking(extract.Video):
+    class Breaking(clip_group.Video):
         def __iter__(self):
             if self.path.name == "bad.mp4" and self.path.parent.name == "ours":
                 raise ZeroDivisionError("broken library")
             return super().__iter__()
 
-    monkeypatch.setattr(extract, "Video", Breaking)
+    monkeypatch.setattr(clip_group, "Video", Breaking)
     table = score(pair, metrics=("psnr", "ssim"))
     assert "ZeroDivisionError: broken library" in only(table, "bad").loc["psnr", "reason"]
     others_are_unharmed(table)
@@ -353,7 +355,7 @@ def test_a_worker_that_dies_costs_its_clip_only(pair):
 
 def test_killed_and_started_again_ends_with_the_same_bytes(sketches, tmp_path, environment):
     command = [
-        sys.executable, "-m", "gmbench.cli", "eval", "--videos", str(sketches / "near"), "--videos",
+        sys.executable, "-m", "gmbench.commands.app", "eval", "--videos", str(sketches / "near"), "--videos",
         str(sketches / "far"), "--reference", str(sketches / "reference"), "--landmarks", "sidecar",
     ]  # fmt: skip
     store = Path(environment["GMBENCH_STORE"])

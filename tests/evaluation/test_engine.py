@@ -6,9 +6,11 @@ import pandas as pd
 import pytest
 
 from gmbench.errors import InputError
-from gmbench.evaluation import aggregate, extract, features, records
+from gmbench.evaluation.extraction import clip_group, features
+from gmbench.evaluation.results import aggregate, records
+from gmbench.evaluation.scoring import registry, signal_metrics
 from gmbench.media import Video
-from metrics import quality
+from gmbench.metrics import quality
 from tests.evaluation.helpers import FAST, make_plan, run, value
 
 
@@ -92,9 +94,9 @@ def test_batch_and_workers_do_not_change_a_byte(sketches, tmp_path, options):
 def test_order_of_clips_does_not_change_a_byte(sketches, tmp_path, monkeypatch):
     expected = as_bytes(run(sketches, tmp_path / "a"), tmp_path / "a.parquet")
     permuted = []
-    original = extract.Group
+    original = clip_group.ClipGroup
 
-    from gmbench.evaluation.plan import Plan
+    from gmbench.evaluation.planning.plan import Plan
 
     def shuffled(self, store, batch):
         groups = groups_of(self, store, batch)
@@ -106,7 +108,7 @@ def test_order_of_clips_does_not_change_a_byte(sketches, tmp_path, monkeypatch):
     monkeypatch.setattr(Plan, "groups", shuffled)
     assert as_bytes(run(sketches, tmp_path / "b"), tmp_path / "b.parquet") == expected
     assert permuted[0] != sorted(permuted[0])
-    assert extract.Group is original
+    assert clip_group.ClipGroup is original
 
 
 def test_a_dask_scheduler_gives_the_same_bytes(sketches, tmp_path):
@@ -143,13 +145,13 @@ def test_an_interrupted_run_goes_on_where_it_was(sketches, tmp_path):
 
 def count_decodes(monkeypatch):
     opened = []
-    original = extract.Video
+    original = clip_group.Video
 
     def counting(path):
         opened.append(path)
         return original(path)
 
-    monkeypatch.setattr(extract, "Video", counting)
+    monkeypatch.setattr(clip_group, "Video", counting)
     return opened
 
 
@@ -170,10 +172,8 @@ def test_nothing_is_decoded_again_for_stored_features(done, sketches, monkeypatc
 def test_another_version_of_a_feature_is_computed_anew(sketches, tmp_path, monkeypatch):
     run(sketches, tmp_path, metrics=["psnr"], methods=("near",))
     opened = count_decodes(monkeypatch)
-    from gmbench.evaluation import registry, scorers
-
     changed = features.PairFeature("mse", 2, quality.mse)
-    monkeypatch.setattr(scorers, "MSE", changed)
+    monkeypatch.setattr(signal_metrics, "MSE", changed)
     registry.metrics.cache_clear()
     try:
         run(sketches, tmp_path, metrics=["psnr"], methods=("near",))

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from gmbench.face import crops, points, pose
-from metrics.landmarks import interocular
+from gmbench.face import crops, landmarks_68, pose
+from gmbench.metrics.landmarks import interocular
 
 MIRROR = [
     *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, *range(35, 30, -1), 45, 44, 43, 42, 47, 46,
@@ -11,13 +11,13 @@ MIRROR = [
 
 
 def test_mapping_is_symmetric_and_without_repeats():
-    template = points.template_3d()
+    template = landmarks_68.template_3d()
     assert np.allclose(template[MIRROR] * [-1, 1, 1], template)
-    assert len(set(points.mesh_vertices().tolist())) == 68
+    assert len(set(landmarks_68.mesh_vertices().tolist())) == 68
 
 
 def test_mapping_lies_where_the_scheme_says():
-    x, y, z = points.template_3d().T
+    x, y, z = landmarks_68.template_3d().T
     assert y[8] == y.min()  # chin lowest
     assert z[30] > z[[8, 27, 36, 45]].max()  # nose tip in front
     assert y[17:27].min() > y[36:48].max()  # brows above eyes
@@ -26,11 +26,11 @@ def test_mapping_lies_where_the_scheme_says():
 
 
 def test_eat_template_meets_its_anchors():
-    template = points.eat_template()
+    template = landmarks_68.eat_template()
     eyes = np.stack([template[36:42].mean(0), template[42:48].mean(0)])
     assert np.linalg.norm(eyes[1] - eyes[0]) == pytest.approx(51.34, abs=0.02)
-    assert eyes == pytest.approx(points.EAT_ANCHORS[:2], abs=1.0)
-    assert np.abs(template[30] - points.EAT_ANCHORS[2]).max() < 3.0
+    assert eyes == pytest.approx(landmarks_68.EAT_ANCHORS[:2], abs=1.0)
+    assert np.abs(template[30] - landmarks_68.EAT_ANCHORS[2]).max() < 3.0
 
 
 def test_similarity_golden(rng):
@@ -45,7 +45,7 @@ def test_similarity_golden(rng):
 
 
 def face_in_frame(size=256, angles=(5.0, 15.0, -20.0), shift=(30.0, -10.0), scale=9.0):
-    turned = points.template_3d() @ pose.matrix_from_euler(np.array(angles)).T
+    turned = landmarks_68.template_3d() @ pose.matrix_from_euler(np.array(angles)).T
     return turned[:, :2] * [scale, -scale] + size / 2 + np.array(shift)
 
 
@@ -122,7 +122,7 @@ def test_signs_of_the_angles():
 @pytest.mark.parametrize("angles", [(0.0, 0.0, 0.0), (10.0, -20.0, 5.0), (-15.0, 30.0, -12.0)])
 def test_pnp_recovers_the_pose_of_projected_points(angles):
     rotation = pose.matrix_from_euler(np.array(angles))
-    placed = points.template_3d() @ rotation.T + [2.0, -1.0, -45.0]
+    placed = landmarks_68.template_3d() @ rotation.T + [2.0, -1.0, -45.0]
     focal = pose.FOCAL_PER_HEIGHT * 480
     image = placed[:, :2] / -placed[:, 2:] * focal * [1, -1] + [320, 240]
     found = pose.pose_from_landmarks(np.stack([image, np.full((68, 2), np.nan)]), 480, 640)

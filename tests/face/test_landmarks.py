@@ -7,7 +7,7 @@ from gmbench.errors import InputError, MediaError, WeightsError
 from gmbench.face import landmarks, pose
 from gmbench.face.landmarks import Face, LandmarkTrack
 from gmbench.media import Video
-from metrics.landmarks import interocular
+from gmbench.metrics.landmarks import interocular
 from tests.shared import REAL, needs_landmarker, needs_real_clips
 
 
@@ -165,8 +165,10 @@ def test_a_face_that_leaves_and_comes_back():
 @needs_real_clips
 def test_a_held_frame_does_not_move(tmp_path):
     """Controls through MediaPipe: a still face has no motion at all, a repeated frame keeps its landmarks."""
-    from gmbench.evaluation import inputs, plan, protocol, registry
+    from gmbench.evaluation import protocol
+    from gmbench.evaluation.planning import inputs, plan
     from gmbench.evaluation.run import evaluate
+    from gmbench.evaluation.scoring import registry
 
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "may.mp4").symlink_to(REAL / "lsp_may_5s.mp4")

@@ -6,7 +6,8 @@ import torch
 
 from gmbench.corpus import people
 from gmbench.errors import InputError, WeightsError
-from gmbench.methods.gmtalker import checkpoint, gmeg, nfmg
+from gmbench.methods import checkpoint
+from gmbench.methods.gmtalker import gmeg, nfmg
 from gmbench.methods.gmtalker.data import (
     ClipTracks,
     Scale,
@@ -17,10 +18,10 @@ from gmbench.methods.gmtalker.data import (
     well_fitted,
     wide_motion,
 )
-from gmbench.methods.gmtalker.fit import signed
 from gmbench.methods.gmtalker.head import Discriminator, EmotionMapping, HeadGenerator, r1_penalty
 from gmbench.methods.gmtalker.settings import Gmeg, Head, Nfmg, Settings
 from gmbench.methods.gmtalker.settings import Training as TrainingSettings
+from gmbench.methods.gmtalker.training import signed
 from gmbench.nn import mixtures
 from gmbench.nn.training import Loop, Step, Trainee, train
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from metrics import beats
+from gmbench.metrics import beats
 
 
 def test_alignment_golden():

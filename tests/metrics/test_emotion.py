@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import emotion
+from gmbench.metrics import emotion
 
 
 def test_confusion_scores():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from metrics.frechet import Moments, frechet_distance, frechet_distance_of_moments
+from gmbench.metrics.frechet import Moments, frechet_distance, frechet_distance_of_moments
 
 
 def moments(mean, covariance):

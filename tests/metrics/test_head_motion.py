@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from metrics import head_motion
+from gmbench.metrics import head_motion
 
 
 def test_div_golden():

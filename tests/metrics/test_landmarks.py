@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import landmarks
+from gmbench.metrics import landmarks
 
 
 @pytest.fixture

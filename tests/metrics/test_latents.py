@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import latents
+from gmbench.metrics import latents
 
 POINTS = np.array([(0, 0), (0, 2), (4, 0), (4, 2), (0, 10), (0, 12)], float)
 NAMES = list("aabbcc")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from metrics import perceptual
+from gmbench.metrics import perceptual
 
 
 def test_toy_layer():

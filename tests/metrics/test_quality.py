@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from metrics import quality
+from gmbench.metrics import quality
 
 
 def grey(value, size=64):

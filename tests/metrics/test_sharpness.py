@@ -3,7 +3,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.feature import canny
 
-from metrics import _edge_kernels, sharpness
+from gmbench.metrics import _edge_kernels, sharpness
 
 
 def noise(sigma):

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from metrics import statistics
+from gmbench.metrics import statistics
 
 
 def test_clip_mean_and_pooled_golden():

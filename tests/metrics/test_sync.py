@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import sync
+from gmbench.metrics import sync
 
 
 def shifted(values, by):

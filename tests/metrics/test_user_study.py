@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import user_study
+from gmbench.metrics import user_study
 
 
 def test_preference_share_golden():

@@ -9,7 +9,7 @@ from gmbench.errors import InputError
 from gmbench.executor import one_thread
 from gmbench.morphable import fitting, synthetic_model
 from gmbench.morphable.energy import UNKNOWNS, EnergyWeights, LandmarkEnergy
-from gmbench.morphable.landmark_sets import SPARSE
+from gmbench.morphable.landmarks_478 import SPARSE
 from gmbench.morphable.photometric import AdamFitter, Phases, State
 from gmbench.morphable.render import Renderer
 from gmbench.morphable.texture import fit_light, fit_texture, sample

@@ -15,9 +15,9 @@ from gmbench import config
 from gmbench.errors import InputError
 from gmbench.evaluation.interpolation import find_sequences
 from gmbench.media import Video, read_audio, write_video
-from gmbench.stages import clips
-from gmbench.stages.layout import Layout
-from gmbench.stages.run import Run
+from gmbench.stages.ingest import ingest
+from gmbench.stages.paths import DatasetPaths
+from gmbench.stages.pipeline_run import PipelineRun
 from gmbench.store import Store
 from tests.pipeline.project import ROOT, Project
 from tests.reporting.browser import complaints, open_browser
@@ -93,7 +93,7 @@ def test_ground_truth_is_the_ceiling(project):
 
 
 def test_judges_judge_only_where_they_passed(project):
-    folder = project.folder / "models" / "evaluators"
+    folder = project.folder / "models" / "extractors"
     reports = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json") if path.stem != "validation"}
     assert set(reports) == {"landmarker", "emotion", "emotion_vgg", "syncnet", "identity", "features"}
     assert all(report["recipe"]["steps"] > 0 and report["data"] and report["held_out"] for report in reports.values())
@@ -117,7 +117,7 @@ def test_dvcs_commands_work(project):
     shown = json.loads(project.run("dvc", "metrics", "show", "--json"))
     files = shown[""]["data"]
     assert "results/metrics/synth/render.json" in files
-    assert "models/evaluators/landmarker.json" in files
+    assert "models/extractors/landmarker.json" in files
     assert "index.html" in project.run("dvc", "plots", "show")
     collapsed = project.run("dvc", "dag", "--collapse-foreach-matrix", "--mermaid")
     assert sum("[" in line for line in collapsed.splitlines()) == 14
@@ -195,7 +195,7 @@ def test_another_run_with_other_workers_gives_the_same_table(project, tmp_path):
     params = other.folder / "params.yaml"
     params.write_text(params.read_text().replace("workers: 1", "workers: 2"))
     other.run("dvc", "repro")
-    for name in ("results/synth/scores/table.md", "work/synth/fit.json", "models/evaluators/landmarker.json"):
+    for name in ("results/synth/scores/table.md", "work/synth/fit.json", "models/extractors/landmarker.json"):
         assert (other.folder / name).read_bytes() == (project.folder / name).read_bytes()
 
 
@@ -225,6 +225,6 @@ def test_ingest_leaves_a_folder_of_systems_where_none_is_trained(tmp_path, monke
     tone = 8000 * np.sin(np.arange(6_400) / 10)  # as long as the picture
     wavfile.write(tmp_path / "raw" / "clip.wav", 16_000, tone.astype(np.int16))
     section = config.DatasetSection(kind="folder", root="raw")
-    run = Run(config.load(ROOT / "params.yaml"), Layout("mine"), Store(tmp_path / "store"), quiet=True)
-    clips.ingest(run, section)
+    run = PipelineRun(config.load(ROOT / "params.yaml"), DatasetPaths("mine"), Store(tmp_path / "store"), quiet=True)
+    ingest(run, section)
     assert (tmp_path / "models" / "mine").is_dir()  # the stage generate depends on it

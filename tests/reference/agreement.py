@@ -9,7 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import peak_signal_noise_ratio as torch_psnr
 from torchmetrics.functional.image import structural_similarity_index_measure as torch_ssim
 
-from metrics import beats, head_motion, landmarks, quality, sharpness
+from gmbench.metrics import beats, head_motion, landmarks, quality, sharpness
 from tests import tolerances
 from tests.reference import slow
 

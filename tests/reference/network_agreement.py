@@ -1,4 +1,4 @@
-"""Judging networks against their references under shared random weights.
+"""Feature extractors against their references under shared random weights.
 
 ``python -m tests.reference.network_agreement`` prints the table of the docs.
 """
@@ -16,8 +16,8 @@ from pytorch_fid.inception import FIDInceptionA, FIDInceptionC, FIDInceptionE_1,
 from torch import nn
 from torchvision.models import alexnet, inception_v3, resnet18, vgg16
 
-from gmbench.evaluators import affectnet, emotion_fan, inception, s3fd, syncnet, trunks
-from metrics.frechet import frechet_distance
+from gmbench.extractors import affectnet, emotion_fan, inception, s3fd, syncnet, trunks
+from gmbench.metrics.frechet import frechet_distance
 from tests.reference import networks as slow
 from tests.reference.agreement import Agreement
 

@@ -1,4 +1,4 @@
-"""Judging networks once more: plain functions over a state dict, window by window, box by box."""
+"""Feature extractors once more: plain functions over a state dict, window by window, box by box."""
 
 import math
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gmbench.evaluation import records
+from gmbench.evaluation.results import records
 
 HEAD = {
     "dataset": "d", "status": "ok", "reason": "", "flags": "", "frames_used": 10, "frames_expected": 10,

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from gmbench import cli
+from gmbench.commands import app
 from gmbench.errors import InputError
 from gmbench.reporting.page import Report, Section, server, write
 from gmbench.reporting.page.write import script_json
@@ -37,7 +37,7 @@ def page(sketches, tmp_path_factory):
         ):  # fmt: skip
             patch.setattr(sys, "argv", ["gmbench", *map(str, arguments)])
             with pytest.raises(SystemExit) as stop:
-                cli.main()
+                app.main()
             assert stop.value.code == 0
     return root / "reports"
 

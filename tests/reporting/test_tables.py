@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from gmbench.errors import InputError, MixedColumnError
-from gmbench.evaluation import records
+from gmbench.evaluation.results import records
 from gmbench.reporting.formats import number, render
 from gmbench.reporting.tables import build
 

@@ -18,9 +18,9 @@ from gmbench.corpus.truth import Truth
 from gmbench.datasets.manifest import Row
 from gmbench.errors import InputError
 from gmbench.media import Video, read_audio
-from gmbench.methods.interface import Corpus
+from gmbench.methods.interface import PreparedDataset
+from gmbench.metrics.emotion import SUITE_ORDER
 from gmbench.morphable.model import ROTATION, TRANSLATION
-from metrics.emotion import SUITE_ORDER
 
 FLOOR = 0.2
 """Least deviation of a column, in medians of all: columns of noise alone must not count."""
@@ -42,19 +42,19 @@ class ClipTracks:
     audio: NDArray[np.float32]
 
 
-def read_clips(corpus: Corpus, rows: Sequence[Row]) -> list[ClipTracks]:
+def read_clips(dataset: PreparedDataset, rows: Sequence[Row]) -> list[ClipTracks]:
     """Fitted tracks and features of clips, cut where the fit found no face; in the rows' order.
 
     Raises:
         InputError: none of the clips was fitted.
     """
-    pair = str(corpus.audio_facts["pair"])
+    pair = str(dataset.audio_facts["pair"])
     speakers = sorted({row.speaker for row in rows})
     coefficients: dict[str, Any] = {}
     sounds: dict[str, Any] = {}
     for speaker in speakers:
-        coefficients |= _all(corpus.coefficients, speaker, ["beta", "rho", "segment"])
-        sounds |= _all(corpus.audio, speaker, ["features"])
+        coefficients |= _all(dataset.coefficients, speaker, ["beta", "rho", "segment"])
+        sounds |= _all(dataset.audio, speaker, ["features"])
     found = []
     for row in rows:
         if row.clip_id not in coefficients or row.clip_id not in sounds:
@@ -66,11 +66,11 @@ def read_clips(corpus: Corpus, rows: Sequence[Row]) -> list[ClipTracks]:
             values = (track["beta"][whole], track["rho"][whole], audio[whole])
             found.append(ClipTracks(row.clip_id, row.speaker, row.emotion, row.level, *values))
     if not found:
-        raise InputError(f"{corpus.coefficients}: none of {len(rows)} clips was fitted; see fit.json")
+        raise InputError(f"{dataset.coefficients}: none of {len(rows)} clips was fitted; see fit.json")
     return found
 
 
-def read_pretraining(corpus: Corpus) -> list[ClipTracks]:
+def read_pretraining(dataset: PreparedDataset) -> list[ClipTracks]:
     """Clips of many people with large motion: the synthetic corpus' own with true coefficients, or fitted ones.
 
     Of fitted clips those stay that :func:`wide_motion` takes.
@@ -78,15 +78,15 @@ def read_pretraining(corpus: Corpus) -> list[ClipTracks]:
     Raises:
         InputError: there are none.
     """
-    if corpus.truth is not None:
-        return _true_pretraining(corpus, corpus.truth)
+    if dataset.truth is not None:
+        return _true_pretraining(dataset, dataset.truth)
     kept = []
-    for speaker in sorted({row.speaker for row in corpus.rows}):
-        rows = [row for row in corpus.rows if row.speaker == speaker]
-        facts = _all(corpus.coefficients, speaker, ["lm_rmse", "eye_width", "valid"])
+    for speaker in sorted({row.speaker for row in dataset.rows}):
+        rows = [row for row in dataset.rows if row.speaker == speaker]
+        facts = _all(dataset.coefficients, speaker, ["lm_rmse", "eye_width", "valid"])
         usable = [row for row in rows if row.clip_id in facts and well_fitted(**facts[row.clip_id])]
-        kept += read_clips(corpus, usable) if usable else []
-    return wide_motion(kept, corpus.dataset)
+        kept += read_clips(dataset, usable) if usable else []
+    return wide_motion(kept, dataset.dataset)
 
 
 LEAST_FRAMES, MOST_INVALID, MOST_ERROR, CALMEST = 75, 0.1, 0.03, 20
@@ -109,14 +109,14 @@ def wide_motion(clips: Sequence[ClipTracks], source: str) -> list[ClipTracks]:
     return [clip for clip, turn in zip(clips, turns, strict=True) if turn >= np.percentile(turns, CALMEST)]
 
 
-def _true_pretraining(corpus: Corpus, root: Path) -> list[ClipTracks]:
+def _true_pretraining(dataset: PreparedDataset, root: Path) -> list[ClipTracks]:
     truth = Truth(root)
     chosen = truth.clips[truth.clips["clip_id"].str.startswith("pretraining/")]
     if chosen.empty:
         raise InputError(f"{root}: no pre-training clips; set pretraining_speakers of the corpus")
-    if corpus.audio_facts["extractor"] != "logmel":
+    if dataset.audio_facts["extractor"] != "logmel":
         raise InputError("pre-training on the corpus' own clips needs audio.extractor logmel")
-    pair = str(corpus.audio_facts["pair"])
+    pair = str(dataset.audio_facts["pair"])
     found = []
     for name, row in chosen.iterrows():
         track = truth.frames(str(name), ["beta", "rho"])
@@ -249,18 +249,18 @@ class Pictures:
     emotion: tuple[str, ...]
 
 
-def read_pictures(corpus: Corpus, rows: Sequence[Row], folder: Path, size_in: int, size_out: int) -> Pictures:
+def read_pictures(dataset: PreparedDataset, rows: Sequence[Row], folder: Path, size_in: int, size_out: int) -> Pictures:
     """Frames of one person's clips beside their renderings and shoulder masks, kept as arrays in a folder.
 
     Raises:
         InputError: clips without renderings, or no person's matte.
     """
     speaker = rows[0].speaker
-    renders = _all(corpus.renders, speaker, ["png"])
-    fitted = _all(corpus.coefficients, speaker, ["rho"])
+    renders = _all(dataset.renders, speaker, ["png"])
+    fitted = _all(dataset.coefficients, speaker, ["rho"])
     usable = [row for row in rows if row.clip_id in renders and row.clip_id in fitted]
     if not usable:
-        raise InputError(f"{corpus.renders}: no renderings of {speaker}; run the stage render")
+        raise InputError(f"{dataset.renders}: no renderings of {speaker}; run the stage render")
     counts = [len(fitted[row.clip_id]["rho"]) for row in usable]
     folder.mkdir(parents=True, exist_ok=True)
     shapes = {"frames": (size_out, size_out, 3), "renders": (size_in, size_in, 3), "masks": (size_in, size_in)}
@@ -270,8 +270,8 @@ def read_pictures(corpus: Corpus, rows: Sequence[Row], folder: Path, size_in: in
     }
     place = 0
     for row in usable:
-        mattes, landmarks = _mattes(corpus, row)
-        for t, frame in enumerate(Video(corpus.crops / row.video_path)):
+        mattes, landmarks = _mattes(dataset, row)
+        for t, frame in enumerate(Video(dataset.crops / row.video_path)):
             png = np.frombuffer(renders[row.clip_id]["png"][t], np.uint8)
             image = np.asarray(cv2.imdecode(png, cv2.IMREAD_COLOR), np.uint8)
             image = image[: image.shape[1], :, ::-1]
@@ -291,14 +291,14 @@ def reference_mask(pictures: Pictures) -> NDArray[np.uint8]:
     return np.asarray(pictures.masks[int(away.sum(axis=1).argmin())])
 
 
-def _mattes(corpus: Corpus, row: Row) -> tuple[Sequence[NDArray[np.uint8]], NDArray[np.float32]]:
+def _mattes(dataset: PreparedDataset, row: Row) -> tuple[Sequence[NDArray[np.uint8]], NDArray[np.float32]]:
     """Mattes (T, S, S) of the person and landmarks (T, 478, 2): the corpus' truth, or files beside the crops."""
-    landmarks = shards.read(corpus.landmarks, row.speaker, row.clip_id, ["mesh"])["mesh"]
-    if corpus.truth is not None:
-        truth = Truth(corpus.truth).frames(row.clip_id, ["head", "shoulders"])
+    landmarks = shards.read(dataset.landmarks, row.speaker, row.clip_id, ["mesh"])["mesh"]
+    if dataset.truth is not None:
+        truth = Truth(dataset.truth).frames(row.clip_id, ["head", "shoulders"])
         masks = [[_png(data) for data in truth[name]] for name in ("head", "shoulders")]
         return [np.maximum(a, b) for a, b in zip(*masks, strict=True)], landmarks
-    path = (corpus.crops.parent / "mattes" / row.video_path).with_suffix(".mp4")
+    path = (dataset.crops.parent / "mattes" / row.video_path).with_suffix(".mp4")
     if not path.exists():
         raise InputError(f"{path}: no matte of the person here; write one with a video matting tool, white on black")
     return [frame[..., 0] for frame in Video(path)], landmarks

@@ -17,24 +17,24 @@ from gmbench.audio.hubert import to_video_rate
 from gmbench.audio.spectra import logmel
 from gmbench.errors import InputError, WeightsError
 from gmbench.media import Audio
+from gmbench.methods import checkpoint
 from gmbench.methods.card import MethodCard
-from gmbench.methods.gmtalker import checkpoint
-from gmbench.methods.gmtalker.claims import CLAIMS
 from gmbench.methods.gmtalker.data import POSE, Scale
-from gmbench.methods.gmtalker.fit import condition_of
-from gmbench.methods.gmtalker.fitting import fit_all
+from gmbench.methods.gmtalker.expected_orderings import EXPECTED_ORDERINGS
 from gmbench.methods.gmtalker.gmeg import ExpressionGenerator
 from gmbench.methods.gmtalker.head import HeadGenerator
+from gmbench.methods.gmtalker.jobs import fit_all
 from gmbench.methods.gmtalker.nfmg import MotionGenerator
 from gmbench.methods.gmtalker.settings import ABLATIONS, Gmeg, Head, Nfmg, Settings
+from gmbench.methods.gmtalker.training import condition_of
 from gmbench.methods.interface import (
-    Corpus,
     EmotionSpec,
     FitReport,
     GenRequest,
     GenResult,
     MissingInput,
-    Workbench,
+    PreparedDataset,
+    TrainingContext,
     check_request,
 )
 from gmbench.morphable.model import BLINK, FaceModel
@@ -47,7 +47,7 @@ CARD = MethodCard(
     pose="generate", eye="generate", emotion="generate", diversity=True, identity_mode="person_specific",
     native_resolution=512, needs=("speaker",), stages=("gmeg", "nfmg", "head"),
     licence="written here; FaceVerse and HuBERT are files of the user, under their own terms",
-    ablations=ABLATIONS, reported="gmtalker", claims=CLAIMS,
+    ablations=ABLATIONS, reported="gmtalker", expected_orderings=EXPECTED_ORDERINGS,
 )  # fmt: skip
 BATCH = 8
 """Frames that the head generator draws at once."""
@@ -85,11 +85,12 @@ class GMTalker:
             raise InputError(f"gmtalker: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
     def fit(
-        self, corpus: Corpus, pretraining: Corpus, out_dir: Path, settings: Settings, seed: int, bench: Workbench,
+        self, dataset: PreparedDataset, pretraining: PreparedDataset, out_dir: Path, settings: Settings, seed: int,
+        context: TrainingContext,
         stages: Sequence[str] | None = None,
     ) -> FitReport:  # fmt: skip
         """Expression generator, motion generators and head generators; see :mod:`.fitting`."""
-        return fit_all(corpus, pretraining, out_dir, settings, seed, bench, stages)
+        return fit_all(dataset, pretraining, out_dir, settings, seed, context, stages)
 
     def load(self, checkpoint_dir: Path) -> None:
         """Read the expression generator; motion and head of a person are read when they first speak."""

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 
-from gmbench.morphable.landmark_sets import LEFT_EYE, LIPS_INNER, LIPS_OUTER, RIGHT_EYE
+from gmbench.morphable.landmarks_478 import LEFT_EYE, LIPS_INNER, LIPS_OUTER, RIGHT_EYE
 from gmbench.morphable.synthetic.head import EYE_CENTRES, EYE_RADIUS, Mesh, Points
 
 COUNT = 171

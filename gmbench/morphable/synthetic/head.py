@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from gmbench.morphable.landmark_sets import LEFT_EYE, LIPS_INNER, OVAL, RIGHT_EYE
+from gmbench.morphable.landmarks_478 import LEFT_EYE, LIPS_INNER, OVAL, RIGHT_EYE
 
 Points = NDArray[np.float64]
 Triangles = NDArray[np.int64]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from gmbench.morphable.landmark_sets import COUNT, LEFT_BROW, LIPS_INNER, LIPS_OUTER, RIGHT_BROW
+from gmbench.morphable.landmarks_478 import COUNT, LEFT_BROW, LIPS_INNER, LIPS_OUTER, RIGHT_BROW
 from gmbench.morphable.synthetic import expressions, head, identities
 from gmbench.morphable.synthetic.head import EYE_SECTORS, Mesh, Points
 

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from gmbench.errors import InputError
-from gmbench.evaluation import aggregate
-from gmbench.evaluation.controls import CONTROLS
-from gmbench.evaluation.records import WHOLE_SET, json_number
-from gmbench.evaluation.registry import metrics
+from gmbench.evaluation.planning.controls import CONTROLS
+from gmbench.evaluation.results import aggregate
+from gmbench.evaluation.results.records import WHOLE_SET, json_number
+from gmbench.evaluation.scoring.registry import metrics
 from gmbench.methods.registry import System
 from gmbench.reporting.formats import number
 from gmbench.reporting.layouts import card_of
@@ -28,11 +28,11 @@ class Board:
     """Numbers of one dataset under one protocol.
 
     Attributes:
-        facts: what the page reads at once.
+        summary: what the page reads at once.
         parts: clips by method, read when they are looked at.
     """
 
-    facts: dict[str, Any]
+    summary: dict[str, Any]
     parts: dict[str, dict[str, Any]]
 
 
@@ -54,12 +54,12 @@ def metric_facts(keys: Iterable[str]) -> dict[str, dict[str, Any]]:
     for key in keys:
         name, _, judge = key.partition("_fb:")
         known = metrics().get(name)
-        facts = known.facts if known else None
+        spec = known.spec if known else None
         found[key] = {
-            "name": name, "title": facts.title if facts else name, "arrow": facts.arrow if facts else "",
-            "direction": facts.direction if facts else "reference", "unit": facts.unit if facts else "",
-            "reading": facts.reading if facts else "", "traps": facts.traps if facts else "",
-            "source": facts.source if facts else "", "judge": judge, "default": bool(facts and facts.default),
+            "name": name, "title": spec.title if spec else name, "arrow": spec.arrow if spec else "",
+            "direction": spec.direction if spec else "reference", "unit": spec.unit if spec else "",
+            "reading": spec.interpretation if spec else "", "traps": spec.caveats if spec else "",
+            "source": spec.source if spec else "", "judge": judge, "default": bool(spec and spec.default),
         }  # fmt: skip
     return found
 
@@ -112,7 +112,7 @@ def _board(records: pd.DataFrame, sources: pd.DataFrame | None, locate: Locate) 
     cells: dict[str, dict[str, Any]] = {}
     for row in rows:
         cells.setdefault(row.method, {})[row.metric] = _cell(row, supported[row.metric], weights[row.metric])
-    facts = {
+    summary = {
         "dataset": dataset, "protocol": str(first["protocol"]), "hash": str(first["protocol_hash"]),
         "methods": methods, "metrics": keys, "titles": {key: title_of(by_cell, key, methods) for key in keys},
         "cells": cells,
@@ -123,7 +123,7 @@ def _board(records: pd.DataFrame, sources: pd.DataFrame | None, locate: Locate) 
         "sets": {m: _set_reasons(by_method[m]) for m in methods},
     }  # fmt: skip
     parts = {m: _clips(by_method[m], keys, dataset, m, sources, locate) for m in methods}
-    return Board(facts, parts)
+    return Board(summary, parts)
 
 
 def _cell(row: aggregate.Row, leader: str | None, weights: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from gmbench.evaluation import aggregate, results
-from gmbench.evaluation.controls import CONTROLS
+from gmbench.evaluation.planning.controls import CONTROLS
+from gmbench.evaluation.results import aggregate, result_folder
 from gmbench.reporting import figures, formats, layouts
 from gmbench.reporting import published_tables as printed
 from gmbench.reporting.page.markup import Section, grid_html, picture_html
@@ -26,7 +26,7 @@ def of_records(records: pd.DataFrame, folders: Sequence[Path], out: Path) -> lis
 
 def left_out(folders: Sequence[Path]) -> list[Section]:
     """What the evaluations say that they left out, if anything."""
-    lines = [f"<li>{html.escape(note)}</li>" for folder in folders for note in results.warnings(folder)]
+    lines = [f"<li>{html.escape(note)}</li>" for folder in folders for note in result_folder.warnings(folder)]
     return [Section("Left out", f"<ul>{''.join(dict.fromkeys(lines))}</ul>")] if lines else []
 
 

@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 
 from gmbench.errors import InputError, StoreError
-from gmbench.evaluation import records, results
-from gmbench.evaluation import sources as clip_files
+from gmbench.evaluation.results import records, result_folder
+from gmbench.evaluation.results import sources as clip_files
 from gmbench.reporting.page import content
 from gmbench.reporting.page.markup import Section, facts_html
 from gmbench.reporting.page.sections import of_records
@@ -38,7 +38,7 @@ class Report:
     Attributes:
         title: of the page.
         records: of any datasets and protocols.
-        sources: tables of :mod:`gmbench.evaluation.sources` with the folders they stand in.
+        sources: tables of :mod:`gmbench.evaluation.results.sources` with the folders they stand in.
         sections: below the leaderboard.
         provenance: facts about the run.
     """
@@ -63,13 +63,13 @@ def write(report: Report, out: Path, clips: str = "link") -> Path:
     joined = pd.concat(tables, ignore_index=True) if tables else None
     boards = content.boards(report.records, joined, media.locate)
     for b, board in enumerate(boards):
-        for m, method in enumerate(board.facts["methods"]):
+        for m, method in enumerate(board.summary["methods"]):
             text = f"gmbench.take({script_json(f'{b}-{m}')},{script_json(board.parts[method])});\n"
             write_atomically(out / "data" / f"{b}-{m}.js", text.encode())
-    keys = dict.fromkeys(key for board in boards for key in board.facts["metrics"])
-    methods = dict.fromkeys(method for board in boards for method in board.facts["methods"])
+    keys = dict.fromkeys(key for board in boards for key in board.summary["metrics"])
+    methods = dict.fromkeys(method for board in boards for method in board.summary["methods"])
     facts = {
-        "boards": [board.facts for board in boards], "metrics": content.metric_facts(keys),
+        "boards": [board.summary for board in boards], "metrics": content.metric_facts(keys),
         "methods": content.method_facts(methods),
     }  # fmt: skip
     path = out / "index.html"
@@ -103,7 +103,7 @@ def from_folders(paths: Sequence[Path], out: Path, title: str, clips: str = "lin
     if table is None:
         raise InputError("no records to show; run 'gmbench eval' first, or pass --records")
     folders = [path if path.is_dir() else path.parent for path in paths]
-    facts = {folder.name: told for folder in folders if (told := results.provenance(folder))}
+    facts = {folder.name: told for folder in folders if (told := result_folder.provenance(folder))}
     return write(Report(title, table, read_sources(folders), of_records(table, folders, out), facts), out, clips)
 
 

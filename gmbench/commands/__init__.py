@@ -1,0 +1,1 @@
+"""The command line: every file parses its commands' options, calls the package and prints."""

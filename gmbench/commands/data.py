@@ -1,0 +1,147 @@
+"""Commands about data: the corpus, datasets, face models, profiles."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table as Grid
+
+from gmbench.commands import terminal
+from gmbench.commands.options import JsonFlag
+from gmbench.errors import InputError
+
+if TYPE_CHECKING:
+    from gmbench.morphable.model import FaceModel
+
+corpus_app = typer.Typer(help="The synthetic corpus: talking heads that need no licence.", no_args_is_help=True)
+data_app = typer.Typer(help="Datasets: what is there, what is missing.", no_args_is_help=True)
+facemodel_app = typer.Typer(help="Face models: make the synthetic one, convert FaceVerse's.", no_args_is_help=True)
+profile_app = typer.Typer(help="Configurations of the pipeline.", no_args_is_help=True)
+
+
+@corpus_app.callback()
+@profile_app.callback()
+@data_app.callback()
+@facemodel_app.callback()
+def _group() -> None:
+    """Keep the names of single commands."""
+
+
+@corpus_app.command("make")
+def corpus_make(
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    speakers: Annotated[int, typer.Option(min=1)] = 4,
+    sentences: Annotated[int, typer.Option(min=1, help="Takes of each emotion and level.")] = 4,
+    levels: Annotated[str, typer.Option(help="Some of 1,2,3.")] = "1,2,3",
+    frames: Annotated[int, typer.Option(min=30, help="Length of a clip; 25 a second.")] = 50,
+    size: Annotated[int, typer.Option(min=32, help="Side of the pictures in pixels.")] = 128,
+    pretraining_speakers: Annotated[int, typer.Option(min=0, help="More people, with large head motion.")] = 0,
+    pretraining_clips: Annotated[int, typer.Option(min=0)] = 10,
+    seed: int = 0,
+    workers: Annotated[int, typer.Option(min=1)] = 1,
+    store: Annotated[Path | None, typer.Option(help="Feature store; finished clips are kept there.")] = None,
+) -> None:
+    """Make a corpus in MEAD's layout with all of its ground truth."""
+    from gmbench.corpus.make import CorpusSettings, make
+    from gmbench.store import Store, default_root
+
+    try:
+        chosen = tuple(int(level) for level in levels.split(","))
+    except ValueError:
+        raise InputError(f"--levels: expected some of 1,2,3, got {levels!r}") from None
+    settings = CorpusSettings(
+        seed=seed, speakers=speakers, levels=chosen, sentences=sentences, frames=frames, size=size,
+        pretraining_speakers=pretraining_speakers, pretraining_clips=pretraining_clips if pretraining_speakers else 0,
+    )  # fmt: skip
+    with terminal.progress("drawing") as report:
+        count = make(out, settings, Store(store or default_root()), workers, report=report)
+    terminal.err.print(f"{count} clips in {out}, ground truth in {out / 'truth'}", markup=False, highlight=False)
+
+
+@data_app.command("check")
+def data_check(
+    folder: Annotated[Path, typer.Argument(help="Root of the raw data.")],
+    dataset: Annotated[str | None, typer.Option(help="Layout; told from the folder by default.")] = None,
+    workers: Annotated[int, typer.Option(min=1)] = 1,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what is found, missing, corrupt, silent, or a Git-LFS pointer. Exits with 2 if nothing is usable."""
+    from gmbench.datasets.check import check
+    from gmbench.datasets.readers import recognise
+
+    kind = dataset or recognise(folder)
+    with terminal.progress("checking") as report:
+        found = check(kind, folder, workers, report)
+    if as_json:
+        rows = [{"path": p.path, "kind": p.kind, "reason": p.reason} for p in found.problems]
+        terminal.print_json([{"dataset": kind, "clips": len(found.rows), "problems": found.counts()}, *rows])
+    else:
+        grid = Grid("file", "problem", "reason", header_style="bold")
+        for problem in found.problems:
+            grid.add_row(problem.path, problem.kind, problem.reason)
+        splits = {name: sum(row.split == name for row in found.rows) for name in sorted({r.split for r in found.rows})}
+        speakers = len({row.speaker for row in found.rows})
+        terminal.out.print(
+            f"{kind}: {len(found.rows)} usable clips of {speakers} speakers, splits {splits}", highlight=False
+        )
+        if found.problems:
+            terminal.out.print(grid)
+    if not found.rows:
+        raise InputError(f"{folder}: no usable clip among {len(found.problems)} problems")
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """Datasets that gmbench reads, and whom to ask for them."""
+    from gmbench.datasets.readers import DATASETS
+
+    grid = Grid("dataset", "emotions", "crop", "obtain", header_style="bold")
+    for item in DATASETS.values():
+        grid.add_row(item.name, str(len(item.emotions) or "-"), str(item.crop), item.obtain)
+    terminal.out.print(grid)
+
+
+@facemodel_app.command("synth")
+def facemodel_synth(
+    out: Annotated[Path, typer.Argument(help="File to write, .npz.")] = Path("face_model.npz"), seed: int = 0
+) -> None:
+    """Write the synthetic face model: FaceVerse v3's keys and dimensions, no licence."""
+    from gmbench.morphable import synthetic_model
+
+    _save(synthetic_model(seed), out)
+
+
+@facemodel_app.command("convert")
+def facemodel_convert(
+    source: Annotated[Path, typer.Argument(help="FaceVerse v3 or v4 file, .npy.")],
+    out: Annotated[Path, typer.Argument(help="File to write, .npz.")] = Path("face_model.npz"),
+) -> None:
+    """Read a FaceVerse file in a restricted unpickler and write it in gmbench's axes, without pickles."""
+    from gmbench.morphable.convert import from_raw, read_raw
+
+    _save(from_raw(read_raw(source), str(source)), out)
+
+
+def _save(model: "FaceModel", out: Path) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    model.save(out.with_suffix(".npz"))
+    facts = f"{len(model.mean)} vertices, {len(model.triangles)} triangles, lids {model.blink_columns}"
+    terminal.err.print(f"{out.with_suffix('.npz')}: {facts}", markup=False, highlight=False)
+
+
+@profile_app.command("use")
+def profile_use(name: str) -> None:
+    """Write params.yaml from a profile."""
+    from gmbench.config import FILE, use_profile
+
+    use_profile(name)
+    terminal.err.print(f"{FILE}: profile {name}", markup=False, highlight=False)
+
+
+@profile_app.command("list")
+def profile_list() -> None:
+    """Profiles that ship with gmbench."""
+    from gmbench.config import profiles
+
+    for name, text in profiles().items():
+        terminal.out.print(f"{name}: {text.splitlines()[0].lstrip('# ')}", highlight=False)

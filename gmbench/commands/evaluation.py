@@ -1,0 +1,286 @@
+"""Commands that evaluate videos: ``eval``, ``validate``, ``demo``, and what there is to choose from."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table as Grid
+
+from gmbench.commands import terminal
+from gmbench.commands.methods import generate_and_plan
+from gmbench.commands.options import DEFAULT_OUT, JsonFlag, MetricNames, split
+from gmbench.errors import CoverageError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from gmbench.evaluation.protocol import Protocol
+    from gmbench.evaluation.results.aggregate import Row
+
+
+def evaluate(
+    videos: Annotated[
+        list[str] | None, typer.Option(help="Folder of generated videos, DIR or NAME=DIR; repeat for more methods.")
+    ] = None,
+    reference: Annotated[Path | None, typer.Option(help="Folder of real videos of the same names.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="Name of the method, in the order of --videos.")] = None,
+    pairs: Annotated[Path | None, typer.Option(help="CSV of pairs: clip, generated, reference, audio, ...")] = None,
+    audio: Annotated[Path | None, typer.Option(help="Folder of sounds of the same names.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="CSV with clip, speaker, emotion.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Name of the dataset in records.")] = None,
+    metrics: MetricNames = None,
+    protocol: Annotated[str, typer.Option(help="Name, or path of a YAML file; see 'gmbench protocols'.")] = "full",
+    landmarks: Annotated[str | None, typer.Option(help="Landmark backend: mediapipe, fan, sidecar, corpus.")] = None,
+    pose: Annotated[str | None, typer.Option(help="Head pose: mediapipe (its matrix) or pnp.")] = None,
+    controls: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Control rows, or all: ground_truth, still, blur, late_audio, shuffled_audio, wrong_emotion."
+        ),
+    ] = None,
+    extractors: Annotated[
+        str | None,
+        typer.Option("--extractors", "--judges", help="Feature extractors: official, or corpus for synthetic faces."),
+    ] = None,
+    sync_crop: Annotated[str | None, typer.Option(help="SyncNet's crop: s3fd, landmarks or eat.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, or bfloat16: faster on some processors, not exact.")
+    ] = None,
+    fid_frames: Annotated[int | None, typer.Option(help="Frames a clip for FID; 0: all, up to 50,000.")] = None,
+    interpolation: Annotated[
+        list[str] | None, typer.Option(help="Folder of sequences between emotions, NAME=DIR; for E-PPL and E-PDV.")
+    ] = None,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for records and table.")] = DEFAULT_OUT,
+    store: Annotated[Path | None, typer.Option(help="Feature store; GMBENCH_STORE or the cache by default.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask scheduler.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Frames read at a time.")] = 16,
+    min_coverage: Annotated[
+        float, typer.Option(min=0, max=1, help="Exit with 6 if a metric covers less of the clips.")
+    ] = 0.0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare folders of generated videos with real ones.
+
+    With --method alone, a method that was trained here speaks the test clips of params.yaml and is scored on them.
+    """
+    from gmbench.evaluation import protocol as protocols
+    from gmbench.evaluation.interpolation import score_sequences
+    from gmbench.evaluation.planning import controls as control_rows
+    from gmbench.evaluation.planning import inputs, plan
+    from gmbench.evaluation.results import aggregate, result_folder
+    from gmbench.evaluation.results import records as record_table
+    from gmbench.evaluation.run import evaluate as run
+    from gmbench.evaluation.scoring import registry
+    from gmbench.reporting import tables
+    from gmbench.store import default_root
+
+    chosen = protocols.load(
+        protocol,
+        landmarks=landmarks,
+        pose=pose,
+        extractors=extractors,
+        sync_crop=sync_crop,
+        precision=precision,
+        fid_frames=fid_frames,
+    )
+    if interpolation and not (videos or pairs or reference):
+        _interpolated(interpolation, chosen, dataset or "interpolation", out_dir, as_json)
+        return
+    names = split(metrics)
+    names = names or list(chosen.metrics)
+    rows = control_rows.check(split(controls) or [])
+    result_folder.check_writable(out_dir)
+    if method and not (videos or pairs or reference):
+        planned, root = generate_and_plan(method, dataset, names, rows, workers)
+        given = inputs.Inputs({}, (), planned.dataset)
+    else:
+        given = inputs.gather(videos or [], method or [], reference, audio, pairs, labels, dataset)
+        selected = registry.select(names, bool(given.references))
+        planned = plan.make_plan(
+            given.methods, given.dataset, chosen, selected, rows, given.references, explicit=bool(names)
+        )
+        root = default_root()
+    planned = replace(planned, warnings=(*given.warnings, *planned.warnings))
+    terminal.print_warnings(planned.warnings)
+    with terminal.progress("evaluating") as report:
+        records = run(planned, store or root, workers, scheduler, batch_size, report)
+    if interpolation:
+        between = score_sequences(_named(interpolation), given.dataset, planned.protocol)
+        records = record_table.frame([*records.to_dict("records"), *between.to_dict("records")])
+    asked: dict[str, object] = {
+        "dataset": given.dataset,
+        "methods": list(given.methods) or method,
+        "protocol": planned.protocol.model_dump(),
+        "metrics": names or "defaults",
+        "controls": rows,
+    }
+    merged = result_folder.save(out_dir, records, asked, planned)
+    tables.save(out_dir, result_folder.only(merged, protocol=planned.protocol.hash))
+    summary = aggregate.rows(records)
+    _show(records, summary, out_dir, as_json)
+    _demand(summary, min_coverage)
+
+
+def _show(records: "DataFrame", summary: "list[Row]", out_dir: Path, as_json: bool) -> None:
+    """Failures, and the numbers as a table or as JSON."""
+    terminal.print_failures(records)
+    if as_json:
+        terminal.print_json([row.as_json() for row in summary])
+    else:
+        terminal.print_summary(summary)
+        terminal.err.print(f"records and table: {out_dir}", markup=False, highlight=False)
+
+
+def _demand(summary: "list[Row]", min_coverage: float) -> None:
+    """Refuse numbers that cover too few of the clips."""
+    low = [row for row in summary if row.n < min_coverage * row.expected]
+    if low:
+        worst = min(low, key=lambda row: row.n / max(row.expected, 1))
+        raise CoverageError(
+            f"{len(low)} numbers below --min-coverage {min_coverage}, for example {worst.metric} of {worst.method}: "
+            f"{worst.n} of {worst.expected} clips"
+        )
+
+
+def _interpolated(folders: list[str], protocol: "Protocol", dataset: str, out_dir: Path, as_json: bool) -> None:
+    """Sequences alone, without clips."""
+    from gmbench.evaluation.interpolation import score_sequences
+    from gmbench.evaluation.results import aggregate, result_folder
+    from gmbench.reporting import tables
+
+    result_folder.check_writable(out_dir)
+    records = score_sequences(_named(folders), dataset, protocol)
+    merged = result_folder.save(out_dir, records, {"dataset": dataset, "protocol": protocol.model_dump()})
+    tables.save(out_dir, result_folder.only(merged, protocol=protocol.hash))
+    _show(records, aggregate.rows(records), out_dir, as_json)
+
+
+def _named(entries: list[str]) -> dict[str, Path]:
+    """``NAME=DIR`` or ``DIR`` to folders by name."""
+    pairs = [entry.split("=", 1) if "=" in entry else [Path(entry).name, entry] for entry in entries]
+    return {name: Path(folder) for name, folder in pairs}
+
+
+def validate(
+    reference: Annotated[Path, typer.Option(help="Folder of real videos.")],
+    labels: Annotated[Path | None, typer.Option(help="CSV with clip, speaker, emotion.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="Folder of sounds of the same names.")] = None,
+    metrics: MetricNames = None,
+    corruptions: Annotated[list[str] | None, typer.Option(help="By name; all by default.")] = None,
+    protocol: Annotated[str, typer.Option(help="Name, or path of a YAML file.")] = "full",
+    landmarks: Annotated[str | None, typer.Option(help="Landmark backend.")] = None,
+    extractors: Annotated[
+        str | None, typer.Option("--extractors", "--judges", help="Feature extractors: official or corpus.")
+    ] = None,
+    clips: Annotated[int, typer.Option(min=1, help="At most so many clips, of each emotion alike.")] = 24,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for records, table and curves.")] = Path("validation"),
+    store: Annotated[Path | None, typer.Option(help="Feature store.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    as_json: JsonFlag = False,
+) -> None:
+    """How each metric responds to graded corruption of real clips, with a sentence where it does not as it should."""
+    import json
+
+    from gmbench.evaluation import protocol as protocols
+    from gmbench.evaluation import validate as validation
+    from gmbench.evaluation.planning import inputs, plan
+    from gmbench.evaluation.results import result_folder
+    from gmbench.evaluation.run import evaluate as run
+    from gmbench.evaluation.scoring import registry
+    from gmbench.reporting import curves
+    from gmbench.store import default_root, write_atomically
+
+    chosen = protocols.load(protocol, landmarks=landmarks, extractors=extractors)
+    given = inputs.gather([], [], reference, audio, None, labels)
+    names = split(metrics)
+    picked = validation.chosen(split(corruptions))
+    result_folder.check_writable(out_dir)
+    pairs = validation.spread(given.references, clips)
+    selected = registry.select(names, True)
+    planned = plan.make_plan({}, given.dataset, chosen, selected, ["ground_truth"], pairs, explicit=bool(names))
+    terminal.print_warnings(planned.warnings)
+    with terminal.progress("validating") as report:
+        records = run(validation.corrupted(planned, picked), store or default_root(), workers, progress=report)
+    result_folder.save(
+        out_dir, records, {"dataset": given.dataset, "protocol": chosen.model_dump(), "clips": len(pairs)}
+    )
+    found = validation.curves(records, picked)
+    rows = [curve.as_json() for curve in found]
+    write_atomically(out_dir / "validation.json", (json.dumps(rows, indent=1) + "\n").encode())
+    write_atomically(out_dir / "validation.md", curves.markdown(found).encode())
+    curves.draw(found, out_dir / "validation.png")
+    if as_json:
+        terminal.print_json(rows)
+        return
+    sys.stdout.write(curves.markdown(found))
+    terminal.err.print(f"records, table and curves: {out_dir}", markup=False, highlight=False)
+
+
+def list_metrics(name: Annotated[str | None, typer.Argument()] = None, as_json: JsonFlag = False) -> None:
+    """List the metrics, or explain one: how to read it and its traps."""
+    from dataclasses import asdict
+
+    from gmbench.evaluation.scoring import registry
+
+    chosen = registry.select([name], has_reference=True) if name else list(registry.metrics().values())
+    if as_json:
+        terminal.print_json([asdict(metric.spec) for metric in chosen])
+        return
+    if name:
+        for field, value in asdict(chosen[0].spec).items():
+            text = ", ".join(value) if isinstance(value, tuple) else str(value)
+            terminal.out.print(f"{field + ':':<13}{text}", markup=False, highlight=False, soft_wrap=True)
+        return
+    grid = Grid("name", "", "unit", "range", "needs", "version", "default", header_style="bold")
+    for metric in chosen:
+        spec = metric.spec
+        needs = ", ".join(spec.needs)
+        default = "yes" if spec.default else ""
+        grid.add_row(spec.name, spec.arrow, spec.unit, spec.range, needs, str(spec.version), default)
+    terminal.out.print(grid)
+
+
+def list_protocols(name: Annotated[str | None, typer.Argument()] = None, as_json: JsonFlag = False) -> None:
+    """List the protocols, or show one."""
+    from gmbench.evaluation import protocol as protocols
+
+    found = [protocols.load(known) for known in ([name] if name else protocols.names())]
+    rows = [{"hash": item.hash, **item.model_dump()} for item in found]
+    if as_json:
+        terminal.print_json(rows)
+    elif name:
+        for field, value in rows[0].items():
+            terminal.out.print(f"{field + ':':<18}{value}", markup=False, highlight=False)
+    else:
+        grid = Grid("name", "hash", "description", header_style="bold")
+        for row in rows:
+            grid.add_row(row["name"], row["hash"], row["description"])
+        terminal.out.print(grid)
+
+
+def demo(
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder for clips and results.")] = Path("demo-out"),
+    speakers: Annotated[int, typer.Option(min=1)] = 6,
+    clips: Annotated[int, typer.Option(min=1, help="Clips a speaker.")] = 2,
+    workers: Annotated[int, typer.Option(min=1)] = 1,
+    as_json: JsonFlag = False,
+) -> None:
+    """Draw talking heads and two imitations of them, and compare: no data, weights or network needed."""
+    from gmbench.corpus.sketch import METHODS, write_sketches
+
+    write_sketches(out_dir / "clips", speakers, clips)
+    evaluate(
+        videos=[f"{name}={out_dir / 'clips' / name}" for name in METHODS],
+        reference=out_dir / "clips" / "reference",
+        dataset="sketch",
+        landmarks="sidecar",
+        pose="mediapipe",
+        controls=["all"],
+        out_dir=out_dir / "results",
+        store=out_dir / "store",
+        workers=workers,
+        as_json=as_json,
+    )

@@ -1,0 +1,248 @@
+"""Commands that read records: tables, comparisons, the report page, published figures, latents, user studies."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table as Grid
+
+from gmbench.commands import terminal
+from gmbench.commands.options import DEFAULT_OUT, JsonFlag, MetricNames, split
+from gmbench.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Records = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--records",
+        help="Folder of an evaluation, or a file of records; repeat for more. By default gmbench-results, "
+        "else what the pipeline scored.",
+    ),
+]
+Format = Annotated[str, typer.Option("--format", help="md, csv, latex or html.")]
+
+
+def table(
+    records: Records = None,
+    form: Format = "md",
+    metrics: MetricNames = None,
+    dataset: Annotated[str | None, typer.Option(help="Records of this dataset only.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Records of this protocol (name or hash) only.")] = None,
+    like: Annotated[
+        str | None, typer.Option(help="A paper's table as the form, for example gmtalker-1; 'list' names them.")
+    ] = None,
+    ranks: Annotated[bool, typer.Option("--ranks", help="Methods ranked over all metrics instead.")] = False,
+    ratings: Annotated[Path | None, typer.Option(help="CSV of a user study, for --like of one.")] = None,
+    latents: Annotated[list[Path] | None, typer.Option(help="NPZ of embeddings, for --like dicetalk-5.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Comparison table from records; best values are bold only where a paired test supports it."""
+    from gmbench.evaluation.results import aggregate, result_folder
+    from gmbench.reporting import formats, layouts, tables
+    from gmbench.reporting import ranks as ranking
+
+    if like == "list":
+        for known in layouts.layouts().values():
+            terminal.out.print(f"{known.name:<16}{known.source} table {known.table}, {known.dataset}", highlight=False)
+        return
+    if like is not None:
+        sys.stdout.write(formats.render(_like(like, records, dataset, protocol, ratings, latents), form))
+        return
+    chosen = result_folder.only(gather(records), dataset, protocol)
+    if as_json:
+        rows = aggregate.rows(result_folder.only(chosen, metrics=split(metrics)))
+        terminal.print_json([row.as_json() for row in rows])
+        return
+    found = []
+    for name, part in chosen.groupby("dataset", sort=True):
+        if ranks:
+            rows = aggregate.rows(part)
+            ranked = ranking.ranks(rows, tables.leaders(part, rows))
+            found.append(ranking.as_table(ranked, f"{name}, ranks over all metrics"))
+        else:
+            found.append(tables.build(part, split(metrics)))
+    sys.stdout.write("\n".join(formats.render(grid, form) for grid in found))
+
+
+def _like(
+    name: str, records: list[Path] | None, dataset: str | None, protocol: str | None, ratings: Path | None,
+    latents: list[Path] | None,
+) -> Any:  # fmt: skip
+    """A paper's table from what its kind needs; without records every cell says what is missing."""
+    from gmbench.evaluation.results import result_folder
+    from gmbench.reporting import layouts
+    from gmbench.reporting.latents import read_latents
+    from gmbench.reporting.user_study import read_ratings, study_rows
+
+    form = layouts.layout(name)
+    if form.kind == "study":
+        return layouts.build(form, study=study_rows(read_ratings(ratings, form.study), form.study) if ratings else None)
+    if form.kind == "latents":
+        return layouts.build(form, spaces=[(path.stem, read_latents(path)) for path in latents or []])
+    found = result_folder.only(gather(records), dataset, protocol)
+    if dataset is None and found["dataset"].nunique() > 1:
+        names = ", ".join(sorted(found["dataset"].unique()))
+        raise InputError(f"records of several datasets ({names}); choose one with --dataset")
+    return layouts.build(form, found)
+
+
+def gather(given: list[Path] | None) -> "pd.DataFrame":
+    """Records of the folders and files that were named, or of the default ones; later ones replace earlier ones.
+
+    Raises:
+        InputError: there are none.
+    """
+    from gmbench.evaluation.results import records
+
+    found = None
+    for path in given or default_records():
+        found = records.merge(found, records.read(path))
+    if found is None:
+        raise InputError(f"no records here; run 'gmbench eval --out {DEFAULT_OUT}' or 'dvc repro', or pass --records")
+    return found
+
+
+def default_records() -> list[Path]:
+    """``gmbench-results``, else the pipeline's scores and ablations of this folder."""
+    from gmbench.evaluation.results.records import FILE
+
+    if (DEFAULT_OUT / FILE).is_file():
+        return [DEFAULT_OUT]
+    return sorted(Path("ablations").glob("records-*.parquet")) + sorted(Path("results").glob(f"*/scores/{FILE}"))
+
+
+def report(
+    records: Records = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the page.")] = Path("reports"),
+    title: Annotated[str, typer.Option(help="Title of the page.")] = "gmbench",
+    clips: Annotated[
+        str, typer.Option(help="link: hard links to the clips (copies on another disk), copy, or none.")
+    ] = "link",
+    serve: Annotated[bool, typer.Option("--serve", help="Serve the page on this machine until stopped.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve; 0 takes a free one.")] = 8000,
+) -> None:
+    """Write a page from records: leaderboard, every clip beside its reference, failures, provenance.
+
+    In a pipeline's folder, without --records, the page has the pipeline's figures too. The page opens from disk.
+    """
+    from gmbench.reporting import page
+
+    if clips not in page.CLIPS:
+        raise InputError(f"--clips: expected one of {', '.join(page.CLIPS)}, got {clips!r}")
+    if not (serve and records is None and (out / "index.html").is_file()):
+        folders = records or default_records()
+        if records is None and folders and folders[0] != DEFAULT_OUT:
+            _pipeline_page(clips, out)
+        else:
+            page.from_folders(folders, out, title, clips)
+        terminal.err.print(f"page: {out / 'index.html'}", markup=False, highlight=False)
+    if serve:
+        with page.server(out, port) as server:
+            terminal.err.print(f"http://127.0.0.1:{server.server_port}/ until Ctrl-C", markup=False, highlight=False)
+            server.serve_forever()
+
+
+def _pipeline_page(clips: str, out: Path) -> None:
+    from gmbench.commands.methods import project
+    from gmbench.stages.report import report as write
+
+    write(project(None), out, clips)
+
+
+def published(
+    source: Annotated[str | None, typer.Option(help="Paper.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Dataset.")] = None,
+    like: Annotated[str | None, typer.Option(help="One table, for example gmtalker-1.")] = None,
+    form: Format = "md",
+    as_json: JsonFlag = False,
+) -> None:
+    """The papers' tables as printed, with footnotes on what is wrong in them."""
+    from dataclasses import asdict
+
+    from gmbench.reporting import formats, layouts
+    from gmbench.reporting import published_tables as printed
+
+    number = None
+    if like is not None:
+        wanted = layouts.layout(like)
+        source, number = wanted.source, wanted.table
+    found = printed.select(source, dataset, number)
+    if as_json:
+        cells = [
+            {"source": t.source, "table": t.table, "dataset": t.dataset, "method": m, "metric": k, "value": v}
+            for t in found
+            for (m, k), v in t.cells.items()
+        ]
+        terminal.print_json(cells + [asdict(f) for f in printed.findings()])
+        return
+    sys.stdout.write("\n".join(formats.render(printed.as_table(table), form) for table in found))
+
+
+def compare(
+    first: str,
+    second: str,
+    records: Records = None,
+    metrics: MetricNames = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Paired comparison of two methods on their common clips."""
+    from gmbench.evaluation.results import aggregate, result_folder
+
+    found = aggregate.compare(result_folder.only(gather(records), metrics=split(metrics)), first, second)
+    if as_json:
+        terminal.print_json([row.as_json() for row in found])
+        return
+    from gmbench.reporting.formats import number
+
+    grid = Grid("metric", f"{first} - {second}", "95 % interval", "p", "clips", "better", header_style="bold")
+    for row in found:
+        interval = f"[{number(row.low)}, {number(row.high)}]"
+        p = "n/a" if row.p != row.p else f"{row.p:.4f}"
+        grid.add_row(row.metric, number(row.difference), interval, p, str(row.n), row.better or "–")
+    terminal.out.print(grid)
+
+
+def latents(
+    file: Annotated[Path, typer.Argument(help="NPZ: embeddings (n, d), emotion (n,), speaker (n,).")],
+    out_dir: Annotated[Path | None, typer.Option("--out", help="Folder for the t-SNE map.")] = None,
+    seed: int = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Order of a latent space: clustering strength, silhouette and neighbours' purity, and a t-SNE map."""
+    from gmbench.reporting.formats import number
+    from gmbench.reporting.latents import draw_map, latent_rows, read_latents
+
+    found = read_latents(file)
+    rows = latent_rows(found)
+    if out_dir is not None:
+        draw_map(found, out_dir / f"{file.stem}-tsne", seed)
+    if as_json:
+        terminal.print_json(rows)
+        return
+    grid = Grid("measure", "emotion", "value", "identities", header_style="bold")
+    for row in rows:
+        grid.add_row(row["measure"], row["emotion"], number(row["value"]), str(row["identities"]))
+    terminal.out.print(grid)
+
+
+def userstudy(
+    ratings: Annotated[Path, typer.Argument(help="CSV: rater, clip, method, aspect, value[, target].")],
+    kind: Annotated[str, typer.Option(help="opinion, preference or emotion.")] = "opinion",
+    as_json: JsonFlag = False,
+) -> None:
+    """Tables of a user study from the raters' raw ratings."""
+    from gmbench.reporting.formats import number
+    from gmbench.reporting.user_study import read_ratings, study_rows
+
+    rows = study_rows(read_ratings(ratings, kind), kind)
+    if as_json:
+        terminal.print_json([row.as_json() for row in rows])
+        return
+    grid = Grid("method", "aspect", "measure", "value", "95 % interval", "ratings", "detail", header_style="bold")
+    for row in rows:
+        interval = f"[{number(row.low)}, {number(row.high)}]"
+        grid.add_row(row.method, row.aspect, row.measure, number(row.value), interval, str(row.n), row.detail)
+    terminal.out.print(grid)

@@ -1,0 +1,1 @@
+"""From clips to stored features: decoding, landmarks, feature extractors, corruptions."""

@@ -1,0 +1,219 @@
+"""What feature extractors do with the frames of a clip as these pass by."""
+
+from collections.abc import Callable
+from typing import Protocol as Interface
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.audio.spectra import syncnet_mfcc
+from gmbench.errors import MediaError
+from gmbench.evaluation.extraction.features import ClipContext, Frame
+from gmbench.face.crops import Similarity, transform_points
+from gmbench.metrics.emotion import SUITE_ORDER
+from gmbench.metrics.sync import windows
+from gmbench.store import Arrays
+
+Crop = Callable[[int, Frame], Frame | None]
+"""From a frame's number and pixels to what the network sees of it; None where that needs a face and there is none."""
+Network = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
+"""From crops (B, S, S, 3) to features (B, d)."""
+
+
+class Stream(Interface):
+    """Turns crops of the mouth that arrive one after another into embeddings."""
+
+    def add(self, crop: Frame) -> None:
+        """The next crop."""
+        ...
+
+    def embeddings(self) -> NDArray[np.float32]:
+        """(T - 4, d), a row a window of five."""
+        ...
+
+
+class FrameAccumulator:
+    """Runs a network over crops in batches of a fixed size; rows are NaN where there is no crop.
+
+    The batches depend on the clip alone, so that neither workers nor reading sizes can change a digit.
+    """
+
+    def __init__(
+        self, network: Network, crop: Crop, wanted: NDArray[np.int64], batch: int,
+        done: Callable[[NDArray[np.float32]], Arrays],
+    ) -> None:  # fmt: skip
+        self._network, self._crop, self._batch, self._done = network, crop, batch, done
+        self._rows = {int(index): row for row, index in enumerate(wanted)}
+        self._waiting: list[Frame] = []
+        self._places: list[int] = []
+        self._found: NDArray[np.float32] | None = None
+        self._last: tuple[Frame, int] | None = None
+        self._same: list[tuple[int, int]] = []
+
+    def add(self, index: int, frame: Frame) -> None:
+        """The next frame; one that repeats the last wanted frame shares its features."""
+        row = self._rows.get(index)
+        if row is None:
+            return
+        seen = self._crop(index, frame)
+        if seen is None:
+            return
+        if self._last is not None and np.array_equal(seen, self._last[0]):
+            self._same.append((row, self._last[1]))
+            return
+        self._last = seen, row
+        self._waiting.append(seen)
+        self._places.append(row)
+        if len(self._waiting) == self._batch:
+            self._flush()
+
+    def finish(self) -> Arrays:
+        """What ``done`` makes of the features (n, d)."""
+        self._flush()
+        if self._found is None:
+            return self._done(np.empty((0, 0), np.float32))
+        for row, source in self._same:
+            self._found[row] = self._found[source]
+        return self._done(self._found)
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        values = self._network(np.stack(self._waiting))
+        if self._found is None:
+            self._found = np.full((len(self._rows), values.shape[1]), np.nan, np.float32)
+        self._found[self._places] = values
+        self._waiting, self._places = [], []
+
+
+class WindowAccumulator:
+    """Runs a network over windows of frames that follow on each other from the first; a rest is left out."""
+
+    def __init__(self, network: Callable[[NDArray[np.uint8]], NDArray[np.float32]], length: int) -> None:
+        self._network, self._length = network, length
+        self._waiting: list[Frame] = []
+        self._found: list[NDArray[np.float32]] = []
+
+    def add(self, index: int, frame: Frame) -> None:
+        """The next frame."""
+        self._waiting.append(frame)
+        if len(self._waiting) == self._length:
+            self._found.append(self._network(np.stack(self._waiting)[None])[0])
+            self._waiting = []
+
+    def finish(self) -> Arrays:
+        """``features`` (w, d); raises MediaError for a clip shorter than a window."""
+        if not self._found:
+            raise MediaError(f"clip shorter than {self._length} frames")
+        return {"features": np.stack(self._found)}
+
+
+class LipSyncAccumulator:
+    """Embeddings of lips and sound, a row a window of five frames."""
+
+    def __init__(
+        self, context: ClipContext, crop: Crop, stream: Stream,
+        sound: Callable[[NDArray[np.float64], int], NDArray[np.float32]],
+    ) -> None:  # fmt: skip
+        if context.audio is None:
+            raise MediaError(context.audio_problem or "no sound")
+        self._count = windows(context.frames, len(context.audio))
+        if self._count < 1:
+            raise MediaError("too short for a window of five frames with sound")
+        self._crop, self._stream = crop, stream
+        self._sound = sound(syncnet_mfcc(context.audio), self._count)
+
+    def add(self, index: int, frame: Frame) -> None:
+        """The next frame."""
+        seen = self._crop(index, frame)
+        if seen is None:
+            raise MediaError("no crop of the mouth")
+        self._stream.add(seen)
+
+    def finish(self) -> Arrays:
+        """``video`` and ``audio`` (M, d)."""
+        return {"video": self._stream.embeddings()[: self._count], "audio": self._sound}
+
+
+def spaced(count: int, most: int) -> NDArray[np.int64]:
+    """At most so many of ``count`` frames, equally spaced; all where ``most`` is 0."""
+    if most == 0 or count <= most:
+        return np.arange(count)
+    return np.linspace(0, count - 1, most).round().astype(np.int64)
+
+
+def interpolate_missing(series: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A series (T, ...) with its NaN rows interpolated linearly, ends held; raises MediaError if all are NaN."""
+    flat = series.reshape(len(series), -1)
+    known = np.flatnonzero(np.isfinite(flat).all(axis=1))
+    if len(known) == 0:
+        raise MediaError("no face found")
+    if len(known) == len(flat):
+        return series
+    times = np.arange(len(flat))
+    columns = [np.interp(times, known, column[known]) for column in flat.T]
+    return np.stack(columns, axis=1).reshape(series.shape)
+
+
+def moved(matrix: Similarity, shift: NDArray[np.float64]) -> Similarity:
+    """A similarity followed by a shift (2,)."""
+    return np.column_stack([matrix[:, :2], matrix[:, 2] + shift])
+
+
+def eat_sync_matrices(landmarks: NDArray[np.float64]) -> list[Similarity]:
+    """A similarity a frame into EAT's 224-pixel SyncNet crop, of landmarks (T, 68, 2).
+
+    The clip's mean eyes and mouth go to (87, 59), (137, 59), (112, 120); a shift that follows each frame's mouth,
+    smoothed by 0.2 of the last one, is added. Source: EAT evaluation code.
+    """
+    from gmbench.face.crops import fit_similarity
+
+    known = interpolate_missing(landmarks)
+    points = np.stack(
+        [known[:, 36:42].mean(axis=1), known[:, 42:48].mean(axis=1), known[:, 60:68].mean(axis=1)], axis=1
+    )
+    target = np.array([[87.0, 59.0], [137.0, 59.0], [112.0, 120.0]])
+    base = fit_similarity(points.mean(axis=0), target)
+    result, last = [], np.zeros(2)
+    for t, mouth in enumerate(points[:, 2]):
+        raw = target[2] - transform_points(base, mouth)
+        last = raw if t == 0 else 0.2 * last + 0.8 * raw
+        result.append(moved(base, last))
+    return result
+
+
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities of logits (C,)."""
+    e = np.exp(logits - np.max(logits))
+    return np.asarray(e / e.sum(), np.float64)
+
+
+def in_suite_order(probabilities: NDArray[np.floating], order: tuple[str, ...]) -> NDArray[np.float64]:
+    """(8,) in the suite's order of probabilities in a network's own; 0 for emotions that it does not know."""
+    result = np.zeros(len(SUITE_ORDER))
+    for name, value in zip(order, probabilities, strict=True):
+        result[SUITE_ORDER.index(name)] = value
+    return result
+
+
+def no_emotion() -> Arrays:
+    """What stands for a clip without a face."""
+    return {"probabilities": np.full(len(SUITE_ORDER), np.nan), "faces": count(0)}
+
+
+def count(number: int) -> NDArray[np.int64]:
+    """A number as it is stored."""
+    return np.array([number], np.int64)
+
+
+def complete_rows(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The rows of features (n, d) without NaN."""
+    return features[np.isfinite(features).all(axis=1)] if features.size else features
+
+
+def only_complete(features: NDArray[np.float32]) -> Arrays:
+    """``features`` of the frames that have some; raises MediaError where none has."""
+    seen = complete_rows(features)
+    if len(seen) == 0:
+        raise MediaError("no frame could be judged: the crop needs a face")
+    return {"features": seen}

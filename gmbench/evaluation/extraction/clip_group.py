@@ -1,0 +1,337 @@
+"""Extraction: one reference and everything compared with it, each decoded once, in step.
+
+A group is the unit of work. Its clips are read side by side in batches; landmarks, frame features and
+pair features are computed as the frames pass, and stored as soon as a clip is through.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gmbench.audio import onsets
+from gmbench.errors import MediaError, StoreError, WeightsError
+from gmbench.evaluation.extraction.clip_pass import extract_clip_features
+from gmbench.evaluation.extraction.corruptions import corrupted_audio, corrupted_frames
+from gmbench.evaluation.extraction.features import ClipFeature, ClipSource, FrameFeature, Keys, PairFeature
+from gmbench.evaluation.protocol import pair_indices
+from gmbench.executor import one_thread
+from gmbench.face import landmarks as face_landmarks
+from gmbench.face.crops import eat128_crop
+from gmbench.media import Frames, Video, VideoInfo, read_audio
+from gmbench.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ClipGroup:
+    """One reference, the clips compared with it, and what is wanted of them; goes to a worker whole.
+
+    Attributes:
+        name: clip name for progress and messages.
+        reference: None where clips are scored alone.
+        candidates: generated clips and controls.
+        others: sources of which only their own features are wanted (further samples).
+        landmarks: landmarks are wanted of every source.
+        audio: features of the sound are wanted of the candidates.
+        frame_features: of every source; pair_features: of each candidate with the reference.
+        clip_features: of the candidates; reference_features: of all sources.
+    """
+
+    name: str
+    reference: ClipSource | None
+    candidates: tuple[ClipSource, ...]
+    others: tuple[ClipSource, ...]
+    landmarks: bool
+    audio: bool
+    frame_features: tuple[FrameFeature, ...]
+    pair_features: tuple[PairFeature, ...]
+    keys: Keys
+    store: Path
+    batch: int = 16
+    clip_features: tuple[ClipFeature, ...] = ()
+    reference_features: tuple[ClipFeature, ...] = ()
+
+
+@dataclass
+class Outcome:
+    """What became of a group: reasons of what could not be computed, by store key."""
+
+    name: str
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def extract_group(group: ClipGroup) -> Outcome:
+    """Compute and store what the store lacks.
+
+    Unusable files become failures in the outcome, and so does an unexpected error, with its type.
+
+    Raises:
+        StoreError: results cannot be written. WeightsError: a network's file is missing.
+    """
+    with one_thread():
+        return _extract(group)
+
+
+def _extract(group: ClipGroup) -> Outcome:
+    outcome = Outcome(group.name)
+    store = Store(group.store)
+    sources = [source for source in (group.reference, *group.candidates, *group.others) if source is not None]
+    if group.audio:
+        for source in {source.sound: source for source in sources}.values():
+            _extract_audio(source, group, store, outcome)
+    pairs = _missing_pairs(group, store)
+    identity = group.keys.identity
+    paired = {identity(side) for generated, reference, _ in pairs for side in (generated, reference)}
+    tracks: dict[str, FramePass] = {}
+    try:
+        for name, source in {identity(source): source for source in sources}.items():
+            track = FramePass(source, group, store)
+            if name in paired or track.missing:
+                tracks[name] = track
+                _guard(track, outcome, track.open)
+        passes = [PairPass(tracks[identity(g)], tracks[identity(r)], wanted) for g, r, wanted in pairs]
+        longest = max((pair.start(group.keys.protocol.pairing) for pair in passes), default=0)
+        for step in range(longest):
+            for pair in passes:
+                pair.step(step, outcome)
+        for track in tracks.values():
+            _guard(track, outcome, track.finish)
+            outcome.failures |= track.failures
+        for pair in passes:
+            pair.finish(store, outcome)
+    finally:
+        for track in tracks.values():
+            track.close()
+    for source in {(identity(source), source.sound): source for source in sources}.values():
+        generated = any(identity(source) == identity(candidate) for candidate in group.candidates)
+        wanted = (*group.reference_features, *(group.clip_features if generated else ()))
+        extract_clip_features(source, wanted, group.keys, store, outcome.failures)
+    return outcome
+
+
+class FramePass:
+    """One clip being read: frames arrive in batches, everything of single frames is computed on the way."""
+
+    def __init__(self, source: ClipSource, group: ClipGroup, store: Store) -> None:
+        self.source, self.problem = source, ""
+        self._group, self._store = group, store
+        keys = group.keys
+        self._video_key, self._landmark_key = keys.video(source), keys.landmarks(source)
+        self._cropped = keys.protocol.crop != "full"
+        self._features = {
+            keys.frame(feature, source): feature
+            for feature in group.frame_features
+            if not store.has(keys.frame(feature, source))
+        }
+        self._detect = (group.landmarks or self._cropped) and not store.has(self._landmark_key)
+        self.missing = {*self._features, *([self._landmark_key] if self._detect else [])}
+        if not store.has(self._video_key):
+            self.missing.add(self._video_key)
+        self.failures: dict[str, str] = {}
+        self._landmark_track: face_landmarks.LandmarkTrack | None = None
+
+    def open(self) -> None:
+        """Open file and detector; raises MediaError."""
+        if self.source.video is None:
+            raise MediaError(self.source.problem)
+        self.video = Video(self.source.video)
+        self._batches = iter(corrupted_frames(self.video, self.source.video_change, self._group.batch))
+        self._views: list[Frames | None] = []
+        self._start = self._read = 0
+        self._previous: Frames | None = None
+        self._values = {key: np.full(self.video.info.frames, np.nan) for key in self._features}
+        self._known = None
+        if self._detect:
+            backend = face_landmarks.backend(self._group.keys.protocol.landmarks)
+            self._context = backend.open(self.source.landmarks)
+            try:
+                detector = self._context.__enter__()
+                self._landmark_track = face_landmarks.LandmarkTrack(detector, self.video.info.frames)
+            except MediaError as error:
+                self._give_up_landmarks(error)
+        elif self._cropped:
+            stored = self._store.get(self._landmark_key)
+            self._known = stored.arrays["points"] if stored else None
+
+    def view(self, index: int) -> Frames | None:
+        """Frame as the protocol shows it, None where the crop needs a face and there is none.
+
+        Indices must not fall; raises MediaError where the video breaks off.
+        """
+        while index >= self._read:
+            self._pull()
+        return self._views[index - self._start]
+
+    def _pull(self) -> None:
+        batch = next(self._batches, None)
+        if batch is None:
+            raise MediaError(f"{self.source.video}: ended after {self._read} frames")
+        self._start = self._read
+        self._views = []
+        for frame in batch:
+            self._views.append(self._take(frame))
+            self._read += 1
+
+    def _take(self, frame: Frames) -> Frames | None:
+        """Everything that is computed of one frame; a repeated frame keeps its values."""
+        repeated = self._previous is not None and np.array_equal(frame, self._previous)
+        self._previous = frame
+        points = None
+        if self._landmark_track is not None:
+            try:
+                points = self._landmark_track.repeat() if repeated else self._landmark_track.add(frame)
+            except MediaError as error:
+                self._give_up_landmarks(error)
+        elif self._known is not None:
+            points = self._known[self._read]
+        view: Frames | None = frame
+        if self._cropped:
+            view = None if points is None or not np.isfinite(points).all() else eat128_crop(frame, points)
+        for key, feature in self._features.items():
+            values = self._values[key]
+            if repeated:
+                values[self._read] = values[self._read - 1]
+            elif view is not None:
+                values[self._read] = feature.function(view)
+        return view
+
+    def _give_up_landmarks(self, error: MediaError) -> None:
+        """Without landmarks the pixels can still be compared, unless the crop needs a face."""
+        if self._cropped:
+            raise error
+        self.close()
+        self.missing.discard(self._landmark_key)
+        self.failures[self._landmark_key] = str(error)
+
+    def finish(self) -> None:
+        """Read to the end and store what this track computed; raises MediaError."""
+        while self._read < self.video.info.frames:
+            self._pull()
+        info = self.video.info
+        put = self._store.put
+        if self._landmark_track is not None:
+            put(self._landmark_key, self._landmark_track.arrays())
+        for key, values in self._values.items():
+            put(key, {"values": values})
+        put(self._video_key, {"size": np.array([info.frames, info.height, info.width], np.int64)}, _facts(info))
+        self.missing = set()
+        self.close()
+
+    def close(self) -> None:
+        """Close the detector."""
+        if self._landmark_track is not None:
+            self._context.__exit__(None, None, None)
+            self._landmark_track = None
+
+
+class PairPass:
+    """A generated and a reference track in step, and the pair features that the store lacks."""
+
+    def __init__(self, generated: FramePass, reference: FramePass, wanted: dict[str, PairFeature]) -> None:
+        self.generated, self.reference, self.wanted = generated, reference, wanted
+        self._values = np.empty((0, 0))
+        self._indices: tuple[NDArray[np.int64], NDArray[np.int64]] = (np.empty(0, int), np.empty(0, int))
+
+    @property
+    def problem(self) -> str:
+        """Why the pair cannot be compared, empty if it can."""
+        return self.generated.problem or self.reference.problem
+
+    def start(self, pairing: str) -> int:
+        """Number of frame pairs, 0 if a side is unusable."""
+        if self.problem:
+            return 0
+        counts = self.generated.video.info.frames, self.reference.video.info.frames
+        self._indices = pair_indices(*counts, pairing)
+        self._values = np.full((len(self.wanted), len(self._indices[0])), np.nan)
+        return len(self._indices[0])
+
+    def step(self, step: int, outcome: Outcome) -> None:
+        """Compare the frames of one step, if there are such and both sides are sound."""
+        if self.problem or step >= len(self._indices[0]):
+            return
+        a = _guard(self.generated, outcome, self.generated.view, int(self._indices[0][step]))
+        b = _guard(self.reference, outcome, self.reference.view, int(self._indices[1][step]))
+        if a is None or b is None:
+            return
+        shown = resize(a, b.shape[0], b.shape[1])
+        for row, feature in enumerate(self.wanted.values()):
+            self._values[row, step] = feature.function(shown, b)
+
+    def finish(self, store: Store, outcome: Outcome) -> None:
+        """Store the values, or note why there are none."""
+        if self.problem:
+            outcome.failures |= dict.fromkeys(self.wanted, self.problem)
+            return
+        for key, values in zip(self.wanted, self._values, strict=True):
+            store.put(key, {"values": values})
+
+
+def _missing_pairs(group: ClipGroup, store: Store) -> list[tuple[ClipSource, ClipSource, dict[str, PairFeature]]]:
+    """Pairs of sources with their features that the store lacks; of equal pictures one is enough."""
+    if group.reference is None:
+        return []
+    pairs = {}
+    for candidate in group.candidates:
+        wanted = {group.keys.pair(f, candidate, group.reference): f for f in group.pair_features}
+        wanted = {key: feature for key, feature in wanted.items() if not store.has(key)}
+        if wanted:
+            pairs[group.keys.identity(candidate)] = (candidate, group.reference, wanted)
+    return list(pairs.values())
+
+
+def _guard(track: FramePass, outcome: Outcome, action: Callable[..., Any], *arguments: Any) -> Any:
+    """Run a step of a track; a failure ends the track and is noted under everything it still owed."""
+    if track.problem:
+        return None
+    try:
+        return action(*arguments)
+    except (StoreError, WeightsError):
+        raise
+    except MediaError as error:
+        track.problem = str(error)
+    except Exception as error:  # a bug or a broken library must not take the other clips down
+        track.problem = f"{track.source.video}: {type(error).__name__}: {error}"
+        _log.debug("unexpected error in %s", track.source.video, exc_info=True)
+    outcome.failures |= dict.fromkeys(track.missing, track.problem)
+    return None
+
+
+def _extract_audio(source: ClipSource, group: ClipGroup, store: Store, outcome: Outcome) -> None:
+    key = group.keys.audio(source)
+    if source.audio is None or store.has(key):
+        return
+    try:
+        audio = corrupted_audio(read_audio(source.audio), source.audio_change)
+    except MediaError as error:
+        outcome.failures[key] = str(error)
+        return
+    envelope = onsets.onset_envelope(audio)
+    store.put(
+        key,
+        {
+            "onset_times": onsets.onset_times(envelope),
+            "onset_strength": onsets.onset_strength(envelope),
+            "rms": onsets.frame_rms(audio),
+            "samples": np.array([len(audio)], np.int64),
+        },
+    )
+
+
+def resize(frame: Frames, height: int, width: int) -> Frames:
+    """Bilinear, antialiased when it shrinks; the frame itself if the size is right."""
+    if frame.shape[:2] == (height, width):
+        return frame
+    return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _facts(info: VideoInfo) -> dict[str, object]:
+    names = ("source_frames", "source_fps", "variable_rate", "codec", "pixel_format")
+    return {name: getattr(info, name) for name in names}

@@ -1,0 +1,81 @@
+"""What controls and graded corruptions do to pictures and sound, on the fly.
+
+Pictures: ``still``, ``blur:<sigma>``, ``noise:<deviation>``, ``shuffle:<block>``, ``reencode:<crf>``, ``rate:<fps>``.
+Sound: ``late:<frames>``, negative for early.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.media import SAMPLES_PER_FRAME, Audio, Frames, Video, write_video
+
+
+def corrupted_frames(video: Video, change: str, batch: int) -> Iterator[Frames]:
+    """Batches of a video, changed."""
+    kind, _, amount = change.partition(":")
+    if kind in ("shuffle", "reencode", "rate"):
+        yield from _remade(video, kind, int(amount), batch)
+        return
+    first: NDArray[np.uint8] | None = None
+    start = 0
+    for frames in video.batches(batch):
+        if kind == "still":
+            first = frames[0] if first is None else first
+            yield np.broadcast_to(first, frames.shape)
+        elif kind == "blur":
+            yield np.stack([cv2.GaussianBlur(frame, (0, 0), float(amount)) for frame in frames])
+        elif kind == "noise":
+            yield np.stack([_noisy(frame, float(amount), start + n) for n, frame in enumerate(frames)])
+        else:
+            yield frames
+        start += len(frames)
+
+
+def _noisy(frame: Frames, deviation: float, number: int) -> Frames:
+    """Normal noise, the same for the same frame number."""
+    noise = np.random.default_rng([41, number]).normal(0.0, deviation, frame.shape)
+    return np.clip(np.rint(frame + noise), 0, 255).astype(np.uint8)
+
+
+def _remade(video: Video, kind: str, amount: int, batch: int) -> Iterator[Frames]:
+    """Frames in another order, after another encoding, or through another frame rate; same number of frames."""
+    frames = list(video)
+    if kind == "shuffle":  # within blocks of so many frames
+        order = np.arange(len(frames))
+        generator = np.random.default_rng(43)
+        for start in range(0, len(frames), amount):
+            generator.shuffle(order[start : start + amount])
+        remade: list[Frames] = [frames[i] for i in order]
+    elif kind == "rate":  # shown at another rate: nearest earlier frames, and back to 25
+        times = np.floor(np.arange(len(frames)) * amount / 25 + 1e-9) * 25 / amount
+        remade = [frames[min(int(t + 1e-9), len(frames) - 1)] for t in times]
+    else:
+        remade = _reencoded(frames, amount)
+    for start in range(0, len(remade), batch):
+        yield np.stack(remade[start : start + batch])
+
+
+def _reencoded(frames: list[Frames], quality: int) -> list[Frames]:
+    """Through H.264 at a constant rate factor; odd sizes are padded for the encoder."""
+    height, width = frames[0].shape[:2]
+    even = [np.pad(f, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") for f in frames]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        write_video(path, even, crf=quality)
+        return [frame[:height, :width] for frame in Video(path)]
+
+
+def corrupted_audio(audio: Audio, change: str) -> Audio:
+    """Sound, changed; as long as before."""
+    kind, _, amount = change.partition(":")
+    if kind == "late":
+        delay = int(amount) * SAMPLES_PER_FRAME
+        if delay < 0:
+            return np.concatenate([audio[-delay:], np.zeros(min(-delay, len(audio)), np.int16)])
+        return np.concatenate([np.zeros(delay, np.int16), audio])[: len(audio)]
+    return audio

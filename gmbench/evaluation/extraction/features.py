@@ -1,0 +1,199 @@
+"""What is computed from pixels and samples once and kept: sources, features and their keys.
+
+A feature is one of four kinds: of single frames, of a sound, of pairs of frames, or of a clip by a feature extractor.
+Its key hashes content, name, version, configuration and weights, so that nothing stale is ever read.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from typing import Protocol as Interface
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.evaluation.protocol import Protocol
+from gmbench.face import landmarks as face_landmarks
+from gmbench.media import Audio
+from gmbench.store import Arrays, digest
+
+MEDIA_VERSION = 1
+"""Raised when the same file would decode to other frames or samples."""
+
+LANDMARKS = "landmarks"
+VIDEO = "video"
+AUDIO = "audio"
+AUDIO_VERSION = 1
+
+Frame = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class FrameFeature:
+    """A number a frame, of the frames that the protocol's crop shows."""
+
+    name: str
+    version: int
+    function: Callable[[Frame], float]
+
+
+@dataclass(frozen=True)
+class PairFeature:
+    """A number a pair of frames (generated, reference) of one size; ``weights`` and ``fallback`` as below."""
+
+    name: str
+    version: int
+    function: Callable[[Frame, Frame], float]
+    weights: tuple[str, ...] = ()
+    fallback: str = ""
+    options: str = ""
+
+
+@dataclass(frozen=True)
+class ClipContext:
+    """What a feature extractor may know of a clip before its first frame.
+
+    Attributes:
+        frames, height, width: of the video at 25 fps.
+        landmarks: (T, 68, 2) pixels, NaN rows without a face; None unless the feature asks for them.
+        audio: samples; None unless the feature asks for them.
+        given: arrays of the features that it requires, by name.
+        landmarks_problem, audio_problem: why there are none, where that is known.
+    """
+
+    frames: int
+    height: int
+    width: int
+    landmarks: NDArray[np.float64] | None
+    audio: Audio | None
+    given: Mapping[str, Arrays]
+    landmarks_problem: str = ""
+    audio_problem: str = ""
+
+
+class Accumulator(Interface):
+    """Takes the frames of one clip in order."""
+
+    def add(self, index: int, frame: Frame) -> None:
+        """The next frame (H, W, 3)."""
+        ...
+
+    def finish(self) -> Arrays:
+        """What is stored of the clip; raises MediaError where there is nothing to store."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClipFeature:
+    """Arrays of one clip, from a feature extractor.
+
+    Attributes:
+        name, version, options: identity, besides clip and weights.
+        begin: starts the work on a clip.
+        weights: names of files in the manifest.
+        landmarks, audio: what it needs to know of the clip; requires: features that come first.
+        fallback: empty for the published network, else what stands for it.
+    """
+
+    name: str
+    version: int
+    begin: Callable[[ClipContext], Accumulator]
+    weights: tuple[str, ...] = ()
+    landmarks: bool = False
+    audio: bool = False
+    requires: "tuple[ClipFeature, ...]" = ()
+    options: str = ""
+    fallback: str = ""
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """One side of a comparison: files, their hashes, and what a control changes about them.
+
+    Attributes:
+        video, video_sha256: file or folder of frames; None where there is no picture.
+        audio, audio_sha256: file with the sound (may be the video), or None.
+        landmarks, landmarks_sha256: file of landmarks made outside, or None.
+        video_change: empty, ``still`` or ``blur:<sigma>``.
+        audio_change: empty or ``late:<frames>``.
+        problem: why there is no picture to use; ``absent`` says that there is not even a file.
+        audio_problem: why there is no sound to use.
+        borrowed_audio: the sound is the reference's.
+    """
+
+    video: Path | None = None
+    video_sha256: str = ""
+    audio: Path | None = None
+    audio_sha256: str = ""
+    landmarks: Path | None = None
+    landmarks_sha256: str = ""
+    video_change: str = ""
+    audio_change: str = ""
+    problem: str = ""
+    absent: bool = False
+    audio_problem: str = ""
+    borrowed_audio: bool = False
+
+    @property
+    def picture(self) -> str:
+        """Identity of the decoded frames."""
+        return digest(MEDIA_VERSION, self.video_sha256, self.video_change)
+
+    @property
+    def sound(self) -> str:
+        """Identity of the decoded samples."""
+        return digest(MEDIA_VERSION, self.audio_sha256, self.audio_change)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Store keys of all features under one protocol."""
+
+    protocol: Protocol
+    weights_sha256: str
+    extractor_sha256: Mapping[str, str] = field(default_factory=dict)
+    """sha256 of the files of feature extractors, by their names in the manifest."""
+
+    def video(self, source: ClipSource) -> str:
+        """Number and size of frames."""
+        return digest(VIDEO, source.picture)
+
+    def audio(self, source: ClipSource) -> str:
+        """Onsets, onset strength, loudness."""
+        return digest(AUDIO, AUDIO_VERSION, source.sound)
+
+    def landmarks(self, source: ClipSource) -> str:
+        """Largest face of each frame."""
+        backend = face_landmarks.backend(self.protocol.landmarks)
+        sidecar = source.landmarks_sha256 if backend.name == "sidecar" else ""
+        return digest(LANDMARKS, backend.name, backend.version, self.weights_sha256, source.picture, sidecar)
+
+    def identity(self, source: ClipSource) -> str:
+        """Equal for sources whose frames and landmarks are the same."""
+        return self.landmarks(source)
+
+    def frame(self, feature: FrameFeature, source: ClipSource) -> str:
+        """A feature of single frames."""
+        return digest("frame", feature.name, feature.version, *self._view(source))
+
+    def pair(self, feature: PairFeature, generated: ClipSource, reference: ClipSource) -> str:
+        """A feature of pairs of frames."""
+        sides = self._view(generated), self._view(reference)
+        weights = [self.extractor_sha256[name] for name in feature.weights] + (
+            [feature.options] if feature.options else []
+        )
+        return digest("pair", feature.name, feature.version, self.protocol.pairing, *weights, *sides)
+
+    def clip(self, feature: ClipFeature, source: ClipSource) -> str:
+        """A feature extractor's feature of a whole clip."""
+        parts: list[Any] = ["clip", feature.name, feature.version, feature.options]
+        parts += [self.extractor_sha256[name] for name in feature.weights]
+        parts += [self.clip(first, source) for first in feature.requires]
+        parts += [source.picture, self.landmarks(source) if feature.landmarks else ""]
+        return digest(*parts, source.sound if feature.audio else "")
+
+    def _view(self, source: ClipSource) -> tuple[Any, ...]:
+        """What decides the pixels that the protocol shows of a source."""
+        crop = self.protocol.crop
+        return (crop, source.picture) if crop == "full" else (crop, source.picture, self.landmarks(source))

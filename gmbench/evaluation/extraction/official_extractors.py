@@ -1,0 +1,237 @@
+"""The published networks at work on a clip: which file, which crop, which frames, what is kept."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench import weights
+from gmbench.errors import InputError
+from gmbench.evaluation.extraction.accumulators import (
+    FrameAccumulator,
+    LipSyncAccumulator,
+    WindowAccumulator,
+    complete_rows,
+    count,
+    in_suite_order,
+    no_emotion,
+    only_complete,
+    softmax,
+    spaced,
+)  # fmt: skip
+from gmbench.evaluation.extraction.features import Accumulator, ClipContext, ClipFeature, Frame, PairFeature
+from gmbench.evaluation.extraction.network_crops import (
+    aligned_crop,
+    landmark_box_crop,
+    longest_track,
+    protocol_crop,
+    sync_crop,
+)
+from gmbench.evaluation.protocol import Protocol
+from gmbench.face import crops
+from gmbench.face.pose import euler_from_matrix
+from gmbench.metrics.emotion import SUITE_ORDER
+from gmbench.store import Arrays
+
+BATCH = 16
+_SMALL_BATCH = 16
+_SHOT_CHANGE = 27.0
+
+
+def official_extractor(name: str, protocol: Protocol) -> ClipFeature | PairFeature:
+    """The published network."""
+    released, precision = protocol.fan_released, protocol.precision
+    lower = "" if precision == "float32" else precision
+    crop, most = protocol.crop, protocol.fid_frames
+    known: dict[str, Callable[[], ClipFeature | PairFeature]] = {
+        "fid": lambda: ClipFeature(
+            "fid", 1, functools.partial(_fid, crop=crop, most=most), ("fid_inception",),
+            landmarks=crop != "full", options=f"{crop} {most}",
+        ),
+        "fid_eat": lambda: ClipFeature(
+            "fid_eat", 1, functools.partial(_fid_eat, precision=precision), ("inception_v3",), landmarks=True,
+            options=lower,
+        ),
+        "fvd": lambda: ClipFeature("fvd", 1, _fvd, ("i3d",)),
+        "sync": lambda: _sync(protocol),
+        "emotion": lambda: ClipFeature(
+            "emotion", 1, functools.partial(_emotion, released=released, precision=precision), ("emotion_fan_mead",),
+            landmarks=True, options=("released" if released else "formula") + lower,
+        ),
+        "affect": lambda: ClipFeature(
+            "affect", 1, functools.partial(_affect, precision=precision), ("emo_affectnet", "emo_affectnet_lstm"),
+            landmarks=True, options=lower,
+        ),
+        "identity": lambda: ClipFeature("identity", 1, _identity, ("arcface",), landmarks=True),
+        "pose": lambda: ClipFeature("pose", 1, _pose, ("tokenhpe",)),
+        "lpips_alex": lambda: PairFeature(
+            "lpips_alex", 1, functools.partial(_lpips_alex, precision=precision), ("alexnet",), options=lower
+        ),
+        "lpips_vgg": lambda: PairFeature(
+            "lpips_vgg", 1, functools.partial(_lpips_vgg, precision=precision), ("vgg16",), options=lower
+        ),
+    }  # fmt: skip
+    if name not in known:
+        raise InputError(f"unknown extractor {name!r}; expected one of {', '.join(known)}")
+    return known[name]()
+
+
+@functools.cache
+def _loaded(load: Callable[..., Any], *names: str, precision: str = "float32") -> Any:
+    """A network (or several) from verified files, once a process."""
+    import torch
+
+    found = load(*(weights.load_path(name)[0] for name in names))
+    if precision == "float32":
+        return found
+    kind = getattr(torch, precision)
+    return tuple(network.to(kind) for network in found) if isinstance(found, tuple) else found.to(kind)
+
+
+@functools.cache
+def _lpips(kind: str, name: str, precision: str) -> Any:
+    import torch
+
+    from gmbench.extractors.trunks import load_lpips
+
+    return load_lpips(kind, weights.load_path(name)[0], getattr(torch, precision))
+
+
+def _lpips_alex(first: Frame, second: Frame, precision: str) -> float:
+    return _lpips("alex", "alexnet", precision)(first, second)
+
+
+def _lpips_vgg(first: Frame, second: Frame, precision: str) -> float:
+    return _lpips("vgg", "vgg16", precision)(first, second)
+
+
+def _fid(context: ClipContext, crop: str, most: int) -> Accumulator:
+    from gmbench.extractors.inception import fid_features, load_fid
+
+    network = _loaded(load_fid, "fid_inception")
+    wanted = spaced(context.frames, most)
+    return FrameAccumulator(
+        lambda x: fid_features(network, x), protocol_crop(context, crop), wanted, BATCH, only_complete
+    )
+
+
+def _fid_eat(context: ClipContext, precision: str) -> Accumulator:
+    from gmbench.extractors.inception import eat_features, eat_frames, load_eat
+
+    network = _loaded(load_eat, "inception_v3", precision=precision)
+    wanted = eat_frames(context.frames)
+    return FrameAccumulator(
+        lambda x: eat_features(network, x), protocol_crop(context, "eat128"), wanted, BATCH, only_complete
+    )
+
+
+def _fvd(context: ClipContext) -> Accumulator:
+    from gmbench.extractors.exported import VIDEO_WINDOW, load_script, video_features
+
+    network = _loaded(load_script, "i3d")
+    return WindowAccumulator(lambda x: video_features(network, x), VIDEO_WINDOW)
+
+
+def _emotion(context: ClipContext, released: bool, precision: str) -> Accumulator:
+    from gmbench.extractors import emotion_fan
+
+    network = _loaded(emotion_fan.load, "emotion_fan_mead", precision=precision)
+
+    def done(features: NDArray[np.float32]) -> Arrays:
+        seen = complete_rows(features)
+        if len(seen) == 0:
+            return no_emotion()
+        logits = emotion_fan.clip_logits(network, seen, released)
+        return {"probabilities": in_suite_order(softmax(logits), emotion_fan.MEAD_ORDER), "faces": count(len(seen))}
+
+    return FrameAccumulator(
+        lambda x: emotion_fan.frame_features(network, x), aligned_crop(context, crops.fan224_matrix, crops.CHIP_SIZE),
+        np.arange(context.frames), BATCH, done,
+    )  # fmt: skip
+
+
+def _affect(context: ClipContext, precision: str) -> Accumulator:
+    from gmbench.extractors import affectnet
+
+    backbone, temporal = _loaded(affectnet.load, "emo_affectnet", "emo_affectnet_lstm", precision=precision)
+
+    def done(features: NDArray[np.float32]) -> Arrays:
+        seen = complete_rows(features)
+        if len(seen) == 0:
+            return {"windows": np.empty((0, len(SUITE_ORDER)))}
+        found = affectnet.window_probabilities(temporal, seen)
+        return {"windows": np.stack([in_suite_order(p, affectnet.ORDER) for p in found])}
+
+    return FrameAccumulator(
+        lambda x: np.stack([affectnet.frame_feature(backbone, face) for face in x]), landmark_box_crop(context),
+        np.arange(0, context.frames, affectnet.FRAME_STEP), 1, done,
+    )  # fmt: skip
+
+
+def _identity(context: ClipContext) -> Accumulator:
+    from gmbench.extractors.exported import ARC_POINTS, ARC_SIDE, five_points, identity_embeddings, load_onnx
+
+    session = _loaded(load_onnx, "arcface")
+    crop = aligned_crop(context, lambda points: crops.fit_similarity(five_points(points), ARC_POINTS), ARC_SIDE)
+    return FrameAccumulator(
+        lambda x: identity_embeddings(session, x), crop, np.arange(context.frames), _SMALL_BATCH,
+        lambda features: {"embeddings": features},
+    )  # fmt: skip
+
+
+def _pose(context: ClipContext) -> Accumulator:
+    from gmbench.extractors.exported import load_script, pose_matrices
+
+    network = _loaded(load_script, "tokenhpe")
+    return FrameAccumulator(
+        lambda x: pose_matrices(network, x).reshape(len(x), 9), lambda index, frame: frame, np.arange(context.frames),
+        _SMALL_BATCH, lambda found: {"pose": euler_from_matrix(found.astype(np.float64).reshape(-1, 3, 3))},
+    )  # fmt: skip
+
+
+def _sync(protocol: Protocol) -> ClipFeature:
+    crop, precision = protocol.sync_crop, protocol.precision
+    begin = functools.partial(_sync_windows, crop=crop, precision=precision)
+    options = crop if precision == "float32" else f"{crop} {precision}"
+    boxes = (ClipFeature("s3fd", 1, FaceBoxAccumulator, ("s3fd",)),) if crop == "s3fd" else ()
+    return ClipFeature(
+        "sync", 1, begin, ("syncnet",), landmarks=crop != "s3fd", audio=True, requires=boxes, options=options
+    )
+
+
+def _sync_windows(context: ClipContext, crop: str, precision: str) -> Accumulator:
+    from gmbench.extractors import syncnet
+
+    network = _loaded(syncnet.load, "syncnet", precision=precision)
+    return LipSyncAccumulator(
+        context, sync_crop(context, crop), syncnet.LipStream(network),
+        lambda mfcc, count: syncnet.sound_embeddings(network, mfcc, count),
+    )  # fmt: skip
+
+
+class FaceBoxAccumulator:
+    """S3FD's boxes of a clip, cut at shot changes and tracked; ``boxes`` (T, 4), NaN outside the longest track."""
+
+    def __init__(self, context: ClipContext) -> None:
+        from gmbench.extractors import s3fd
+
+        self._network, self._detect = _loaded(s3fd.load, "s3fd"), s3fd.detect
+        self._scale = s3fd.search_scale(context.height, context.width)
+        self._found: list[NDArray[np.float64]] = []
+        self._cuts: list[int] = []
+        self._last: NDArray[np.float32] | None = None
+
+    def add(self, index: int, frame: Frame) -> None:
+        """The next frame."""
+        self._found.append(self._detect(self._network, frame, self._scale)[:, :4])
+        seen = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2HSV).astype(np.float32)
+        if self._last is not None and np.abs(seen - self._last).mean() > _SHOT_CHANGE:
+            self._cuts.append(index)
+        self._last = seen
+
+    def finish(self) -> Arrays:
+        """The longest track; raises MediaError where none is long enough."""
+        return {"boxes": longest_track(self._found, self._cuts)}

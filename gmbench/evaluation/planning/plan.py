@@ -1,0 +1,344 @@
+"""The plan of a run: which clips of which methods, compared with what, and the work that this takes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from gmbench import media
+from gmbench.clips import Clip, Pair
+from gmbench.errors import InputError, MediaError, WeightsError
+from gmbench.evaluation.extraction.clip_group import ClipGroup
+from gmbench.evaluation.extraction.features import ClipFeature, ClipSource, FrameFeature, Keys, PairFeature
+from gmbench.evaluation.planning.controls import check, control_source
+from gmbench.evaluation.protocol import Protocol
+from gmbench.evaluation.scoring.metric import Metric
+from gmbench.face import landmarks as face_landmarks
+from gmbench.store import file_digest
+from gmbench.weights import find, load_path, manifest
+
+FID_FRAMES = 50_000
+Named = TypeVar("Named", FrameFeature, PairFeature, ClipFeature)
+
+
+@dataclass(frozen=True)
+class PlannedClip:
+    """One clip of one method with all that is compared."""
+
+    method: str
+    clip: str
+    speaker: str
+    emotion: str
+    generated: ClipSource
+    reference: ClipSource | None
+    samples: tuple[ClipSource, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run does.
+
+    Attributes:
+        dataset: name in records.
+        protocol: how clips are compared.
+        metrics: what is scored.
+        detector: what found the landmarks; part of the key of the metrics that read them.
+        weights_sha256: hash of the landmark backend's weights, empty where none are read.
+        extractor_sha256: hashes of the files of feature extractors by their names in the manifest.
+        clips: sorted by method and clip.
+        warnings: what the user should know before reading numbers.
+    """
+
+    dataset: str
+    protocol: Protocol
+    metrics: tuple[Metric, ...]
+    detector: str
+    weights_sha256: str
+    clips: tuple[PlannedClip, ...]
+    warnings: tuple[str, ...] = ()
+    extractor_sha256: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> Keys:
+        """Store keys under this plan's protocol and weights."""
+        return Keys(self.protocol, self.weights_sha256, self.extractor_sha256)
+
+    def weights_of(self, metric: Metric) -> str:
+        """Hashes of all files behind a metric's numbers, joined."""
+        sees_crop = self.protocol.crop != "full" and bool(metric.frame_features or metric.pairs(self.protocol))
+        found = [self.weights_sha256] if metric.reads_landmarks(self.protocol) or sees_crop else []
+        found += [self.extractor_sha256[name] for name in metric.weights(self.protocol)]
+        return "+".join(sha for sha in found if sha)
+
+    def groups(self, store: Path, batch: int) -> list[ClipGroup]:
+        """The work, one group a reference; a clip without reference is a group of its own."""
+        needs = {need for metric in self.metrics for need in metric.spec.needs}
+        extracted = [(m, f) for m in self.metrics for f in m.clips(self.protocol)]
+        landmarks = any(metric.reads_landmarks(self.protocol) for metric in self.metrics)
+        gathered: dict[tuple[str, bool, str], list[PlannedClip]] = {}
+        for clip in self.clips:
+            reference = _usable(clip.reference)
+            target = self.keys.identity(reference or clip.generated)
+            apart = clip.generated.picture if self.protocol.pairing != "index" else ""
+            gathered.setdefault((target, reference is None, apart), []).append(clip)
+        return [
+            ClipGroup(
+                name=clips[0].clip,
+                reference=_usable(clips[0].reference),
+                candidates=tuple(s for s in (_usable(clip.generated) for clip in clips) if s),
+                others=tuple(s for clip in clips for s in map(_usable, clip.samples) if s),
+                landmarks=landmarks,
+                audio="audio" in needs,
+                frame_features=_unique(f for m in self.metrics for f in m.frame_features),
+                pair_features=_unique(f for m in self.metrics for f in m.pairs(self.protocol)),
+                clip_features=_unique(f for _, f in extracted),
+                reference_features=_unique(f for m, f in extracted if "reference" in m.spec.needs),
+                keys=self.keys,
+                store=store,
+                batch=batch,
+            )
+            for clips in gathered.values()
+        ]
+
+
+@dataclass
+class Hasher:
+    """Turns clips into sources; each file is hashed once."""
+
+    wants_audio: bool
+    wants_landmarks: bool
+    _digests: dict[Path, str] = field(default_factory=dict)
+
+    def source(self, clip: Clip | None, absent: str, reference: ClipSource | None = None) -> ClipSource:
+        """Source of a clip; without sound of its own it borrows the reference's.
+
+        Args:
+            clip: None where the method lacks it; ``absent`` then says so.
+            reference: the other side.
+        """
+        if clip is None:
+            return ClipSource(problem=absent, absent=True)
+        if clip.video is None:
+            return ClipSource(problem=f"{clip.audio}: only sound, no video of this name", absent=True)
+        if not clip.video.exists():
+            return ClipSource(problem=f"{clip.video}: no such file", absent=True)
+        try:
+            if clip.video.is_file():
+                media.check_file(clip.video)
+            digest = self._digest(clip.video)
+        except (MediaError, OSError) as error:
+            return ClipSource(problem=str(error))
+        source = ClipSource(video=clip.video, video_sha256=digest)
+        if self.wants_landmarks and clip.landmarks is not None:
+            known = self._digest(clip.landmarks) if clip.landmarks.is_file() else "absent"  # the reader says so
+            source = replace(source, landmarks=clip.landmarks, landmarks_sha256=known)
+        return self._with_audio(source, clip, reference) if self.wants_audio else source
+
+    def _with_audio(self, source: ClipSource, clip: Clip, reference: ClipSource | None) -> ClipSource:
+        path = clip.audio
+        if path is None and clip.video is not None and media.has_audio(clip.video):
+            path = clip.video
+        if path is None and reference is not None and reference.audio is not None:
+            return replace(source, audio=reference.audio, audio_sha256=reference.audio_sha256, borrowed_audio=True)
+        if path is None:
+            return replace(source, audio_problem=f"{clip.video}: no sound; put <clip>.wav beside it or pass --audio")
+        try:
+            media.check_file(path)
+        except MediaError as error:
+            return replace(source, audio_problem=str(error))
+        return replace(source, audio=path, audio_sha256=self._digest(path))
+
+    def _digest(self, path: Path) -> str:
+        if path not in self._digests:
+            self._digests[path] = file_digest(path)
+        return self._digests[path]
+
+
+def make_plan(
+    methods: dict[str, list[Pair]],
+    dataset: str,
+    protocol: Protocol,
+    metrics: Sequence[Metric],
+    controls: Sequence[str] = (),
+    references: Iterable[Pair] = (),
+    explicit: bool = True,
+) -> Plan:
+    """Hash all files, add the controls, and find out which judge the landmarks have.
+
+    Args:
+        methods: pairs by method.
+        references: all references, from which the controls are made.
+        explicit: the metrics were named by the user; otherwise those whose weights are missing are
+            left out with a warning.
+
+    Raises:
+        InputError: a control without references, or a method named like a control.
+        WeightsError: a file that a named metric needs is missing.
+    """
+    metrics, notes = _playable(metrics, protocol, explicit)
+    metrics, extracted, more = _with_extractors(metrics, protocol, explicit)
+    metrics, weights, most = _with_weights(metrics, protocol, explicit)
+    notes = [*notes, *more, *most]
+    needs = {need for metric in metrics for need in metric.spec.needs}
+    reads_faces = any(metric.reads_landmarks(protocol) for metric in metrics) or protocol.crop != "full"
+    hasher = Hasher("audio" in needs, reads_faces and protocol.landmarks == "sidecar")
+    planned: list[PlannedClip] = []
+    for method, pairs in methods.items():
+        if method in controls:
+            raise InputError(f"method {method!r} has the name of a control; rename the method")
+        planned += [_planned(method, pair, hasher) for pair in pairs]
+    if "wrong_emotion" in controls and not _has_other_emotions(references := list(references)):
+        controls = [name for name in controls if name != "wrong_emotion"]
+        notes.append("control wrong_emotion left out: no speaker with clips in two emotions; pass --labels")
+    if controls:
+        planned += _controls(controls, [_planned("", pair, hasher) for pair in references])
+    if not planned:
+        raise InputError("nothing to evaluate: pass --videos DIR, or --controls with --reference DIR")
+    planned.sort(key=lambda clip: (clip.method, clip.clip))
+    detector = _detector(protocol, planned) if reads_faces else protocol.landmarks
+    protocol = _with_frames(protocol, metrics, planned)
+    return Plan(dataset, protocol, tuple(metrics), detector, weights, tuple(planned), tuple(notes), extracted)
+
+
+def _with_frames(protocol: Protocol, metrics: Sequence[Metric], planned: list[PlannedClip]) -> Protocol:
+    """FID takes all frames of a set of up to 50,000, else the same number of each clip."""
+    if protocol.fid_frames or not any("fid" in metric.extractors for metric in metrics):
+        return protocol
+    references = {c.reference.video: c.reference for c in planned if c.reference is not None and c.reference.video}
+    try:
+        frames = sum(media.Video(path).info.frames for path in references)
+    except MediaError:
+        return protocol  # the clip's own record will say what is wrong with it
+    if frames <= FID_FRAMES:
+        return protocol
+    return protocol.model_copy(update={"fid_frames": max(1, FID_FRAMES // len(references))})
+
+
+def _has_other_emotions(references: Iterable[Pair]) -> bool:
+    """Whether a speaker is there in two labelled emotions."""
+    seen: dict[str, set[str]] = {}
+    for pair in references:
+        if pair.emotion:
+            seen.setdefault(pair.speaker, set()).add(pair.emotion)
+    return any(len(emotions) > 1 for emotions in seen.values())
+
+
+def _planned(method: str, pair: Pair, hasher: Hasher) -> PlannedClip:
+    reference = hasher.source(pair.reference, "") if pair.reference is not None else None
+    absent = f"{method} has no clip named {pair.clip}"
+    generated = hasher.source(pair.generated, absent, reference)
+    samples = tuple(hasher.source(sample, "", reference) for sample in pair.samples)
+    return PlannedClip(method, pair.clip, pair.speaker, pair.emotion, generated, reference, samples)
+
+
+def _controls(names: Iterable[str], references: list[PlannedClip]) -> list[PlannedClip]:
+    """Control rows over all references; raises InputError for an unknown control."""
+    names = check(list(names))
+    if not references:
+        raise InputError("controls are made from references; pass --reference")
+    ordered = sorted(references, key=lambda clip: clip.clip)
+    result = []
+    for control in names:
+        for clip in ordered:
+            real = clip.reference
+            if real is None:
+                continue
+            voiced = [c for c in ordered if c.reference and c.reference.audio and c.reference.sound != real.sound]
+            after = [c for c in voiced if c.clip > clip.clip] or voiced
+            neighbour = after[0].reference if after else None
+            moods = [c for c in ordered if c.speaker == clip.speaker and c.emotion and c.emotion != clip.emotion]
+            mood = next((c.reference for c in moods if c.clip > clip.clip), moods[0].reference if moods else None)
+            mood = mood if clip.emotion else None
+            source = real if real.video is None else control_source(control, real, neighbour, mood)
+            result.append(replace(clip, method=control, generated=source))
+    return result
+
+
+def _playable(metrics: Sequence[Metric], protocol: Protocol, explicit: bool) -> tuple[list[Metric], list[str]]:
+    """Without those whose judge does not exist under the protocol."""
+    kept, lost = [], []
+    for metric in metrics:
+        try:
+            metric.extractor_features(protocol)
+            kept.append(metric)
+        except InputError:
+            if explicit:
+                raise
+            lost.append(metric.name)
+    return kept, [f"no network trained on the corpus judges {', '.join(lost)}"] if lost else []
+
+
+def _with_extractors(
+    metrics: Sequence[Metric], protocol: Protocol, explicit: bool
+) -> tuple[list[Metric], dict[str, str], list[str]]:
+    """Hashes of the files of feature extractors; metrics that nobody named are left out where theirs is missing."""
+    found: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    lost: dict[str, list[str]] = {}
+    kept = []
+    for metric in metrics:
+        names = metric.weights(protocol)
+        for name in names:
+            if name not in found and name not in errors:
+                try:
+                    found[name] = load_path(name)[1]
+                except WeightsError as error:
+                    if explicit:
+                        raise
+                    errors[name] = str(error)
+        bad = [name for name in names if name in errors]
+        if bad:
+            lost.setdefault(bad[0], []).append(metric.name)
+        else:
+            kept.append(metric)
+    if metrics and not kept:
+        raise WeightsError(next(iter(errors.values())))
+    absent = [name for name in lost if find(name) is None]
+    notes = [f"left out: {', '.join(lost[name])}. {errors[name]}" for name in lost if name not in absent]
+    if absent:
+        missing = "; ".join(f"{', '.join(lost[name])} ({manifest()[name].file})" for name in absent)
+        notes.append(f"left out, their files are not here ('gmbench weights list' says where from): {missing}")
+    return kept, found, notes
+
+
+def _with_weights(
+    metrics: Sequence[Metric], protocol: Protocol, explicit: bool
+) -> tuple[Sequence[Metric], str, list[str]]:
+    """The hash of the landmark weights where something reads landmarks."""
+    reads = [m for m in metrics if m.reads_landmarks(protocol)]
+    if protocol.crop != "full":
+        sees = [m for m in metrics if m.frame_features or m.pairs(protocol)]
+        reads = [*reads, *(m for m in sees if m not in reads)]
+    if not reads:
+        return metrics, "", []
+    try:
+        return metrics, face_landmarks.backend(protocol.landmarks).weights_sha256(), []
+    except WeightsError as error:
+        rest = [m for m in metrics if m not in reads]
+        if explicit or not rest:
+            raise
+        names = ", ".join(m.name for m in reads)
+        return rest, "", [f"left out for want of landmarks: {names}. {error}"]
+
+
+def _detector(protocol: Protocol, planned: list[PlannedClip]) -> str:
+    if protocol.landmarks != "sidecar":
+        return protocol.landmarks
+    sides = [side for clip in planned for side in (clip.generated, clip.reference) if side is not None]
+    files = {side.landmarks for side in sides if side.landmarks is not None}
+    found = {name for name in map(face_landmarks.sidecar_detector, files) if name is not None}
+    if len(found) > 1:
+        raise InputError(
+            f"landmark files come from different detectors ({', '.join(sorted(found))}); "
+            "numbers from different detectors are different metrics"
+        )
+    return found.pop() if found else "sidecar"
+
+
+def _unique(features: Iterable[Named]) -> tuple[Named, ...]:
+    """Features in order, one of each name and version: judges are made anew whenever they are asked for."""
+    return tuple({(f.name, f.version): f for f in features}.values())
+
+
+def _usable(source: ClipSource | None) -> ClipSource | None:
+    return source if source is not None and source.video is not None else None

@@ -1,0 +1,188 @@
+"""From records to rows: one number a (method, dataset, metric), with interval, coverage and facts."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from gmbench.emotions import canonical
+from gmbench.errors import InputError
+from gmbench.evaluation.results.records import ORDER, check_columns, json_number
+from gmbench.evaluation.scoring.registry import metrics
+from gmbench.metrics import statistics
+from gmbench.names import closest
+
+
+@dataclass(frozen=True)
+class Row:
+    """An aggregated number.
+
+    Attributes:
+        value, low, high: clip mean (or median) and its 95 % interval.
+        pooled: mean over all frames.
+        n, expected: clips with a value, and clips that should have one.
+        frames_used, frames_expected: frames behind the value.
+        unit, direction: of the metric.
+        backend, protocol, protocol_hash, metric_version: what the number may be compared with.
+        flags: all remarks in the records behind it.
+    """
+
+    method: str
+    dataset: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    pooled: float
+    n: int
+    expected: int
+    frames_used: int
+    frames_expected: int
+    unit: str
+    direction: str
+    protocol: str
+    protocol_hash: str
+    backend: str
+    metric_version: int
+    flags: str
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields, infinity as ``"inf"`` and NaN as null."""
+        return {k: json_number(v) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Paired comparison first - second of two methods under one metric, on their common clips."""
+
+    metric: str
+    dataset: str
+    first: str
+    second: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    n: int
+    expected: int
+    unit: str
+    direction: str
+    protocol: str
+    backend: str
+    better: str
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields, NaN as null; ``method`` and ``value`` as in the rows of an evaluation."""
+        fields = {"method": self.first, "value": self.difference} | asdict(self)
+        return {k: json_number(v) if isinstance(v, float) else v for k, v in fields.items()}
+
+
+SIGNIFICANCE = 0.05
+
+
+def rows(records: pd.DataFrame) -> list[Row]:
+    """Aggregate records, in order of dataset, method and declaration of the metrics.
+
+    Raises:
+        MixedColumnError: a metric's records come from different protocols, judges or weights.
+    """
+    check_columns(records)
+    known = metrics()
+    order = {name: position for position, name in enumerate(known)}
+    result = []
+    records = records.sort_values(ORDER, kind="stable")  # the resamples go by position
+    for (dataset, method, key), group in records.groupby(["dataset", "method", "metric"], sort=True):
+        first = group.iloc[0]
+        metric = known.get(str(first["metric_name"]))
+        counted = group[group["clips_expected"] > 0]
+        found = statistics.estimate(
+            counted["value"].to_numpy(), list(counted["speaker"]), metric.statistic if metric else "mean",
+            classes=_classes(counted),
+        )  # fmt: skip
+        absent = set(metric.emotions) - set(_classes(counted[counted["value"].notna()])) if metric else set()
+        if absent:  # the mean over the others would be another quantity
+            found = statistics.Estimate(math.nan, math.nan, math.nan, 0)
+        row = Row(
+            method=str(method),
+            dataset=str(dataset),
+            metric=str(key),
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            pooled=statistics.pooled_mean(group["value"].to_numpy(), group["frames_used"].to_numpy()),
+            n=int(counted["clips_used"][counted["value"].notna()].sum()),
+            expected=int(counted["clips_expected"].sum()),
+            frames_used=int(group["frames_used"].sum()),
+            frames_expected=int(group["frames_expected"].sum()),
+            unit=metric.spec.unit if metric else "",
+            direction=metric.spec.direction if metric else "reference",
+            protocol=str(first["protocol"]),
+            protocol_hash=str(first["protocol_hash"]),
+            backend=str(first["backend"]),
+            metric_version=int(first["metric_version"]),
+            flags=" ".join(sorted({f for fs in group["flags"] for f in str(fs).split()} | _if(absent))),
+        )
+        result.append((dataset, method, order.get(str(first["metric_name"]), len(order)), row))
+    return [row for *_, row in sorted(result, key=lambda item: item[:3])]
+
+
+def _classes(records: pd.DataFrame) -> list[str]:
+    """Emotions in the suite's vocabulary; other labels as they are."""
+    return [canonical(str(label)) or str(label) for label in records["emotion"]]
+
+
+def _if(absent: set[str]) -> set[str]:
+    return {"classes_missing"} if absent else set()
+
+
+def compare(records: pd.DataFrame, first: str, second: str) -> list[Comparison]:
+    """Paired comparison of two methods under every metric that both have.
+
+    Raises:
+        InputError: a method has no records.
+    """
+    check_columns(records)
+    methods = sorted(records["method"].unique())
+    for method in (first, second):
+        if method not in methods:
+            raise InputError(f"no records of method {method!r}; {closest(method, methods)}")
+    known = metrics()
+    result = []
+    for (dataset, key), group in records.groupby(["dataset", "metric"], sort=True):
+        metric = known.get(str(group.iloc[0]["metric_name"]))
+        difference = paired(group, first, second, metric.statistic if metric else "mean")
+        if difference is None:
+            continue
+        direction = metric.spec.direction if metric else "reference"
+        result.append(
+            Comparison(
+                metric=str(key), dataset=str(dataset), first=first, second=second,
+                difference=difference.value, low=difference.low, high=difference.high,
+                p=difference.p, n=difference.n, expected=group["clip"].nunique(),
+                protocol=str(group.iloc[0]["protocol"]), backend=str(group.iloc[0]["backend"]),
+                unit=metric.spec.unit if metric else "", direction=direction,
+                better=_better(difference, direction, first, second),
+            )
+        )  # fmt: skip
+    position = {name: place for place, name in enumerate(known)}
+    return sorted(result, key=lambda c: (c.dataset, position.get(c.metric.split("_fb:")[0], len(position))))
+
+
+def paired(group: pd.DataFrame, first: str, second: str, statistic: str = "mean") -> statistics.Difference | None:
+    """Paired difference of two methods in the records of one metric; None if either is absent."""
+    counted = group[group["clips_expected"] > 0]
+    table = counted.set_index(["clip", "speaker", "emotion", "method"])["value"].unstack("method")
+    if first not in table or second not in table:
+        return None
+    speakers = [str(speaker) for _, speaker, _ in table.index]
+    emotions = [canonical(str(emotion)) or str(emotion) for _, _, emotion in table.index]
+    return statistics.paired_difference(
+        table[first].to_numpy(), table[second].to_numpy(), speakers, statistic=statistic, classes=emotions
+    )
+
+
+def _better(difference: statistics.Difference, direction: str, first: str, second: str) -> str:
+    if direction == "reference" or not difference.p < SIGNIFICANCE:
+        return ""
+    return first if (difference.value > 0) == (direction == "higher") else second

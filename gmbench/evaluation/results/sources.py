@@ -1,0 +1,61 @@
+"""Which files a comparison read: a row a (method, clip), kept beside the records so that a report can show the clips.
+
+Paths are relative to the folder of the table, so that folders which move together stay whole.
+"""
+
+import io
+import os
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gmbench.evaluation.planning.plan import Plan
+from gmbench.store import write_atomically
+
+FILE = "sources.parquet"
+COLUMNS = ("dataset", "method", "clip", "speaker", "emotion", "video", "reference", "change")
+"""``change``: what a control does to the reference; its video is not a file of its own then."""
+
+
+def of_plan(plan: Plan, folder: Path) -> pd.DataFrame:
+    """Files of a plan's clips, empty where there is none; paths relative to ``folder``."""
+    rows = []
+    for clip in plan.clips:
+        given = clip.generated
+        change = " ".join(part for part in (given.video_change, given.audio_change) if part)
+        reference = _relative(clip.reference.video if clip.reference else None, folder)
+        about = (plan.dataset, clip.method, clip.clip, clip.speaker, clip.emotion)
+        rows.append((*about, _relative(given.video, folder), reference, change))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def save(folder: Path, new: pd.DataFrame) -> None:
+    """Write the table; methods that were compared earlier stay, what was compared again is replaced."""
+    old = read(folder)
+    if old is not None:
+        fresh = set(zip(new["dataset"], new["method"], strict=True))
+        kept = [key not in fresh for key in zip(old["dataset"], old["method"], strict=True)]
+        new = pd.concat([old[kept], new])
+    table = new.sort_values(["dataset", "method", "clip"], kind="stable", ignore_index=True)
+    buffer = io.BytesIO()
+    arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    pq.write_table(arrow, buffer, compression="zstd")
+    write_atomically(folder / FILE, buffer.getvalue())
+
+
+def read(folder: Path) -> pd.DataFrame | None:
+    """The table of a folder, or None where it has none or another form."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        table = pd.DataFrame(pq.read_table(path).to_pandas())
+    except (OSError, pa.ArrowInvalid):
+        return None
+    return table if set(COLUMNS) <= set(table.columns) else None
+
+
+def _relative(path: Path | None, folder: Path) -> str:
+    return "" if path is None else Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()

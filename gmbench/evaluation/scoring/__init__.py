@@ -1,0 +1,1 @@
+"""From stored features to scores: what a metric is, and all metrics bound to their features."""

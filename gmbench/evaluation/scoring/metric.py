@@ -1,0 +1,345 @@
+"""How the engine sees a metric: its facts, the features it reads, and a function from a clip to a score."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.emotions import canonical
+from gmbench.errors import GmbenchError
+from gmbench.evaluation.extraction import extractors
+from gmbench.evaluation.extraction.features import ClipFeature, ClipSource, FrameFeature, Keys, PairFeature
+from gmbench.evaluation.protocol import Protocol, pair_indices
+from gmbench.face import pose as head_pose
+from gmbench.metrics import head_motion
+from gmbench.metrics.spec import MetricSpec
+from gmbench.store import Arrays, Feature, Store
+
+
+class Unscored(GmbenchError):
+    """A clip has no value under a metric; ``status`` is ``failed``, ``missing`` or ``undefined``."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Score:
+    """Value of one clip under one metric.
+
+    Attributes:
+        value: NaN is not allowed; raise :class:`Unscored` instead.
+        frames_used, frames_expected: frames behind the value, and those there could have been.
+        flags: short remarks that go into the record.
+        clips_used: clips behind a set-level value.
+    """
+
+    value: float
+    frames_used: int
+    frames_expected: int
+    flags: tuple[str, ...] = ()
+    clips_used: int = 1
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of the engine.
+
+    Attributes:
+        facts: what the metric declares.
+        score: from the features of a clip to its score; raises Unscored where there is none.
+        frame_features, pair_features: what has to be extracted besides landmarks and sound.
+        statistic: how clip values become one: ``mean``, ``median``, or ``macro``, the mean over emotions.
+        extractors: the feature extractors that it asks, by name; see :mod:`gmbench.evaluation.extraction.extractors`.
+        score_set: in place of ``score``, from all clips of a method to one score.
+        emotions: of which emotions clips count; all by default.
+    """
+
+    spec: MetricSpec
+    score: "Callable[[ClipData], Score] | None" = None
+    frame_features: tuple[FrameFeature, ...] = ()
+    pair_features: tuple[PairFeature, ...] = ()
+    statistic: str = "mean"
+    extractors: tuple[str, ...] = ()
+    score_set: "Callable[[Sequence[ClipData]], Score] | None" = None
+    emotions: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Key without the suffix of a fallback extractor."""
+        return self.spec.name
+
+    def extractor_features(self, protocol: Protocol) -> tuple[ClipFeature | PairFeature, ...]:
+        """What plays its roles; raises InputError where nothing does."""
+        names = self.extractors
+        if "pose" in self.spec.needs and protocol.pose == "tokenhpe":
+            names = (*names, "pose")
+        return tuple(extractors.extractor(name, protocol) for name in names)
+
+    def pairs(self, protocol: Protocol) -> tuple[PairFeature, ...]:
+        """All its features of pairs of frames."""
+        return (*self.pair_features, *(f for f in self.extractor_features(protocol) if isinstance(f, PairFeature)))
+
+    def clips(self, protocol: Protocol) -> tuple[ClipFeature, ...]:
+        """Its features of whole clips."""
+        return tuple(f for f in self.extractor_features(protocol) if isinstance(f, ClipFeature))
+
+    def reads_landmarks(self, protocol: Protocol) -> bool:
+        """Whether landmarks must be found for it, not counting the protocol's crop."""
+        if "pose" in self.spec.needs and protocol.pose == "tokenhpe":
+            return "landmarks" in self.spec.needs
+        return bool({"landmarks", "pose"} & set(self.spec.needs)) or any(f.landmarks for f in self.clips(protocol))
+
+    def weights(self, protocol: Protocol) -> tuple[str, ...]:
+        """Files of feature extractors, by their names in the manifest."""
+        found = self.extractor_features(protocol)
+        first = [r for f in found if isinstance(f, ClipFeature) for r in f.requires]
+        return tuple(dict.fromkeys(name for f in (*found, *first) for name in f.weights))
+
+    def key(self, detector: str, protocol: Protocol) -> str:
+        """Key in records: a number from another extractor than the official one is another metric."""
+        fallback = self.fallback(detector, protocol)
+        return f"{self.name}_fb:{fallback}" if fallback else self.name
+
+    def backend(self, detector: str, protocol: Protocol) -> str:
+        """``official``, or ``fallback:<extractor>``."""
+        fallback = self.fallback(detector, protocol)
+        return f"fallback:{fallback}" if fallback else "official"
+
+    def fallback(self, detector: str, protocol: Protocol) -> str:
+        """Name of what stands in for an official extractor (dlib for landmarks, TokenHPE for pose), else empty."""
+        trained = [f.fallback for f in self.extractor_features(protocol) if f.fallback]
+        if trained:
+            return trained[0]
+        if "pose" in self.spec.needs and protocol.pose != "tokenhpe":
+            return f"pnp-{detector}" if protocol.pose == "pnp" else detector
+        return detector if self.reads_landmarks(protocol) and detector != "dlib" else ""
+
+
+@dataclass
+class FeatureReader:
+    """Access to stored features, and to the reasons for absent ones."""
+
+    store: Store
+    keys: Keys
+    failures: dict[str, str]
+    _cache: dict[ClipSource, "ClipFeatures"] = field(default_factory=dict)
+
+    def feature(self, key: str) -> Feature:
+        """A stored feature; raises Unscored with the reason of its absence."""
+        found = self.store.get(key)
+        if found is None:
+            raise Unscored("failed", self.failures.get(key, "not extracted"))
+        return found
+
+    def side(self, source: ClipSource) -> "ClipFeatures":
+        """The features of a source, read once however many metrics and clips ask."""
+        if source not in self._cache:
+            self._cache[source] = ClipFeatures(source, self)
+        return self._cache[source]
+
+
+class ClipFeatures:
+    """Features of one source; each is read when asked for and raises Unscored where it is absent."""
+
+    def __init__(self, source: ClipSource, reader: FeatureReader) -> None:
+        self.source, self._reader = source, reader
+
+    @cached_property
+    def size(self) -> tuple[int, int, int]:
+        """Number of frames, height, width."""
+        self._require_picture()
+        frames, height, width = self._reader.feature(self._reader.keys.video(self.source)).arrays["size"]
+        return int(frames), int(height), int(width)
+
+    def _require_picture(self) -> None:
+        if self.source.video is None:
+            raise Unscored("missing" if self.source.absent else "failed", self.source.problem)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames at 25 fps."""
+        return self.size[0]
+
+    @cached_property
+    def _faces(self) -> Feature:
+        frames = self.frames
+        found = self._reader.feature(self._reader.keys.landmarks(self.source))
+        if len(found.arrays["points"]) != frames:
+            raise Unscored("failed", f"{self.source.video}: landmarks of another length than the video")
+        return found
+
+    @cached_property
+    def landmarks(self) -> NDArray[np.float64]:
+        """(T, 68, 2) pixels of the full frame; raises Unscored if no frame has a face."""
+        points = self._faces.arrays["points"]
+        if not np.isfinite(points).any():
+            raise Unscored("failed", f"{self.source.video}: no face found in {len(points)} frames")
+        return points
+
+    @cached_property
+    def face_coverage(self) -> float:
+        """Share of frames with a face."""
+        return float(np.isfinite(self._faces.arrays["points"]).all(axis=(1, 2)).mean())
+
+    @cached_property
+    def several_faces(self) -> int:
+        """Number of frames with more than one face."""
+        return int((self._faces.arrays["faces"] > 1).sum())
+
+    @cached_property
+    def pose(self) -> NDArray[np.float64]:
+        """(T, 3) pitch, yaw, roll in degrees, unwrapped, not smoothed."""
+        if self._reader.keys.protocol.pose == "tokenhpe":
+            return head_motion.unwrap(self.extracted("pose")["pose"])
+        points = self.landmarks
+        if self._reader.keys.protocol.pose == "pnp":
+            _, height, width = self.size
+            pose = head_pose.pose_from_landmarks(points, height, width)
+        else:
+            pose = head_pose.pose_from_matrices(self._faces.arrays["matrices"])
+        if not np.isfinite(pose).any():
+            raise Unscored("failed", f"{self.source.video}: no head pose from these landmarks; use --pose pnp")
+        return head_motion.unwrap(pose)
+
+    def extracted(self, name: str) -> Arrays:
+        """What a feature extractor found of the whole clip; see :mod:`gmbench.evaluation.extraction.extractors`."""
+        self._require_picture()
+        keys = self._reader.keys
+        feature = extractors.extractor(name, keys.protocol)
+        if not isinstance(feature, ClipFeature):
+            raise TypeError(f"{name} reads pairs of frames, not clips")
+        if feature.audio and self.source.audio is None:
+            raise Unscored("failed", self.source.audio_problem or f"{self.source.video}: no sound")
+        return self._reader.feature(keys.clip(feature, self.source)).arrays
+
+    def per_frame(self, feature: FrameFeature) -> NDArray[np.float64]:
+        """(T,) values of a frame feature, NaN where the crop had no face."""
+        self._require_picture()
+        return self._reader.feature(self._reader.keys.frame(feature, self.source)).arrays["values"]
+
+    @cached_property
+    def _sound(self) -> Feature:
+        if self.source.audio is None:
+            raise Unscored("failed", self.source.audio_problem or f"{self.source.video}: no sound")
+        return self._reader.feature(self._reader.keys.audio(self.source))
+
+    @property
+    def onset_times(self) -> NDArray[np.float64]:
+        """(n,) seconds."""
+        return self._sound.arrays["onset_times"]
+
+    @property
+    def onset_strength(self) -> NDArray[np.float64]:
+        """(T,) at 25 fps."""
+        return self._sound.arrays["onset_strength"]
+
+    @property
+    def rms(self) -> NDArray[np.float64]:
+        """(T,) at 25 fps."""
+        return self._sound.arrays["rms"]
+
+
+class ClipData:
+    """All that a metric may read of one clip.
+
+    Attributes:
+        clip: name.
+        generated: the side under test.
+        samples: further generated samples of the clip.
+        others: sides of other clips' references, for chance levels.
+        emotion: the target in the suite's vocabulary, empty where unknown; label: as it was given.
+        identity: the side whose first face stands for the speaker: a neutral reference where there is one.
+    """
+
+    def __init__(
+        self,
+        clip: str,
+        generated: ClipFeatures,
+        reference: ClipFeatures | None,
+        samples: tuple[ClipFeatures, ...],
+        others: tuple[ClipFeatures, ...],
+        reader: FeatureReader,
+        label: str = "",
+        identity: ClipFeatures | None = None,
+    ) -> None:
+        self.clip, self.generated, self.samples, self.others = clip, generated, samples, others
+        self.label, self.emotion, self.identity = label, canonical(label), identity
+        self._reference, self._reader = reference, reader
+        self.memo: dict[str, Any] = {}
+
+    @property
+    def protocol(self) -> Protocol:
+        """The protocol of the run."""
+        return self._reader.keys.protocol
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether there is a reference to compare with."""
+        return self._reference is not None
+
+    @property
+    def reference(self) -> ClipFeatures:
+        """The reference; raises Unscored if there is none."""
+        if self._reference is None:
+            raise Unscored("undefined", "no reference clip")
+        return self._reference
+
+    def paired(
+        self, generated: NDArray[np.float64], reference: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Series of both sides, one row a compared pair of frames."""
+        if self.protocol.pairing == "index":  # views, no copies
+            length = min(len(generated), len(reference))
+            return generated[:length], reference[:length]
+        a, b = pair_indices(len(generated), len(reference), self.protocol.pairing)
+        return generated[a], reference[b]
+
+    def pair(self, feature: PairFeature) -> NDArray[np.float64]:
+        """(L,) values of a pair feature, NaN where a crop had no face."""
+        for side in (self.generated, self.reference):
+            _ = side.size  # says first what is wrong with a side itself
+        key = self._reader.keys.pair(feature, self.generated.source, self.reference.source)
+        return self._reader.feature(key).arrays["values"]
+
+    def extracted_pair(self, name: str) -> NDArray[np.float64]:
+        """(L,) values of a feature extractor that sees pairs of frames."""
+        feature = extractors.extractor(name, self.protocol)
+        if not isinstance(feature, PairFeature):
+            raise TypeError(f"{name} reads clips, not pairs of frames")
+        return self.pair(feature)
+
+    def length_flags(self) -> tuple[str, ...]:
+        """``length_mismatch`` if the lengths differ by more than the protocol tolerates."""
+        generated, reference = self.generated.frames, self.reference.frames
+        limit = max(2.0, self.protocol.length_tolerance * reference)
+        return ("length_mismatch",) if abs(generated - reference) > limit else ()
+
+    def face_flags(self, *sides: ClipFeatures) -> tuple[str, ...]:
+        """``low_coverage`` and ``several_faces`` of the sides that were read."""
+        flags = []
+        if any(side.face_coverage < self.protocol.low_coverage for side in sides):
+            flags.append("low_coverage")
+        if any(side.several_faces for side in sides):
+            flags.append("several_faces")
+        return tuple(flags)
+
+
+def frame_mean(values: NDArray[np.float64], what: str, flags: tuple[str, ...] = ()) -> Score:
+    """Mean over the frames that have a value; raises Unscored if none has."""
+    valid = values[~np.isnan(values)]
+    if len(valid) == 0:
+        raise Unscored("failed", f"no frame could be scored: {what}")
+    return Score(float(valid.mean()), len(valid), len(values), flags)
+
+
+def defined(value: float, frames_used: int, frames: int, reason: str, flags: tuple[str, ...] = ()) -> Score:
+    """A score, or Unscored("undefined") where the value is NaN."""
+    if math.isnan(value):
+        raise Unscored("undefined", reason)
+    return Score(value, frames_used, frames, flags)

@@ -1,0 +1,252 @@
+"""The metrics of pixels, landmarks, pose and sound, bound to the features they read."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.audio.onsets import onset_frames
+from gmbench.evaluation.extraction.features import FrameFeature, PairFeature
+from gmbench.evaluation.scoring.metric import ClipData, ClipFeatures, Metric, Score, Unscored, defined, frame_mean
+from gmbench.face.crops import eat128_landmarks
+from gmbench.media import FPS
+from gmbench.metrics import beats, head_motion, landmarks, quality, sharpness
+from gmbench.metrics.catalogue import SPECS
+
+
+def _grey_cpbd(frame: NDArray[np.uint8]) -> float:
+    """CPBD of an RGB frame; NaN where the frame is smaller than a block."""
+    if min(frame.shape[:2]) < sharpness.BLOCK:
+        return float("nan")
+    return sharpness.cpbd(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8))
+
+
+MSE = PairFeature("mse", 1, quality.mse)
+SSIM = PairFeature("ssim", 1, quality.ssim)
+SSIM_U7 = PairFeature("ssim_u7", 1, quality.ssim_u7)
+CPBD = FrameFeature("cpbd", 1, _grey_cpbd)
+
+_CROP_NEEDS_FACE = "the crop needs a face on both sides"
+_TOO_SHORT = "needs at least two frames with a face"
+
+
+def _psnr(clip: ClipData) -> Score:
+    errors = clip.pair(MSE)
+    valid = errors[~np.isnan(errors)]
+    if len(valid) == 0:
+        raise Unscored("failed", f"no frame could be scored: {_CROP_NEEDS_FACE}")
+    value, capped = quality.clip_psnr(valid)
+    flags = (*clip.length_flags(), *(("psnr_capped",) if capped else ()))
+    return Score(value, len(valid), len(errors), flags)
+
+
+def _paired(feature: PairFeature) -> Callable[[ClipData], Score]:
+    return lambda clip: frame_mean(clip.pair(feature), _CROP_NEEDS_FACE, clip.length_flags())
+
+
+def _cpbd(clip: ClipData) -> Score:
+    return frame_mean(clip.generated.per_frame(CPBD), "the crop needs a face, frames need 64 x 64 pixels")
+
+
+def _cpbd_gap(clip: ClipData) -> Score:
+    own = _cpbd(clip)
+    real = frame_mean(clip.reference.per_frame(CPBD), "no frame of the reference")
+    return Score(abs(own.value - real.value), own.frames_used, own.frames_expected)
+
+
+def _aligned(clip: ClipData) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Landmarks of both sides in the pixels of their eat128 crops, paired; computed once a clip."""
+    if "eat128" not in clip.memo:
+        clip.memo["eat128"] = clip.paired(
+            eat128_landmarks(clip.generated.landmarks), eat128_landmarks(clip.reference.landmarks)
+        )
+    a, b = clip.memo["eat128"]
+    return a, b
+
+
+def _lmd(points: slice) -> Callable[[ClipData], Score]:
+    def score(clip: ClipData) -> Score:
+        distance = landmarks.landmark_distance(*_aligned(clip), points)
+        return frame_mean(distance, "no frame has a face on both sides", _pair_flags(clip))
+
+    return score
+
+
+def _nlmd(points: slice) -> Callable[[ClipData], Score]:
+    def score(clip: ClipData) -> Score:
+        generated, reference = clip.paired(clip.generated.landmarks, clip.reference.landmarks)
+        _, height, width = clip.generated.size
+        _, target_height, target_width = clip.reference.size
+        scale = np.array([target_width / width, target_height / height])
+        distance = landmarks.normalised_landmark_distance(generated * scale, reference, points)
+        return frame_mean(distance, "no frame has a face on both sides", _pair_flags(clip))
+
+    return score
+
+
+def _pair_flags(clip: ClipData) -> tuple[str, ...]:
+    return (*clip.length_flags(), *clip.face_flags(clip.generated, clip.reference))
+
+
+def _own(
+    function: Callable[[NDArray[np.float64]], float], read: Callable[[ClipFeatures], NDArray[np.float64]]
+) -> Callable[[ClipData], Score]:
+    """Score of the generated clip alone from its landmarks or pose."""
+
+    def score(clip: ClipData) -> Score:
+        series = read(clip.generated)
+        valid = int(np.isfinite(series.reshape(len(series), -1)).all(axis=1).sum())
+        return defined(function(series), valid, len(series), _TOO_SHORT, clip.face_flags(clip.generated))
+
+    return score
+
+
+def _gap(
+    function: Callable[[NDArray[np.float64]], float], read: Callable[[ClipFeatures], NDArray[np.float64]]
+) -> Callable[[ClipData], Score]:
+    """Absolute difference of the generated clip's and the reference's value."""
+    own = _own(function, read)
+
+    def score(clip: ClipData) -> Score:
+        generated, real = own(clip), function(read(clip.reference))
+        gap = abs(generated.value - real)
+        return defined(gap, generated.frames_used, generated.frames_expected, _TOO_SHORT, generated.flags)
+
+    return score
+
+
+def _pose(side: ClipFeatures) -> NDArray[np.float64]:
+    return side.pose
+
+
+def _points(side: ClipFeatures) -> NDArray[np.float64]:
+    return side.landmarks
+
+
+def _div_samples(clip: ClipData) -> Score:
+    if not clip.samples:
+        raise Unscored("undefined", "one sample of this clip; needs <clip>@1.mp4, <clip>@2.mp4, ...")
+    poses = [side.pose for side in (clip.generated, *clip.samples)]
+    length = min(map(len, poses))
+    value = head_motion.diversity_samples(np.stack([pose[:length] for pose in poses]))
+    return defined(value, length, len(poses[0]), "no frame has a face in two samples")
+
+
+def _pcm(clip: ClipData) -> Score:
+    share = head_motion.correct_motion(*clip.paired(clip.generated.pose, clip.reference.pose))
+    return frame_mean(share, "no frame has a face on both sides", _pair_flags(clip))
+
+
+def _pcm_chance(clip: ClipData) -> Score:
+    pose, values = clip.generated.pose, []
+    for other in clip.others:
+        try:
+            target = other.pose
+        except Unscored:
+            continue
+        length = min(len(pose), len(target))
+        share = head_motion.correct_motion(pose[:length], target[:length])
+        if np.isfinite(share).any():
+            values.append(float(np.nanmean(share)))
+    value = float(np.mean(values)) if values else float("nan")
+    return defined(value, len(pose), len(pose), "needs another reference with a face")
+
+
+def _beats(clip: ClipData) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Motion beats, audio beats inside the clip, and its length in frames."""
+    if "beats" not in clip.memo:
+        pose = clip.generated.pose
+        audio = onset_frames(clip.generated.onset_times)
+        clip.memo["beats"] = beats.motion_beats(pose), audio[audio < len(pose)], len(pose)
+    motion, audio, frames = clip.memo["beats"]
+    return motion, audio, frames
+
+
+def _alignment(direction: str) -> Callable[[ClipData], Score]:
+    def score(clip: ClipData) -> Score:
+        motion, audio, frames = _beats(clip)
+        sides = (motion, audio) if direction == "m2a" else (audio, motion)
+        reason = f"{len(motion)} motion beats and {len(audio)} audio onsets"
+        return defined(beats.beat_alignment(*sides), frames, frames, reason, clip.face_flags(clip.generated))
+
+    return score
+
+
+def _alignment_chance(direction: str, part: str) -> Callable[[ClipData], Score]:
+    def score(clip: ClipData) -> Score:
+        memo = f"chance_{direction}"
+        motion, audio, frames = _beats(clip)
+        if memo not in clip.memo:
+            clip.memo[memo] = beats.alignment_chance(motion, audio, frames, direction)
+        return defined(getattr(clip.memo[memo], part), frames, frames, "no beats, or under two seconds")
+
+    return score
+
+
+def _main_motion(clip: ClipData) -> NDArray[np.float64]:
+    """PC1(t) of the generated pose on the reference's main axis (its own without a reference)."""
+    if "pc1" not in clip.memo:
+        axis = head_motion.principal_axis((clip.reference if clip.has_reference else clip.generated).pose)
+        clip.memo["pc1"] = head_motion.project(clip.generated.pose, axis)
+    pc1: NDArray[np.float64] = clip.memo["pc1"]
+    return pc1
+
+
+def _corr_onset(clip: ClipData) -> Score:
+    pc1 = _main_motion(clip)
+    value = head_motion.onset_correlation(pc1, clip.generated.onset_strength)
+    return defined(value, len(pc1), len(pc1), "no motion, no sound, or under half a second")
+
+
+def _corr_onset_chance(clip: ClipData) -> Score:
+    pc1 = _main_motion(clip)
+    strength = clip.generated.onset_strength[: len(pc1)]
+    if len(strength) < 2 * FPS:
+        raise Unscored("undefined", "clip under two seconds")
+    shifts = np.unique(np.linspace(FPS, len(strength) - FPS, beats.CHANCE_SHIFTS).astype(int))
+    values = np.array([head_motion.onset_correlation(pc1, np.roll(strength, shift)) for shift in shifts])
+    value = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+    return defined(value, len(pc1), len(pc1), "no motion or no sound")
+
+
+def _still_ratio(clip: ClipData) -> Score:
+    pc1 = _main_motion(clip)
+    value = head_motion.still_ratio(pc1, clip.generated.rms)
+    return defined(value, len(pc1), len(pc1), "no silent frame, no voiced frame, or no motion in speech")
+
+
+def signal_metrics() -> dict[str, Metric]:
+    """The metrics of this module by name."""
+    scorers: dict[str, Callable[[ClipData], Score]] = {
+        "psnr": _psnr,
+        "ssim": _paired(SSIM),
+        "ssim_u7": _paired(SSIM_U7),
+        "cpbd": _cpbd,
+        "cpbd_gap": _cpbd_gap,
+        "m_lmd": _lmd(landmarks.MOUTH),
+        "f_lmd": _lmd(landmarks.FACE),
+        "m_nlmd": _nlmd(landmarks.MOUTH),
+        "f_nlmd": _nlmd(landmarks.FACE),
+        "trace_rms": _own(landmarks.trace_rms, _points),
+        "trace_gap": _gap(landmarks.trace_rms, _points),
+        "div": _own(head_motion.diversity, _pose),
+        "div_axis": _own(lambda pose: head_motion.diversity(pose) / 3.0, _pose),
+        "div_std": _own(head_motion.diversity_std, _pose),
+        "div_gap": _gap(head_motion.diversity, _pose),
+        "div_samples": _div_samples,
+        "pcm": _pcm,
+        "pcm_chance": _pcm_chance,
+        "corr_onset": _corr_onset,
+        "corr_onset_chance": _corr_onset_chance,
+        "still_ratio": _still_ratio,
+    }
+    for direction in ("m2a", "a2m"):
+        scorers[f"ba_{direction}"] = _alignment(direction)
+        scorers[f"ba_{direction}_chance"] = _alignment_chance(direction, "level")
+        scorers[f"ba_{direction}_p"] = _alignment_chance(direction, "p")
+    pair = {"psnr": (MSE,), "ssim": (SSIM,), "ssim_u7": (SSIM_U7,)}
+    frame = {"cpbd": (CPBD,), "cpbd_gap": (CPBD,)}
+    return {
+        name: Metric(SPECS[name], score, frame.get(name, ()), pair.get(name, ())) for name, score in scorers.items()
+    }

@@ -1,1 +1,0 @@
-"""Networks that judge: trained on the corpus where official weights cannot be had, under keys of their own."""

@@ -1,1 +1,0 @@
-"""Judging networks that the pipeline trains on the synthetic corpus: small, and no judges of real faces."""

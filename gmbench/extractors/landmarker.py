@@ -1,0 +1,161 @@
+"""Landmark network of the synthetic corpus: heatmaps and their soft maximum.
+
+MediaPipe may find no face in drawn frames and its weights are a download, so the pipeline trains this network on corpus
+frames with known landmarks. It sees whole square frames with one face and gives a subset of the 478 FaceMesh points.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from gmbench.errors import WeightsError
+from gmbench.store import write_atomically
+
+INPUT = 96
+"""Side of the network's input in pixels."""
+VERSION = 1
+
+
+class Landmarker(nn.Module):
+    """Images (B, 3, 96, 96) in [0, 1] to points (B, P, 2) in shares of the side.
+
+    A small encoder and decoder with skips gives one 24 x 24 heatmap a point; a point is the mean place under the
+    heatmap's softmax.
+    """
+
+    def __init__(self, points: int, width: int = 16) -> None:
+        super().__init__()
+        w = width
+        self.points = points
+        self.stem = _block(3, w, 2)  # 48
+        self.down1 = _block(w, 2 * w, 2)  # 24
+        self.down2 = _block(2 * w, 3 * w, 2)  # 12
+        self.down3 = _block(3 * w, 4 * w, 2)  # 6
+        self.deep = _block(4 * w, 4 * w, 1)
+        self.up2 = _block(7 * w, 3 * w, 1)
+        self.up1 = _block(5 * w, 4 * w, 1)
+        self.head = nn.Conv2d(4 * w, points, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Points (B, P, 2): x, y in [0, 1]."""
+        x = images - 0.5
+        a = self.stem(x)
+        b = self.down1(a)
+        c = self.down2(b)
+        d = self.deep(self.down3(c))
+        c = self.up2(torch.cat([_double(d), c], dim=1))
+        b = self.up1(torch.cat([_double(c), b], dim=1))
+        heat = self.head(b).flatten(2).softmax(dim=-1)  # (B, P, 24 * 24)
+        side = b.shape[-1]
+        grid = (torch.arange(side, device=b.device, dtype=b.dtype) + 0.5) / side
+        x_places, y_places = grid.repeat(side), grid.repeat_interleave(side)
+        return heat @ torch.stack([x_places, y_places], dim=-1)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long and how fast to train; ``report`` is called with (step, steps)."""
+
+    steps: int = 400
+    batch: int = 16
+    rate: float = 4e-3
+    seed: int = 0
+
+
+def train(
+    frames: NDArray[np.uint8], points: NDArray[np.floating], settings: Training,
+    report: Callable[[int, int], None] | None = None,
+) -> Landmarker:  # fmt: skip
+    """Train on frames (N, S, S, 3) with points (N, P, 2) in pixels; L1 distance, shifted and scaled at random."""
+    torch.manual_seed(settings.seed)
+    generator = np.random.default_rng([settings.seed, 31])
+    network = Landmarker(points.shape[1])
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=1e-4)
+    steps = max(settings.steps, 6)  # the schedule divides by zero at five
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.rate, total_steps=steps, pct_start=0.2)
+    network.train().to(memory_format=torch.channels_last)
+    for step in range(settings.steps):
+        chosen = generator.integers(len(frames), size=settings.batch)
+        images, targets = _augment(frames[chosen], points[chosen], generator)
+        loss = (network(images) - targets).abs().mean() * 100
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        if report is not None:
+            report(step + 1, settings.steps)
+    return network.eval()
+
+
+def predict(network: Landmarker, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Points (N, P, 2) in pixels of frames (N, H, W, 3), in batches of 32."""
+    size = np.array([frames.shape[2], frames.shape[1]], np.float64)
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(frames), 32):
+            parts.append(network(_to_input(frames[start : start + 32])).numpy())
+    return np.concatenate(parts).astype(np.float64) * size
+
+
+def write(path: Path, network: Landmarker, landmarks: NDArray[np.integer]) -> None:
+    """Save the network with the numbers (P,) of its landmarks among the 478."""
+    facts = {"landmarks": [int(n) for n in landmarks], "version": VERSION}
+    state = {name: value.contiguous() for name, value in network.state_dict().items()}
+    write_atomically(path, save(state, metadata={"facts": json.dumps(facts)}))
+
+
+def read(path: Path) -> tuple[Landmarker, NDArray[np.int64]]:
+    """The network and the numbers (P,) of its landmarks; raises WeightsError for another file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {})["facts"])
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        landmarks = np.array(facts["landmarks"], np.int64)
+        network = Landmarker(len(landmarks))
+        network.load_state_dict(state)
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{path}: not a landmark network ({error}); run the stage train_extractors again") from error
+    return network.eval(), landmarks
+
+
+def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.GroupNorm(4, outputs), nn.SiLU(),
+    )  # fmt: skip
+
+
+def _double(features: Tensor) -> Tensor:
+    return nn.functional.interpolate(features, scale_factor=2, mode="nearest")
+
+
+def _to_input(frames: NDArray[np.uint8]) -> Tensor:
+    small = np.stack([cv2.resize(frame, (INPUT, INPUT), interpolation=cv2.INTER_AREA) for frame in frames])
+    return torch.from_numpy(small).permute(0, 3, 1, 2).float() / 255
+
+
+def _augment(
+    frames: NDArray[np.uint8], points: NDArray[np.floating], generator: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Shift, scale, turn and tint at random; targets in shares of the side."""
+    side = frames.shape[1]
+    images, targets = np.empty((len(frames), INPUT, INPUT, 3), np.uint8), np.empty(points.shape)
+    for n, (frame, known) in enumerate(zip(frames, points, strict=True)):
+        scale = INPUT / side * generator.uniform(0.9, 1.15)
+        angle = generator.uniform(-0.15, 0.15)
+        turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        shift = INPUT / 2 + generator.uniform(-5, 5, 2) - turn @ [side / 2, side / 2]
+        images[n] = cv2.warpAffine(frame, np.c_[turn, shift], (INPUT, INPUT), borderMode=cv2.BORDER_REPLICATE)
+        targets[n] = (known @ turn.T + shift) / INPUT
+    colours = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    tint = torch.from_numpy(generator.uniform(0.75, 1.25, (len(frames), 3, 1, 1))).float()
+    return (colours * tint).clamp(0, 1), torch.from_numpy(targets).float()

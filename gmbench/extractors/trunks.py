@@ -1,0 +1,143 @@
+"""Classification trunks seen layer by layer: LPIPS, and the emotion VGG of E-PPL."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torchvision.models import alexnet, vgg16
+
+from gmbench.errors import WeightsError
+from gmbench.extractors.loading import as_input_of, fill, read_state
+from gmbench.metrics.perceptual import layer_distance, unit_normalised
+
+EMOTIONS = 8
+_ALEX_LAYERS = (1, 4, 7, 9, 11)
+_VGG_LAYERS = (3, 8, 15, 22, 29)
+_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Trunk(nn.Module):
+    """Convolutions of a network; gives unit-normalised features after some of them.
+
+    Attributes:
+        features: the convolutions.
+        layers: numbers of the modules whose outputs count.
+        shift, scale: what is taken off the images, and what they are divided by.
+    """
+
+    def __init__(
+        self, features: nn.Sequential, layers: Sequence[int], shift: Sequence[float], scale: Sequence[float]
+    ) -> None:
+        super().__init__()
+        self.features, self.layers = features[: layers[-1] + 1], tuple(layers)
+        self.register_buffer("shift", torch.tensor(shift)[:, None, None], persistent=False)
+        self.register_buffer("scale", torch.tensor(scale)[:, None, None], persistent=False)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Images (B, 3, H, W) to one unit-normalised (B, C, H', W') a layer."""
+        x, found = as_input_of(self, (images - self.shift.float()) / self.scale.float()), []
+        for number, module in enumerate(self.features):
+            x = module(x)
+            if number in self.layers:
+                found.append(unit_normalised(x.float()))
+        return found
+
+
+class Lpips:
+    """LPIPS 0.1 of two frames. The features of the last second frame are kept: methods are compared with one reference.
+
+    Source: Zhang et al., CVPR 2018.
+    """
+
+    def __init__(self, trunk: Trunk, heads: Sequence[Tensor]) -> None:
+        self._trunk, self._heads = trunk, heads
+        self._last: tuple[NDArray[np.uint8], list[Tensor]] | None = None
+
+    def __call__(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+        """Distance of two RGB frames (H, W, 3) of one size, 0 for identical ones."""
+        if first is second:  # the ground truth beside itself
+            return 0.0
+        with torch.inference_mode():
+            if self._last is None or self._last[0] is not second:
+                self._last = second, self._trunk(_symmetric(second))
+            ours = self._trunk(_symmetric(first))
+            layers = zip(ours, self._last[1], self._heads, strict=True)
+            return sum(float(layer_distance(f, g, weights)) for f, g, weights in layers)
+
+
+def load_lpips(kind: str, path: Path, precision: torch.dtype = torch.float32) -> Lpips:
+    """LPIPS on torchvision's ``alexnet`` or ``vgg16`` file, with the lpips package's heads; raises WeightsError."""
+    if kind == "alex":
+        whole = fill(alexnet(), read_state(path), path)
+        trunk = Trunk(whole.features, _ALEX_LAYERS, _SHIFT, _SCALE)
+    else:
+        whole = fill(vgg16(), read_state(path), path)
+        trunk = Trunk(whole.features, _VGG_LAYERS, _SHIFT, _SCALE)
+    return Lpips(_out_of_place(trunk).eval().to(precision), lpips_heads(kind))
+
+
+def lpips_heads(kind: str) -> list[Tensor]:
+    """The five learned weights (C,) a layer, as the lpips package ships them."""
+    import importlib.util
+
+    found = importlib.util.find_spec("lpips")
+    if found is None or found.origin is None:
+        raise WeightsError("the package lpips, which ships the heads of LPIPS, is not installed")
+    state = read_state(Path(found.origin).parent / "weights" / "v0.1" / f"{kind}.pth")
+    return [state[f"lin{n}.model.1.weight"].flatten() for n in range(5)]
+
+
+class EmotionTrunk:
+    """Perceptual distance of an emotion network: mean over layers of the unit-normalised distance, in [0, 2]."""
+
+    def __init__(self, trunk: Trunk, side: int, whole: nn.Module) -> None:
+        self._trunk, self.side, self._whole = trunk, side, whole
+
+    def distances(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Distances (N - 1,) of neighbours among RGB crops (N, S, S, 3)."""
+        with torch.inference_mode():
+            found = [self._trunk(_unit(image)) for image in images]
+            pairs = zip(found[:-1], found[1:], strict=True)
+            return np.array([_mean_distance(a, b) for a, b in pairs])
+
+    def recognise(self, crop: NDArray[np.uint8]) -> int:
+        """Index of the emotion, in the suite's order, that the whole network sees in an RGB crop."""
+        with torch.inference_mode():
+            return int(self._whole((_unit(crop) - self._trunk.shift) / self._trunk.scale).argmax())
+
+    def distance(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+        """Distance of two RGB crops."""
+        return float(self.distances(np.stack([first, second]))[0])
+
+
+def load_emotion_vgg(path: Path) -> EmotionTrunk:
+    """A VGG-16 trained on emotions, outputs in the suite's order, in torchvision's names; raises WeightsError."""
+    whole = fill(vgg16(num_classes=EMOTIONS), read_state(path), path)
+    trunk = _out_of_place(Trunk(whole.features, _VGG_LAYERS, _MEAN, _DEVIATION)).eval()
+    return EmotionTrunk(trunk, 224, whole)
+
+
+def _mean_distance(first: list[Tensor], second: list[Tensor]) -> float:
+    return float(np.mean([float(layer_distance(f, g)) for f, g in zip(first, second, strict=True)]))
+
+
+def _out_of_place(trunk: Trunk) -> Trunk:
+    """torchvision's rectifiers write into their input, which is a feature that is still wanted."""
+    for module in trunk.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    return trunk
+
+
+def _unit(frame: NDArray[np.uint8]) -> Tensor:
+    """(1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float() / 255
+
+
+def _symmetric(frame: NDArray[np.uint8]) -> Tensor:
+    """(1, 3, H, W) in [-1, 1]."""
+    return _unit(frame) * 2 - 1

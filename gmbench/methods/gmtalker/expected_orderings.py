@@ -1,0 +1,21 @@
+"""What GMTalker's ablations claim: orderings that a run can confirm, leave open, or contradict."""
+
+from gmbench.methods.card import ExpectedOrdering
+
+INTERPOLATIONS = ("sample_blend", "hard_switch", "mixture")
+"""Ways between two emotions of the full system; ``label_embed`` is that of the system without a mixture."""
+PAIRS = (("fear", "sad"), ("happy", "angry"), ("neutral", "surprised"), ("disgusted", "contempt"))
+
+EXPECTED_ORDERINGS = (
+    ExpectedOrdering("acc_emo", ("", "wo_emn", "wo_gm"), "V", "pose"),
+    ExpectedOrdering("psnr", ("", "wo_emn", "wo_gm"), "V", "pose"),
+    ExpectedOrdering("ba_m2a", ("", "wo_pretrain", "wo_flow"), "VI"),
+    ExpectedOrdering("div", ("", "wo_pretrain", "wo_flow"), "VI"),
+    ExpectedOrdering("pcm", ("", "wo_pretrain", "wo_flow"), "VI"),
+    ExpectedOrdering("e_ppl", ("sample_blend", "hard_switch"), "III", "between"),
+    ExpectedOrdering("e_ppl", ("sample_blend", "mixture"), "III", "between"),
+    ExpectedOrdering("e_ppl", ("sample_blend", "label_embed"), "III", "between"),
+    ExpectedOrdering("e_pdv", ("sample_blend", "hard_switch"), "III", "between"),
+    ExpectedOrdering("e_pdv", ("sample_blend", "mixture"), "III", "between"),
+    ExpectedOrdering("e_pdv", ("sample_blend", "label_embed"), "III", "between"),
+)

@@ -1,0 +1,50 @@
+"""Audio features of the crops at 50 Hz; the loader pairs them to the video's rate."""
+
+from pathlib import Path
+
+from gmbench import job_cache, shards
+from gmbench.audio import hubert, spectra
+from gmbench.config import AudioSection
+from gmbench.datasets import manifest
+from gmbench.job_cache import Job, JobResult
+from gmbench.media import read_audio
+from gmbench.stages.pipeline_run import PipelineRun, by_speaker, write_json
+from gmbench.store import digest, file_digest
+
+AUDIO_VERSION = 1
+
+
+def audio(run: PipelineRun) -> None:
+    """Features of each clip in a shard a speaker, and a description that checkpoints must agree with."""
+    settings = run.params.audio
+    weights = digest(file_digest(Path(settings.hubert))) if settings.extractor == "hubert" else ""
+    if settings.extractor == "hubert":
+        hubert.load(Path(settings.hubert))  # a missing model stops here, not in every worker
+    rows = manifest.read(run.paths.cropped)
+    jobs = [
+        Job(row.clip_id, feature_key(settings, weights, path), (path, settings))
+        for row, path in ((row, run.paths.crops / row.video_path) for row in rows)
+    ]
+    failures = run.run_jobs(extract, jobs)
+    dim = 0
+    for speaker, group in by_speaker(rows, jobs, failures).items():
+        parts = [(row.clip_id, dict(job_cache.load(run.store, job).arrays)) for row, job in group]
+        dim = parts[0][1]["features"].shape[1]
+        shards.write(run.paths.audio, speaker, parts)
+    width = 2 * dim if settings.pair == "concat" else dim
+    facts = {"extractor": settings.extractor, "pair": settings.pair, "weights": weights, "dim": dim, "audio_dim": width}
+    write_json(run.paths.work / "audio.json", facts | {"clips": len(rows) - len(failures), "failed": failures})
+
+
+def feature_key(settings: AudioSection, weights: str, path: Path) -> str:
+    """Key of a clip's features: content, extractor, its weights and version."""
+    return digest("audio", AUDIO_VERSION, settings.extractor, weights, file_digest(path))
+
+
+def extract(argument: tuple[Path, AudioSection]) -> JobResult:
+    """50-Hz features (L, d) of a clip's sound, float16 as they are cached."""
+    path, settings = argument
+    sound = read_audio(path)
+    if settings.extractor == "hubert":
+        return {"features": hubert.load(Path(settings.hubert))(sound)}, {}
+    return {"features": spectra.logmel(sound).astype("float16")}, {}

@@ -1,0 +1,198 @@
+"""Stage ``fit``: identity, texture and coefficients of the face model from landmarks."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench import job_cache, shards
+from gmbench.config import DatasetSection, FitSection
+from gmbench.corpus.truth import Truth
+from gmbench.datasets import manifest
+from gmbench.datasets.manifest import Row
+from gmbench.job_cache import Job, JobResult
+from gmbench.media import Video
+from gmbench.morphable import coefficient_io, fitting, texture
+from gmbench.morphable.energy import LandmarkEnergy
+from gmbench.morphable.landmarks_478 import OUTER_EYE_CORNERS, SPARSE
+from gmbench.stages.pipeline_run import ModelSource, PipelineRun, by_speaker, write_json
+from gmbench.store import digest, file_digest
+
+FIT_VERSION = 1
+IDENTITY_CLIPS = 6
+"""Clips, neutral ones first, that a speaker's identity is taken from: other poses tell shape from expression."""
+LIGHT_EVERY = 12
+"""Light is estimated on every 12th frame and interpolated."""
+
+
+@dataclass(frozen=True)
+class _Person:
+    model: ModelSource
+    fit: FitSection
+    size: int
+    landmarks: Path
+    crops: Path
+    speaker: str
+    clips: tuple[tuple[str, str], ...]
+    """Clips (clip_id, file) that the identity may be taken from, the neutral ones first."""
+
+
+@dataclass(frozen=True)
+class _Clip:
+    person: _Person
+    shape: NDArray[np.float64]
+    texture: NDArray[np.float64]
+    clip_id: str
+    video: str
+
+
+def fit(run: PipelineRun, section: DatasetSection) -> None:
+    """Identity and texture once a speaker, coefficients of every frame."""
+    rows = manifest.read(run.paths.cropped)
+    source = run.face_model()
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.speaker].append(row)
+    people, jobs = {}, []
+    for speaker, group in groups.items():
+        ordered = sorted(group, key=lambda row: (row.emotion != "neutral", row.level, row.clip_id))
+        chosen = tuple((row.clip_id, row.video_path) for row in ordered)
+        people[speaker] = _Person(
+            source, run.params.fit, section.size, run.paths.landmarks, run.paths.crops, speaker, chosen
+        )
+        content = file_digest(shards.shard_path(run.paths.landmarks, speaker))
+        key = digest("identity", FIT_VERSION, source.digest, run.params.fit.model_dump(), section.size, content, chosen)
+        jobs.append(Job(speaker, key, people[speaker]))
+    failures = run.run_jobs(fit_person, jobs)
+    clip_jobs: list[Job] = []
+    fitted: list[Row] = []
+    for job in jobs:
+        if job.name in failures:
+            continue
+        arrays = job_cache.load(run.store, job).arrays
+        for row in groups[job.name]:
+            task = _Clip(people[job.name], arrays["shape"], arrays["texture"], row.clip_id, row.video_path)
+            clip_jobs.append(Job(row.clip_id, digest("fit", FIT_VERSION, job.key, row.clip_id), task))
+            fitted.append(row)
+    failures |= run.run_jobs(fit_clip, clip_jobs)
+    speakers: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    for speaker, members in by_speaker(fitted, clip_jobs, failures).items():
+        parts = [(row.clip_id, job_cache.load(run.store, job).arrays) for row, job in members]
+        shards.write(run.paths.coefficients, speaker, parts)
+        person = next(job_cache.load(run.store, job).arrays for job in jobs if job.name == speaker)
+        speakers.append({"speaker": speaker, **person, **coefficient_io.statistics([arrays for _, arrays in parts])})
+        errors += [_error_row(row, arrays) for (row, _), (_, arrays) in zip(members, parts, strict=True)]
+    coefficient_io.write_speakers(run.paths.coefficients, speakers)
+    if section.coefficients == "truth":
+        _write_known(run, Path(section.root), groups)
+    shares = [row["percent_iod"] for row in errors]
+    write_json(run.paths.work / "fit.json", {
+        "clips": len(errors), "failed": failures,
+        "percent_iod": {"mean": round(float(np.nanmean(shares)), 3), "worst": round(float(np.nanmax(shares)), 3)},
+        "per_clip": errors,
+    })  # fmt: skip
+
+
+def training_coefficients(run: PipelineRun, section: DatasetSection) -> Path:
+    """Folder of the coefficients that methods learn from."""
+    return run.paths.known if section.coefficients == "truth" else run.paths.coefficients
+
+
+def _write_known(run: PipelineRun, root: Path, groups: dict[str, list[Row]]) -> None:
+    """The corpus' true coefficients in the form of fitted ones."""
+    truth = Truth(root)
+    speakers: list[dict[str, Any]] = []
+    for speaker, rows in sorted(groups.items()):
+        parts = []
+        for row in rows:
+            arrays = truth.frames(row.clip_id, ["beta", "rho", "light"])
+            frames = len(arrays["rho"])
+            seen = {"lm_rmse": np.zeros(frames, np.float32), "valid": np.ones(frames, bool)}
+            parts.append((row.clip_id, arrays | seen | {"segment": np.zeros(frames, np.int64)}))
+        shards.write(run.paths.known, speaker, parts)
+        person = {name: np.asarray(truth.speakers.loc[speaker, name]) for name in ("shape", "texture")}
+        speakers.append({"speaker": speaker, **person, **coefficient_io.statistics([arrays for _, arrays in parts])})
+    coefficient_io.write_speakers(run.paths.known, speakers)
+
+
+def fit_person(person: _Person) -> JobResult:
+    """Shape and texture of a speaker from frames of the first usable clips."""
+    model = person.model.load()
+    energy = _energy(model, person)
+    meshes: list[tuple[str, NDArray[np.float64]]] = []
+    for clip_id, video in person.clips:
+        mesh = shards.read(person.landmarks, person.speaker, clip_id, ["mesh"])["mesh"].astype(np.float64)
+        if np.isfinite(mesh).any():
+            meshes.append((video, mesh))
+        if len(meshes) == min(IDENTITY_CLIPS, person.fit.id_frames):
+            break
+    if not meshes:
+        return {"shape": np.zeros(150), "texture": np.zeros(251)}, {"frames": 0}
+    picked = []
+    for _, mesh in meshes:
+        seen = np.flatnonzero(np.isfinite(mesh).any(axis=(1, 2)))
+        count = max(1, person.fit.id_frames // len(meshes))
+        picked.append(mesh[seen[np.linspace(0, len(seen) - 1, min(count, len(seen))).astype(int)]])
+    shape = fitting.fit_identity(energy, np.concatenate(picked))
+    video, mesh = meshes[0]
+    track = fitting.fit_track(energy, shape, mesh, person.fit.steps)
+    seen = np.flatnonzero(track.valid)
+    chosen = seen[np.linspace(0, len(seen) - 1, min(person.fit.texture_frames, len(seen))).astype(int)]
+    samples = list(_samples(model, shape, track, person.crops / video, set(chosen.tolist())).values())
+    colours, _ = texture.fit_texture(model, samples) if samples else (np.zeros(251), None)
+    return {"shape": shape, "texture": colours}, {"frames": int(sum(map(len, picked)))}
+
+
+def fit_clip(clip: _Clip) -> JobResult:
+    """Coefficients, light and landmark error of every frame of a clip."""
+    person, model = clip.person, clip.person.model.load()
+    energy = _energy(model, person)
+    mesh = shards.read(person.landmarks, person.speaker, clip.clip_id, ["mesh"])["mesh"].astype(np.float64)
+    track = fitting.fit_track(energy, clip.shape, mesh, person.fit.steps, person.fit.smooth)
+    frames = len(mesh)
+    chosen = {t for t in range(0, frames, LIGHT_EVERY) if track.valid[t]}
+    albedo = model.albedo(clip.texture)
+    sampled = _samples(model, clip.shape, track, person.crops / clip.video, chosen)
+    lights = {t: texture.fit_light(samples, albedo).ravel() for t, samples in sampled.items()}
+    light = np.zeros((frames, 27), np.float32)
+    if lights:
+        times, values = np.array(sorted(lights)), np.stack([lights[t] for t in sorted(lights)])
+        light = np.stack([np.interp(np.arange(frames), times, values[:, k]) for k in range(27)], axis=1)
+    corners = mesh[:, list(OUTER_EYE_CORNERS)]
+    width = np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1)
+    arrays = {
+        "beta": track.beta, "rho": track.rho, "light": light.astype(np.float32), "lm_rmse": track.lm_rmse,
+        "valid": track.valid, "segment": track.segment, "eye_width": width.astype(np.float32),
+    }  # fmt: skip
+    return arrays, {}
+
+
+def _energy(model: Any, person: _Person) -> LandmarkEnergy:
+    return LandmarkEnergy(model, person.size, SPARSE if person.fit.landmarks == "sparse" else None)
+
+
+def _samples(
+    model: Any, shape: NDArray[np.float64], track: fitting.Track, path: Path, chosen: set[int]
+) -> dict[int, texture.Samples]:
+    """Colours at the visible vertices of chosen frames."""
+    identity, result = model.identity(shape), {}
+    for t, frame in enumerate(Video(path)):
+        if t in chosen:
+            full = model.join(track.beta[t], track.rho[t, 10:12])
+            result[t] = texture.sample(model, identity, full, track.rho[t].astype(np.float64), frame)
+    return result
+
+
+def _error_row(row: Row, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    share = 100 * arrays["lm_rmse"] / arrays["eye_width"]
+    valid = arrays["valid"]
+    return {
+        "clip": row.clip_id,
+        "percent_iod": round(float(np.nanmean(share)), 3) if valid.any() else None,
+        "frames": len(valid),
+        "valid": int(valid.sum()),
+    }

@@ -1,0 +1,53 @@
+"""Stage ``landmarks``: FaceMesh landmarks of every frame of the crops."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gmbench import job_cache, shards
+from gmbench.config import DatasetSection
+from gmbench.datasets import manifest
+from gmbench.face.landmarks import MESH, backend
+from gmbench.job_cache import Job, JobResult
+from gmbench.media import Video
+from gmbench.stages.paths import EXTRACTORS
+from gmbench.stages.pipeline_run import PipelineRun, by_speaker, write_json
+from gmbench.store import digest, file_digest
+
+LANDMARKS_VERSION = 1
+
+
+def landmarks(run: PipelineRun, section: DatasetSection) -> None:
+    """FaceMesh landmarks of every frame of the crops, a shard a speaker."""
+    rows = manifest.read(run.paths.cropped)
+    detector = backend(section.landmarks)
+    weights = detector.weights_sha256()
+    detector_facts = (detector.name, detector.version, weights)
+    jobs = []
+    for row in rows:
+        path = run.paths.crops / row.video_path
+        key = digest("mesh", LANDMARKS_VERSION, *detector_facts, file_digest(path))
+        jobs.append(Job(row.clip_id, key, (path, section.landmarks)))
+    failures = run.run_jobs(detect, jobs)
+    found = 0
+    for speaker, group in by_speaker(rows, jobs, failures).items():
+        parts = [(row.clip_id, job_cache.load(run.store, job).arrays) for row, job in group]
+        found += sum(int(np.isfinite(arrays["mesh"]).any(axis=(1, 2)).sum()) for _, arrays in parts)
+        shards.write(run.paths.landmarks, speaker, [(name, {"mesh": arrays["mesh"]}) for name, arrays in parts])
+    total = sum(row.n_frames for row in rows)
+    networks = {p.name: file_digest(p) for p in sorted(EXTRACTORS.glob("*.safetensors"))}  # scoring waits for this file
+    report = {"frames": total, "with_face": found, "failed": failures, "extractors": networks}
+    write_json(run.paths.work / "landmarks.json", report)
+
+
+def detect(argument: tuple[Path, str]) -> JobResult:
+    """Landmarks (T, 478, 2) of the largest face a frame, NaN without one."""
+    path, name = argument
+    video = Video(path)
+    mesh = np.full((video.info.frames, MESH, 2), np.nan, np.float32)
+    with backend(name).open() as detector:
+        for t, frame in enumerate(video):
+            faces = [face for face in detector(frame) if face.mesh is not None]
+            if faces:
+                mesh[t] = max(faces, key=lambda face: face.area).mesh
+    return {"mesh": mesh}, {}

@@ -1,0 +1,83 @@
+"""Where the pipeline's files lie, below the project's folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class DatasetPaths:
+    """Folders of one dataset of a run."""
+
+    dataset: str
+    work_root: Path = Path("work")
+    results_root: Path = Path("results")
+
+    @property
+    def work(self) -> Path:
+        """Everything between raw data and results."""
+        return self.work_root / self.dataset
+
+    @property
+    def manifest(self) -> Path:
+        """Usable clips of the raw data."""
+        return self.work / "manifest.parquet"
+
+    @property
+    def crops(self) -> Path:
+        """Cropped clips and their manifest."""
+        return self.work / "crops"
+
+    @property
+    def cropped(self) -> Path:
+        """Manifest of the cropped clips."""
+        return self.crops / "manifest.parquet"
+
+    @property
+    def landmarks(self) -> Path:
+        """Shards of landmarks (478, 2) a frame."""
+        return self.work / "landmarks"
+
+    @property
+    def coefficients(self) -> Path:
+        """Shards of fitted coefficients, and the speakers."""
+        return self.work / "coefficients"
+
+    @property
+    def known(self) -> Path:
+        """The synthetic corpus' own coefficients in the same form."""
+        return self.coefficients / "known"
+
+    @property
+    def audio(self) -> Path:
+        """Shards of audio features."""
+        return self.work / "audio"
+
+    @property
+    def renders(self) -> Path:
+        """Shards of renderings as PNG."""
+        return self.work / "renders"
+
+    def videos(self, method: str) -> Path:
+        """Generated clips of a method."""
+        return self.results_root / self.dataset / "videos" / method
+
+    @property
+    def extracted(self) -> Path:
+        """What the extract stage found."""
+        return self.results_root / self.dataset / "extract.json"
+
+    @property
+    def scores(self) -> Path:
+        """Records and tables."""
+        return self.results_root / self.dataset / "scores"
+
+    @property
+    def metrics(self) -> Path:
+        """One small JSON a method."""
+        return self.results_root / "metrics" / self.dataset
+
+
+MODELS = Path("models")
+EXTRACTORS = MODELS / "extractors"
+FACE_MODEL = MODELS / "face_model.npz"
+REPORTS = Path("reports")

@@ -1,0 +1,85 @@
+"""What every stage gets: the configuration, the dataset's folders, the store, and workers."""
+
+import functools
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmbench import job_cache
+from gmbench.config import Params
+from gmbench.datasets.manifest import Row
+from gmbench.errors import InputError
+from gmbench.job_cache import Job
+from gmbench.morphable.model import FaceModel
+from gmbench.morphable.model import load as load_model
+from gmbench.stages.paths import FACE_MODEL, DatasetPaths
+from gmbench.store import Store, digest, file_digest, write_atomically
+
+STORE = Path(".gmbench/store")
+"""Outside of all outputs: DVC deletes those before a stage runs, and a killed stage resumes from here."""
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """A stage's surroundings."""
+
+    params: Params
+    paths: DatasetPaths
+    store: Store
+    scheduler: str | None = None
+    quiet: bool = False
+
+    @property
+    def workers(self) -> int:
+        """Processes on this machine."""
+        return self.params.workers
+
+    def report(self, done: int, total: int) -> None:
+        """Progress to stderr, about twenty lines a stage."""
+        if not self.quiet and (done == total or done % max(1, total // 20) == 0):
+            sys.stderr.write(f"{self.paths.dataset}: {done}/{total}\n")
+
+    def run_jobs(self, function: Callable[[Any], job_cache.JobResult], jobs: Sequence[job_cache.Job]) -> dict[str, str]:
+        """Make what the store lacks; reasons by name of what failed."""
+        return job_cache.run_jobs(function, jobs, self.store, self.workers, self.scheduler, self.report)
+
+    def face_model(self) -> "ModelSource":
+        """The run's face model, which the stage face_model wrote."""
+        if not FACE_MODEL.exists():
+            raise InputError(f"{FACE_MODEL}: no face model here; run the stage face_model")
+        return ModelSource(FACE_MODEL, digest(file_digest(FACE_MODEL), file_digest(FACE_MODEL.with_suffix(".json"))))
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A face model that workers load themselves, once a process."""
+
+    path: Path
+    digest: str
+
+    def load(self) -> FaceModel:
+        """The model."""
+        return _load(self.path, self.digest)
+
+
+@functools.lru_cache(maxsize=2)
+def _load(path: Path, content: str) -> FaceModel:
+    return load_model(path)
+
+
+def by_speaker(rows: list[Row], jobs: list[Job], failures: dict[str, str]) -> dict[str, list[tuple[Row, Job]]]:
+    """Clips that did not fail with their jobs, by speaker in order of names."""
+    groups: dict[str, list[tuple[Row, Job]]] = defaultdict(list)
+    for row, job in zip(rows, jobs, strict=True):
+        if row.clip_id not in failures:
+            groups[row.speaker].append((row, job))
+    return dict(sorted(groups.items()))
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a small report: sorted keys, the same bytes for the same content."""
+    write_atomically(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())

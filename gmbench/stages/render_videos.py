@@ -1,0 +1,83 @@
+"""Videos drawn from coefficients by the rasteriser: the ceiling of methods that go through the face model."""
+
+import functools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench import job_cache
+from gmbench.config import DatasetSection
+from gmbench.datasets import manifest
+from gmbench.datasets.manifest import Row
+from gmbench.job_cache import Job, JobResult
+from gmbench.media import Video, read_audio, write_video
+from gmbench.methods import render
+from gmbench.morphable import coefficient_io
+from gmbench.stages.pipeline_run import ModelSource, PipelineRun
+from gmbench.store import digest, file_digest, write_atomically
+
+GENERATE_VERSION = 2
+BACKGROUND_CLIPS, BACKGROUND_EVERY = 6, 12
+"""Clips, and every how many frames of each, that a speaker's background is the median of."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    model: ModelSource
+    source: render.CoefficientSource
+    sound: Path
+    background: tuple[Path, ...]
+    size: int
+
+
+def generate_renders(run: PipelineRun, section: DatasetSection, method: str, rows: list[Row]) -> dict[str, str]:
+    """Draw clips from their coefficients, the corpus' true ones for ``render``; reasons by clip of what failed."""
+    model = run.face_model()
+    root = Path(section.root)
+    truth = root if method == "render" and section.kind == "synth" else None
+    known = root / "truth" / "clips.parquet" if truth else run.paths.coefficients / coefficient_io.SPEAKERS
+    content = file_digest(known)
+    clips = {row.speaker: _background_clips(run, row.speaker) for row in rows}
+    backgrounds = {speaker: [file_digest(path) for path in paths] for speaker, paths in clips.items()}
+    jobs = []
+    for row in rows:
+        sound = run.paths.crops / row.video_path
+        source = render.CoefficientSource(run.paths.coefficients, truth, row.speaker, row.clip_id)
+        inputs = (row.clip_id, file_digest(sound), section.size, backgrounds[row.speaker])
+        key = digest("generate", GENERATE_VERSION, method, model.digest, content, *inputs)
+        jobs.append(Job(row.clip_id, key, _Task(model, source, sound, clips[row.speaker], section.size)))
+    failures = run.run_jobs(render_video, jobs)
+    for row, job in zip(rows, jobs, strict=True):
+        if row.clip_id not in failures:
+            data = job_cache.load(run.store, job).arrays["video"].tobytes()
+            write_atomically(run.paths.videos(method) / row.video_path, data)
+    return failures
+
+
+def render_video(task: _Task) -> JobResult:
+    """The bytes of a rendered clip with the sound of its reference."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        frames = render.frames(task.model.load(), task.source, task.size, _background(task.background))
+        write_video(path, frames, read_audio(task.sound), crf=12)
+        return {"video": np.frombuffer(path.read_bytes(), np.uint8).copy()}, {}
+
+
+def _background_clips(run: PipelineRun, speaker: str) -> tuple[Path, ...]:
+    """Clips that a speaker's background is taken from: training ones, or all where there are none."""
+    rows = [row for row in manifest.read(run.paths.cropped) if row.speaker == speaker]
+    training = [row for row in rows if row.split == manifest.TRAIN] or rows
+    return tuple(
+        run.paths.crops / row.video_path
+        for row in training[:: max(1, len(training) // BACKGROUND_CLIPS)][:BACKGROUND_CLIPS]
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _background(clips: tuple[Path, ...]) -> NDArray[np.uint8]:
+    """The median of a speaker's frames: background and shoulders, the head blurred."""
+    frames = [frame for path in clips for t, frame in enumerate(Video(path)) if t % BACKGROUND_EVERY == 0]
+    return np.asarray(np.median(np.stack(frames), axis=0), np.uint8)

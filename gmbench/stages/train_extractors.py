@@ -1,0 +1,155 @@
+"""Train the networks of the corpus, the landmarker and the judges, and find out whether the judges may judge."""
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gmbench import job_cache
+from gmbench.clips import Clip, Pair
+from gmbench.corpus import people
+from gmbench.corpus.truth import Truth
+from gmbench.errors import StoreError
+from gmbench.evaluation import protocol, validate
+from gmbench.evaluation.planning import plan
+from gmbench.evaluation.run import evaluate
+from gmbench.evaluation.scoring import registry
+from gmbench.extractors.corpus import networks
+from gmbench.extractors.corpus.training import Recipe
+from gmbench.job_cache import Job
+from gmbench.stages.extractor_jobs import Lesson, draw, train_network
+from gmbench.stages.paths import EXTRACTORS
+from gmbench.stages.pipeline_run import PipelineRun, write_json
+from gmbench.store import digest, file_digest, write_atomically
+
+VERSION = 5
+GROUP = 25
+"""People a job."""
+MUST = {
+    "emotion": (("emo_prob", "labels"), ("emo_prob", "emotion_swap"), ("emo_prob", "blur")),
+    "syncnet": (("sync_c", "late"), ("sync_c", "early"), ("sync_d", "late"), ("sync_d", "early")),
+    "identity": (("f_sim", "blur"), ("f_sim", "identity_swap")),
+    "features": (
+        ("fid", "blur"),
+        ("fid", "noise"),
+        ("fvd", "shuffle"),
+        ("lpips_alex", "blur"),
+        ("lpips_alex", "noise"),
+    ),
+}  # fmt: skip
+"""Curves that must get worse at every level before a network may judge."""
+ADMISSION = {"late": (0, 2, 5, 10), "early": (0, 2, 5, 10)}
+"""Levels that admission asks for where the curves have more: one frame late is within the mean's own noise."""
+
+
+def train(run: PipelineRun, root: Path) -> None:
+    """Train on people, validate on clips of a corpus, and write ``models/extractors``."""
+    with _extractors_in(EXTRACTORS):  # before the first worker starts, so that all find them there
+        _train(run, root)
+
+
+def _train(run: PipelineRun, root: Path) -> None:
+    drawn = _draw(run)
+    corpus = Truth(root)
+    names = [str(name) for name in corpus.clips["clip_id"]]
+    tested = tuple(name for name in names if name.startswith("synth/"))
+    heard = tuple(name for name in names if not name.startswith("synth/"))
+    clips = digest(*(file_digest(root / str(corpus.clips.loc[name, "video"])) for name in names))
+    jobs = []
+    for kind in ("landmarker", *networks.NETWORKS):
+        recipe = _recipe(kind, run)
+        lesson = Lesson(kind, recipe, run.params.extractors.held_out, run.store.root, tuple(drawn), root, heard, tested)
+        key = digest("judge", VERSION, kind, *(job.key for job in drawn), clips, vars(recipe), lesson.held_out)
+        jobs.append(Job(kind, key, lesson))
+    _must_succeed(run.run_jobs(train_network, jobs))
+    made = {job.name: job_cache.load(run.store, job) for job in jobs}
+    for kind, feature in made.items():
+        write_atomically(EXTRACTORS / f"{kind}.safetensors", feature.arrays["file"].tobytes())
+    found = _validate(run, root, corpus, tested)
+    for kind, feature in made.items():
+        reasons = failed(kind, found)
+        if reasons:
+            _mark(EXTRACTORS / f"{kind}.safetensors", kind, feature.meta, reasons)
+        write_json(EXTRACTORS / f"{kind}.json", dict(feature.meta["report"]) | {"failed": reasons})
+    write_json(EXTRACTORS / "validation.json", {"curves": [curve.as_json() for curve in found]})
+
+
+def failed(kind: str, curves: list[validate.Curve]) -> list[str]:
+    """Why a network may not judge; a curve without values, as of FVD with few windows, proves nothing."""
+    own = {(curve.metric.split("_fb:")[0], curve.corruption): curve for curve in curves}
+    wanted = [own[pair] for pair in MUST.get(kind, ()) if pair in own]
+    return [c.verdict for c in wanted if not _undefined(c) and not c.worsens(ADMISSION.get(c.corruption))]
+
+
+def _undefined(curve: validate.Curve) -> bool:
+    return sum(not math.isnan(value) for value in curve.values) < 2
+
+
+def _draw(run: PipelineRun) -> list[Job]:
+    """People in the store, in jobs of ``GROUP``."""
+    settings, seed = run.params.extractors, run.params.seed
+    size = next(iter(run.params.corpora.values())).size
+    jobs = []
+    for first in range(0, settings.people, GROUP):
+        count = min(GROUP, settings.people - first)
+        arguments = (first, count, settings.frames, size, seed)
+        jobs.append(Job(f"people {first}", digest("people", VERSION, people.VERSION, *arguments), arguments))
+    _must_succeed(run.run_jobs(draw, jobs))
+    return jobs
+
+
+def _must_succeed(failures: dict[str, str]) -> None:
+    if failures:
+        name, reason = next(iter(failures.items()))
+        raise StoreError(f"{len(failures)} jobs failed, for example {name}: {reason}")
+
+
+def _recipe(kind: str, run: PipelineRun) -> Recipe:
+    seed = run.params.seed
+    if kind == "landmarker":
+        settings = run.params.landmarker
+        return Recipe(settings.steps, settings.batch, settings.rate, seed)
+    steps = getattr(run.params.extractors, f"{kind}_steps")
+    return Recipe(steps, {"emotion": 48, "syncnet": 6, "identity": 48}.get(kind, 64), seed=seed)
+
+
+def _validate(run: PipelineRun, root: Path, corpus: Truth, tested: tuple[str, ...]) -> list[validate.Curve]:
+    """Responses of the corpus-judged metrics on some clips of the corpus, of each emotion alike."""
+    pairs = []
+    for name in tested:
+        row = corpus.clips.loc[name]
+        labels = {"speaker": str(row["speaker"]), "emotion": str(row["emotion"])}
+        clip = Clip(name, root / str(row["video"]), root / str(row["audio"]), None, **labels)
+        pairs.append(Pair(name, None, clip, (), **labels))
+    pairs = validate.spread(pairs, run.params.extractors.validation_clips)
+    chosen = protocol.load("full", landmarks="corpus", extractors="corpus")
+    wanted = {pair for pairs in MUST.values() for pair in pairs}
+    metrics = registry.select(sorted({metric for metric, _ in wanted} | {"acc_emo"}), True)
+    corruptions = validate.chosen(sorted({corruption for _, corruption in wanted}))
+    base = plan.make_plan({}, run.paths.dataset, chosen, metrics, ["ground_truth"], pairs)
+    table = evaluate(
+        validate.corrupted(base, corruptions), run.store.root, run.workers, run.scheduler, progress=run.report
+    )
+    return validate.curves(table, corruptions)
+
+
+@contextlib.contextmanager
+def _extractors_in(folder: Path) -> Iterator[None]:
+    """Networks of this folder, for this process and its workers."""
+    before = os.environ.get("GMBENCH_EXTRACTORS")
+    os.environ["GMBENCH_EXTRACTORS"] = str(folder.resolve())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["GMBENCH_EXTRACTORS"]
+        else:
+            os.environ["GMBENCH_EXTRACTORS"] = before
+
+
+def _mark(path: Path, kind: str, meta: dict[str, Any], reasons: list[str]) -> None:
+    """Write into the file that its network may not judge."""
+    network = networks.read(path, kind)
+    networks.write(path, kind, network, meta["sizes"], dict(meta["report"]) | {"failed": reasons})

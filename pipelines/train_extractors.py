@@ -1,0 +1,9 @@
+"""Stage ``train_extractors``: train the feature extractors on a corpus."""
+
+from pathlib import Path
+
+from gmbench.pipelines._start import stage
+from gmbench.stages import train_extractors
+
+if __name__ == "__main__":
+    stage(lambda run, name: train_extractors.train(run, Path("data") / name))
