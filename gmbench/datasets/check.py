@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gmbench.datasets.manifest import Found, Problem, Row
+from gmbench.datasets.manifest import ClipRow, Found, Problem
 from gmbench.datasets.readers import dataset, read
 from gmbench.errors import MediaError
 from gmbench.executor import run
@@ -25,7 +25,7 @@ class Report:
 
     dataset: str
     root: Path
-    rows: list[Row]
+    rows: list[ClipRow]
     problems: list[Problem]
 
     def counts(self) -> dict[str, int]:
@@ -43,7 +43,7 @@ def check(
     """Open every clip of a dataset; raises InputError where the folder is missing or empty."""
     found: Found = read(name, root)
     tasks = [(root, row) for row in found.rows]
-    usable: list[Row | None] = [None] * len(tasks)
+    usable: list[ClipRow | None] = [None] * len(tasks)
     problems = list(found.problems)
     for done, (index, result) in enumerate(
         run(check_clip, tasks, min(workers, max(1, len(tasks) // 20)), scheduler), start=1
@@ -60,7 +60,7 @@ def check(
     return Report(dataset(name).name, root, rows, sorted(problems, key=lambda p: (p.kind, p.path)))
 
 
-def check_clip(argument: tuple[Path, Row]) -> Row | Problem:
+def check_clip(argument: tuple[Path, ClipRow]) -> ClipRow | Problem:
     """A row with its number of frames, or the first thing that is wrong with it."""
     root, row = argument
     video, audio = root / row.video_path, root / (row.audio_path or row.video_path)
@@ -82,7 +82,7 @@ def check_clip(argument: tuple[Path, Row]) -> Row | Problem:
         reason = f"{video}: picture and sound differ by {difference:.2f} s, more than {MAX_LENGTH_DIFFERENCE} s"
         return Problem(row.video_path, "length", reason)
     frames = row.n_frames or info.frames - row.first_frame
-    return Row(**{**row.__dict__, "n_frames": frames})
+    return ClipRow(**{**row.__dict__, "n_frames": frames})
 
 
 def _kind(message: str) -> str:

@@ -13,7 +13,7 @@ TRAIN, TEST, HELD_OUT, OTHER = "train", "test", "held_out", "other"
 
 
 @dataclass(frozen=True)
-class Row:
+class ClipRow:
     """One clip of a dataset.
 
     Attributes:
@@ -51,7 +51,7 @@ class Problem:
 class Found:
     """What a reader found below a root."""
 
-    rows: list[Row]
+    rows: list[ClipRow]
     problems: list[Problem]
 
 
@@ -60,26 +60,26 @@ def clip_id(dataset: str, speaker: str, emotion: str, level: int, sentence: str)
     return f"{dataset}/{speaker}/{emotion or 'none'}/{level}/{sentence}"
 
 
-def write(rows: Iterable[Row], path: Path) -> None:
+def write(rows: Iterable[ClipRow], path: Path) -> None:
     """Write a manifest as Parquet, ordered by clip."""
     ordered = sorted(rows, key=lambda row: row.clip_id)
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = [field.name for field in fields(Row)]
+    columns = [field.name for field in fields(ClipRow)]
     pd.DataFrame([asdict(row) for row in ordered], columns=columns).to_parquet(path, index=False)
 
 
-def read(path: Path) -> list[Row]:
+def read(path: Path) -> list[ClipRow]:
     """Read a manifest; raises InputError where it is missing or has other columns."""
     try:
         table = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: no readable manifest ({error}); run the ingest stage") from error
-    expected = [field.name for field in fields(Row)]
+    expected = [field.name for field in fields(ClipRow)]
     if list(table.columns) != expected:
         raise InputError(f"{path}: expected columns {', '.join(expected)}, got {', '.join(map(str, table.columns))}")
-    return [Row(**{str(key): value for key, value in record.items()}) for record in table.to_dict("records")]
+    return [ClipRow(**{str(key): value for key, value in record.items()}) for record in table.to_dict("records")]
 
 
-def with_split(row: Row, split: str) -> Row:
+def with_split(row: ClipRow, split: str) -> ClipRow:
     """The row in another split."""
     return replace(row, split=split)

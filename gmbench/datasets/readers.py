@@ -9,7 +9,7 @@ from pathlib import Path
 from gmbench.clips import find_clips
 from gmbench.corpus.lexicon import EMOTIONS
 from gmbench.datasets import splits
-from gmbench.datasets.manifest import TEST, TRAIN, Found, Problem, Row, clip_id
+from gmbench.datasets.manifest import TEST, TRAIN, ClipRow, Found, Problem, clip_id
 from gmbench.errors import GmbenchError, InputError
 from gmbench.media import VIDEO_SUFFIXES, Video
 
@@ -130,7 +130,7 @@ def _mead(root: Path, name: str) -> Found:
             found.problems.append(Problem(audio, "missing", f"no sound for {relative}"))
             continue
         identifier = clip_id(name, speaker, emotion, level, number)
-        found.rows.append(Row(identifier, name, speaker, emotion, level, number, relative, audio))
+        found.rows.append(ClipRow(identifier, name, speaker, emotion, level, number, relative, audio))
     rows = splits.mead_eat(found.rows) if name == "mead" else splits.last_sentences(found.rows, {}, 1)
     return Found(rows, found.problems)
 
@@ -150,7 +150,7 @@ def _crema(root: Path, name: str) -> Found:
             continue
         take = f"{sentence}-{path.stem.rsplit('_', 1)[1]}"
         identifier = clip_id(name, actor, emotion, level, take)
-        found.rows.append(Row(identifier, name, actor, emotion, level, take, relative, audio))
+        found.rows.append(ClipRow(identifier, name, actor, emotion, level, take, relative, audio))
     return Found(splits.crema(found.rows, _sexes(root / "VideoDemographics.csv")), found.problems)
 
 
@@ -176,7 +176,7 @@ def _sequences(root: Path, name: str) -> Found:
             identifier = clip_id(name, path.stem, "neutral", 0, split)
             sound = audio.name if audio.exists() else ""
             found.rows.append(
-                Row(identifier, name, path.stem, "neutral", 0, split, path.name, sound, first, count, split)
+                ClipRow(identifier, name, path.stem, "neutral", 0, split, path.name, sound, first, count, split)
             )
     return found
 
@@ -192,7 +192,7 @@ def _hdtf(root: Path, name: str) -> Found:
         sound = path.with_suffix(".wav")
         audio = sound.relative_to(root).as_posix() if sound.exists() else ""
         identifier = clip_id(name, match[1], "neutral", 0, match[2])
-        found.rows.append(Row(identifier, name, match[1], "neutral", 0, match[2], relative, audio))
+        found.rows.append(ClipRow(identifier, name, match[1], "neutral", 0, match[2], relative, audio))
     return Found(splits.last_sentences(found.rows, {}, 1), found.problems)
 
 
@@ -220,7 +220,7 @@ def _voxceleb2(root: Path, name: str) -> Found:
         split = TEST if "test" in base else TRAIN
         identifier = clip_id(name, speaker, "", 0, sentence)
         found.rows.append(
-            Row(identifier, name, speaker, "", 0, sentence, relative.as_posix(), audio.as_posix(), split=split)
+            ClipRow(identifier, name, speaker, "", 0, sentence, relative.as_posix(), audio.as_posix(), split=split)
         )
     return found
 
@@ -237,7 +237,9 @@ def _folder(root: Path, name: str) -> Found:
         audio = item.audio.relative_to(root).as_posix() if item.audio else ""
         identifier = clip_id(name, speaker, "", 0, sentence)
         found.rows.append(
-            Row(identifier, name, speaker, "", 0, sentence, item.video.relative_to(root).as_posix(), audio, split=TEST)
+            ClipRow(
+                identifier, name, speaker, "", 0, sentence, item.video.relative_to(root).as_posix(), audio, split=TEST
+            )
         )
     return found
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from importlib import resources
 
-from gmbench.datasets.manifest import HELD_OUT, OTHER, TEST, TRAIN, Row, with_split
+from gmbench.datasets.manifest import HELD_OUT, OTHER, TEST, TRAIN, ClipRow, with_split
 
 MEAD_SUBJECTS = ("M003", "M009", "M030", "W009", "W011", "W015")
 """Six subjects as in GMTalker, which does not name them: the four of the EAT list and two more."""
@@ -22,17 +22,17 @@ def eat_list() -> frozenset[tuple[str, str, str]]:
     return frozenset((row["speaker"], row["emotion"], row["number"]) for row in csv.DictReader(text.splitlines()))
 
 
-def mead_eat(rows: Sequence[Row]) -> list[Row]:
+def mead_eat(rows: Sequence[ClipRow]) -> list[ClipRow]:
     """MEAD with the EAT list as test: a listed (speaker, emotion, number) leaves training at all levels."""
     return [with_split(row, _mead_eat(row)) for row in rows]
 
 
-def mead_official(rows: Sequence[Row]) -> list[Row]:
+def mead_official(rows: Sequence[ClipRow]) -> list[ClipRow]:
     """The dataset authors' split: the last 10 neutral and the last 6 other sentences of each level are test."""
     return last_sentences(rows, {"neutral": 10}, 6)
 
 
-def last_sentences(rows: Sequence[Row], counts: dict[str, int], default: int) -> list[Row]:
+def last_sentences(rows: Sequence[ClipRow], counts: dict[str, int], default: int) -> list[ClipRow]:
     """The last sentences of each (speaker, emotion, level) are test; at least one stays for training."""
     takes: dict[tuple[str, str, int], list[str]] = defaultdict(list)
     for row in rows:
@@ -47,7 +47,7 @@ def last_sentences(rows: Sequence[Row], counts: dict[str, int], default: int) ->
     ]
 
 
-def crema(rows: Sequence[Row], sexes: dict[str, str]) -> list[Row]:
+def crema(rows: Sequence[ClipRow], sexes: dict[str, str]) -> list[ClipRow]:
     """CREMA-D: of the 15 actors with the highest numbers, five a sex with the lowest numbers, two sentences as test.
 
     The papers train the emotion classifier on 76 identities and test on 15, GMTalker on 10, without names. The other
@@ -59,7 +59,7 @@ def crema(rows: Sequence[Row], sexes: dict[str, str]) -> list[Row]:
         by_sex[sexes.get(actor, "")].append(actor)
     chosen = {actor for actors in by_sex.values() for actor in actors[:5]} if set(by_sex) - {""} else set(last[:10])
 
-    def split(row: Row) -> str:
+    def split(row: ClipRow) -> str:
         if row.speaker not in last:
             return HELD_OUT
         if row.speaker not in chosen:
@@ -69,7 +69,7 @@ def crema(rows: Sequence[Row], sexes: dict[str, str]) -> list[Row]:
     return [with_split(row, split(row)) for row in rows]
 
 
-def _mead_eat(row: Row) -> str:
+def _mead_eat(row: ClipRow) -> str:
     if row.speaker not in MEAD_SUBJECTS:
         return OTHER
     if (row.speaker, row.emotion, row.sentence) in eat_list():

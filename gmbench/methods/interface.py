@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench.datasets.manifest import Row
+from gmbench.datasets.manifest import ClipRow
 from gmbench.emotions import canonical
 from gmbench.errors import InputError
 from gmbench.job_cache import Job, JobResult
@@ -144,7 +144,7 @@ class PreparedDataset:
     """
 
     dataset: str
-    rows: tuple[Row, ...]
+    rows: tuple[ClipRow, ...]
     crops: Path
     landmarks: Path
     coefficients: Path
@@ -155,7 +155,7 @@ class PreparedDataset:
     truth: Path | None
     size: int
 
-    def split(self, name: str) -> tuple[Row, ...]:
+    def split(self, name: str) -> tuple[ClipRow, ...]:
         """Clips of one split."""
         return tuple(row for row in self.rows if row.split == name)
 

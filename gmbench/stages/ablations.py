@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from gmbench.config import DatasetSection, EvaluationSection
-from gmbench.datasets.manifest import Row
+from gmbench.datasets.manifest import ClipRow
 from gmbench.evaluation.interpolation import score_sequences
 from gmbench.evaluation.results import aggregate, records
 from gmbench.evaluation.run import evaluate as score
@@ -216,7 +216,7 @@ def _between(run: PipelineRun, section: DatasetSection, method: str, seeds: int,
     return score_sequences(folders, run.paths.dataset, planned.protocol)
 
 
-def _draw(run: PipelineRun, name: str, way: str, speakers: dict[str, Row], folder: Path) -> None:
+def _draw(run: PipelineRun, name: str, way: str, speakers: dict[str, ClipRow], folder: Path) -> None:
     system = System.parse(name)
     made = registry.create(system.method)
     made.load(model_folder(run.paths.dataset, system))

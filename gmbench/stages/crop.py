@@ -10,7 +10,7 @@ import numpy as np
 from gmbench import job_cache
 from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
-from gmbench.datasets.manifest import Problem, Row
+from gmbench.datasets.manifest import ClipRow, Problem
 from gmbench.errors import InputError
 from gmbench.face.clip_crop import Square, cut, find_square
 from gmbench.face.landmarks import backend
@@ -96,7 +96,7 @@ def cut_clip(task: _Cut) -> JobResult:
         return {"video": np.frombuffer(path.read_bytes(), np.uint8).copy()}, {"frames": frames}
 
 
-def _common_size(rows: list[Row], squares: dict[str, Square]) -> dict[str, Square]:
+def _common_size(rows: list[ClipRow], squares: dict[str, Square]) -> dict[str, Square]:
     """The same half-side for all clips of a speaker: the median, so that depth and scale stay comparable."""
     halves: dict[str, list[float]] = defaultdict(list)
     for row in rows:

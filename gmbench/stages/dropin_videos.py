@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from gmbench.datasets.manifest import Row
+from gmbench.datasets.manifest import ClipRow
 from gmbench.methods import dropin
 from gmbench.names import flat
 from gmbench.stages.pipeline_run import PipelineRun
 from gmbench.store import write_atomically
 
 
-def copy_dropin(run: PipelineRun, name: str, folder: Path, rows: list[Row]) -> dict[str, str]:
+def copy_dropin(run: PipelineRun, name: str, folder: Path, rows: list[ClipRow]) -> dict[str, str]:
     """Copy an outside method's videos of clips to where they are scored; reasons by clip of what is missing."""
     found = dropin.videos(folder, run.paths.dataset)
     missing = {}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from gmbench.clips import Clip, Pair
 from gmbench.config import DatasetSection, EvaluationSection
 from gmbench.datasets import manifest
-from gmbench.datasets.manifest import Row
+from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
 from gmbench.evaluation import protocol
 from gmbench.evaluation.planning import plan
@@ -50,13 +50,13 @@ def make_plan(
     )
 
 
-def all_rows(run: PipelineRun) -> list[Row]:
+def all_rows(run: PipelineRun) -> list[ClipRow]:
     """All cropped clips that were fitted."""
     fitted = {row["clip"] for row in json.loads((run.paths.work / "fit.json").read_text("utf-8"))["per_clip"]}
     return [row for row in manifest.read(run.paths.cropped) if row.clip_id in fitted]
 
 
-def scored_rows(run: PipelineRun) -> list[Row]:
+def scored_rows(run: PipelineRun) -> list[ClipRow]:
     """Clips of the split that is scored; raises InputError where it is empty."""
     rows = manifest.read(run.paths.cropped)
     split = run.params.evaluation.split

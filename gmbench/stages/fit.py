@@ -12,7 +12,7 @@ from gmbench import job_cache, shards
 from gmbench.config import DatasetSection, FitSection
 from gmbench.corpus.truth import Truth
 from gmbench.datasets import manifest
-from gmbench.datasets.manifest import Row
+from gmbench.datasets.manifest import ClipRow
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import Video
 from gmbench.morphable import coefficient_io, fitting, texture
@@ -53,7 +53,7 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
     """Identity and texture once a speaker, coefficients of every frame."""
     rows = manifest.read(run.paths.cropped)
     source = run.face_model()
-    groups: dict[str, list[Row]] = defaultdict(list)
+    groups: dict[str, list[ClipRow]] = defaultdict(list)
     for row in rows:
         groups[row.speaker].append(row)
     people, jobs = {}, []
@@ -68,7 +68,7 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
         jobs.append(Job(speaker, key, people[speaker]))
     failures = run.run_jobs(fit_person, jobs)
     clip_jobs: list[Job] = []
-    fitted: list[Row] = []
+    fitted: list[ClipRow] = []
     for job in jobs:
         if job.name in failures:
             continue
@@ -102,7 +102,7 @@ def training_coefficients(run: PipelineRun, section: DatasetSection) -> Path:
     return run.paths.known if section.coefficients == "truth" else run.paths.coefficients
 
 
-def _write_known(run: PipelineRun, root: Path, groups: dict[str, list[Row]]) -> None:
+def _write_known(run: PipelineRun, root: Path, groups: dict[str, list[ClipRow]]) -> None:
     """The corpus' true coefficients in the form of fitted ones."""
     truth = Truth(root)
     speakers: list[dict[str, Any]] = []
@@ -187,7 +187,7 @@ def _samples(
     return result
 
 
-def _error_row(row: Row, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+def _error_row(row: ClipRow, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
     share = 100 * arrays["lm_rmse"] / arrays["eye_width"]
     valid = arrays["valid"]
     return {

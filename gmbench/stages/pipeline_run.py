@@ -11,7 +11,7 @@ from typing import Any
 
 from gmbench import job_cache
 from gmbench.config import Params
-from gmbench.datasets.manifest import Row
+from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
 from gmbench.job_cache import Job
 from gmbench.morphable.model import FaceModel
@@ -71,9 +71,9 @@ def _load(path: Path, content: str) -> FaceModel:
     return load_model(path)
 
 
-def by_speaker(rows: list[Row], jobs: list[Job], failures: dict[str, str]) -> dict[str, list[tuple[Row, Job]]]:
+def by_speaker(rows: list[ClipRow], jobs: list[Job], failures: dict[str, str]) -> dict[str, list[tuple[ClipRow, Job]]]:
     """Clips that did not fail with their jobs, by speaker in order of names."""
-    groups: dict[str, list[tuple[Row, Job]]] = defaultdict(list)
+    groups: dict[str, list[tuple[ClipRow, Job]]] = defaultdict(list)
     for row, job in zip(rows, jobs, strict=True):
         if row.clip_id not in failures:
             groups[row.speaker].append((row, job))

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gmbench.audio.hubert import to_video_rate
-from gmbench.datasets.manifest import Row
+from gmbench.datasets.manifest import ClipRow
 from gmbench.evaluation.results import records
 from gmbench.media import SAMPLES_PER_FRAME, Video, read_audio
 from gmbench.methods import capabilities, registry
@@ -62,7 +62,7 @@ def system_figures(run: PipelineRun, name: str, folder: Path) -> str:
     return "".join(parts) + _capabilities(run, made, rows[0])
 
 
-def _capabilities(run: PipelineRun, made: Any, row: Row) -> str:
+def _capabilities(run: PipelineRun, made: Any, row: ClipRow) -> str:
     """What the card says beside what was measured."""
     others = [name for name in getattr(made, "emotions", ()) if name and name != row.emotion]
     if not others:
@@ -80,7 +80,7 @@ def _ranking_system(shown: Sequence[str]) -> str:
     return next((n for n in own if "pose" in n.split("-")), own[0])
 
 
-def _extremes(run: PipelineRun, shown: Sequence[str], rows: list[Row]) -> dict[str, Row]:
+def _extremes(run: PipelineRun, shown: Sequence[str], rows: list[ClipRow]) -> dict[str, ClipRow]:
     table = records.read(run.paths.scores / records.FILE)
     own = table[(table["metric"] == GRID_METRIC) & (table["method"] == _ranking_system(shown))].dropna(subset=["value"])
     by_clip = {row.video_path.removesuffix(".mp4"): row for row in rows}
@@ -90,7 +90,7 @@ def _extremes(run: PipelineRun, shown: Sequence[str], rows: list[Row]) -> dict[s
     return {"best": by_clip[ordered[-1]], "worst": by_clip[ordered[0]]}
 
 
-def _grid(run: PipelineRun, row: Row, shown: Sequence[str], stem: Path) -> str:
+def _grid(run: PipelineRun, row: ClipRow, shown: Sequence[str], stem: Path) -> str:
     """Frames at the same time stamps: the truth, then each system."""
     paths = {"ground truth": run.paths.crops / row.video_path}
     paths |= {name: run.paths.videos(name) / row.video_path for name in shown}
@@ -102,7 +102,7 @@ def _grid(run: PipelineRun, row: Row, shown: Sequence[str], stem: Path) -> str:
     return figures.grid(lines, [f"{t / 25:.2f} s" for t in stamps], stem)
 
 
-def _strips(run: PipelineRun, made: Any, rows: list[Row], stem: Path) -> str:
+def _strips(run: PipelineRun, made: Any, rows: list[ClipRow], stem: Path) -> str:
     lines: dict[str, list[NDArray[np.uint8]]] = {}
     for place, (a, b) in enumerate(PAIRS):
         row = rows[place % len(rows)]
@@ -116,7 +116,7 @@ def _strips(run: PipelineRun, made: Any, rows: list[Row], stem: Path) -> str:
     return figures.grid(lines or {"one emotion": [np.zeros((128, 128, 3), np.uint8)]}, shares, stem, 0.9)
 
 
-def _angles(run: PipelineRun, made: Any, row: Row, stem: Path) -> str:
+def _angles(run: PipelineRun, made: Any, row: ClipRow, stem: Path) -> str:
     """Pitch, yaw and roll of a clip: the truth and two seeds."""
     section = run.params.datasets[run.paths.dataset]
     truth = coefficient_io.read(training_coefficients(run, section), row.speaker, row.clip_id)["rho"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gmbench import job_cache
 from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
-from gmbench.datasets.manifest import Row
+from gmbench.datasets.manifest import ClipRow
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import Video, read_audio, write_video
 from gmbench.methods import render
@@ -33,7 +33,7 @@ class _Task:
     size: int
 
 
-def generate_renders(run: PipelineRun, section: DatasetSection, method: str, rows: list[Row]) -> dict[str, str]:
+def generate_renders(run: PipelineRun, section: DatasetSection, method: str, rows: list[ClipRow]) -> dict[str, str]:
     """Draw clips from their coefficients, the corpus' true ones for ``render``; reasons by clip of what failed."""
     model = run.face_model()
     root = Path(section.root)

@@ -147,7 +147,7 @@ def _dataset(run: PipelineRun, paths: DatasetPaths, out: Path) -> str:
     )
 
 
-def _sheet(paths: DatasetPaths, rows: list[manifest.Row]) -> Any:
+def _sheet(paths: DatasetPaths, rows: list[manifest.ClipRow]) -> Any:
     """A middle frame of each speaker in each emotion; of each clip where there are no emotions."""
     speakers = sorted({row.speaker for row in rows})[:SHEET_SPEAKERS]
     emotions = [emotion for emotion in EMOTIONS if any(row.emotion == emotion for row in rows)]
@@ -168,10 +168,10 @@ def _sheet(paths: DatasetPaths, rows: list[manifest.Row]) -> Any:
     return pictures.contact_sheet(lines, emotions)
 
 
-def _overlays(run: PipelineRun, paths: DatasetPaths, rows: list[manifest.Row]) -> Any:
+def _overlays(run: PipelineRun, paths: DatasetPaths, rows: list[manifest.ClipRow]) -> Any:
     model = run.face_model().load()
     lines = []
-    chosen: list[manifest.Row] = []
+    chosen: list[manifest.ClipRow] = []
     for row in rows:
         if row.speaker not in {other.speaker for other in chosen}:
             chosen.append(row)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench import job_cache
-from gmbench.datasets.manifest import Row
+from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError, MediaError
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import Audio, Frames, Video, read_audio, write_video
@@ -36,13 +36,13 @@ class _SystemTask:
     system: System
     folder: Path
     content: str
-    row: Row
+    row: ClipRow
     video: Path
     coefficients: Path
     seed: int
 
 
-def generate_with_system(run: PipelineRun, name: str, rows: list[Row]) -> dict[str, str]:
+def generate_with_system(run: PipelineRun, name: str, rows: list[ClipRow]) -> dict[str, str]:
     """Write a system's videos of clips; reasons by clip of what failed."""
     system = System.parse(name)
     folder = model_folder(run.paths.dataset, system)

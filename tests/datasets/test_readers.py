@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from gmbench.commands.app import app
 from gmbench.datasets import manifest, readers, splits
 from gmbench.datasets.check import check
-from gmbench.datasets.manifest import HELD_OUT, OTHER, TEST, TRAIN, Row
+from gmbench.datasets.manifest import HELD_OUT, OTHER, TEST, TRAIN, ClipRow
 from gmbench.errors import InputError
 from tests.datasets import trees
 
@@ -80,13 +80,13 @@ def test_the_eat_list_has_its_hundred_clips():
 
 def test_no_listed_clip_trains_at_any_level():
     rows = [
-        Row(f"{s}/{e}/{level}/{n}", "mead", s, e, level, n, "v", "a")
+        ClipRow(f"{s}/{e}/{level}/{n}", "mead", s, e, level, n, "v", "a")
         for s, e, n in sorted(splits.eat_list())
         for level in ((1,) if e == "neutral" else (1, 2, 3))
     ]
     rows += [
-        Row("x", "mead", "M003", "angry", 3, "001", "v", "a"),
-        Row("y", "mead", "M031", "angry", 3, "026", "v", "a"),
+        ClipRow("x", "mead", "M003", "angry", 3, "001", "v", "a"),
+        ClipRow("y", "mead", "M031", "angry", 3, "026", "v", "a"),
     ]
     found = splits.mead_eat(rows)
     assert [row.split for row in found[-2:]] == [TRAIN, OTHER]
@@ -95,8 +95,8 @@ def test_no_listed_clip_trains_at_any_level():
 
 
 def test_the_authors_mead_split_takes_the_last_sentences():
-    rows = [Row(f"n{n}", "mead", "M003", "neutral", 1, f"{n:03d}", "v", "a") for n in range(1, 41)]
-    rows += [Row(f"a{n}", "mead", "M003", "angry", 2, f"{n:03d}", "v", "a") for n in range(1, 31)]
+    rows = [ClipRow(f"n{n}", "mead", "M003", "neutral", 1, f"{n:03d}", "v", "a") for n in range(1, 41)]
+    rows += [ClipRow(f"a{n}", "mead", "M003", "angry", 2, f"{n:03d}", "v", "a") for n in range(1, 31)]
     test = {row.clip_id for row in splits.mead_official(rows) if row.split == TEST}
     assert test == {f"n{n}" for n in range(31, 41)} | {f"a{n}" for n in range(25, 31)}
 
@@ -203,8 +203,8 @@ def test_absent_data_names_whom_to_ask(tmp_path, name):
 
 def test_a_manifest_is_read_as_it_was_written(tmp_path):
     rows = [
-        Row("a/b/c/1/2", "a", "b", "happy", 1, "2", "v.mp4", "", 3, 4, TEST),
-        Row("a/b/c/1/1", "a", "b", "", 0, "1", "w", "x"),
+        ClipRow("a/b/c/1/2", "a", "b", "happy", 1, "2", "v.mp4", "", 3, 4, TEST),
+        ClipRow("a/b/c/1/1", "a", "b", "", 0, "1", "w", "x"),
     ]
     manifest.write(rows, tmp_path / "m.parquet")
     assert manifest.read(tmp_path / "m.parquet") == sorted(rows, key=lambda row: row.clip_id)

@@ -15,7 +15,7 @@ from gmbench import shards
 from gmbench.audio.hubert import to_video_rate
 from gmbench.audio.spectra import logmel
 from gmbench.corpus.truth import Truth
-from gmbench.datasets.manifest import Row
+from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
 from gmbench.media import Video, read_audio
 from gmbench.methods.interface import PreparedDataset
@@ -42,7 +42,7 @@ class ClipTracks:
     audio: NDArray[np.float32]
 
 
-def read_clips(dataset: PreparedDataset, rows: Sequence[Row]) -> list[ClipTracks]:
+def read_clips(dataset: PreparedDataset, rows: Sequence[ClipRow]) -> list[ClipTracks]:
     """Fitted tracks and features of clips, cut where the fit found no face; in the rows' order.
 
     Raises:
@@ -127,7 +127,7 @@ def _true_pretraining(dataset: PreparedDataset, root: Path) -> list[ClipTracks]:
     return found
 
 
-def emotions_of(rows: Sequence[Row]) -> tuple[str, ...]:
+def emotions_of(rows: Sequence[ClipRow]) -> tuple[str, ...]:
     """Emotions that occur, in the suite's order; one unnamed emotion where clips have no labels."""
     found = {row.emotion for row in rows}
     return tuple(name for name in SUITE_ORDER if name in found) or ("",)
@@ -249,7 +249,9 @@ class Pictures:
     emotion: tuple[str, ...]
 
 
-def read_pictures(dataset: PreparedDataset, rows: Sequence[Row], folder: Path, size_in: int, size_out: int) -> Pictures:
+def read_pictures(
+    dataset: PreparedDataset, rows: Sequence[ClipRow], folder: Path, size_in: int, size_out: int
+) -> Pictures:
     """Frames of one person's clips beside their renderings and shoulder masks, kept as arrays in a folder.
 
     Raises:
@@ -291,7 +293,7 @@ def reference_mask(pictures: Pictures) -> NDArray[np.uint8]:
     return np.asarray(pictures.masks[int(away.sum(axis=1).argmin())])
 
 
-def _mattes(dataset: PreparedDataset, row: Row) -> tuple[Sequence[NDArray[np.uint8]], NDArray[np.float32]]:
+def _mattes(dataset: PreparedDataset, row: ClipRow) -> tuple[Sequence[NDArray[np.uint8]], NDArray[np.float32]]:
     """Mattes (T, S, S) of the person and landmarks (T, 478, 2): the corpus' truth, or files beside the crops."""
     landmarks = shards.read(dataset.landmarks, row.speaker, row.clip_id, ["mesh"])["mesh"]
     if dataset.truth is not None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gmbench import job_cache
-from gmbench.datasets.manifest import TRAIN, Row
+from gmbench.datasets.manifest import TRAIN, ClipRow
 from gmbench.errors import InputError
 from gmbench.job_cache import Job, JobResult
 from gmbench.methods.gmtalker import data
@@ -36,7 +36,7 @@ class _Lesson:
 
     part: str
     dataset: PreparedDataset
-    rows: tuple[Row, ...]
+    rows: tuple[ClipRow, ...]
     settings: Settings
     seed: int
     scratch: Path
@@ -64,7 +64,7 @@ def fit_all(
     base = digest("gmtalker", VERSION, seed, _content(dataset, by_person), dict(dataset.audio_facts))
     nfmg = settings.nfmg
 
-    def job(part: str, of: Sequence[Row], key: str, **more: Any) -> Job:
+    def job(part: str, of: Sequence[ClipRow], key: str, **more: Any) -> Job:
         lesson = _Lesson(part, dataset, tuple(of), settings, seed, context.store.root / "training" / key, **more)
         return Job(part, key, lesson)
 
@@ -172,7 +172,7 @@ def _told(lesson: _Lesson) -> Report:
 _LEARN = {"gmeg": _gmeg, "pretrained": _pretrained, "nfmg": _nfmg, "head": _head}
 
 
-def _content(dataset: PreparedDataset, people: Mapping[str, Sequence[Row]]) -> list[str]:
+def _content(dataset: PreparedDataset, people: Mapping[str, Sequence[ClipRow]]) -> list[str]:
     """Digests of what is learnt from: clips and labels, coefficients, features."""
     found = [digest([(r.clip_id, r.emotion, r.level) for r in rows]) for rows in people.values()]
     for folder in (dataset.coefficients, dataset.audio):
