@@ -37,6 +37,7 @@ from gmbench.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Video
 from gmbench.metrics import perceptual
 from gmbench.metrics.catalogue import SPECS
 from gmbench.metrics.emotion import SUITE_ORDER
+from gmbench.metrics.key import MetricKey
 
 COUNT = perceptual.STEPS + 1
 _ALPHA = re.compile(r"^alpha_(\d+(?:\.\d+)?)$")
@@ -227,15 +228,15 @@ def _record(
     name: str,
     value: float, used: int, reason: str,
 ) -> dict[str, Any]:  # fmt: skip
-    defined = not np.isnan(value)
+    defined, key = not np.isnan(value), MetricKey(name, extractor.name)
     status = "ok" if defined else "failed" if reason else "undefined"
     return {
         "method": method, "dataset": dataset, "clip": f"interpolation/{sequence.name}", "speaker": sequence.speaker,
-        "emotion": f"{sequence.start}-{sequence.end}", "metric": f"{name}_fb:{extractor.name}", "value": value,
+        "emotion": f"{sequence.start}-{sequence.end}", "metric": str(key), "value": value,
         "status": status, "reason": reason or ("" if defined else "the ends do not differ"),
         "flags": sequence.variant, "frames_used": used, "frames_expected": perceptual.STEPS,
         "clips_used": int(defined), "clips_expected": 1, "protocol": protocol.name,
-        "protocol_hash": protocol.hash, "backend": f"fallback:{extractor.name}", "weights_sha256": shas,
+        "protocol_hash": protocol.hash, "backend": key.backend, "weights_sha256": shas,
         "metric_name": name, "metric_version": SPECS[name].version, "generated_sha256": "",
         "reference_sha256": "", "generated_size": "", "reference_size": "",
     }  # fmt: skip

@@ -137,12 +137,13 @@ def _outcome(score: Callable[[], Score]) -> dict[str, object]:
 
 def _about(plan: Plan, metric: Metric) -> dict[str, object]:
     """What every record of a metric says about it."""
+    key = metric.key(plan.detector, plan.protocol)
     return {
         "dataset": plan.dataset,
-        "metric": metric.key(plan.detector, plan.protocol),
+        "metric": str(key),
         "protocol": plan.protocol.name,
         "protocol_hash": plan.protocol.hash,
-        "backend": metric.backend(plan.detector, plan.protocol),
+        "backend": key.backend,
         "weights_sha256": plan.weights_of(metric),
         "metric_name": metric.name,
         "metric_version": metric.spec.version,

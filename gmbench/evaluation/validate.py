@@ -20,6 +20,7 @@ from gmbench.evaluation.planning.plan import Plan, PlannedClip
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.aggregate import Row, rows
 from gmbench.metrics.catalogue import SPECS
+from gmbench.metrics.key import MetricKey
 
 UNCHANGED = "unchanged"
 _DECIMALS = 9
@@ -89,7 +90,7 @@ class Curve:
 
     def worsens(self, levels: Sequence[float] | None = None) -> bool:
         """Whether each of some levels, by default all, is worse than the one before; levels without a value aside."""
-        name = self.metric.split("_fb:", maxsplit=1)[0]
+        name = MetricKey.parse(self.metric).name
         bad = dict(zip(self.levels, _badness(self.values, SPECS[name].direction), strict=True))
         known = [bad[level] for level in levels or self.levels if not math.isnan(bad[level])]
         return all(b > a for a, b in itertools.pairwise(known))
@@ -187,7 +188,7 @@ def curves(table: pd.DataFrame, corruptions: Sequence[Corruption]) -> list[Curve
 
 
 def _curve(metric: str, direction: str, corruption: Corruption, values: tuple[float, ...]) -> Curve:
-    name = metric.split("_fb:", maxsplit=1)[0]
+    name = MetricKey.parse(metric).name
     expected = name in corruption.touches
     steps = _severity(corruption)
     bad = [round(value, _DECIMALS) for value in _badness(values, direction)]

@@ -11,6 +11,7 @@ from gmbench.errors import InputError
 from gmbench.evaluation.results.records import ORDER, check_columns, json_number
 from gmbench.evaluation.scoring.registry import metrics
 from gmbench.metrics import statistics
+from gmbench.metrics.key import MetricKey
 from gmbench.names import closest
 
 
@@ -166,7 +167,7 @@ def compare(records: pd.DataFrame, first: str, second: str) -> list[Comparison]:
             )
         )  # fmt: skip
     position = {name: place for place, name in enumerate(known)}
-    return sorted(result, key=lambda c: (c.dataset, position.get(c.metric.split("_fb:")[0], len(position))))
+    return sorted(result, key=lambda c: (c.dataset, position.get(MetricKey.parse(c.metric).name, len(position))))
 
 
 def paired(group: pd.DataFrame, first: str, second: str, statistic: str = "mean") -> statistics.Difference | None:

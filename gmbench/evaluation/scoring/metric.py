@@ -16,6 +16,7 @@ from gmbench.evaluation.extraction.features import ClipFeature, ClipSource, Fram
 from gmbench.evaluation.protocol import Protocol, pair_indices
 from gmbench.face import pose as head_pose
 from gmbench.metrics import head_motion
+from gmbench.metrics.key import MetricKey
 from gmbench.metrics.spec import MetricSpec
 from gmbench.store import Arrays, Feature, Store
 
@@ -101,15 +102,9 @@ class Metric:
         first = [r for f in found if isinstance(f, ClipFeature) for r in f.requires]
         return tuple(dict.fromkeys(name for f in (*found, *first) for name in f.weights))
 
-    def key(self, detector: str, protocol: Protocol) -> str:
+    def key(self, detector: str, protocol: Protocol) -> MetricKey:
         """Key in records: a number from another extractor than the official one is another metric."""
-        fallback = self.fallback(detector, protocol)
-        return f"{self.name}_fb:{fallback}" if fallback else self.name
-
-    def backend(self, detector: str, protocol: Protocol) -> str:
-        """``official``, or ``fallback:<extractor>``."""
-        fallback = self.fallback(detector, protocol)
-        return f"fallback:{fallback}" if fallback else "official"
+        return MetricKey(self.name, self.fallback(detector, protocol))
 
     def fallback(self, detector: str, protocol: Protocol) -> str:
         """Name of what stands in for an official extractor (dlib for landmarks, TokenHPE for pose), else empty."""
