@@ -1,7 +1,7 @@
 """Stage ``audio``: audio features of every clip."""
 
-from gmbench.pipelines._start import stage
+from gmbench.pipelines.command_line import run_stage
 from gmbench.stages import audio
 
 if __name__ == "__main__":
-    stage(lambda run, dataset: audio.audio(run))
+    run_stage(lambda run, dataset: audio.audio(run))

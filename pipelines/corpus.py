@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gmbench.pipelines._start import stage
+from gmbench.pipelines.command_line import run_stage
 from gmbench.stages.corpus import corpus
 
 if __name__ == "__main__":
-    stage(lambda run, name: corpus(run, name, Path("data") / name))
+    run_stage(lambda run, name: corpus(run, name, Path("data") / name))

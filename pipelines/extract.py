@@ -1,7 +1,7 @@
 """Stage ``extract``: decode every clip once and keep what the metrics need."""
 
-from gmbench.pipelines._start import stage
+from gmbench.pipelines.command_line import run_stage
 from gmbench.stages.extract import extract
 
 if __name__ == "__main__":
-    stage(lambda run, dataset: extract(run, run.params.datasets[dataset]))
+    run_stage(lambda run, dataset: extract(run, run.params.datasets[dataset]))

@@ -1,7 +1,7 @@
 """Stage ``face_model``: write the face model that later stages read."""
 
-from gmbench.pipelines._start import stage
+from gmbench.pipelines.command_line import run_stage
 from gmbench.stages.face_model import face_model
 
 if __name__ == "__main__":
-    stage(face_model)
+    run_stage(face_model)

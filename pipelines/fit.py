@@ -1,7 +1,7 @@
 """Stage ``fit``: identity, texture and coefficients."""
 
-from gmbench.pipelines._start import stage
+from gmbench.pipelines.command_line import run_stage
 from gmbench.stages.fit import fit
 
 if __name__ == "__main__":
-    stage(lambda run, dataset: fit(run, run.params.datasets[dataset]))
+    run_stage(lambda run, dataset: fit(run, run.params.datasets[dataset]))

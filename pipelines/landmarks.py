@@ -1,7 +1,7 @@
 """Stage ``landmarks``: landmarks of every frame."""
 
-from gmbench.pipelines._start import stage
+from gmbench.pipelines.command_line import run_stage
 from gmbench.stages.landmarks import landmarks
 
 if __name__ == "__main__":
-    stage(lambda run, dataset: landmarks(run, run.params.datasets[dataset]))
+    run_stage(lambda run, dataset: landmarks(run, run.params.datasets[dataset]))

@@ -1,7 +1,7 @@
 """Stage ``report``: tables, pictures and the page."""
 
-from gmbench.pipelines._start import stage
+from gmbench.pipelines.command_line import run_stage
 from gmbench.stages import report
 
 if __name__ == "__main__":
-    stage(report.report)
+    run_stage(report.report)

@@ -1,7 +1,7 @@
 """Stage ``score``: records, tables and metrics from what was extracted."""
 
-from gmbench.pipelines._start import stage
+from gmbench.pipelines.command_line import run_stage
 from gmbench.stages.score import score
 
 if __name__ == "__main__":
-    stage(lambda run, dataset: score(run, run.params.datasets[dataset]))
+    run_stage(lambda run, dataset: score(run, run.params.datasets[dataset]))

@@ -1,4 +1,4 @@
-"""The common start of a stage: configuration, store, arguments."""
+"""Run a stage from the command line: configuration from ``params.yaml``, the store, the arguments."""
 
 import os
 import sys
@@ -13,8 +13,11 @@ from gmbench.stages.pipeline_run import STORE, PipelineRun
 from gmbench.store import Store
 
 
-def stage(work: Callable[..., object]) -> None:
-    """Run ``work(run, *arguments)`` with the command line's arguments; the first one names the dataset, if any."""
+def run_stage(work: Callable[..., object]) -> None:
+    """Run ``work(run, *arguments)`` with the command line's arguments; the first one names the dataset, if any.
+
+    An error of gmbench ends the process with its one-line message and its exit code.
+    """
     arguments = sys.argv[1:]
     try:
         params = config.load()
