@@ -10,7 +10,7 @@ from gmbench.corpus import appearance
 from gmbench.corpus.lexicon import EMOTIONS
 from gmbench.corpus.make import CorpusSettings, rehearse, takes
 from gmbench.morphable import synthetic_model
-from gmbench.reporting.pictures import contact_sheet, save
+from gmbench.reporting.images import contact_sheet, save
 
 
 def main(target: str) -> None:

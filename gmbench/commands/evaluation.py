@@ -190,7 +190,7 @@ def validate(
     from gmbench.evaluation.results import result_folder
     from gmbench.evaluation.run import evaluate as run
     from gmbench.evaluation.scoring import registry
-    from gmbench.reporting import curves
+    from gmbench.reporting import validation_curves
     from gmbench.store import default_root, write_atomically
 
     chosen = protocols.load(protocol, landmarks=landmarks, extractors=extractors)
@@ -210,12 +210,12 @@ def validate(
     found = validation.curves(records, picked)
     rows = [curve.as_json() for curve in found]
     write_atomically(out_dir / "validation.json", (json.dumps(rows, indent=1) + "\n").encode())
-    write_atomically(out_dir / "validation.md", curves.markdown(found).encode())
-    curves.draw(found, out_dir / "validation.png")
+    write_atomically(out_dir / "validation.md", validation_curves.markdown(found).encode())
+    validation_curves.draw(found, out_dir / "validation.png")
     if as_json:
         terminal.print_json(rows)
         return
-    sys.stdout.write(curves.markdown(found))
+    sys.stdout.write(validation_curves.markdown(found))
     terminal.err.print(f"records, table and curves: {out_dir}", markup=False, highlight=False)
 
 

@@ -41,15 +41,15 @@ def table(
 ) -> None:
     """Comparison table from records; best values are bold only where a paired test supports it."""
     from gmbench.evaluation.results import aggregate, result_folder
-    from gmbench.reporting import formats, layouts, tables
+    from gmbench.reporting import paper_tables, table_formats, tables
     from gmbench.reporting import ranks as ranking
 
     if like == "list":
-        for known in layouts.layouts().values():
+        for known in paper_tables.load_all().values():
             terminal.out.print(f"{known.name:<16}{known.source} table {known.table}, {known.dataset}", highlight=False)
         return
     if like is not None:
-        sys.stdout.write(formats.render(_like(like, records, dataset, protocol, ratings, latents), form))
+        sys.stdout.write(table_formats.render(_like(like, records, dataset, protocol, ratings, latents), form))
         return
     chosen = result_folder.only(gather(records), dataset, protocol)
     if as_json:
@@ -64,7 +64,7 @@ def table(
             found.append(ranking.as_table(ranked, f"{name}, ranks over all metrics"))
         else:
             found.append(tables.build(part, split(metrics)))
-    sys.stdout.write("\n".join(formats.render(grid, form) for grid in found))
+    sys.stdout.write("\n".join(table_formats.render(grid, form) for grid in found))
 
 
 def _like(
@@ -73,20 +73,22 @@ def _like(
 ) -> Any:  # fmt: skip
     """A paper's table from what its kind needs; without records every cell says what is missing."""
     from gmbench.evaluation.results import result_folder
-    from gmbench.reporting import layouts
+    from gmbench.reporting import paper_tables
     from gmbench.reporting.latents import read_latents
     from gmbench.reporting.user_study import read_ratings, study_rows
 
-    form = layouts.layout(name)
+    form = paper_tables.find(name)
     if form.kind == "study":
-        return layouts.build(form, study=study_rows(read_ratings(ratings, form.study), form.study) if ratings else None)
+        return paper_tables.build(
+            form, study=study_rows(read_ratings(ratings, form.study), form.study) if ratings else None
+        )
     if form.kind == "latents":
-        return layouts.build(form, spaces=[(path.stem, read_latents(path)) for path in latents or []])
+        return paper_tables.build(form, spaces=[(path.stem, read_latents(path)) for path in latents or []])
     found = result_folder.only(gather(records), dataset, protocol)
     if dataset is None and found["dataset"].nunique() > 1:
         names = ", ".join(sorted(found["dataset"].unique()))
         raise InputError(f"records of several datasets ({names}); choose one with --dataset")
-    return layouts.build(form, found)
+    return paper_tables.build(form, found)
 
 
 def gather(given: list[Path] | None) -> "pd.DataFrame":
@@ -162,12 +164,12 @@ def published(
     """The papers' tables as printed, with footnotes on what is wrong in them."""
     from dataclasses import asdict
 
-    from gmbench.reporting import formats, layouts
+    from gmbench.reporting import paper_tables, table_formats
     from gmbench.reporting import published_tables as printed
 
     number = None
     if like is not None:
-        wanted = layouts.layout(like)
+        wanted = paper_tables.find(like)
         source, number = wanted.source, wanted.table
     found = printed.select(source, dataset, number)
     if as_json:
@@ -176,9 +178,9 @@ def published(
             for t in found
             for (m, k), v in t.cells.items()
         ]
-        terminal.print_json(cells + [asdict(f) for f in printed.findings()])
+        terminal.print_json(cells + [asdict(f) for f in printed.errata()])
         return
-    sys.stdout.write("\n".join(formats.render(printed.as_table(table), form) for table in found))
+    sys.stdout.write("\n".join(table_formats.render(printed.as_table(table), form) for table in found))
 
 
 def compare(
@@ -195,7 +197,7 @@ def compare(
     if as_json:
         terminal.print_json([row.as_json() for row in found])
         return
-    from gmbench.reporting.formats import number
+    from gmbench.reporting.table_formats import number
 
     grid = Grid("metric", f"{first} - {second}", "95 % interval", "p", "clips", "better", header_style="bold")
     for row in found:
@@ -212,8 +214,8 @@ def latents(
     as_json: JsonFlag = False,
 ) -> None:
     """Order of a latent space: clustering strength, silhouette and neighbours' purity, and a t-SNE map."""
-    from gmbench.reporting.formats import number
     from gmbench.reporting.latents import draw_map, latent_rows, read_latents
+    from gmbench.reporting.table_formats import number
 
     found = read_latents(file)
     rows = latent_rows(found)
@@ -234,7 +236,7 @@ def userstudy(
     as_json: JsonFlag = False,
 ) -> None:
     """Tables of a user study from the raters' raw ratings."""
-    from gmbench.reporting.formats import number
+    from gmbench.reporting.table_formats import number
     from gmbench.reporting.user_study import read_ratings, study_rows
 
     rows = study_rows(read_ratings(ratings, kind), kind)

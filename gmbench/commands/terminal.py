@@ -55,7 +55,7 @@ def print_summary(summary: Sequence[Any]) -> None:
 
 
 def _cell(row: Any) -> str:
-    from gmbench.reporting.formats import number
+    from gmbench.reporting.table_formats import number
 
     if row is None:
         return "–"

@@ -8,11 +8,11 @@ from importlib import resources
 
 from gmbench.errors import InputError
 from gmbench.names import closest
-from gmbench.reporting.formats import Cell, Table
+from gmbench.reporting.table_formats import Cell, Table
 
 
 @dataclass(frozen=True)
-class Finding:
+class Erratum:
     """Something wrong or unusable in a published table; empty fields stand for all."""
 
     number: int
@@ -44,20 +44,20 @@ class PublishedTable:
     cells: dict[tuple[str, str], str]
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def errata(self) -> tuple[Erratum, ...]:
         """Footnotes."""
-        return tuple(finding for finding in findings() if finding.concerns(self.source, self.table))
+        return tuple(erratum for erratum in errata() if erratum.concerns(self.source, self.table))
 
 
 @functools.cache
-def findings() -> tuple[Finding, ...]:
+def errata() -> tuple[Erratum, ...]:
     """All that is known to be wrong."""
     return tuple(
-        Finding(
+        Erratum(
             int(row["number"]), _parts(row["source"]), _parts(row["table"]), _parts(row["metric"]), row["method"],
-            row["finding"],
+            row["erratum"],
         )
-        for row in _rows("findings.csv")
+        for row in _rows("errata.csv")
     )  # fmt: skip
 
 
@@ -90,23 +90,23 @@ def as_table(table: PublishedTable) -> Table:
     """A table with the numbers of its footnotes at the cells they concern, for any of the formats."""
     title = f"{table.source}, table {table.table}, {table.dataset}" + (f" ({table.setting})" if table.setting else "")
     body = tuple((Cell(method), *(_cell(table, method, m) for m in table.metrics)) for method in table.methods)
-    notes = tuple(f"{f.number}. {f.text}" for f in table.findings)
+    notes = tuple(f"{f.number}. {f.text}" for f in table.errata)
     return Table(f"{title}, as published", ("Method", *table.metrics), body, notes)
 
 
-def findings_html() -> str:
+def errata_html() -> str:
     """All footnotes as a list for the report page."""
     items = "".join(
         f"<li value={f.number}>{html.escape(', '.join(f.sources))}"
         f"{html.escape(' table ' + ', '.join(f.tables) if f.tables else '')}: {html.escape(f.text)}</li>"
-        for f in findings()
+        for f in errata()
     )
     return f"<ol>{items}</ol>"
 
 
 def _cell(table: PublishedTable, method: str, metric: str) -> Cell:
     value = table.cells.get((method, metric), "")
-    marks = [str(f.number) for f in table.findings if (f.metrics or f.method) and f.marks(metric, method)]
+    marks = [str(f.number) for f in table.errata if (f.metrics or f.method) and f.marks(metric, method)]
     return Cell(value, note=", ".join(marks) if value else "")
 
 

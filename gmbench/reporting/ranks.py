@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results import aggregate
-from gmbench.reporting.formats import Cell, Table, number
+from gmbench.reporting.table_formats import Cell, Table, number
 
 
 @dataclass(frozen=True)

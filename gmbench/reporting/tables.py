@@ -12,7 +12,7 @@ from gmbench.evaluation.results.aggregate import SIGNIFICANCE, Row, paired, rows
 from gmbench.evaluation.results.records import WHOLE_SET
 from gmbench.evaluation.scoring.registry import metrics
 from gmbench.names import closest
-from gmbench.reporting.formats import Cell, Table, number, render
+from gmbench.reporting.table_formats import Cell, Table, number, render
 from gmbench.store import write_atomically
 
 FLAGS = {

@@ -27,7 +27,7 @@ from gmbench.methods.card import ExpectedOrdering
 from gmbench.methods.gmtalker.expected_orderings import INTERPOLATIONS, PAIRS
 from gmbench.methods.interface import EmotionSpec, GenRequest
 from gmbench.methods.registry import System
-from gmbench.reporting import formats, tables
+from gmbench.reporting import table_formats, tables
 from gmbench.stages.evaluation_plan import make_plan, scored_rows
 from gmbench.stages.generate import generate
 from gmbench.stages.pipeline_run import PipelineRun, write_json
@@ -124,12 +124,12 @@ def _generate_and_compare(
         say(f"scoring {len(names)} systems")
         table = score(planned, run.store.root, run.workers, run.scheduler)
         records.write(out / f"records-{drive or 'own'}.parquet", table)
-        write_atomically(out / f"table-{drive or 'own'}.md", formats.render(tables.build(table), "md").encode())
+        write_atomically(out / f"table-{drive or 'own'}.md", table_formats.render(tables.build(table), "md").encode())
         parts.append(table)
     say("sequences between emotions")
     between = _between(run, section, method, seeds, out)
     records.write(out / "records-between.parquet", between)
-    write_atomically(out / "table-between.md", formats.render(tables.build(between), "md").encode())
+    write_atomically(out / "table-between.md", table_formats.render(tables.build(between), "md").encode())
     verdicts = [
         v for ordering in card.expected_orderings for v in verdicts_of(ordering, [*parts, between], method, seeds)
     ]
@@ -179,7 +179,7 @@ def markdown(verdicts: Sequence[Verdict], seeds: int) -> str:
         "| Metric | Table | Claimed better | Claimed worse | Margin | Verdict |", "|---|---|---|---|---:|---|",
     ]  # fmt: skip
     for v in verdicts:
-        margin = f"{formats.number(v.margin)} ± {formats.number(v.error)}"
+        margin = f"{table_formats.number(v.margin)} ± {table_formats.number(v.error)}"
         lines.append(f"| {v.metric} | {v.table} | {v.better or 'full'} | {v.worse} | {margin} | {v.verdict} |")
     return "\n".join(lines) + "\n"
 

@@ -19,8 +19,8 @@ from gmbench.methods.interface import EmotionSpec, GenRequest
 from gmbench.methods.registry import System
 from gmbench.morphable import coefficient_io
 from gmbench.reporting import figures, latents
-from gmbench.reporting.formats import number
 from gmbench.reporting.page.markup import grid_html, picture_html
+from gmbench.reporting.table_formats import number
 from gmbench.shards import read as read_shard
 from gmbench.stages.evaluation_plan import all_rows, scored_rows
 from gmbench.stages.fit import training_coefficients

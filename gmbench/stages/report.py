@@ -20,8 +20,8 @@ from gmbench.morphable import coefficient_io
 from gmbench.morphable.landmarks_478 import SPARSE
 from gmbench.morphable.render import Renderer
 from gmbench.provenance import describe
-from gmbench.reporting import curves, figures, formats, pictures, tables
-from gmbench.reporting.page import Report, Section, write
+from gmbench.reporting import figures, images, table_formats, tables, validation_curves
+from gmbench.reporting.page import PageContent, Section, write
 from gmbench.reporting.page.markup import facts_html, grid_html, picture_html
 from gmbench.reporting.page.sections import clip_values, left_out, pairs, papers
 from gmbench.reporting.page.write import read_sources
@@ -46,7 +46,7 @@ def report(run: PipelineRun, out: Path = REPORTS, clips: str = "link") -> None:
         folders.append(own.paths.scores)
         grid = tables.build(table)
         grid = replace(grid, notes=(*grid.notes, *result_folder.warnings(own.paths.scores)))
-        write_atomically(out / f"table-{name}.md", formats.render(grid, "md").encode())
+        write_atomically(out / f"table-{name}.md", table_formats.render(grid, "md").encode())
         for system in run.params.trained:
             sections.append(Section(f"{system} on {name}", system_figures(own, system, out)))
         if told := head_motion_html(own, run.params.methods, out):
@@ -63,7 +63,7 @@ def report(run: PipelineRun, out: Path = REPORTS, clips: str = "link") -> None:
     if networks := _corpus_extractors(out):
         sections.append(Section("Networks trained on the corpus", networks))
     facts = describe({"profile": run.params.profile})
-    page = Report(f"gmbench: profile {run.params.profile}", found, read_sources(folders), sections, facts)
+    page = PageContent(f"gmbench: profile {run.params.profile}", found, read_sources(folders), sections, facts)
     write(page, out, clips)
     _plots(values, run, out)
 
@@ -82,7 +82,7 @@ def _ablations() -> str:
         return ""
     rows = []
     for v in verdicts:
-        margin = f"{formats.number(v.margin)} ± {formats.number(v.error)}"
+        margin = f"{table_formats.number(v.margin)} ± {table_formats.number(v.error)}"
         rows.append([v.metric, v.table, v.better or "full", v.worse, margin, v.verdict])
     head = ["metric", "paper's table", "claimed better", "claimed worse", "margin ± standard error", "verdict"]
     return "<p>Mean differences in the claimed direction over seeds.</p>" + grid_html(head, rows)
@@ -111,8 +111,8 @@ def _corpus_extractors(out: Path) -> str:
     found = EXTRACTORS / "validation.json"
     if found.exists():
         read = [validate.Curve.from_json(row) for row in json.loads(found.read_text("utf-8"))["curves"]]
-        curves.draw(read, out / "figures" / "validation.png")
-        write_atomically(out / "validation.md", curves.markdown(read).encode())
+        validation_curves.draw(read, out / "figures" / "validation.png")
+        write_atomically(out / "validation.md", validation_curves.markdown(read).encode())
         verdicts = "".join(f"<li>{html.escape(curve.verdict)}</li>" for curve in read if curve.verdict)
         names = list(dict.fromkeys(curve.corruption for curve in read))
         cells = {(curve.metric, curve.corruption): curve.rho for curve in read}
@@ -136,8 +136,8 @@ def _dataset(run: PipelineRun, paths: DatasetPaths, out: Path) -> str:
     fit = json.loads((paths.work / "fit.json").read_text("utf-8"))
     rows = manifest.read(paths.cropped)
     sheet, overlays = (f"figures/{paths.dataset}-{what}.png" for what in ("sheet", "fit"))
-    pictures.save(out / sheet, _sheet(paths, rows))
-    pictures.save(out / overlays, _overlays(run, paths, rows))
+    images.save(out / sheet, _sheet(paths, rows))
+    images.save(out / overlays, _overlays(run, paths, rows))
     share = fit["percent_iod"]
     return (
         f"<p>{len(rows)} clips. The fit's landmarks are off by {share['mean']} % of the distance between the outer eye "
@@ -152,8 +152,8 @@ def _sheet(paths: DatasetPaths, rows: list[manifest.ClipRow]) -> Any:
     speakers = sorted({row.speaker for row in rows})[:SHEET_SPEAKERS]
     emotions = [emotion for emotion in EMOTIONS if any(row.emotion == emotion for row in rows)]
     if len(emotions) < 2:
-        shown = [_small(pictures.frame_of(paths.crops / row.video_path, row.n_frames // 2)) for row in rows[:8]]
-        return pictures.contact_sheet([shown])
+        shown = [_small(images.frame_of(paths.crops / row.video_path, row.n_frames // 2)) for row in rows[:8]]
+        return images.contact_sheet([shown])
     lines = []
     for speaker in speakers:
         line = []
@@ -162,10 +162,10 @@ def _sheet(paths: DatasetPaths, rows: list[manifest.ClipRow]) -> Any:
             blank = np.zeros((128, 128, 3), np.uint8)
             row = max(takes, key=lambda r: (r.level, r.clip_id), default=None)
             line.append(
-                blank if row is None else _small(pictures.frame_of(paths.crops / row.video_path, row.n_frames // 2))
+                blank if row is None else _small(images.frame_of(paths.crops / row.video_path, row.n_frames // 2))
             )
         lines.append(line)
-    return pictures.contact_sheet(lines, emotions)
+    return images.contact_sheet(lines, emotions)
 
 
 def _overlays(run: PipelineRun, paths: DatasetPaths, rows: list[manifest.ClipRow]) -> Any:
@@ -177,7 +177,7 @@ def _overlays(run: PipelineRun, paths: DatasetPaths, rows: list[manifest.ClipRow
             chosen.append(row)
     for row in chosen[:OVERLAYS]:
         t = row.n_frames // 3
-        frame = pictures.frame_of(paths.crops / row.video_path, t)
+        frame = images.frame_of(paths.crops / row.video_path, t)
         person = coefficient_io.read_speaker(paths.coefficients, row.speaker)
         track = coefficient_io.read(paths.coefficients, row.speaker, row.clip_id)
         found = shards.read(paths.landmarks, row.speaker, row.clip_id, ["mesh"])["mesh"][t]
@@ -186,10 +186,10 @@ def _overlays(run: PipelineRun, paths: DatasetPaths, rows: list[manifest.ClipRow
         renderer = Renderer(model, person["shape"], person["texture"], frame.shape[0])
         drawn = next(renderer.frames(full, track["rho"][t : t + 1]))
         lines.append([
-            _small(frame, 256), _small(pictures.with_points(frame, found[SPARSE], (255, 220, 0)), 256),
-            _small(pictures.with_points(frame, fitted[SPARSE], (60, 140, 255)), 256), _small(drawn, 256),
+            _small(frame, 256), _small(images.with_points(frame, found[SPARSE], (255, 220, 0)), 256),
+            _small(images.with_points(frame, fitted[SPARSE], (60, 140, 255)), 256), _small(drawn, 256),
         ])  # fmt: skip
-    return pictures.contact_sheet(lines)
+    return images.contact_sheet(lines)
 
 
 def _small(image: Any, side: int = 128) -> Any:

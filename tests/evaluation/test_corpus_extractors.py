@@ -18,7 +18,7 @@ from gmbench.evaluation.scoring import registry
 from gmbench.extractors import landmarker
 from gmbench.extractors.corpus import networks, training
 from gmbench.morphable import synthetic_model
-from gmbench.reporting import curves
+from gmbench.reporting import validation_curves
 from gmbench.stages import extractor_jobs, train_extractors
 from tests.evaluation.helpers import protocol
 from tests.evaluation.test_network_metrics import heads  # noqa: F401
@@ -96,10 +96,10 @@ def test_validation_draws_every_curve_and_says_what_is_wrong(heads, judges, tmp_
     assert by["psnr", "reencode"].strict
     assert by["psnr", "late"].verdict == ""
     assert not by["psnr", "late"].expected
-    text = curves.markdown(found)
+    text = validation_curves.markdown(found)
     assert "| psnr |" in text
     assert all(c.verdict in text for c in found if c.verdict)
-    curves.draw(found, tmp_path / "curves.png")
+    validation_curves.draw(found, tmp_path / "curves.png")
     assert cv2.imread(str(tmp_path / "curves.png")) is not None
     json.dumps([c.as_json() for c in found], allow_nan=False)
 

@@ -12,7 +12,7 @@ import pytest
 
 from gmbench.commands import app
 from gmbench.errors import InputError
-from gmbench.reporting.page import Report, Section, server, write
+from gmbench.reporting.page import PageContent, Section, server, write
 from gmbench.reporting.page.write import script_json
 from tests.reporting.browser import complaints, many_records, open_browser, shot
 
@@ -189,7 +189,8 @@ def test_dark_light_and_phone(page):
 
 def test_thirty_methods_of_a_thousand_clips_open_fast(browser, tmp_path):
     write(
-        Report("many", many_records(30, 1000, ("psnr", "ssim", "m_lmd")), sections=[Section("s", "<p>x</p>")]), tmp_path
+        PageContent("many", many_records(30, 1000, ("psnr", "ssim", "m_lmd")), sections=[Section("s", "<p>x</p>")]),
+        tmp_path,
     )
     start = time.monotonic()
     browser.get((tmp_path / "index.html").as_uri())

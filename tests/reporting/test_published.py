@@ -3,7 +3,7 @@ import pytest
 
 from gmbench.errors import InputError
 from gmbench.reporting import latents, published_tables
-from gmbench.reporting.formats import render
+from gmbench.reporting.table_formats import render
 
 
 def test_every_published_figure_stands_in_a_table():
@@ -13,19 +13,19 @@ def test_every_published_figure_stands_in_a_table():
     assert first.cells["MakeItTalk", "PSNR"] == "18.79"
 
 
-def test_findings_mark_the_cells_they_concern():
+def test_errata_mark_the_cells_they_concern():
     tables = {(t.source, t.table): t for t in published_tables.published_tables()}
     text = render(published_tables.as_table(tables["GMTalker", "IV"]), "md")
     truth = next(line for line in text.splitlines() if line.startswith("| Ground truth"))
     assert "0.435 (1)" in truth
     assert "1. PCM of the ground truth" in text
     assert "(8)" in render(published_tables.as_table(tables["EDTalk", "1"]), "md")
-    numbers = [finding.number for finding in published_tables.findings()]
+    numbers = [erratum.number for erratum in published_tables.errata()]
     assert numbers == list(range(1, 13))
-    for finding in published_tables.findings():
-        shown = [t for t in tables.values() if finding.concerns(t.source, t.table)]
-        assert shown, finding.number
-    assert "<li value=12>" in published_tables.findings_html()
+    for erratum in published_tables.errata():
+        shown = [t for t in tables.values() if erratum.concerns(t.source, t.table)]
+        assert shown, erratum.number
+    assert "<li value=12>" in published_tables.errata_html()
 
 
 def test_unknown_papers_are_named():

@@ -12,7 +12,7 @@ import pytest
 
 from gmbench.errors import InputError, MixedColumnError
 from gmbench.evaluation.results import records
-from gmbench.reporting.formats import number, render
+from gmbench.reporting.table_formats import number, render
 from gmbench.reporting.tables import build
 
 

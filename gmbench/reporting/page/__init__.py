@@ -2,6 +2,6 @@
 
 from gmbench.reporting.page.markup import Section
 from gmbench.reporting.page.serve import server
-from gmbench.reporting.page.write import CLIPS, Report, from_folders, write
+from gmbench.reporting.page.write import CLIPS, PageContent, from_folders, write
 
-__all__ = ["CLIPS", "Report", "Section", "from_folders", "server", "write"]
+__all__ = ["CLIPS", "PageContent", "Section", "from_folders", "server", "write"]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results import aggregate, result_folder
-from gmbench.reporting import figures, formats, layouts
+from gmbench.reporting import figures, paper_tables, table_formats
 from gmbench.reporting import published_tables as printed
 from gmbench.reporting.page.markup import Section, grid_html, picture_html
 from gmbench.store import write_atomically
@@ -59,24 +59,24 @@ def papers(records: pd.DataFrame, out: Path) -> Section:
         "<p>The papers' rows and columns with the numbers measured here, and each table as published, which was "
         "measured otherwise: never compare across the two.</p>"
     ]
-    for form in layouts.layouts().values():
+    for form in paper_tables.load_all().values():
         grids = {}
         if form.kind in ("comparison", "ablation"):
             for (dataset, protocol), own in records.groupby(["dataset", "protocol_hash"], sort=True):
                 several = records.loc[records["dataset"] == dataset, "protocol_hash"].nunique() > 1
-                grids[f"{form.name}-{dataset}" + (f"-{protocol}" if several else "")] = layouts.build(form, own)
+                grids[f"{form.name}-{dataset}" + (f"-{protocol}" if several else "")] = paper_tables.build(form, own)
         else:
-            grids[form.name] = layouts.build(form)
+            grids[form.name] = paper_tables.build(form)
         told = []
         for name, grid in grids.items():
             links = []
             for kind, suffix in SUFFIXES.items():
                 path = Path("tables") / f"{_file(name)}.{suffix}"
-                write_atomically(out / path, formats.render(grid, kind).encode())
+                write_atomically(out / path, table_formats.render(grid, kind).encode())
                 links.append(f'<a href="{html.escape(path.as_posix())}">{suffix}</a>')
-            told.append(f'<div class="wide">{formats.render(grid, "html")}</div><p>{", ".join(links)}</p>')
+            told.append(f'<div class="wide">{table_formats.render(grid, "html")}</div><p>{", ".join(links)}</p>')
         for table in printed.select(form.source, None, form.table):
-            told.append(f'<div class="wide">{formats.render(printed.as_table(table), "html")}</div>')
+            told.append(f'<div class="wide">{table_formats.render(printed.as_table(table), "html")}</div>')
         title = html.escape(f"{form.source} table {form.table} ({form.name})")
         parts.append(f"<details><summary>{title}</summary>{''.join(told)}</details>")
     return Section("The papers' tables", "".join(parts))
@@ -84,8 +84,8 @@ def papers(records: pd.DataFrame, out: Path) -> Section:
 
 def _line(found: aggregate.Comparison) -> list[str]:
     p = "n/a" if found.p != found.p else f"{found.p:.4f}"
-    interval = f"[{formats.number(found.low)}, {formats.number(found.high)}]"
-    return [found.metric, formats.number(found.difference), interval, p, str(found.n), found.better or "–"]
+    interval = f"[{table_formats.number(found.low)}, {table_formats.number(found.high)}]"
+    return [found.metric, table_formats.number(found.difference), interval, p, str(found.n), found.better or "–"]
 
 
 def _file(name: str) -> str:

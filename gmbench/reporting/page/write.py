@@ -20,10 +20,10 @@ import pandas as pd
 from gmbench.errors import InputError, StoreError
 from gmbench.evaluation.results import records, result_folder
 from gmbench.evaluation.results import sources as clip_files
-from gmbench.reporting.page import content
+from gmbench.reporting.page import leaderboard
 from gmbench.reporting.page.markup import Section, facts_html
 from gmbench.reporting.page.sections import of_records
-from gmbench.reporting.published_tables import findings_html
+from gmbench.reporting.published_tables import errata_html
 from gmbench.store import write_atomically
 
 CLIPS = ("link", "copy", "none")
@@ -32,7 +32,7 @@ _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass
-class Report:
+class PageContent:
     """What a page is made of.
 
     Attributes:
@@ -50,7 +50,7 @@ class Report:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write(report: Report, out: Path, clips: str = "link") -> Path:
+def write(content: PageContent, out: Path, clips: str = "link") -> Path:
     """Write the page into a folder and return its path; what an earlier page left in ``data`` and ``media`` goes.
 
     Raises:
@@ -58,10 +58,10 @@ def write(report: Report, out: Path, clips: str = "link") -> Path:
     """
     for name in ("data", "media"):
         shutil.rmtree(out / name, ignore_errors=True)
-    media = _Media(out, report.sources, clips)
-    tables = [table for _, table in report.sources]
+    media = _Media(out, content.sources, clips)
+    tables = [table for _, table in content.sources]
     joined = pd.concat(tables, ignore_index=True) if tables else None
-    boards = content.boards(report.records, joined, media.locate)
+    boards = leaderboard.boards(content.records, joined, media.locate)
     for b, board in enumerate(boards):
         for m, method in enumerate(board.summary["methods"]):
             text = f"gmbench.take({script_json(f'{b}-{m}')},{script_json(board.parts[method])});\n"
@@ -69,11 +69,11 @@ def write(report: Report, out: Path, clips: str = "link") -> Path:
     keys = dict.fromkeys(key for board in boards for key in board.summary["metrics"])
     methods = dict.fromkeys(method for board in boards for method in board.summary["methods"])
     facts = {
-        "boards": [board.summary for board in boards], "metrics": content.metric_facts(keys),
-        "methods": content.method_facts(methods),
+        "boards": [board.summary for board in boards], "metrics": leaderboard.metric_facts(keys),
+        "methods": leaderboard.method_facts(methods),
     }  # fmt: skip
     path = out / "index.html"
-    write_atomically(path, _page(report, facts).encode())
+    write_atomically(path, _page(content, facts).encode())
     return path
 
 
@@ -104,7 +104,7 @@ def from_folders(paths: Sequence[Path], out: Path, title: str, clips: str = "lin
         raise InputError("no records to show; run 'gmbench eval' first, or pass --records")
     folders = [path if path.is_dir() else path.parent for path in paths]
     facts = {folder.name: told for folder in folders if (told := result_folder.provenance(folder))}
-    return write(Report(title, table, read_sources(folders), of_records(table, folders, out), facts), out, clips)
+    return write(PageContent(title, table, read_sources(folders), of_records(table, folders, out), facts), out, clips)
 
 
 class _Media:
@@ -155,18 +155,18 @@ def _slug(name: str) -> str:
     return safe if safe == name else f"{safe[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _page(report: Report, facts: dict[str, Any]) -> str:
+def _page(content: PageContent, facts: dict[str, Any]) -> str:
     sections = [
-        *report.sections,
-        Section("What is wrong in the published tables", findings_html()),
-        Section("Provenance", facts_html(report.provenance)),
+        *content.sections,
+        Section("What is wrong in the published tables", errata_html()),
+        Section("Provenance", facts_html(content.provenance)),
     ]
     links = "".join(f'<a href="#s{n}">{html.escape(s.title)}</a>' for n, s in enumerate(sections))
     bodies = "\n".join(
         f'<section id="s{n}"><h2>{html.escape(s.title)}</h2>{s.body}</section>' for n, s in enumerate(sections)
     )
     filled = {
-        "TITLE": html.escape(report.title), "LINKS": links, "SECTIONS": bodies, "DATA": script_json(facts),
+        "TITLE": html.escape(content.title), "LINKS": links, "SECTIONS": bodies, "DATA": script_json(facts),
         "STYLE": _asset("style.css"), "SCRIPT": _asset("page.js"),
     }  # fmt: skip
     return re.sub(r"\{\{(\w+)\}\}", lambda found: filled[found[1]], _asset("index.html"))

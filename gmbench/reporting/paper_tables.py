@@ -22,8 +22,8 @@ from gmbench.evaluation.scoring.registry import metrics
 from gmbench.methods import registry
 from gmbench.methods.card import MethodCard, cards
 from gmbench.names import closest
-from gmbench.reporting.formats import Cell, Table, number
 from gmbench.reporting.latents import Latents, latent_rows
+from gmbench.reporting.table_formats import Cell, Table, number
 from gmbench.reporting.tables import best, cell, ordered_methods, title_of
 from gmbench.reporting.user_study import StudyRow
 
@@ -31,7 +31,7 @@ ABSENT = "n/a"
 _SEED = re.compile(r"-s\d+$")
 
 
-class Layout(BaseModel):
+class PaperTable(BaseModel):
     """The form of one published table.
 
     Attributes:
@@ -67,21 +67,21 @@ class Layout(BaseModel):
 
 
 @functools.cache
-def layouts() -> dict[str, Layout]:
+def load_all() -> dict[str, PaperTable]:
     """All forms by name, in the papers' order."""
-    text = resources.files("gmbench.reporting").joinpath("layouts.yaml").read_text("utf-8")
-    return {name: Layout(name=name, **told) for name, told in yaml.safe_load(text).items()}
+    text = resources.files("gmbench.reporting").joinpath("paper_tables.yaml").read_text("utf-8")
+    return {name: PaperTable(name=name, **told) for name, told in yaml.safe_load(text).items()}
 
 
-def layout(name: str) -> Layout:
+def find(name: str) -> PaperTable:
     """A form; raises InputError naming the nearest one."""
-    if name not in layouts():
-        raise InputError(f"unknown table {name!r}; {closest(name, layouts())}")
-    return layouts()[name]
+    if name not in load_all():
+        raise InputError(f"unknown table {name!r}; {closest(name, load_all())}")
+    return load_all()[name]
 
 
 def build(
-    form: Layout,
+    form: PaperTable,
     records: pd.DataFrame | None = None,
     study: Sequence[StudyRow] | None = None,
     spaces: Sequence[tuple[str, Latents]] = (),
@@ -109,7 +109,7 @@ def card_of(method: str) -> MethodCard | None:
         return None
 
 
-def _measured(form: Layout, records: pd.DataFrame | None) -> Table:
+def _measured(form: PaperTable, records: pd.DataFrame | None) -> Table:
     datasets = ", ".join(sorted(records["dataset"].unique())) if records is not None else ""
     if records is not None:
         asked = {name for names in form.metrics.values() for name in names} | set(form.requires)
@@ -240,7 +240,7 @@ def _reading(groups: Groups, keys: Sequence[str]) -> list[str]:
     return notes
 
 
-def _study(form: Layout, rows: Sequence[StudyRow] | None) -> Table:
+def _study(form: PaperTable, rows: Sequence[StudyRow] | None) -> Table:
     if not rows:
         reason = (
             f"No raters, no table: pass a CSV of ratings with --ratings (kind {form.study}); see 'gmbench userstudy'."
@@ -261,7 +261,7 @@ def _study(form: Layout, rows: Sequence[StudyRow] | None) -> Table:
     return Table(form.title, ("Method", *titles), tuple(body), notes)
 
 
-def _latents(form: Layout, spaces: Sequence[tuple[str, Latents]]) -> Table:
+def _latents(form: PaperTable, spaces: Sequence[tuple[str, Latents]]) -> Table:
     header = ("Embedding", *(f"{emotion} ↑" for emotion in form.emotions))
     if not spaces:
         reason = "No embeddings: pass an NPZ with --latents; see 'gmbench latents'."

@@ -13,9 +13,9 @@ from gmbench.evaluation.results import aggregate
 from gmbench.evaluation.results.records import WHOLE_SET, json_number
 from gmbench.evaluation.scoring.registry import metrics
 from gmbench.methods.registry import System
-from gmbench.reporting.formats import number
-from gmbench.reporting.layouts import card_of
+from gmbench.reporting.paper_tables import card_of
 from gmbench.reporting.ranks import ranks
+from gmbench.reporting.table_formats import number
 from gmbench.reporting.tables import leaders, ordered_methods, title_of
 
 DIGITS = 6

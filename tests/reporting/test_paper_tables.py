@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from gmbench.errors import InputError
-from gmbench.reporting import layouts, published_tables, ranks, tables
-from gmbench.reporting.formats import FORMATS, render
+from gmbench.reporting import paper_tables, published_tables, ranks, tables
 from gmbench.reporting.latents import Latents
+from gmbench.reporting.table_formats import FORMATS, render
 from gmbench.reporting.user_study import StudyRow
 from tests.reporting.test_tables import rows, table_of
 
@@ -20,13 +20,13 @@ ALL = (
 
 
 def test_every_table_of_the_four_papers_has_a_form_and_printed_numbers():
-    assert tuple(layouts.layouts()) == ALL
-    for form in layouts.layouts().values():
+    assert tuple(paper_tables.load_all()) == ALL
+    for form in paper_tables.load_all().values():
         assert published_tables.select(form.source, None, form.table), form.name
 
 
 def test_printed_columns_stand_in_the_forms():
-    for form in layouts.layouts().values():
+    for form in paper_tables.load_all().values():
         printed = {m for t in published_tables.select(form.source, None, form.table) for m in t.metrics}
         if form.kind in ("comparison", "ablation"):
             short = {m.removeprefix("Emo-Score ") for m in printed}
@@ -42,7 +42,7 @@ def measured():
 
 
 def test_a_comparison_has_cards_arrows_and_reasons():
-    table = layouts.build(layouts.layout("gmtalker-1"), measured())
+    table = paper_tables.build(paper_tables.find("gmtalker-1"), measured())
     assert table.header[:5] == ("Method", "Emotion source", "Pose", "Eye", "Emotion")
     lines = {line[0].text: [cell.text for cell in line[1:]] for line in table.body}
     assert lines["eat"][:4] == ["label", "transfer", "none", "generate"]
@@ -57,7 +57,7 @@ def test_a_comparison_has_cards_arrows_and_reasons():
 
 def test_missing_values_carry_their_reason():
     failed = rows("eat", "psnr", [np.nan] * 3, status="failed", reason="no face found", clips_used=0)
-    table = layouts.build(layouts.layout("gmtalker-1"), table_of(failed, rows("mine", "psnr", [1.0, 2.0, 3.0])))
+    table = paper_tables.build(paper_tables.find("gmtalker-1"), table_of(failed, rows("mine", "psnr", [1.0, 2.0, 3.0])))
     cell = next(line for line in table.body if line[0].text == "eat")[5]
     assert (cell.text, cell.note) == ("n/a", "0/3; no face found")
 
@@ -67,7 +67,7 @@ def test_an_ablation_averages_over_seeds_and_names_what_is_missing():
         *(rows(f"gmtalker-pose{s}", "psnr", [v, v]) for s, v in (("", 20.0), ("-s1", 22.0), ("-s2", 24.0))),
         rows("gmtalker-wo_emn-pose", "psnr", [19.0, 21.0]),
     )
-    table = layouts.build(layouts.layout("gmtalker-5"), found)
+    table = paper_tables.build(paper_tables.find("gmtalker-5"), found)
     lines = {line[0].text: line[1] for line in table.body}
     assert (lines["Full"].text, lines["Full"].note) == ("22.00", "± 1.155, 3 seeds")
     assert lines["w/o EMN"].text == "20.00"
@@ -77,26 +77,26 @@ def test_an_ablation_averages_over_seeds_and_names_what_is_missing():
 
 def test_studies_and_latents_without_data_have_no_rows():
     for name in ("gmtalker-7", "flowvqtalker-2", "dicetalk-3"):
-        table = layouts.build(layouts.layout(name))
+        table = paper_tables.build(paper_tables.find(name))
         assert table.body == ()
         assert "--ratings" in table.notes[0]
-    assert "--latents" in layouts.build(layouts.layout("dicetalk-5")).notes[0]
+    assert "--latents" in paper_tables.build(paper_tables.find("dicetalk-5")).notes[0]
 
 
 def test_studies_and_latents_with_data():
     row = StudyRow("a", "lip sync", "MOS", 4.0, 3.5, 4.5, 8, 4, 2)
-    table = layouts.build(layouts.layout("dicetalk-3"), study=[row])
+    table = paper_tables.build(paper_tables.find("dicetalk-3"), study=[row])
     assert [cell.text for cell in table.body[0]] == ["a", "4.000"]
     names = np.array(["angry", "angry", "happy", "happy"])
     space = Latents(np.array([[0.0, 0], [0, 2], [4, 0], [4, 2]]), names, np.full(4, "p"))
-    table = layouts.build(layouts.layout("dicetalk-5"), spaces=[("mine", space)])
+    table = paper_tables.build(paper_tables.find("dicetalk-5"), spaces=[("mine", space)])
     assert [cell.text for cell in table.body[0]] == ["mine", "4.000", "n/a", "n/a", "4.000"]
 
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("name", ALL)
 def test_all_forms_in_all_formats_twice_the_same(name, form):
-    first, second = (render(layouts.build(layouts.layout(name), measured()), form) for _ in range(2))
+    first, second = (render(paper_tables.build(paper_tables.find(name), measured()), form) for _ in range(2))
     assert first == second
     assert first.strip()
 
@@ -106,7 +106,7 @@ def test_latex_of_own_and_printed_tables(source, tmp_path):
     if source:
         grids = [published_tables.as_table(t) for t in published_tables.select(source, None)]
     else:
-        grids = [layouts.build(layouts.layout(name), measured()) for name in ALL]
+        grids = [paper_tables.build(paper_tables.find(name), measured()) for name in ALL]
     text = "\n\n".join(render(grid, "latex") for grid in grids)
     for grid in grids:
         for line in re.findall(r"^(.*) \\\\$", render(grid, "latex"), re.M):
@@ -124,7 +124,7 @@ def test_latex_of_own_and_printed_tables(source, tmp_path):
 
 def test_unknown_forms_name_the_nearest():
     with pytest.raises(InputError, match="gmtalker-1"):
-        layouts.layout("gmtalker1")
+        paper_tables.find("gmtalker1")
 
 
 def test_ranks_count_places_and_support():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gmbench.evaluation.validate import Curve
 from gmbench.reporting import figures
-from gmbench.reporting.formats import number
+from gmbench.reporting.table_formats import number
 
 
 def draw(curves: Sequence[Curve], path: Path) -> None:
