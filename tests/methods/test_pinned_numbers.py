@@ -1,0 +1,87 @@
+"""GMTalker's numbers, pinned: a few steps of each network from a fixed seed give the weights they always gave.
+
+A change that moves these moves every trained system: raise the version of the checkpoints and of the jobs.
+"""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load
+
+from gmbench.methods.gmtalker.data import ClipTracks, Pictures
+from gmbench.methods.gmtalker.settings import Gmeg, Head, Nfmg
+from gmbench.methods.gmtalker.settings import Training as TrainingSettings
+from gmbench.methods.gmtalker.training import train_gmeg, train_head, train_nfmg
+
+AUDIO = {"extractor": "logmel", "pair": "concat", "weights": "", "audio_dim": 6}
+EMOTIONS = ("angry", "neutral", "sad")
+TRAIN = TrainingSettings(steps=5, batch=4, rate=1e-3)
+EXPECTED = {
+    "gmeg": [0.13085603692197317, 0.18164239085127185],
+    "gmeg total": 8.076037406921387,
+    "pretrained": [0.1398914853134214, -0.07789631134327343],
+    "nfmg": [0.140028302216692, -0.07726903348578043],
+    "nfmg total": 34.35548400878906,
+    "head": [0.7839264525852112, -1.388910149350897],
+    "head r1": 6.636791658820584e-05,
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+def _clips() -> list[ClipTracks]:
+    generator = np.random.default_rng(5)
+    clips = []
+    for number in range(6):
+        frames = 18 + 2 * number
+        tracks = (generator.normal(0, 1, (frames, width)).astype(np.float32) for width in (9, 12, 6))
+        clips.append(ClipTracks(f"c{number}", "MW"[number % 2], EMOTIONS[number % 3], 1 + number % 3, *tracks))
+    return clips
+
+
+def _summary(file: bytes) -> list[float]:
+    """Mean magnitude of the weights, and a sum in which each weight has a factor of its own."""
+    state = load(file)
+    weights = [state[name].double().flatten() for name in sorted(state) if not name.startswith("constant.mask")]
+    flat = torch.cat(weights)
+    factors = torch.cos(torch.arange(len(flat), dtype=torch.float64))
+    return [float(flat.abs().mean()), float((flat * factors).sum() / len(flat) ** 0.5)]
+
+
+def test_expression_generator():
+    settings = Gmeg(
+        width=16, heads=4, layers=(1, 1, 1), z=6, w=4, window=(12, 20), audio_frames=3, intensity="neutral_mix",
+        train=TRAIN,
+    )  # fmt: skip
+    file, report = train_gmeg(_clips(), EMOTIONS, AUDIO, settings, 3)
+    assert _summary(file) == pytest.approx(EXPECTED["gmeg"], rel=1e-4)
+    assert report["log"][-1]["total"] == pytest.approx(EXPECTED["gmeg total"], rel=1e-4)
+
+
+def test_motion_generator(tmp_path):
+    settings = Nfmg(width=16, heads=4, layers=(1, 1), z=4, flow_steps=2, flow_width=8, flow_layers=1, window=(12, 20))
+    general, _ = train_nfmg(_clips(), AUDIO, settings, TRAIN, 3)
+    assert _summary(general) == pytest.approx(EXPECTED["pretrained"], rel=1e-4)
+    start = tmp_path / "start.safetensors"
+    start.write_bytes(general)
+    file, report = train_nfmg(_clips(), AUDIO, settings, TRAIN, 3, start, early=True)
+    assert _summary(file) == pytest.approx(EXPECTED["nfmg"], rel=1e-4)
+    assert report["log"][-1]["total"] == pytest.approx(EXPECTED["nfmg total"], rel=1e-4)
+
+
+def test_head_generator():
+    generator = np.random.default_rng(6)
+    frames, renders = (generator.integers(0, 256, (8, 64, 64, 3), dtype=np.uint8) for _ in range(2))
+    masks = generator.integers(0, 256, (8, 64, 64), dtype=np.uint8)
+    rho = generator.normal(0, 1, (8, 12)).astype(np.float32)
+    pictures = Pictures(frames, renders, masks, rho, tuple(EMOTIONS[n % 3] for n in range(8)))
+    settings = Head(
+        size_in=64, size_out=64, channels=dict.fromkeys((4, 8, 16, 32, 64), 8), style=6, perceptual="randconv", ema=0.9,
+        face=1.0, r1_every=2, train=TrainingSettings(steps=4, batch=4, rate=2e-3),
+    )  # fmt: skip
+    file, report = train_head(pictures, EMOTIONS, {"shape": np.ones(3, np.float32)}, settings, 3)
+    assert _summary(file) == pytest.approx(EXPECTED["head"], rel=1e-4)
+    assert report["log"][2]["r1"] == pytest.approx(EXPECTED["head r1"], rel=1e-3)
