@@ -24,7 +24,7 @@ from gmbench.morphable import synthetic_model
 from gmbench.morphable.model import FaceModel
 from gmbench.store import Store, digest, write_atomically
 
-VERSION = 2
+CORPUS_VERSION = 2
 """Raised whenever the corpus of the same settings would come out differently."""
 CRF = 12
 """Quality of the films, x264's constant rate factor."""
@@ -132,7 +132,7 @@ def make(
     )
     chosen = takes(settings)
     jobs = [
-        job_cache.Job(take.clip_id, digest("corpus", VERSION, asdict(drawn), asdict(take)), (drawn, take))
+        job_cache.Job(take.clip_id, digest("corpus", CORPUS_VERSION, asdict(drawn), asdict(take)), (drawn, take))
         for take in chosen
     ]
     failures = job_cache.run_jobs(record_take, jobs, store, workers, scheduler, report)

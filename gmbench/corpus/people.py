@@ -15,7 +15,7 @@ from gmbench.corpus.make import CorpusSettings, Take, rehearse
 from gmbench.executor import one_thread
 from gmbench.morphable import synthetic_model
 
-VERSION = 2
+PEOPLE_VERSION = 2
 TAKES = 2
 """Takes a person, of different emotions."""
 _FIRST = 100_000

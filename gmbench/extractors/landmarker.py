@@ -22,7 +22,7 @@ from gmbench.store import write_atomically
 
 INPUT = 96
 """Side of the network's input in pixels."""
-VERSION = 1
+LANDMARKER_FILE_VERSION = 1
 
 
 class Landmarker(nn.Module):
@@ -109,7 +109,7 @@ def predict(network: Landmarker, frames: NDArray[np.uint8]) -> NDArray[np.float6
 
 def write(path: Path, network: Landmarker, landmarks: NDArray[np.integer]) -> None:
     """Save the network with the numbers (P,) of its landmarks among the 478."""
-    facts = {"landmarks": [int(n) for n in landmarks], "version": VERSION}
+    facts = {"landmarks": [int(n) for n in landmarks], "version": LANDMARKER_FILE_VERSION}
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
     write_atomically(path, save(state, metadata={"facts": json.dumps(facts)}))
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from gmbench.errors import WeightsError
 
-VERSION = 2
+CHECKPOINT_VERSION = 2
 """Of what the weights mean: version 1 of ``head`` upsampled before its convolutions."""
 _CONSTANT = "constant."
 
@@ -26,7 +26,7 @@ def pack(
     state = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
     for name, array in (constants or {}).items():
         state[_CONSTANT + name] = torch.from_numpy(np.ascontiguousarray(array))
-    told = {"kind": kind, "version": VERSION} | dict(facts)
+    told = {"kind": kind, "version": CHECKPOINT_VERSION} | dict(facts)
     return save(state, metadata={"facts": json.dumps(told, sort_keys=True)})
 
 
@@ -39,9 +39,9 @@ def facts_of(path: Path, kind: str) -> dict[str, Any]:
             facts: dict[str, Any] = json.loads((file.metadata() or {})["facts"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise WeightsError(f"{path}: not a checkpoint ({error}); train again") from error
-    if facts["kind"] != kind or facts["version"] != VERSION:
+    if facts["kind"] != kind or facts["version"] != CHECKPOINT_VERSION:
         found = f"{facts['kind']} of version {facts['version']}"
-        raise WeightsError(f"{path}: expected {kind} of version {VERSION}, got {found}; train again")
+        raise WeightsError(f"{path}: expected {kind} of version {CHECKPOINT_VERSION}, got {found}; train again")
     return facts
 
 

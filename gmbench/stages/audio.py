@@ -11,7 +11,7 @@ from gmbench.media import read_audio
 from gmbench.stages.pipeline_run import PipelineRun, by_speaker, write_json
 from gmbench.store import digest, file_digest
 
-AUDIO_VERSION = 1
+SPEECH_FEATURES_VERSION = 1
 
 
 def audio(run: PipelineRun) -> None:
@@ -38,7 +38,7 @@ def audio(run: PipelineRun) -> None:
 
 def feature_key(settings: AudioSection, weights: str, path: Path) -> str:
     """Key of a clip's features: content, extractor, its weights and version."""
-    return digest("audio", AUDIO_VERSION, settings.extractor, weights, file_digest(path))
+    return digest("audio", SPEECH_FEATURES_VERSION, settings.extractor, weights, file_digest(path))
 
 
 def extract(argument: tuple[Path, AudioSection]) -> JobResult:

@@ -19,7 +19,7 @@ from gmbench.morphable import coefficient_io
 from gmbench.stages.pipeline_run import ModelSource, PipelineRun
 from gmbench.store import digest, file_digest, write_atomically
 
-GENERATE_VERSION = 2
+RENDERED_VIDEOS_VERSION = 2
 BACKGROUND_CLIPS, BACKGROUND_EVERY = 6, 12
 """Clips, and every how many frames of each, that a speaker's background is the median of."""
 
@@ -47,7 +47,7 @@ def generate_renders(run: PipelineRun, section: DatasetSection, method: str, row
         sound = run.paths.crops / row.video_path
         source = render.CoefficientSource(run.paths.coefficients, truth, row.speaker, row.clip_id)
         inputs = (row.clip_id, file_digest(sound), section.size, backgrounds[row.speaker])
-        key = digest("generate", GENERATE_VERSION, method, model.digest, content, *inputs)
+        key = digest("generate", RENDERED_VIDEOS_VERSION, method, model.digest, content, *inputs)
         jobs.append(Job(row.clip_id, key, _Task(model, source, sound, clips[row.speaker], section.size)))
     failures = run.run_jobs(render_video, jobs)
     for row, job in zip(rows, jobs, strict=True):

@@ -25,7 +25,7 @@ from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.stages.train import model_folder
 from gmbench.store import digest, file_digest, write_atomically
 
-SYSTEM_VERSION = 1
+SYSTEM_VIDEOS_VERSION = 1
 SAMPLES_PER_FRAME = 640
 STEPS = 17
 """Pictures of a sequence between two emotions."""
@@ -56,7 +56,7 @@ def generate_with_system(run: PipelineRun, name: str, rows: list[ClipRow]) -> di
         task = _SystemTask(system, folder, content, row, video, driving, run.params.seed + system.seed)
         driven = file_digest(driving / coefficient_io.SPEAKERS) if system.drive else ""
         asked = (row.clip_id, row.emotion, file_digest(video), driven, task.seed)
-        key = digest("system", SYSTEM_VERSION, system.name, content, *asked)
+        key = digest("system", SYSTEM_VIDEOS_VERSION, system.name, content, *asked)
         jobs.append(Job(row.clip_id, key, task))
     failures = run.run_jobs(generate_clip, jobs)
     for row, job in zip(rows, jobs, strict=True):

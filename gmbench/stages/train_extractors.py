@@ -24,7 +24,7 @@ from gmbench.stages.paths import EXTRACTORS
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.store import digest, file_digest, write_atomically
 
-VERSION = 5
+EXTRACTOR_TRAINING_VERSION = 5
 GROUP = 25
 """People a job."""
 MUST = {
@@ -61,7 +61,9 @@ def _train(run: PipelineRun, root: Path) -> None:
     for kind in ("landmarker", *networks.NETWORKS):
         recipe = _recipe(kind, run)
         lesson = Lesson(kind, recipe, run.params.extractors.held_out, run.store.root, tuple(drawn), root, heard, tested)
-        key = digest("judge", VERSION, kind, *(job.key for job in drawn), clips, vars(recipe), lesson.held_out)
+        key = digest(
+            "judge", EXTRACTOR_TRAINING_VERSION, kind, *(job.key for job in drawn), clips, vars(recipe), lesson.held_out
+        )
         jobs.append(Job(kind, key, lesson))
     _must_succeed(run.run_jobs(train_network, jobs))
     made = {job.name: job_cache.load(run.store, job) for job in jobs}
@@ -95,7 +97,13 @@ def _draw(run: PipelineRun) -> list[Job]:
     for first in range(0, settings.people, GROUP):
         count = min(GROUP, settings.people - first)
         arguments = (first, count, settings.frames, size, seed)
-        jobs.append(Job(f"people {first}", digest("people", VERSION, people.VERSION, *arguments), arguments))
+        jobs.append(
+            Job(
+                f"people {first}",
+                digest("people", EXTRACTOR_TRAINING_VERSION, people.PEOPLE_VERSION, *arguments),
+                arguments,
+            )
+        )
     _must_succeed(run.run_jobs(draw, jobs))
     return jobs
 

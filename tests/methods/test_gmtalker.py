@@ -336,7 +336,7 @@ class TestFiles:
             checkpoint.facts_of(path, "head")
         earlier = tmp_path / "earlier.safetensors"
         with monkeypatch.context() as patch:
-            patch.setattr(checkpoint, "VERSION", 1)
+            patch.setattr(checkpoint, "CHECKPOINT_VERSION", 1)
             earlier.write_bytes(checkpoint.pack("gmeg", network, {}))
         with pytest.raises(WeightsError, match="version 2, got gmeg of version 1; train again"):
             checkpoint.facts_of(earlier, "gmeg")

@@ -24,7 +24,7 @@ MEDIA_VERSION = 1
 LANDMARKS = "landmarks"
 VIDEO = "video"
 AUDIO = "audio"
-AUDIO_VERSION = 1
+SOUND_FEATURES_VERSION = 1
 
 Frame = NDArray[np.uint8]
 
@@ -161,7 +161,7 @@ class Keys:
 
     def audio(self, source: ClipSource) -> str:
         """Onsets, onset strength, loudness."""
-        return digest(AUDIO, AUDIO_VERSION, source.sound)
+        return digest(AUDIO, SOUND_FEATURES_VERSION, source.sound)
 
     def landmarks(self, source: ClipSource) -> str:
         """Largest face of each frame."""

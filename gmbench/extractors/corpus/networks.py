@@ -16,7 +16,7 @@ from gmbench.errors import WeightsError
 from gmbench.metrics.perceptual import unit_normalised
 from gmbench.store import write_atomically
 
-VERSION = 1
+NETWORK_FILE_VERSION = 1
 EMOTIONS = 8
 SIDE = 64
 """Side of chips and of shrunk frames."""
@@ -155,7 +155,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
 
 def write(path: Path, kind: str, network: nn.Module, sizes: Mapping[str, int], report: Mapping[str, Any]) -> None:
     """Save a network with its sizes and what its training reported, ``passed`` above all."""
-    facts = {"kind": kind, "version": VERSION, "sizes": dict(sizes), "report": dict(report)}
+    facts = {"kind": kind, "version": NETWORK_FILE_VERSION, "sizes": dict(sizes), "report": dict(report)}
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
     write_atomically(path, save(state, metadata={"facts": json.dumps(facts, sort_keys=True)}))
 

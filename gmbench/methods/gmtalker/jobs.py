@@ -27,7 +27,7 @@ from gmbench.nn.training import Report
 from gmbench.shards import shard_path
 from gmbench.store import digest, file_digest, write_atomically
 
-VERSION = 3
+GMTALKER_TRAINING_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def fit_all(
     if unknown := wanted - {"gmeg", "nfmg", "head"}:
         raise InputError(f"gmtalker has no stage {sorted(unknown)[0]!r}; it has gmeg, nfmg and head")
     by_person = {name: tuple(r for r in rows if r.speaker == name) for name in sorted({r.speaker for r in rows})}
-    base = digest("gmtalker", VERSION, seed, _content(dataset, by_person), dict(dataset.audio_facts))
+    base = digest("gmtalker", GMTALKER_TRAINING_VERSION, seed, _content(dataset, by_person), dict(dataset.audio_facts))
     nfmg = settings.nfmg
 
     def job(part: str, of: Sequence[ClipRow], key: str, **more: Any) -> Job:
@@ -80,7 +80,14 @@ def fit_all(
         told = nfmg.model_dump(mode="json", exclude={"finetune"})
         general = None
         if nfmg.pretrained:
-            key = digest("pretrained", VERSION, seed, _pretraining(pretraining), dict(dataset.audio_facts), told)
+            key = digest(
+                "pretrained",
+                GMTALKER_TRAINING_VERSION,
+                seed,
+                _pretraining(pretraining),
+                dict(dataset.audio_facts),
+                told,
+            )
             general = job("pretrained", (), key, pretraining=pretraining)
             first.append(general)
         start = (context.store.root, general) if general else None
