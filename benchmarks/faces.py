@@ -4,14 +4,16 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.timing import seconds as timed
-from gmbench.corpus.make import CorpusSettings, make, record_take, rehearse, takes
+from gmbench.corpus.make import make, record_take
+from gmbench.corpus.takes import CorpusSettings, draw_tracks, takes
 from gmbench.executor import one_thread
-from gmbench.morphable import fitting, synthetic_model
+from gmbench.morphable import fitting
 from gmbench.morphable.camera import project
 from gmbench.morphable.energy import LandmarkEnergy
 from gmbench.morphable.landmarks_478 import SPARSE
 from gmbench.morphable.model import place
 from gmbench.morphable.raster import rasterise
+from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.store import Store
 
 
@@ -19,9 +21,10 @@ def measure(folder: Path, clips: Path | None) -> list[tuple[str, str, str]]:
     """Rows of the table."""
     model, settings = synthetic_model(), CorpusSettings()
     take = takes(settings)[0]
-    person, _, _, acted, _, _ = rehearse(model, settings, take)
-    vertices = model.vertices(model.identity(person.shape), acted.full, acted.rho[:, 6:10])
-    placed = place(vertices, acted.rho)
+    tracks = draw_tracks(model, settings, take)
+    person, full, rho = tracks.performer, tracks.performance.full, tracks.performance.rho
+    vertices = model.vertices(model.identity(person.shape), full, rho[:, 6:10])
+    placed = place(vertices, rho)
     rows = []
     with one_thread():
         for side in (128, 256, 512):
@@ -30,7 +33,7 @@ def measure(folder: Path, clips: Path | None) -> list[tuple[str, str, str]]:
             rows.append(
                 (f"rasteriser, {len(model.drawn_triangles)} triangles, {side} px", f"{1 / seconds:.0f} frames/s", "–")
             )
-        landmarks = model.landmark_points(person.shape, acted.full, acted.rho, 256)
+        landmarks = model.landmark_points(person.shape, full, rho, 256)
         for name, chosen, goal in (("134", SPARSE, "≥ 100 frames/s"), ("478", None, "≥ 20 frames/s")):
             energy = LandmarkEnergy(model, 256, chosen)
             seconds = timed(lambda e=energy: fitting.fit_track(e, person.shape, landmarks))

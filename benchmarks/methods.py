@@ -15,8 +15,8 @@ from gmbench.methods.gmtalker import gmeg, nfmg
 from gmbench.methods.gmtalker.head import Discriminator, HeadGenerator, r1_penalty
 from gmbench.methods.gmtalker.method import GMTalker
 from gmbench.methods.gmtalker.settings import Settings
-from gmbench.morphable import synthetic_model
 from gmbench.morphable.render import Renderer
+from gmbench.morphable.synthetic.model import synthetic_model
 
 BETA, LOGMEL, HUBERT, EMOTIONS = 169, 160, 1024, 8
 SECOND = 25

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from gmbench.corpus import appearance
-from gmbench.corpus.lexicon import EMOTIONS
-from gmbench.corpus.make import CorpusSettings, rehearse, takes
-from gmbench.morphable import synthetic_model
+from gmbench.corpus.takes import CorpusSettings, draw_content, takes
+from gmbench.emotions import SUITE_ORDER
+from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.reporting.images import contact_sheet, save
 
 
@@ -18,12 +18,13 @@ def main(target: str) -> None:
     settings, model = CorpusSettings(speakers=5, levels=(3,), sentences=1, size=160), synthetic_model()
     rows = [[] for _ in range(settings.speakers)]
     for take in takes(settings):
-        person, _, _, acted, seen, generator = rehearse(model, settings, take)
-        moment = [20]
-        part = replace(acted, full=acted.full[moment], rho=acted.rho[moment])
-        drawn = next(appearance.draw(model, person, part, replace(seen, light=seen.light[moment]), generator))
+        content, moment = draw_content(model, settings, take), [20]
+        performance = content.performance
+        still = replace(performance, full=performance.full[moment], rho=performance.rho[moment])
+        look = replace(content.look, light=content.look.light[moment])
+        drawn = next(appearance.draw(model, content.performer, still, look, content.generator))
         rows[take.speaker].append(np.asarray(drawn.image))
-    save(Path(target), contact_sheet(rows, EMOTIONS))
+    save(Path(target), contact_sheet(rows, SUITE_ORDER))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ class _Section(BaseModel):
 class DatasetSection(_Section):
     """One dataset of the run."""
 
-    kind: str = Field(description="layout: synth, mead, crema_d, lsp, hdtf, voxceleb2, folder")
+    kind: str = Field(description="layout: synth, synth_unseen, mead, crema_d, lsp, hdtf, voxceleb2, folder")
     root: str = Field(description="folder of the raw data, below the project or elsewhere")
     crop: Literal["full", "anchor", "tube"] = Field("anchor", description="square crop of each clip")
     size: int = Field(256, description="side of the crops in pixels")
@@ -40,7 +40,7 @@ class DatasetSection(_Section):
 
 
 class CorpusSection(_Section):
-    """The synthetic corpus; see :class:`gmbench.corpus.make.CorpusSettings`."""
+    """The synthetic corpus; see :class:`gmbench.corpus.takes.CorpusSettings`."""
 
     seed: int = 0
     speakers: int = Field(4, ge=1)
@@ -51,6 +51,7 @@ class CorpusSection(_Section):
     size: int = Field(128, ge=32)
     pretraining_speakers: int = Field(0, ge=0)
     pretraining_clips: int = Field(0, ge=0)
+    unseen_speakers: int = Field(0, ge=0, description="more people, for tests alone: dataset kind synth_unseen")
 
 
 class FaceModelSection(_Section):

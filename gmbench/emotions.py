@@ -1,8 +1,13 @@
-"""Names of emotions as datasets write them, in the suite's vocabulary."""
+"""The suite's emotions, and the names that datasets have for them.
+
+:data:`SUITE_ORDER` is the one list of emotions: metrics, datasets and the synthetic corpus take it from here.
+"""
 
 import re
 
 from gmbench.metrics.emotion import SUITE_ORDER
+
+__all__ = ["SUITE_ORDER", "canonical", "in_name"]
 
 _OTHER_NAMES = {
     "anger": "angry", "ang": "angry", "con": "contempt", "contemptuous": "contempt", "disgust": "disgusted",
@@ -20,5 +25,5 @@ def canonical(label: str) -> str:
 
 def in_name(clip: str) -> str:
     """The emotion that the parts of a clip's name agree on, empty where they name none or several."""
-    found = {canonical(part) for part in re.split(r"[/_]", clip) if len(part) > 2} - {""}
-    return found.pop() if len(found) == 1 else ""
+    emotions = {canonical(part) for part in re.split(r"[/_]", clip) if len(part) > 2} - {""}
+    return emotions.pop() if len(emotions) == 1 else ""

@@ -37,12 +37,14 @@ def corpus_make(
     size: Annotated[int, typer.Option(min=32, help="Side of the pictures in pixels.")] = 128,
     pretraining_speakers: Annotated[int, typer.Option(min=0, help="More people, with large head motion.")] = 0,
     pretraining_clips: Annotated[int, typer.Option(min=0)] = 10,
+    unseen_speakers: Annotated[int, typer.Option(min=0, help="More people, for tests alone, in 'unseen'.")] = 0,
     seed: int = 0,
     workers: Annotated[int, typer.Option(min=1)] = 1,
     store: Annotated[Path | None, typer.Option(help="Feature store; finished clips are kept there.")] = None,
 ) -> None:
     """Make a corpus in MEAD's layout with all of its ground truth."""
-    from gmbench.corpus.make import CorpusSettings, make
+    from gmbench.corpus.make import make
+    from gmbench.corpus.takes import CorpusSettings
     from gmbench.store import Store, default_root
 
     try:
@@ -52,6 +54,7 @@ def corpus_make(
     settings = CorpusSettings(
         seed=seed, speakers=speakers, levels=chosen, sentences=sentences, frames=frames, size=size,
         pretraining_speakers=pretraining_speakers, pretraining_clips=pretraining_clips if pretraining_speakers else 0,
+        unseen_speakers=unseen_speakers,
     )  # fmt: skip
     with terminal.progress("drawing") as report:
         count = make(out, settings, Store(store or default_root()), workers, report=report)
@@ -106,7 +109,7 @@ def facemodel_synth(
     out: Annotated[Path, typer.Argument(help="File to write, .npz.")] = Path("face_model.npz"), seed: int = 0
 ) -> None:
     """Write the synthetic face model: FaceVerse v3's keys and dimensions, no licence."""
-    from gmbench.morphable import synthetic_model
+    from gmbench.morphable.synthetic.model import synthetic_model
 
     _save(synthetic_model(seed), out)
 

@@ -51,7 +51,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnFrame:
     """One frame: ``image`` (S, S, 3), ``head`` and ``shoulders`` (S, S) masks in 0..255."""
 
     image: Frames
@@ -72,7 +72,7 @@ def skin_signs(generator: np.random.Generator, emotion: str, level: int) -> NDAr
     return np.clip(mean + noise, [0, 0, -1.6, -1.6], [1.2, 1.2, 1.6, 1.6])
 
 
-def look(
+def draw_look(
     generator: np.random.Generator, performer: Performer, emotion: str, level: int, frames: int, size: int, seed: int
 ) -> Look:
     """A clip's look; background and clothes belong to the speaker."""
@@ -85,27 +85,27 @@ def look(
 @functools.lru_cache(maxsize=1)
 def _setting(speaker: str, size: int, seed: int) -> tuple[NDArray[np.float64], ...]:
     """Background (S, S, 3), clothes (3,) and mean light (3, 9) of a speaker; not to be written to."""
-    own = np.random.default_rng([seed, 17, *speaker.encode()])
-    wall = cv2.GaussianBlur(own.uniform(40, 215, (size, size, 3)), (0, 0), size / 7)
-    wall = (wall - wall.mean()) * 3.0 + own.uniform(80, 180, 3)
-    cloth = own.uniform(25, 200, 3)
-    light = canonical_light() + _BANDS * (0.07 * own.normal(0, 1, 9) + 0.012 * own.normal(0, 1, (3, 9)))
+    generator = np.random.default_rng([seed, 17, *speaker.encode()])
+    wall = cv2.GaussianBlur(generator.uniform(40, 215, (size, size, 3)), (0, 0), size / 7)
+    wall = (wall - wall.mean()) * 3.0 + generator.uniform(80, 180, 3)
+    cloth = generator.uniform(25, 200, 3)
+    light = canonical_light() + _BANDS * (0.07 * generator.normal(0, 1, 9) + 0.012 * generator.normal(0, 1, (3, 9)))
     return np.clip(wall, 0, 255), cloth, light
 
 
 def draw(
-    model: FaceModel, performer: Performer, performance: Performance, seen: Look, generator: np.random.Generator
-) -> Iterator[Drawn]:
+    model: FaceModel, performer: Performer, performance: Performance, look: Look, generator: np.random.Generator
+) -> Iterator[DrawnFrame]:
     """The frames of a clip, one at a time."""
-    size = seen.background.shape[0]
+    size = look.background.shape[0]
     large = size * _SHARPER
     identity, albedo = model.identity(performer.shape), model.albedo(performer.texture)
     drawn = model.drawn_vertices
-    albedo[drawn:] = seen.cloth * (albedo[drawn:] / np.maximum(albedo[drawn:].mean(axis=0), 1))
+    albedo[drawn:] = look.cloth * (albedo[drawn:] / np.maximum(albedo[drawn:].mean(axis=0), 1))
     canonical = model.mean * [10.0, -10.0, -10.0]
     lips = model.texture_basis[:, 1, model.names["texture"].index("lip_redness")] / -12.0
     head_triangles = model.triangle_ends[2]
-    wall = cv2.resize(seen.background, (large, large), interpolation=cv2.INTER_CUBIC)
+    wall = cv2.resize(look.background, (large, large), interpolation=cv2.INTER_CUBIC)
     rho = performance.rho
     torso = _torso(rho)
     for start in range(0, len(rho), _BATCH):
@@ -117,14 +117,14 @@ def draw(
         for number, points in enumerate(placed):
             pixels, depth = project(points, large)
             raster = rasterise(pixels, depth, model.triangles, large, large)
-            colours = shade(albedo, model.normals(points), seen.light[start + number])
+            colours = shade(albedo, model.normals(points), look.light[start + number])
             values = raster.interpolate(np.c_[colours, canonical, lips], model.triangles)
             picture = wall.copy()
-            picture[raster.covered] = _paint(values[raster.covered], seen.signs)
+            picture[raster.covered] = _paint(values[raster.covered], look.signs)
             picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-            picture += seen.noise * generator.standard_normal(picture.shape, np.float32)
+            picture += look.noise * generator.standard_normal(picture.shape, np.float32)
             head = raster.covered & (raster.triangle < head_triangles)
-            yield Drawn(
+            yield DrawnFrame(
                 np.clip(np.rint(picture), 0, 255).astype(np.uint8),
                 _shrink(head, size),
                 _shrink(raster.covered & ~head, size),

@@ -4,9 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-EMOTIONS = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
-"""Order of the emotion index everywhere in gmbench."""
-
 
 @dataclass(frozen=True)
 class Phoneme:

@@ -1,6 +1,7 @@
-"""Many people, a few frames of each: what feature extractors the corpus learn from.
+"""Many people, a few frames of each: what the feature extractors of the corpus learn from.
 
-These people are in no corpus of clips, so that whatever learns from them has met nobody of a test set.
+These people are in no corpus of clips (see :mod:`gmbench.corpus.takes`), so that whatever learns from them has met
+nobody of a test set.
 """
 
 from collections.abc import Sequence
@@ -10,22 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.corpus import appearance
-from gmbench.corpus.lexicon import EMOTIONS
-from gmbench.corpus.make import CorpusSettings, Take, rehearse
+from gmbench.corpus.takes import FIRST_EXTRACTOR_PERSON, CorpusSettings, Take, draw_content
+from gmbench.emotions import SUITE_ORDER
 from gmbench.executor import one_thread
-from gmbench.morphable import synthetic_model
+from gmbench.morphable.synthetic.model import synthetic_model
 
 PEOPLE_VERSION = 2
 TAKES = 2
-"""Takes a person, of different emotions."""
-_FIRST = 100_000
+"""Takes per person, of different emotions."""
 _LEVELS = (1, 1, 2, 3)
 """Weak emotions twice: they are the hard ones."""
 
 
 @dataclass(frozen=True)
 class People:
-    """Frames of N takes, F a take; takes 2 p and 2 p + 1 show person p.
+    """Frames of N takes, F per take; takes 2 p and 2 p + 1 show person p.
 
     Attributes:
         frames: (N, F, S, S, 3) uint8 RGB.
@@ -56,19 +56,23 @@ def draw_people(first: int, count: int, frames: int, size: int, seed: int) -> Pe
     with one_thread():
         for number in range(first * TAKES, (first + count) * TAKES):
             person, turn = divmod(number, TAKES)
-            emotion = EMOTIONS[(person + turn * (1 + person // len(EMOTIONS) % 7)) % len(EMOTIONS)]
-            level = 1 if emotion == "neutral" else _LEVELS[(person // len(EMOTIONS) + turn) % len(_LEVELS)]
+            emotion = SUITE_ORDER[(person + turn * (1 + person // len(SUITE_ORDER) % 7)) % len(SUITE_ORDER)]
+            level = 1 if emotion == "neutral" else _LEVELS[(person // len(SUITE_ORDER) + turn) % len(_LEVELS)]
             name = f"people/{person:06d}/{turn}"
-            take = Take(name, number, _FIRST + person, emotion, level, True, "", "")
-            actor, _, _, acted, seen, generator = rehearse(model, settings, take, silent=True)
-            chosen = np.sort(generator.choice(len(acted.rho), frames, replace=False))
-            part = replace(acted, full=acted.full[chosen], rho=acted.rho[chosen])
-            look = replace(seen, light=seen.light[chosen])
-            rows["frames"].append(np.stack([d.image for d in appearance.draw(model, actor, part, look, generator)]))
-            rows["landmarks"].append(model.landmark_points(actor.shape, part.full, part.rho, size))
-            for key, value in (("expression", part.full), ("motion", part.rho), ("signs", seen.signs)):
-                rows[key].append(value)
-            rows["shape"].append(actor.shape)
+            take = Take(name, number, FIRST_EXTRACTOR_PERSON - 1 + person, emotion, level, True, "", "")
+            content = draw_content(model, settings, take, silent=True)
+            generator, performer = content.generator, content.performer
+            chosen = np.sort(generator.choice(len(content.performance.rho), frames, replace=False))
+            full, rho = content.performance.full[chosen], content.performance.rho[chosen]
+            performance = replace(content.performance, full=full, rho=rho)
+            look = replace(content.look, light=content.look.light[chosen])
+            drawn = appearance.draw(model, performer, performance, look, generator)
+            rows["frames"].append(np.stack([frame.image for frame in drawn]))
+            rows["landmarks"].append(model.landmark_points(performer.shape, full, rho, size))
+            rows["expression"].append(full)
+            rows["motion"].append(rho)
+            rows["signs"].append(look.signs)
+            rows["shape"].append(performer.shape)
             rows["emotion"].append(np.array(emotion))
     arrays = {name: np.stack(values) for name, values in rows.items()}
     kinds = {"frames": np.uint8, "emotion": np.str_}

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from gmbench.corpus.lexicon import EMOTIONS, PHONEMES
+from gmbench.corpus.lexicon import PHONEMES
 from gmbench.corpus.speech import Prosody, Utterance
+from gmbench.emotions import SUITE_ORDER
 from gmbench.media import FPS
 from gmbench.morphable.model import EXPRESSION, MOTION, FaceModel
 
@@ -23,7 +24,7 @@ TAKE_SPREAD = 0.11
 """Standard deviation of each action between takes of one emotion."""
 MOUTH = ("jaw_open", "pucker", "stretch", "upper_lip_up", "lower_lip_down", "lips_press", "funnel", "lip_tuck")
 
-_OWN: dict[str, dict[str, float]] = {
+_FIRST_STYLE: dict[str, dict[str, float]] = {
     "angry": {"brow_lower": 0.95, "squint": 0.3, "upper_lip_up": 0.25, "lower_lip_down": 0.3, "jaw_forward": 0.4,
               "eye_wide": 0.2},
     "disgusted": {"nose_wrinkle": 1.0, "upper_lip_up": 0.6, "squint": 0.5, "corner_down": 0.35, "cheek_raise": 0.3},
@@ -34,7 +35,7 @@ _OWN: dict[str, dict[str, float]] = {
     "contempt": {"dimple_left": 0.95, "corner_up_left": 0.45, "squint": 0.25, "brow_outer_up_left": 0.35},
     "neutral": {},
 }  # fmt: skip
-_SHARED: dict[str, dict[str, float]] = {
+_SECOND_STYLE: dict[str, dict[str, float]] = {
     "angry": {"brow_lower": 0.6, "nose_wrinkle": 0.5, "lips_press": 0.4, "squint": 0.35},
     "fear": {"brow_inner_up": 0.85, "corner_down": 0.4, "stretch": 0.25, "eye_wide": 0.25},
     "happy": {"corner_up": 0.45, "brow_outer_up": 0.5, "brow_inner_up": 0.35, "eye_wide": 0.3, "jaw_open": 0.12},
@@ -72,7 +73,7 @@ class Performer:
         style: (171,) factors on emotional columns.
         nod: size of head beats in radians.
         sway: size of the slow drift in radians.
-        seat: (3,) mean translation in model units.
+        rest_translation: (3,) mean translation in model units.
     """
 
     speaker: str
@@ -82,7 +83,7 @@ class Performer:
     style: NDArray[np.float64]
     nod: float
     sway: float
-    seat: NDArray[np.float64]
+    rest_translation: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,12 @@ class Performance:
     style: int
 
 
-def cast(seed: int, number: int, female: bool, large_motion: bool = False) -> Performer:
+def speaker_name(number: int, female: bool) -> str:
+    """A name as in MEAD: ``M001``, ``W002``."""
+    return ("W" if female else "M") + f"{number:03d}"
+
+
+def draw_performer(seed: int, number: int, female: bool, large_motion: bool = False) -> Performer:
     """A speaker; the same seed and number give the same person."""
     generator = np.random.default_rng([seed, 11, number, int(large_motion)])
     shape = np.clip(generator.normal(0, 0.85, 150), -2, 2)
@@ -103,18 +109,18 @@ def cast(seed: int, number: int, female: bool, large_motion: bool = False) -> Pe
     texture[0] = generator.uniform(-2.2, 0.5)  # skin, from dark to light
     grow = 1.9 if large_motion else 1.0
     return Performer(
-        speaker=("W" if female else "M") + f"{number:03d}",
+        speaker=speaker_name(number, female),
         shape=shape,
         texture=texture,
         pitch=float(generator.uniform(165, 220) if female else generator.uniform(100, 140)),
         style=generator.uniform(0.8, 1.15, EXPRESSION),
         nod=grow * float(generator.uniform(0.055, 0.09)),
         sway=grow * float(generator.uniform(0.03, 0.05)),
-        seat=np.array([0.0, -0.12, -1.5]) + generator.uniform(-1, 1, 3) * [0.04, 0.04, 0.15],
+        rest_translation=np.array([0.0, -0.12, -1.5]) + generator.uniform(-1, 1, 3) * [0.04, 0.04, 0.15],
     )
 
 
-def prosody(generator: np.random.Generator, performer: Performer, emotion: str, level: int) -> Prosody:
+def draw_prosody(generator: np.random.Generator, performer: Performer, emotion: str, level: int) -> Prosody:
     """A weak trace of emotion in the voice: pitch and loudness shift by less than they vary."""
     strength = LEVELS[level]
     pitch = performer.pitch * (1.0 + 1.0 * strength * _PITCH[emotion] + generator.normal(0, 0.035))
@@ -125,13 +131,18 @@ def prosody(generator: np.random.Generator, performer: Performer, emotion: str, 
 
 
 def perform(
-    generator: np.random.Generator, model: FaceModel, performer: Performer, said: Utterance, emotion: str, level: int
+    generator: np.random.Generator,
+    model: FaceModel,
+    performer: Performer,
+    utterance: Utterance,
+    emotion: str,
+    level: int,
 ) -> Performance:
     """Coefficients of a clip."""
-    frames = round(said.seconds * FPS)
+    frames = round(utterance.seconds * FPS)
     style = int(generator.integers(2))
     full = np.zeros((frames, EXPRESSION))
-    speech = mouth_track(said, frames)
+    speech = mouth_track(utterance, frames)
     emotional = emotion_vector(model, emotion, style) * performer.style
     emotional *= np.exp(generator.normal(0, 0.22, EXPRESSION))  # no two takes are alike
     emotional[: len(model.names["expression"])] += generator.normal(0, TAKE_SPREAD, len(model.names["expression"]))
@@ -145,7 +156,7 @@ def perform(
     full[:, unnamed] += 0.12 * gaussian_filter1d(generator.normal(0, 1, (frames, len(unnamed))), 8.0, axis=0) * 4.0
     blink = blinks(generator, frames)
     full[:, list(model.blink_columns)] = blink
-    pose, beats = head_track(generator, performer, said.stressed, frames)
+    pose, beats = head_track(generator, performer, utterance.stressed, frames)
     gaze = saccades(generator, frames)
     rho = np.concatenate([pose, gaze, gaze, blink], axis=1)
     if rho.shape != (frames, MOTION):
@@ -155,18 +166,18 @@ def perform(
 
 def emotion_vector(model: FaceModel, emotion: str, style: int) -> NDArray[np.float64]:
     """(171,) mean expression of an emotion's sub-style: 0 its own, 1 the one it shares with its pair."""
-    if emotion not in EMOTIONS:
-        raise ValueError(f"unknown emotion {emotion!r}; expected one of {', '.join(EMOTIONS)}")
+    if emotion not in SUITE_ORDER:
+        raise ValueError(f"unknown emotion {emotion!r}; expected one of {', '.join(SUITE_ORDER)}")
     if style == 0:
-        return _vector(model, _OWN[emotion])
+        return _vector(model, _FIRST_STYLE[emotion])
     first = next(a for a, b in PAIRS.items() if emotion in (a, b))
-    return _vector(model, _SHARED[first])
+    return _vector(model, _SECOND_STYLE[first])
 
 
-def mouth_track(said: Utterance, frames: int) -> NDArray[np.float64]:
+def mouth_track(utterance: Utterance, frames: int) -> NDArray[np.float64]:
     """(T, 8) targets of the mouth's columns: each phoneme is reached in its middle and blends into the next."""
-    targets = np.array([[PHONEMES[name].mouth.get(column, 0.0) for column in MOUTH] for name in said.phonemes])
-    middles = (said.starts + said.ends) / 2
+    targets = np.array([[PHONEMES[name].mouth.get(column, 0.0) for column in MOUTH] for name in utterance.phonemes])
+    middles = (utterance.starts + utterance.ends) / 2
     fine = np.arange(frames * 8) / (FPS * 8)
     track = np.stack([np.interp(fine, middles, targets[:, k]) for k in range(len(MOUTH))], axis=1)
     track = gaussian_filter1d(track, 5.0, axis=0, mode="nearest")  # 25 ms
@@ -198,7 +209,11 @@ def head_track(
         50 * np.sqrt(np.pi)
     )
     rotation += performer.sway * drift[:, :3] * [0.6, 1.2, 0.5] * 0.5
-    shift = performer.seat + 0.03 * drift[:, 3:] * [1.0, 0.6, 1.5] * 0.5 + rotation[:, [1, 0, 2]] * [-0.25, 0.25, 0.0]
+    shift = (
+        performer.rest_translation
+        + 0.03 * drift[:, 3:] * [1.0, 0.6, 1.5] * 0.5
+        + rotation[:, [1, 0, 2]] * [-0.25, 0.25, 0.0]
+    )
     return np.concatenate([rotation, shift], axis=1), beats
 
 

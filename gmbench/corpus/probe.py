@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.audio.spectra import mel_spectrogram
-from gmbench.corpus import appearance, performance
-from gmbench.corpus.make import CorpusSettings, Take, rehearse, takes
+from gmbench.corpus import appearance
+from gmbench.corpus.takes import CorpusSettings, Take, TakeContent, draw_content, takes
 from gmbench.media import Audio
 from gmbench.morphable.camera import project
 from gmbench.morphable.model import TRANSLATION, FaceModel, place
@@ -32,7 +32,7 @@ _UNWRAPPED = 24
 
 @dataclass(frozen=True)
 class Probes:
-    """Features a clip: ``audio``, ``geometry``, ``appearance`` (N, d) and ``emotion``, ``speaker`` (N,)."""
+    """Features per clip: ``audio``, ``geometry``, ``appearance`` (N, d) and ``emotion``, ``speaker`` (N,)."""
 
     audio: NDArray[np.float64]
     geometry: NDArray[np.float64]
@@ -47,17 +47,18 @@ def collect(model: FaceModel, settings: CorpusSettings, chosen: Sequence[Take] |
         n: [] for n in ("audio", "geometry", "appearance", "emotion", "speaker")
     }
     for take in chosen or takes(settings):
-        person, _, sound, acted, seen, generator = rehearse(model, settings, take)
-        rows["audio"].append(_audio_features(sound))
-        rows["geometry"].append(np.concatenate([acted.full.mean(axis=0), acted.full.std(axis=0)]))
-        rows["appearance"].append(_skin(model, person, acted, seen, generator))
+        content = draw_content(model, settings, take)
+        full = content.performance.full
+        rows["audio"].append(_audio_features(content.sound))
+        rows["geometry"].append(np.concatenate([full.mean(axis=0), full.std(axis=0)]))
+        rows["appearance"].append(_skin(model, content))
         rows["emotion"].append(take.emotion)
-        rows["speaker"].append(person.speaker)
+        rows["speaker"].append(content.performer.speaker)
     return Probes(**{name: np.array(values) for name, values in rows.items()})
 
 
 def accuracies(probes: Probes, folds: int = 4) -> dict[str, float]:
-    """Cross-validated accuracy of each probe; features are centred a speaker, as a person-specific method sees them."""
+    """Cross-validated accuracy of each probe; features are centred per speaker, as person-specific methods see them."""
     from sklearn.model_selection import StratifiedKFold, cross_val_score
 
     centred = {name: _centre(getattr(probes, name), probes.speaker) for name in ("audio", "geometry", "appearance")}
@@ -115,21 +116,20 @@ def _audio_features(sound: Audio) -> NDArray[np.float64]:
     return np.concatenate([extra * 3, 0.1 * mel.mean(axis=1), 0.1 * mel.std(axis=1)])
 
 
-def _skin(
-    model: FaceModel, person: performance.Performer, acted: performance.Performance, seen: appearance.Look,
-    generator: np.random.Generator,
-) -> NDArray[np.float64]:  # fmt: skip
+def _skin(model: FaceModel, content: TakeContent) -> NDArray[np.float64]:
     """The skin unrolled onto the mean face, mean of three frames, drawn at rest: only paint and light differ."""
-    frames = len(acted.rho)
+    performer, performance = content.performer, content.performance
+    frames = len(performance.rho)
     chosen = np.array([frames // 6, frames // 2, frames - frames // 6 - 1])
-    rho = np.zeros_like(acted.rho[chosen])
-    rho[:, TRANSLATION] = person.seat
-    part = performance.Performance(np.zeros_like(acted.full[chosen]), rho, acted.beats, acted.style)
-    seen = replace(seen, light=seen.light[chosen])
-    size = seen.background.shape[0]
-    placed = place(model.vertices(model.identity(person.shape), part.full, part.rho[:, 6:10]), part.rho)
+    rho = np.zeros_like(performance.rho[chosen])
+    rho[:, TRANSLATION] = performer.rest_translation
+    still = replace(performance, full=np.zeros_like(performance.full[chosen]), rho=rho)
+    look = replace(content.look, light=content.look.light[chosen])
+    size = look.background.shape[0]
+    vertices = model.vertices(model.identity(performer.shape), still.full, still.rho[:, 6:10])
+    frames_drawn = appearance.draw(model, performer, still, look, content.generator)
     maps = []
-    for points, drawn in zip(placed, appearance.draw(model, person, part, seen, generator), strict=True):
+    for points, drawn in zip(place(vertices, still.rho), frames_drawn, strict=True):
         pixels, depth = project(points, size)
         raster = rasterise(pixels, depth, model.drawn_triangles, size, size)
         where = raster.interpolate(model.mean * [10.0, -10.0, -10.0], model.triangles)

@@ -28,7 +28,7 @@ class Prosody:
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is said, when.
+    """Words and their phonemes in time.
 
     Attributes:
         words: of the transcript.
@@ -81,24 +81,24 @@ def compose(generator: np.random.Generator, emotion: str, emotional: bool, frame
     return Utterance(spoken, names, np.r_[0.0, ends[:-1]], ends, np.array(stressed), seconds)
 
 
-def speak(generator: np.random.Generator, said: Utterance, prosody: Prosody) -> Audio:
-    """The sound of an utterance, 16 kHz int16, 640 samples a frame."""
-    samples = round(said.seconds * FPS) * SAMPLES_PER_FRAME
+def synthesise_speech(generator: np.random.Generator, utterance: Utterance, prosody: Prosody) -> Audio:
+    """The sound of an utterance, 16 kHz int16, 640 samples per frame."""
+    samples = round(utterance.seconds * FPS) * SAMPLES_PER_FRAME
     time = np.arange(0, samples, _CONTROL) / SAMPLE_RATE
-    middles = (said.starts + said.ends) / 2
-    sounds = [PHONEMES[name] for name in said.phonemes]
+    middles = (utterance.starts + utterance.ends) / 2
+    sounds = [PHONEMES[name] for name in utterance.phonemes]
     formants = np.stack([
         np.interp(time, middles, [s.formants[k] for s in sounds]) for k in range(3)
     ], axis=1)  # fmt: skip
-    voice = _envelope(time, said, [s.voice for s in sounds])
-    noise = _envelope(time, said, [s.noise for s in sounds])
+    voice = _envelope(time, utterance, [s.voice for s in sounds])
+    noise = _envelope(time, utterance, [s.noise for s in sounds])
     hiss = np.interp(time, middles, [s.hiss for s in sounds])
     accent = np.zeros_like(time)
-    for onset in said.stressed:
+    for onset in utterance.stressed:
         accent += np.exp(-0.5 * ((time - onset - 0.07) / 0.06) ** 2)
     voice *= 1.0 + 0.9 * accent
-    decline = 1.06 - 0.12 * time / said.seconds
-    wander = np.interp(time, np.linspace(0, said.seconds, 6), generator.normal(0, 0.25, 6))
+    decline = 1.06 - 0.12 * time / utterance.seconds
+    wander = np.interp(time, np.linspace(0, utterance.seconds, 6), generator.normal(0, 0.25, 6))
     pitch = prosody.pitch * decline * (1.0 + prosody.pitch_range * (accent + wander))
     white = generator.normal(0, 1, samples)
     signal = _synthesise(formants, _BANDWIDTHS, voice, noise, hiss, pitch, prosody.breath, white, samples)
@@ -107,16 +107,16 @@ def speak(generator: np.random.Generator, said: Utterance, prosody: Prosody) -> 
     return np.asarray(np.clip(np.round(signal * 32767), -32767, 32767), np.int16)
 
 
-def phoneme_frames(said: Utterance, frames: int) -> list[str]:
+def phoneme_frames(utterance: Utterance, frames: int) -> list[str]:
     """Name of the phoneme in the middle of each frame."""
     times = (np.arange(frames) + 0.5) / FPS
-    places = np.clip(np.searchsorted(said.ends, times, side="right"), 0, len(said.phonemes) - 1)
-    return [said.phonemes[place] for place in places]
+    places = np.clip(np.searchsorted(utterance.ends, times, side="right"), 0, len(utterance.phonemes) - 1)
+    return [utterance.phonemes[place] for place in places]
 
 
-def _envelope(time: NDArray[np.float64], said: Utterance, levels: list[float]) -> NDArray[np.float64]:
-    """Levels a phoneme as a curve with 12 ms ramps."""
-    places = np.clip(np.searchsorted(said.ends, time, side="right"), 0, len(levels) - 1)
+def _envelope(time: NDArray[np.float64], utterance: Utterance, levels: list[float]) -> NDArray[np.float64]:
+    """One level per phoneme as a curve with 12 ms ramps."""
+    places = np.clip(np.searchsorted(utterance.ends, time, side="right"), 0, len(levels) - 1)
     steps = np.asarray(levels)[places]
     kernel = np.hanning(7)[1:-1]
     return np.convolve(np.pad(steps, 2, mode="edge"), kernel / kernel.sum(), mode="valid")

@@ -1,7 +1,7 @@
 """Ground truth of the synthetic corpus: Parquet tables below ``<root>/truth``.
 
-``clips.parquet``: a row a clip with labels, transcript, phoneme times, stressed onsets, head beats, skin signs.
-``speakers.parquet``: shape and texture. ``frames/<speaker>.parquet``: a row a frame with coefficients, light,
+``clips.parquet``: one row per clip with labels, transcript, phoneme times, stressed onsets, head beats, skin signs.
+``speakers.parquet``: shape and texture. ``frames/<speaker>.parquet``: one row per frame with coefficients, light,
 landmarks, phoneme and masks (PNG). Pre-training speakers have frames of their own.
 """
 
@@ -16,13 +16,13 @@ from gmbench import shards
 from gmbench.errors import InputError
 
 FRAME_ARRAYS = ("beta", "rho", "light", "landmarks")
-_FACTS = (
+_LABELS = (
     "speaker", "emotion", "level", "style", "transcript", "emotional_words", "size", "video", "audio", "phonemes",
 )  # fmt: skip
 _TIMES = ("starts", "ends", "stressed", "beats", "signs")
 
 
-class Writer:
+class TruthWriter:
     """Collects clips in order and writes each speaker's shard as soon as the next one begins."""
 
     def __init__(self, folder: Path) -> None:
@@ -34,7 +34,7 @@ class Writer:
         self._speaker = ""
 
     def add(self, clip_id: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> None:
-        """One clip as :func:`gmbench.corpus.make.record_take` gives it."""
+        """One clip as :func:`gmbench.corpus.make.record_take` returns it."""
         if meta["speaker"] != self._speaker:
             self._flush()
             self._speaker = meta["speaker"]
@@ -48,8 +48,8 @@ class Writer:
             data = arrays[f"{name}_png"].tobytes()
             columns[name] = [data[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
         self._shard.append((clip_id, columns))
-        facts = {name: meta[name] for name in _FACTS} | {name: arrays[name] for name in _TIMES}
-        self._clips.append({"clip_id": clip_id, "frames": len(arrays["rho"])} | facts)
+        labels = {name: meta[name] for name in _LABELS} | {name: arrays[name] for name in _TIMES}
+        self._clips.append({"clip_id": clip_id, "frames": len(arrays["rho"])} | labels)
 
     def close(self) -> None:
         """Write the last shard and the tables of clips and speakers."""
@@ -79,7 +79,7 @@ class Truth:
             raise InputError(f"{root}: no ground truth here; make a corpus with 'gmbench corpus make'") from None
 
     def frames(self, clip_id: str, names: Sequence[str] = (*FRAME_ARRAYS, "phoneme")) -> dict[str, Any]:
-        """Arrays a frame of one clip: beta (T, 169), rho (T, 12), light (T, 27), landmarks (T, 478, 2), phoneme (T,).
+        """Arrays per frame of one clip: beta (T, 169), rho (T, 12), light (T, 27), landmarks (T, 478, 2), phoneme (T,).
 
         ``head`` and ``shoulders`` give PNG bytes of masks. Raises InputError for an unknown clip.
         """

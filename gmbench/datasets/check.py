@@ -20,7 +20,7 @@ MAX_LENGTH_DIFFERENCE = 0.2
 
 
 @dataclass(frozen=True)
-class Report:
+class DatasetCheck:
     """A checked dataset: usable rows with their number of frames, and all problems."""
 
     dataset: str
@@ -39,7 +39,7 @@ def check(
     workers: int = 1,
     report: Callable[[int, int], None] | None = None,
     scheduler: str | None = None,
-) -> Report:
+) -> DatasetCheck:
     """Open every clip of a dataset; raises InputError where the folder is missing or empty."""
     found: Found = read(name, root)
     tasks = [(root, row) for row in found.rows]
@@ -57,7 +57,7 @@ def check(
         if report is not None:
             report(done, len(tasks))
     rows = [row for row in usable if row is not None]
-    return Report(dataset(name).name, root, rows, sorted(problems, key=lambda p: (p.kind, p.path)))
+    return DatasetCheck(dataset(name).name, root, rows, sorted(problems, key=lambda p: (p.kind, p.path)))
 
 
 def check_clip(argument: tuple[Path, ClipRow]) -> ClipRow | Problem:

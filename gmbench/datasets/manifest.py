@@ -1,4 +1,4 @@
-"""The manifest: one row a clip, the same columns for every dataset."""
+"""The manifest: one row per clip, the same columns for every dataset."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmbench.clips import find_clips
-from gmbench.corpus.lexicon import EMOTIONS
 from gmbench.datasets import splits
-from gmbench.datasets.manifest import TEST, TRAIN, ClipRow, Found, Problem, clip_id
+from gmbench.datasets.manifest import TEST, TRAIN, ClipRow, Found, Problem, clip_id, with_split
+from gmbench.emotions import SUITE_ORDER
 from gmbench.errors import GmbenchError, InputError
 from gmbench.media import VIDEO_SUFFIXES, Video
 
 _MEAD = re.compile(r"^[MW]\d{3}$")
+_UNSEEN = re.compile(r"^[MW][5-9]\d{2}$")
+"""Numbers of the synthetic corpus' unseen people, from :data:`gmbench.corpus.takes.FIRST_UNSEEN` on."""
 _CREMA = re.compile(r"^(\d{4})_([A-Z]{3})_([A-Z]{3})_(LO|MD|HI|XX|X)$")
 _HDTF = re.compile(r"^((?:RD|WDA|WRA).*)_(\d+)$")
 _VOX_SPEAKER = re.compile(r"^id\d{5}$")
 CREMA_EMOTIONS = {"ANG": "angry", "DIS": "disgusted", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
 CREMA_SENTENCES = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")
 CREMA_LEVELS = {"XX": 0, "X": 0, "LO": 1, "MD": 2, "HI": 3}
-MEAD_CODES = {emotion[:3]: emotion for emotion in EMOTIONS}
+MEAD_EMOTIONS = SUITE_ORDER
+"""MEAD's folders bear the suite's eight names."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,9 @@ def recognise(root: Path) -> str:
     """The dataset whose layout a folder has; ``folder`` where none fits."""
     if not root.is_dir():
         raise InputError(f"{root}: no such folder")
-    if (root / "truth" / "clips.parquet").exists():
-        return "synth"
     children = {path.name for path in root.iterdir()}
+    if (root / "truth" / "clips.parquet").exists():
+        return "synth_unseen" if any(_UNSEEN.match(name) for name in children) else "synth"
     if any(_MEAD.match(name) for name in children):
         return "mead"
     if children & {"VideoFlash", "AudioWAV"}:
@@ -87,7 +90,7 @@ def parse_mead(relative: str) -> tuple[str, str, int, str]:
     good = len(parts) == 6 and _MEAD.match(parts[0]) and parts[1:3] == ("video", "front")
     if (
         not good
-        or parts[3] not in EMOTIONS
+        or parts[3] not in MEAD_EMOTIONS
         or not re.match(r"^level_[123]$", parts[4])
         or not re.match(r"^\d{3}$", parts[5])
     ):
@@ -96,14 +99,6 @@ def parse_mead(relative: str) -> tuple[str, str, int, str]:
     if parts[3] == "neutral" and level != 1:
         raise InputError(f"{relative}: neutral exists at level 1 only")
     return parts[0], parts[3], level, parts[5]
-
-
-def parse_mead_flat(name: str) -> tuple[str, str, int, str]:
-    """``M003_ang_3_026`` to speaker, emotion, level, number; InputError otherwise."""
-    match = re.match(r"^([MW]\d{3})_([a-z]{3})_([123])_(\d{3})$", name)
-    if match is None or match[2] not in MEAD_CODES:
-        raise InputError(f"{name}: expected <id>_<code>_<level>_<NNN> with a code of {', '.join(MEAD_CODES)}")
-    return match[1], MEAD_CODES[match[2]], int(match[3]), match[4]
 
 
 def parse_crema(stem: str) -> tuple[str, str, str, int]:
@@ -115,6 +110,23 @@ def parse_crema(stem: str) -> tuple[str, str, str, int]:
 
 
 def _mead(root: Path, name: str) -> Found:
+    found = _mead_tree(root, name)
+    return Found(splits.mead_eat(found.rows), found.problems)
+
+
+def _synth(root: Path, name: str) -> Found:
+    found = _mead_tree(root, name)
+    return Found(splits.last_sentences(found.rows, 1), found.problems)
+
+
+def _synth_unseen(root: Path, name: str) -> Found:
+    """People of the synthetic corpus whom nothing is trained on: all clips are test clips."""
+    found = _mead_tree(root, name)
+    return Found([with_split(row, TEST) for row in found.rows], found.problems)
+
+
+def _mead_tree(root: Path, name: str) -> Found:
+    """All clips of a folder in MEAD's layout, not yet split."""
     found = Found([], [])
     for path in sorted(root.glob("*/video/front/*/*/*")):
         relative = path.relative_to(root).as_posix()
@@ -131,8 +143,7 @@ def _mead(root: Path, name: str) -> Found:
             continue
         identifier = clip_id(name, speaker, emotion, level, number)
         found.rows.append(ClipRow(identifier, name, speaker, emotion, level, number, relative, audio))
-    rows = splits.mead_eat(found.rows) if name == "mead" else splits.last_sentences(found.rows, {}, 1)
-    return Found(rows, found.problems)
+    return found
 
 
 def _crema(root: Path, name: str) -> Found:
@@ -193,7 +204,7 @@ def _hdtf(root: Path, name: str) -> Found:
         audio = sound.relative_to(root).as_posix() if sound.exists() else ""
         identifier = clip_id(name, match[1], "neutral", 0, match[2])
         found.rows.append(ClipRow(identifier, name, match[1], "neutral", 0, match[2], relative, audio))
-    return Found(splits.last_sentences(found.rows, {}, 1), found.problems)
+    return Found(splits.last_sentences(found.rows, 1), found.problems)
 
 
 def _vox_videos(root: Path) -> Iterator[Path]:
@@ -247,10 +258,14 @@ def _folder(root: Path, name: str) -> Found:
 DATASETS = {
     item.name: item
     for item in (
-        Dataset("synth", _mead, EMOTIONS, 128, "Make it with 'gmbench corpus make'."),
+        Dataset("synth", _synth, SUITE_ORDER, 128, "Make it with 'gmbench corpus make'."),
+        Dataset(
+            "synth_unseen", _synth_unseen, SUITE_ORDER, 128,
+            "Make it with 'gmbench corpus make --unseen-speakers 2'; it lies in the corpus' folder 'unseen'.",
+        ),
         Dataset("pretraining", _voxceleb2, (), 128, "Make it with 'gmbench corpus make'."),
         Dataset(
-            "mead", _mead, EMOTIONS, 512,
+            "mead", _mead, MEAD_EMOTIONS, 512,
             "MEAD is given for research by its project (wywu.github.io/projects/MEAD): ask there.",
         ),
         Dataset(

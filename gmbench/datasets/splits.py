@@ -27,20 +27,15 @@ def mead_eat(rows: Sequence[ClipRow]) -> list[ClipRow]:
     return [with_split(row, _mead_eat(row)) for row in rows]
 
 
-def mead_official(rows: Sequence[ClipRow]) -> list[ClipRow]:
-    """The dataset authors' split: the last 10 neutral and the last 6 other sentences of each level are test."""
-    return last_sentences(rows, {"neutral": 10}, 6)
-
-
-def last_sentences(rows: Sequence[ClipRow], counts: dict[str, int], default: int) -> list[ClipRow]:
-    """The last sentences of each (speaker, emotion, level) are test; at least one stays for training."""
+def last_sentences(rows: Sequence[ClipRow], count: int) -> list[ClipRow]:
+    """The last ``count`` sentences of each (speaker, emotion, level) are test; at least one stays for training."""
     takes: dict[tuple[str, str, int], list[str]] = defaultdict(list)
     for row in rows:
         takes[row.speaker, row.emotion, row.level].append(row.sentence)
     test = {
         (*key, sentence)
         for key, sentences in takes.items()
-        for sentence in sorted(sentences)[max(1, len(sentences) - counts.get(key[1], default)) :]
+        for sentence in sorted(sentences)[max(1, len(sentences) - count) :]
     }
     return [
         with_split(row, TEST if (row.speaker, row.emotion, row.level, row.sentence) in test else TRAIN) for row in rows
@@ -48,7 +43,7 @@ def last_sentences(rows: Sequence[ClipRow], counts: dict[str, int], default: int
 
 
 def crema(rows: Sequence[ClipRow], sexes: dict[str, str]) -> list[ClipRow]:
-    """CREMA-D: of the 15 actors with the highest numbers, five a sex with the lowest numbers, two sentences as test.
+    """CREMA-D: of the 15 actors with the highest numbers, five per sex with the lowest numbers, two sentences as test.
 
     The papers train the emotion classifier on 76 identities and test on 15, GMTalker on 10, without names. The other
     76 actors are ``held_out``: the classifier's. Without the table of sexes the ten lowest of the 15 are taken.

@@ -30,8 +30,8 @@ from gmbench.job_cache import Job, JobResult
 from gmbench.media import Video, read_audio, write_video
 from gmbench.metrics.emotion import SUITE_ORDER
 from gmbench.metrics.sync import shift_distances, synchronise
-from gmbench.morphable import synthetic_model
 from gmbench.morphable.landmarks_478 import OUTER_EYE_CORNERS, SPARSE
+from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.store import Store
 
 SHAPES = 40

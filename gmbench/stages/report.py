@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from gmbench import shards
-from gmbench.corpus.lexicon import EMOTIONS
 from gmbench.datasets import manifest
+from gmbench.emotions import SUITE_ORDER
 from gmbench.errors import InputError
 from gmbench.evaluation import validate
 from gmbench.evaluation.results import records, result_folder
@@ -150,7 +150,7 @@ def _dataset(run: PipelineRun, paths: DatasetPaths, out: Path) -> str:
 def _sheet(paths: DatasetPaths, rows: list[manifest.ClipRow]) -> Any:
     """A middle frame of each speaker in each emotion; of each clip where there are no emotions."""
     speakers = sorted({row.speaker for row in rows})[:SHEET_SPEAKERS]
-    emotions = [emotion for emotion in EMOTIONS if any(row.emotion == emotion for row in rows)]
+    emotions = [emotion for emotion in SUITE_ORDER if any(row.emotion == emotion for row in rows)]
     if len(emotions) < 2:
         shown = [_small(images.frame_of(paths.crops / row.video_path, row.n_frames // 2)) for row in rows[:8]]
         return images.contact_sheet([shown])

@@ -10,13 +10,13 @@ from gmbench import job_cache
 from gmbench.audio.onsets import onset_envelope, onset_times
 from gmbench.commands.app import app
 from gmbench.corpus import lexicon, make, performance, probe, speech
-from gmbench.corpus.make import CorpusSettings, rehearse, takes
+from gmbench.corpus.takes import CorpusSettings, draw_tracks, takes
 from gmbench.corpus.truth import Truth
 from gmbench.datasets import readers
 from gmbench.datasets.check import check
 from gmbench.errors import InputError
 from gmbench.media import Video, read_audio
-from gmbench.morphable import synthetic_model
+from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.store import Store
 
 SETTINGS = CorpusSettings(
@@ -76,6 +76,35 @@ def test_meads_and_voxceleb2s_readers_read_it(corpus):
     assert len(check("voxceleb2", corpus / "data" / "pretraining").rows) == 2
 
 
+def test_unseen_speakers_change_nothing_else_and_have_a_reader_of_their_own(corpus, tmp_path):
+    settings = dataclasses.replace(SETTINGS, unseen_speakers=2)
+    make.make(tmp_path / "data", settings, Store(corpus / "store"))
+    files = digests(tmp_path / "data")
+    unseen = {name for name in files if name.startswith("unseen/")}
+    assert {name: files[name] for name in files.keys() - unseen} == digests(corpus / "data")
+    root = tmp_path / "data" / "unseen"
+    assert readers.recognise(tmp_path / "data") == "synth"
+    assert readers.recognise(root) == "synth_unseen"
+    report = check("synth_unseen", root)
+    assert report.problems == []
+    assert [row.speaker for row in report.rows] == ["M501"] * 3 + ["W502"] * 3
+    assert {(row.emotion, row.level) for row in report.rows} == {("angry", 3), ("happy", 3), ("neutral", 1)}
+    assert {row.split for row in report.rows} == {"test"}
+    assert {row.speaker for row in check("synth", tmp_path / "data").rows} == {"M001", "W002"}
+    truth = Truth(root)
+    assert list(truth.clips.index) == [row.clip_id for row in report.rows]
+    assert truth.frames("synth_unseen/W502/happy/3/001")["beta"].shape == (40, 169)
+    assert all((root / clip.video).exists() and (root / clip.audio).exists() for clip in truth.clips.itertuples())
+
+
+def test_clips_keep_their_keys_in_the_store():
+    """Finished clips of corpora made before are found again."""
+    drawing = make._drawing_settings(SETTINGS)
+    key = make._key(drawing, takes(SETTINGS)[0])
+    assert key == make._key(drawing, takes(dataclasses.replace(SETTINGS, unseen_speakers=3))[0])
+    assert key == "14bd2b7b4e4e15eb6313da9d7b71cda835ab8c4c6e40dacf42161690a623dd7b"
+
+
 def test_everything_drawn_is_stored(corpus, model):
     truth = Truth(corpus / "data")
     assert len(truth.clips) == len(takes(SETTINGS))
@@ -113,19 +142,25 @@ def test_half_of_the_sentences_hold_a_word_of_the_emotion(model):
     emotional = 0
     labelled = [take for take in chosen if take.emotion != "neutral"]
     for take in labelled:
-        _, said, *_ = rehearse(model, SETTINGS, take)
-        emotional += bool(set(said.words) & set(lexicon.EMOTION_WORDS[take.emotion]))
+        words = draw_tracks(model, SETTINGS, take).utterance.words
+        emotional += bool(set(words) & set(lexicon.EMOTION_WORDS[take.emotion]))
     assert 0.35 < emotional / len(labelled) <= 0.5
 
 
 def test_silence_is_a_tenth_to_a_quarter_and_speech_follows_its_times(model):
     shares, inside, outside = [], [], []
     for take in takes(SETTINGS)[:10]:
-        _, said, sound, *_ = rehearse(model, SETTINGS, take)
-        lengths = said.ends - said.starts
-        silent = np.array([name == "SIL" for name in said.phonemes])
-        shares.append(lengths[silent].sum() / said.seconds)
-        voiced = [(a, b) for a, b, n in zip(said.starts, said.ends, said.phonemes, strict=True) if n in lexicon.VOWELS]
+        tracks = draw_tracks(model, SETTINGS, take)
+        utterance, sound = tracks.utterance, tracks.sound
+        starts, ends, names = utterance.starts, utterance.ends, utterance.phonemes
+        lengths = ends - starts
+        silent = np.array([name == "SIL" for name in names])
+        shares.append(lengths[silent].sum() / utterance.seconds)
+        voiced = [
+            (a, b)
+            for a, b, n in zip(utterance.starts, utterance.ends, utterance.phonemes, strict=True)
+            if n in lexicon.VOWELS
+        ]
         level = lambda a, b, s=sound: np.sqrt((s[int(a * 16000) : int(b * 16000)].astype(float) ** 2).mean())  # noqa: E731
         inside += [level(a + 0.02, b - 0.02) for a, b in voiced if b - a > 0.06]
         outside.append(level(0, 0.08))
@@ -134,10 +169,10 @@ def test_silence_is_a_tenth_to_a_quarter_and_speech_follows_its_times(model):
 
 
 def test_the_mouth_takes_each_phonemes_shape():
-    said = speech.compose(np.random.default_rng(3), "neutral", False, 75)
-    track = performance.mouth_track(said, 75)
+    utterance = speech.compose(np.random.default_rng(3), "neutral", False, 75)
+    track = performance.mouth_track(utterance, 75)
     press, jaw = performance.MOUTH.index("lips_press"), performance.MOUTH.index("jaw_open")
-    frames = speech.phoneme_frames(said, 75)
+    frames = speech.phoneme_frames(utterance, 75)
     closed = [t for t, name in enumerate(frames) if name in ("M", "P")]
     wide = [t for t, name in enumerate(frames) if name in ("AA", "AE")]
     assert track[closed, press].mean() > 0.4 > 2 * track[wide, press].mean()
@@ -149,14 +184,15 @@ def test_head_beats_follow_stressed_onsets_by_0_to_2_frames(model):
     settings = CorpusSettings(speakers=2, sentences=2, frames=75)
     lags, still, heard = [], [], []
     for take in takes(settings)[::4]:
-        _, said, sound, acted, *_ = rehearse(model, settings, take)
-        onsets = np.round(said.stressed * 25).astype(int)
-        lags += [min((b - o for o in onsets if b - o >= 0), default=99) for b in acted.beats]
-        speed = np.linalg.norm(np.diff(acted.rho[:, :3], axis=0), axis=1)
-        inner = [b for b in acted.beats if 3 <= b < 71]
+        tracks = draw_tracks(model, settings, take)
+        utterance, sound, performed = tracks.utterance, tracks.sound, tracks.performance
+        onsets = np.round(utterance.stressed * 25).astype(int)
+        lags += [min((b - o for o in onsets if b - o >= 0), default=99) for b in performed.beats]
+        speed = np.linalg.norm(np.diff(performed.rho[:, :3], axis=0), axis=1)
+        inner = [b for b in performed.beats if 3 <= b < 71]
         still += [speed[b - 1 : b + 1].mean() / speed.mean() for b in inner]
         found = onset_times(onset_envelope(sound))
-        heard += [np.abs(found - s).min() for s in said.stressed if len(found)]
+        heard += [np.abs(found - s).min() for s in utterance.stressed if len(found)]
     assert set(lags) <= {0, 1, 2}
     assert np.median(still) < 0.5
     assert np.median(heard) < 0.08
@@ -166,9 +202,9 @@ def test_motion_has_random_signs(model):
     settings = CorpusSettings(speakers=1, sentences=6, frames=75)
     signs = []
     for take in takes(settings)[:20]:
-        _, _, _, acted, *_ = rehearse(model, settings, take)
-        pitch = acted.rho[:, 0] - acted.rho[:, 0].mean()
-        signs += list(np.sign(pitch[acted.beats]))
+        performed = draw_tracks(model, settings, take).performance
+        pitch = performed.rho[:, 0] - performed.rho[:, 0].mean()
+        signs += list(np.sign(pitch[performed.beats]))
     assert 0.3 < np.mean(np.array(signs) > 0) < 0.7
 
 
@@ -176,8 +212,8 @@ def test_pretraining_moves_more(model):
     chosen = takes(CorpusSettings(speakers=4, sentences=1, levels=(3,), pretraining_speakers=4, pretraining_clips=4))
     spread = {large: [] for large in (True, False)}
     for take in chosen:
-        _, _, _, acted, *_ = rehearse(model, SETTINGS, take)
-        spread[take.large_motion].append(acted.rho[:, :3].std(axis=0).mean())
+        performed = draw_tracks(model, SETTINGS, take).performance
+        spread[take.large_motion].append(performed.rho[:, :3].std(axis=0).mean())
     assert np.mean(spread[True]) > 1.4 * np.mean(spread[False])
 
 
@@ -199,7 +235,15 @@ def test_probes_reach_their_bands(model):
 
 
 def test_what_cannot_be_made_is_refused(tmp_path):
-    for wrong in ({"emotions": ("bored",)}, {"levels": (4,)}, {"size": 33}, {"frames": 10}, {"speakers": 0}):
+    for wrong in (
+        {"emotions": ("bored",)},
+        {"levels": (4,)},
+        {"size": 33},
+        {"frames": 10},
+        {"speakers": 0},
+        {"speakers": 501},
+        {"unseen_speakers": 500},
+    ):
         with pytest.raises(InputError):
             make.make(tmp_path, dataclasses.replace(SETTINGS, **wrong), Store(tmp_path / "store"))
     result = CliRunner().invoke(app, ["corpus", "make", str(tmp_path / "c"), "--levels", "one"])

@@ -4,9 +4,11 @@ import pytest
 from typer.testing import CliRunner
 
 from gmbench.commands.app import app
+from gmbench.corpus import lexicon, performance
 from gmbench.datasets import manifest, readers, splits
 from gmbench.datasets.check import check
 from gmbench.datasets.manifest import HELD_OUT, OTHER, TEST, TRAIN, ClipRow
+from gmbench.emotions import SUITE_ORDER
 from gmbench.errors import InputError
 from tests.datasets import trees
 
@@ -23,6 +25,14 @@ def mead(root, source, clips):
         tail = f"{emotion}/level_{level}/{number}"
         trees.put(video, root / speaker / "video" / "front" / f"{tail}.mp4")
         trees.put(voice, root / speaker / "audio" / f"{tail}.m4a")
+
+
+def test_every_dataset_has_the_suites_emotions_in_the_suites_order():
+    for item in readers.DATASETS.values():
+        assert [name for name in SUITE_ORDER if name in item.emotions] == list(item.emotions), item.name
+    assert readers.dataset("mead").emotions == readers.dataset("synth").emotions == SUITE_ORDER
+    assert set(lexicon.EMOTION_WORDS) == set(SUITE_ORDER)
+    assert {name for pair in performance.PAIRS.items() for name in pair} == set(SUITE_ORDER)
 
 
 @pytest.mark.parametrize(
@@ -47,12 +57,6 @@ def test_mead_paths(path, expected):
 def test_malformed_mead_paths_are_refused(path):
     with pytest.raises(InputError, match=path.split("/")[0]):
         readers.parse_mead(path)
-
-
-def test_flat_mead_names():
-    assert readers.parse_mead_flat("M003_ang_3_026") == ("M003", "angry", 3, "026")
-    with pytest.raises(InputError):
-        readers.parse_mead_flat("M003_xyz_3_026")
 
 
 @pytest.mark.parametrize(
@@ -94,11 +98,14 @@ def test_no_listed_clip_trains_at_any_level():
     assert {row.split for row in found[:-2]} == {TEST, HELD_OUT}
 
 
-def test_the_authors_mead_split_takes_the_last_sentences():
-    rows = [ClipRow(f"n{n}", "mead", "M003", "neutral", 1, f"{n:03d}", "v", "a") for n in range(1, 41)]
-    rows += [ClipRow(f"a{n}", "mead", "M003", "angry", 2, f"{n:03d}", "v", "a") for n in range(1, 31)]
-    test = {row.clip_id for row in splits.mead_official(rows) if row.split == TEST}
-    assert test == {f"n{n}" for n in range(31, 41)} | {f"a{n}" for n in range(25, 31)}
+def test_the_last_sentences_of_each_emotion_are_held_out_and_one_stays():
+    rows = [ClipRow(f"n{n}", "synth", "M003", "neutral", 1, f"{n:03d}", "v", "a") for n in range(1, 5)]
+    rows += [
+        ClipRow(f"a{n}", "synth", "M003", "angry", level, f"{n:03d}", "v", "a") for level in (1, 2) for n in (1, 2)
+    ]
+    rows += [ClipRow("s1", "synth", "W004", "sad", 2, "001", "v", "a")]
+    test = [row.clip_id for row in splits.last_sentences(rows, 2) if row.split == TEST]
+    assert test == ["n3", "n4", "a2", "a2"]
 
 
 def test_mead_is_read_and_its_traps_reported(tmp_path, source):

@@ -17,7 +17,7 @@ from gmbench.evaluation.run import evaluate
 from gmbench.evaluation.scoring import registry
 from gmbench.extractors import landmarker
 from gmbench.extractors.corpus import networks, training
-from gmbench.morphable import synthetic_model
+from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.reporting import validation_curves
 from gmbench.stages import extractor_jobs, train_extractors
 from tests.evaluation.helpers import protocol

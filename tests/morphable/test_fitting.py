@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from gmbench.corpus.make import CorpusSettings, rehearse, takes
+from gmbench.corpus.takes import CorpusSettings, draw_tracks, takes
 from gmbench.errors import InputError
 from gmbench.executor import one_thread
-from gmbench.morphable import fitting, synthetic_model
+from gmbench.morphable import fitting
 from gmbench.morphable.energy import UNKNOWNS, EnergyWeights, LandmarkEnergy
 from gmbench.morphable.landmarks_478 import SPARSE
 from gmbench.morphable.photometric import AdamFitter, Phases, State
 from gmbench.morphable.render import Renderer
+from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.morphable.texture import fit_light, fit_texture, sample
 
 SIDE = 256
@@ -30,10 +31,11 @@ def clips(model):
     chosen.sort(key=lambda take: take.emotion != "neutral")
     result = []
     for take in chosen:
-        person, _, _, acted, _, _ = rehearse(model, SETTINGS, take)
-        landmarks = model.landmark_points(person.shape, acted.full, acted.rho, SIDE)
-        result.append((acted.full, acted.rho, landmarks))
-    return person.shape, result
+        tracks = draw_tracks(model, SETTINGS, take)
+        shape, performed = tracks.performer.shape, tracks.performance
+        landmarks = model.landmark_points(shape, performed.full, performed.rho, SIDE)
+        result.append((performed.full, performed.rho, landmarks))
+    return shape, result
 
 
 def test_the_jacobian_matches_differences(model):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from gmbench.errors import InputError
-from gmbench.morphable import synthetic_model
 from gmbench.morphable.camera import angles_from_matrix, pose_degrees, project, rotation_derivatives, rotation_matrix
 from gmbench.morphable.convert import find_blink_columns, from_raw, lid_gaps, read_raw, recognise, unpack
 from gmbench.morphable.light import canonical_light, harmonics, shade
 from gmbench.morphable.model import EXPRESSION, load
 from gmbench.morphable.synthetic.make import synthesise
+from gmbench.morphable.synthetic.model import synthetic_model
 
 
 @pytest.fixture(scope="module")

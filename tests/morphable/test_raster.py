@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from gmbench.morphable import synthetic_model
 from gmbench.morphable.differentiable import interpolate, rasterise_points
 from gmbench.morphable.raster import rasterise
 from gmbench.morphable.render import Renderer
+from gmbench.morphable.synthetic.model import synthetic_model
 
 SQUARE = np.array([[2.0, 2.0], [14.0, 3.0], [4.2, 13.1]])
 
