@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from gmbench.evaluation.protocol import Protocol
-    from gmbench.evaluation.results.aggregate import Row
+    from gmbench.evaluation.results.aggregate import SummaryRow
 
 
 def evaluate(
@@ -109,7 +109,7 @@ def evaluate(
         records = run(planned, store or root, workers, scheduler, batch_size, report)
     if interpolation:
         between = score_sequences(_named(interpolation), given.dataset, planned.protocol)
-        records = record_table.frame([*records.to_dict("records"), *between.to_dict("records")])
+        records = record_table.concatenate([records, between])
     asked: dict[str, object] = {
         "dataset": given.dataset,
         "methods": list(given.methods) or method,
@@ -124,7 +124,7 @@ def evaluate(
     _demand(summary, min_coverage)
 
 
-def _show(records: "DataFrame", summary: "list[Row]", out_dir: Path, as_json: bool) -> None:
+def _show(records: "DataFrame", summary: "list[SummaryRow]", out_dir: Path, as_json: bool) -> None:
     """Failures, and the numbers as a table or as JSON."""
     terminal.print_failures(records)
     if as_json:
@@ -134,7 +134,7 @@ def _show(records: "DataFrame", summary: "list[Row]", out_dir: Path, as_json: bo
         terminal.err.print(f"records and table: {out_dir}", markup=False, highlight=False)
 
 
-def _demand(summary: "list[Row]", min_coverage: float) -> None:
+def _demand(summary: "list[SummaryRow]", min_coverage: float) -> None:
     """Refuse numbers that cover too few of the clips."""
     low = [row for row in summary if row.n < min_coverage * row.expected]
     if low:

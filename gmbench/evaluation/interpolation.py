@@ -16,7 +16,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -30,6 +29,7 @@ from gmbench.evaluation.extraction.features import Frame
 from gmbench.evaluation.extraction.network_crops import chip_matrix
 from gmbench.evaluation.protocol import Protocol
 from gmbench.evaluation.results import records
+from gmbench.evaluation.results.records import Record
 from gmbench.executor import one_thread
 from gmbench.face import crops
 from gmbench.face import landmarks as face_landmarks
@@ -227,16 +227,14 @@ def _record(
     method: str, dataset: str, sequence: Sequence, protocol: Protocol, extractor: SequenceExtractor, shas: str,
     name: str,
     value: float, used: int, reason: str,
-) -> dict[str, Any]:  # fmt: skip
+) -> Record:  # fmt: skip
     defined, key = not np.isnan(value), MetricKey(name, extractor.name)
-    status = "ok" if defined else "failed" if reason else "undefined"
-    return {
-        "method": method, "dataset": dataset, "clip": f"interpolation/{sequence.name}", "speaker": sequence.speaker,
-        "emotion": f"{sequence.start}-{sequence.end}", "metric": str(key), "value": value,
-        "status": status, "reason": reason or ("" if defined else "the ends do not differ"),
-        "flags": sequence.variant, "frames_used": used, "frames_expected": perceptual.STEPS,
-        "clips_used": int(defined), "clips_expected": 1, "protocol": protocol.name,
-        "protocol_hash": protocol.hash, "backend": key.backend, "weights_sha256": shas,
-        "metric_name": name, "metric_version": SPECS[name].version, "generated_sha256": "",
-        "reference_sha256": "", "generated_size": "", "reference_size": "",
-    }  # fmt: skip
+    return Record(
+        method=method, dataset=dataset, clip=f"interpolation/{sequence.name}", speaker=sequence.speaker,
+        emotion=f"{sequence.start}-{sequence.end}", metric=str(key), value=value,
+        status="ok" if defined else "failed" if reason else "undefined",
+        reason=reason or ("" if defined else "the ends do not differ"),
+        flags=sequence.variant, frames_used=used, frames_expected=perceptual.STEPS, clips_used=int(defined),
+        protocol=protocol.name, protocol_hash=protocol.hash, backend=key.backend, weights_sha256=shas,
+        metric_name=name, metric_version=SPECS[name].version,
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from gmbench.emotions import canonical
 from gmbench.evaluation.extraction.clip_group import ClipGroup, Outcome, extract_group
 from gmbench.evaluation.planning.plan import Plan, PlannedClip
 from gmbench.evaluation.results import records
+from gmbench.evaluation.results.records import WHOLE_SET, Record
 from gmbench.evaluation.scoring.metric import ClipData, ClipFeatures, FeatureReader, Metric, Score, Unscored
 from gmbench.executor import one_thread, run
 from gmbench.store import Store
@@ -65,7 +67,8 @@ def score(plan: Plan, store: Store, failures: dict[str, str]) -> pd.DataFrame:
     reader = FeatureReader(store, plan.keys, failures)
     references = {c.clip: reader.side(c.reference) for c in plan.clips if c.reference is not None}
     identities = _identities(plan, references)
-    rows, methods = [], {}  # type: tuple[list[dict[str, object]], dict[str, list[ClipData]]]
+    result: list[Record] = []
+    methods: dict[str, list[ClipData]] = {}
     for clip in plan.clips:
         data = ClipData(
             clip=clip.clip,
@@ -78,10 +81,10 @@ def score(plan: Plan, store: Store, failures: dict[str, str]) -> pd.DataFrame:
             identity=identities.get(clip.speaker, references.get(clip.clip)),
         )
         methods.setdefault(clip.method, []).append(data)
-        rows += [_record(plan, clip, data, metric) for metric in plan.metrics if metric.score is not None]
+        result += [_clip_record(plan, clip, data, metric) for metric in plan.metrics if metric.score is not None]
     for method, clips in methods.items():
-        rows += [_set_record(plan, method, clips, metric) for metric in plan.metrics if metric.score_set is not None]
-    return records.frame(rows)
+        result += [_set_record(plan, method, clips, metric) for metric in plan.metrics if metric.score_set is not None]
+    return records.frame(result)
 
 
 def _identities(plan: Plan, references: dict[str, ClipFeatures]) -> dict[str, ClipFeatures]:
@@ -93,61 +96,59 @@ def _identities(plan: Plan, references: dict[str, ClipFeatures]) -> dict[str, Cl
     return result
 
 
-def _record(plan: Plan, clip: PlannedClip, data: ClipData, metric: Metric) -> dict[str, object]:
-    outcome = _outcome(lambda: metric.score(data))  # type: ignore[misc]
-    if "audio" in metric.spec.needs and clip.generated.borrowed_audio and outcome["status"] == "ok":
-        outcome["flags"] = " ".join(x for x in (str(outcome["flags"]), "reference_audio") if x)
-    return outcome | _about(plan, metric) | {
-        "method": clip.method,
-        "clip": clip.clip,
-        "speaker": clip.speaker,
-        "emotion": clip.emotion,
-        "clips_expected": int(not metric.emotions or data.emotion in metric.emotions),
-        "generated_sha256": clip.generated.video_sha256,
-        "reference_sha256": clip.reference.video_sha256 if clip.reference else "",
-        "generated_size": _size(data.generated),
-        "reference_size": _size(data.reference) if data.has_reference else "",
-    }  # fmt: skip
+def _clip_record(plan: Plan, clip: PlannedClip, data: ClipData, metric: Metric) -> Record:
+    """One clip under one metric."""
+    about = replace(
+        _unscored_record(plan, clip.method, metric),
+        clip=clip.clip,
+        speaker=clip.speaker,
+        emotion=clip.emotion,
+        clips_expected=int(not metric.emotions or data.emotion in metric.emotions),
+        generated_sha256=clip.generated.video_sha256,
+        reference_sha256=clip.reference.video_sha256 if clip.reference else "",
+        generated_size=_size(data.generated),
+        reference_size=_size(data.reference) if data.has_reference else "",
+    )
+    borrowed = "audio" in metric.spec.needs and clip.generated.borrowed_audio
+    return _scored(about, lambda: metric.score(data), ("reference_audio",) if borrowed else ())  # type: ignore[misc]
 
 
-def _set_record(plan: Plan, method: str, clips: list[ClipData], metric: Metric) -> dict[str, object]:
-    """One record for all clips of a method."""
-    outcome = _outcome(lambda: metric.score_set(clips))  # type: ignore[misc]
-    return outcome | _about(plan, metric) | {
-        "method": method, "clip": records.WHOLE_SET, "speaker": "", "emotion": "", "clips_expected": len(clips),
-        "generated_sha256": "", "reference_sha256": "", "generated_size": "", "reference_size": "",
-    }  # fmt: skip
+def _set_record(plan: Plan, method: str, clips: list[ClipData], metric: Metric) -> Record:
+    """All clips of a method under one metric."""
+    about = replace(_unscored_record(plan, method, metric), clip=WHOLE_SET, clips_expected=len(clips))
+    return _scored(about, lambda: metric.score_set(clips))  # type: ignore[misc]
 
 
-def _outcome(score: Callable[[], Score]) -> dict[str, object]:
-    """What a scorer gave, or why it gave nothing."""
-    value, used, expected, clips, status, reason = math.nan, 0, 0, 0, "ok", ""
-    flags: tuple[str, ...] = ()
+def _unscored_record(plan: Plan, method: str, metric: Metric) -> Record:
+    """What every record of a method and a metric says."""
+    key = metric.key(plan.detector, plan.protocol)
+    return Record(
+        method=method,
+        dataset=plan.dataset,
+        metric=str(key),
+        protocol=plan.protocol.name,
+        protocol_hash=plan.protocol.hash,
+        backend=key.backend,
+        weights_sha256=plan.weights_of(metric),
+        metric_name=metric.name,
+        metric_version=metric.spec.version,
+    )
+
+
+def _scored(record: Record, score: Callable[[], Score], flags: tuple[str, ...] = ()) -> Record:
+    """The record with what a scorer gave, or why it gave nothing; ``flags`` are added to the scorer's."""
     try:
         result = score()
-        value, used, expected, clips = result.value, result.frames_used, result.frames_expected, result.clips_used
-        flags = result.flags
     except Unscored as error:
-        status, reason = error.status, str(error)
-    return {
-        "value": value, "status": status, "reason": reason, "flags": " ".join(dict.fromkeys(flags)),
-        "frames_used": used, "frames_expected": expected, "clips_used": clips,
-    }  # fmt: skip
-
-
-def _about(plan: Plan, metric: Metric) -> dict[str, object]:
-    """What every record of a metric says about it."""
-    key = metric.key(plan.detector, plan.protocol)
-    return {
-        "dataset": plan.dataset,
-        "metric": str(key),
-        "protocol": plan.protocol.name,
-        "protocol_hash": plan.protocol.hash,
-        "backend": key.backend,
-        "weights_sha256": plan.weights_of(metric),
-        "metric_name": metric.name,
-        "metric_version": metric.spec.version,
-    }
+        return replace(record, status=error.status, reason=str(error))
+    return replace(
+        record,
+        value=result.value,
+        flags=" ".join(dict.fromkeys((*result.flags, *flags))),
+        frames_used=result.frames_used,
+        frames_expected=result.frames_expected,
+        clips_used=result.clips_used,
+    )
 
 
 def _size(side: ClipFeatures) -> str:

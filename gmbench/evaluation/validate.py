@@ -18,7 +18,7 @@ from gmbench.clips import Pair
 from gmbench.evaluation.planning.controls import pictures_of
 from gmbench.evaluation.planning.plan import Plan, PlannedClip
 from gmbench.evaluation.results import records
-from gmbench.evaluation.results.aggregate import Row, rows
+from gmbench.evaluation.results.aggregate import SummaryRow, rows
 from gmbench.metrics.catalogue import SPECS
 from gmbench.metrics.key import MetricKey
 
@@ -174,7 +174,7 @@ def _other(clip: PlannedClip, base: list[PlannedClip], fits: Any) -> PlannedClip
 
 def curves(table: pd.DataFrame, corruptions: Sequence[Corruption]) -> list[Curve]:
     """Every metric along every corruption, from the records of a corrupted plan."""
-    by_method: dict[str, dict[str, Row]] = {}
+    by_method: dict[str, dict[str, SummaryRow]] = {}
     for row in rows(table):
         by_method.setdefault(row.method, {})[row.metric] = row
     result = []

@@ -153,10 +153,10 @@ def _measured(form: PaperTable, records: pd.DataFrame | None) -> Table:
     return Table(title, tuple(header), tuple(body), (*_reading(groups, keys), *notes))
 
 
-Groups = dict[tuple[str, str], list[aggregate.Row]]
+Groups = dict[tuple[str, str], list[aggregate.SummaryRow]]
 
 
-def _by_system(found: Sequence[aggregate.Row]) -> Groups:
+def _by_system(found: Sequence[aggregate.SummaryRow]) -> Groups:
     """Rows by system without its seed, and metric."""
     groups: Groups = {}
     for row in found:
@@ -180,7 +180,9 @@ def _keys(printed: str, names: Sequence[str], present: Sequence[str], notes: lis
     return []
 
 
-def _titles(printed: str, names: Sequence[str], keys: Sequence[str], found: Sequence[aggregate.Row]) -> list[str]:
+def _titles(
+    printed: str, names: Sequence[str], keys: Sequence[str], found: Sequence[aggregate.SummaryRow]
+) -> list[str]:
     """Headers of a printed column: its own name, then what was measured where that is named otherwise."""
     known = {(row.method, row.metric): row for row in found}
     metric = metrics().get(names[0])
@@ -194,7 +196,7 @@ def _titles(printed: str, names: Sequence[str], keys: Sequence[str], found: Sequ
     return titles
 
 
-def _value(rows: Sequence[aggregate.Row], bold: bool, records: pd.DataFrame | None) -> Cell:
+def _value(rows: Sequence[aggregate.SummaryRow], bold: bool, records: pd.DataFrame | None) -> Cell:
     """One number; over several seeds their mean with its standard error."""
     if not rows:
         return Cell(ABSENT)
@@ -211,7 +213,7 @@ def _value(rows: Sequence[aggregate.Row], bold: bool, records: pd.DataFrame | No
     return Cell(number(statistics.fmean(values)), note=f"± {number(error)}, {len(values)} seeds")
 
 
-def _reason(row: aggregate.Row, records: pd.DataFrame | None) -> str:
+def _reason(row: aggregate.SummaryRow, records: pd.DataFrame | None) -> str:
     """The most frequent reason of a number's absence."""
     if records is None:
         return ""

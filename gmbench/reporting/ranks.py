@@ -30,7 +30,7 @@ class Rank:
     incomplete: int
 
 
-def ranks(found: Sequence[aggregate.Row], leaders: Mapping[str, str | None]) -> list[Rank]:
+def ranks(found: Sequence[aggregate.SummaryRow], leaders: Mapping[str, str | None]) -> list[Rank]:
     """Methods of one dataset and protocol from the best mean rank down; controls are not ranked.
 
     ``leaders`` names each metric's method that a paired test supports as the best (:func:`.tables.leaders`).

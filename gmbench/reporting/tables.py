@@ -8,7 +8,7 @@ import pandas as pd
 
 from gmbench.errors import InputError
 from gmbench.evaluation.planning.controls import CONTROLS
-from gmbench.evaluation.results.aggregate import SIGNIFICANCE, Row, paired, rows
+from gmbench.evaluation.results.aggregate import SIGNIFICANCE, SummaryRow, paired, rows
 from gmbench.evaluation.results.records import WHOLE_SET
 from gmbench.evaluation.scoring.registry import metrics
 from gmbench.names import closest
@@ -60,14 +60,16 @@ Column = tuple[str, tuple[Cell, ...]]
 """A title and a cell a method."""
 
 
-def _column(records: pd.DataFrame, by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[str]) -> Column:
+def _column(
+    records: pd.DataFrame, by_cell: dict[tuple[str, str], SummaryRow], key: str, methods: Sequence[str]
+) -> Column:
     leader = best(records[records["metric"] == key], by_cell, key, methods)
     cells = tuple(cell(by_cell.get((method, key)), bold=leader == method) for method in methods)
     return title_of(by_cell, key, methods), cells
 
 
 def _on_common_clips(
-    records: pd.DataFrame, by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[str]
+    records: pd.DataFrame, by_cell: dict[tuple[str, str], SummaryRow], key: str, methods: Sequence[str]
 ) -> Column | None:
     """The same metric over the clips of which every method has a value; None where coverage is alike."""
     rivals = [m for m in methods if m not in CONTROLS and (m, key) in by_cell]
@@ -85,7 +87,7 @@ def _on_common_clips(
     return title, tuple(cell(found.get((method, key)), bold=False) for method in methods)
 
 
-def _caption(records: pd.DataFrame, aggregated: list[Row]) -> str:
+def _caption(records: pd.DataFrame, aggregated: list[SummaryRow]) -> str:
     datasets = ", ".join(sorted(records["dataset"].unique()))
     protocols = ", ".join(sorted({f"{row.protocol} ({row.protocol_hash})" for row in aggregated}))
     return f"{datasets}, protocol {protocols}"
@@ -99,7 +101,7 @@ def save(folder: Path, records: pd.DataFrame) -> Path:
     return path
 
 
-def _keys(aggregated: list[Row], names: Sequence[str] | None) -> list[str]:
+def _keys(aggregated: list[SummaryRow], names: Sequence[str] | None) -> list[str]:
     present = list(dict.fromkeys(row.metric for row in aggregated))
     order = {name: position for position, name in enumerate(metrics())}
     present.sort(key=lambda key: order.get(key.split("_fb:")[0], len(order)))
@@ -125,7 +127,7 @@ def ordered_methods(methods: set[str]) -> list[str]:
     return sorted(methods - set(controls)) + [name for name in controls if name in methods]
 
 
-def title_of(by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[str]) -> str:
+def title_of(by_cell: dict[tuple[str, str], SummaryRow], key: str, methods: Sequence[str]) -> str:
     """Header of a metric: title, arrow, unit, and the judge where it is not the published one."""
     name, _, judge = key.partition("_fb:")
     metric = metrics().get(name)
@@ -134,7 +136,7 @@ def title_of(by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[st
     return title + (f" [{unit}]" if unit else "") + (f" (fallback: {judge})" if judge else "")
 
 
-def cell(row: Row | None, bold: bool) -> Cell:
+def cell(row: SummaryRow | None, bold: bool) -> Cell:
     """A number with its interval, and its coverage where clips are missing."""
     if row is None:
         return Cell("–", note="not evaluated")
@@ -143,14 +145,16 @@ def cell(row: Row | None, bold: bool) -> Cell:
     return Cell(number(row.value), interval, note, bold)
 
 
-def leaders(records: pd.DataFrame, aggregated: Sequence[Row]) -> dict[str, str | None]:
+def leaders(records: pd.DataFrame, aggregated: Sequence[SummaryRow]) -> dict[str, str | None]:
     """For each metric the method that is best with support of a paired test, if there is one."""
     by_cell = {(row.method, row.metric): row for row in aggregated}
     methods = ordered_methods({row.method for row in aggregated})
     return {str(key): best(part, by_cell, str(key), methods) for key, part in records.groupby("metric", sort=False)}
 
 
-def best(records: pd.DataFrame, by_cell: dict[tuple[str, str], Row], key: str, methods: Sequence[str]) -> str | None:
+def best(
+    records: pd.DataFrame, by_cell: dict[tuple[str, str], SummaryRow], key: str, methods: Sequence[str]
+) -> str | None:
     """The method that beats every other one in a paired test; None if there is no such."""
     rivals = [m for m in methods if m not in CONTROLS and (m, key) in by_cell and by_cell[m, key].n]
     if len(rivals) < 2 or by_cell[rivals[0], key].direction == "reference":
@@ -168,7 +172,7 @@ def best(records: pd.DataFrame, by_cell: dict[tuple[str, str], Row], key: str, m
     return leader
 
 
-def _notes(aggregated: list[Row], keys: Sequence[str], shared: bool = False) -> tuple[str, ...]:
+def _notes(aggregated: list[SummaryRow], keys: Sequence[str], shared: bool = False) -> tuple[str, ...]:
     notes = ["Mean over clips with a 95 % bootstrap interval. n/N: clips with a value of clips expected."]
     if any(row.n < row.expected for row in aggregated if row.metric in keys):
         notes.append("Clips without a value are left out of the mean, which favours methods that fail on hard clips.")

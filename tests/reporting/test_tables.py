@@ -28,7 +28,7 @@ def rows(method, metric, values, **changes):
 
 
 def table_of(*groups):
-    return records.frame([row for group in groups for row in group])
+    return records.frame([records.Record(**row) for group in groups for row in group])
 
 
 HARD = np.random.default_rng(0).normal(20, 4, 24)

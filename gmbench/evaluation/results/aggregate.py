@@ -16,7 +16,7 @@ from gmbench.names import closest
 
 
 @dataclass(frozen=True)
-class Row:
+class SummaryRow:
     """An aggregated number.
 
     Attributes:
@@ -82,7 +82,7 @@ class Comparison:
 SIGNIFICANCE = 0.05
 
 
-def rows(records: pd.DataFrame) -> list[Row]:
+def rows(records: pd.DataFrame) -> list[SummaryRow]:
     """Aggregate records, in order of dataset, method and declaration of the metrics.
 
     Raises:
@@ -104,7 +104,7 @@ def rows(records: pd.DataFrame) -> list[Row]:
         absent = set(metric.emotions) - set(_classes(counted[counted["value"].notna()])) if metric else set()
         if absent:  # the mean over the others would be another quantity
             found = statistics.Estimate(math.nan, math.nan, math.nan, 0)
-        row = Row(
+        row = SummaryRow(
             method=str(method),
             dataset=str(dataset),
             metric=str(key),

@@ -1,10 +1,10 @@
-"""Records: one row for (method, clip, metric), Parquet, long form. All tables derive from them."""
+"""Records: one row per (method, clip, metric), Parquet, long form. All tables derive from them."""
 
 import io
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -15,42 +15,74 @@ from gmbench.store import write_atomically
 
 FILE = "records.parquet"
 
-SCHEMA = pa.schema(
-    [
-        ("method", pa.string()),
-        ("dataset", pa.string()),
-        ("clip", pa.string()),
-        ("speaker", pa.string()),
-        ("emotion", pa.string()),
-        ("metric", pa.string()),
-        ("value", pa.float64()),
-        ("status", pa.string()),  # ok, missing, failed, undefined
-        ("reason", pa.string()),
-        ("flags", pa.string()),  # separated by spaces
-        ("frames_used", pa.int64()),
-        ("frames_expected", pa.int64()),
-        ("clips_used", pa.int64()),  # 1 with a value and 0 without; more for a number of the whole set
-        ("clips_expected", pa.int64()),  # 0 where a clip's emotion does not count for the metric
-        ("protocol", pa.string()),
-        ("protocol_hash", pa.string()),
-        ("backend", pa.string()),
-        ("weights_sha256", pa.string()),
-        ("metric_name", pa.string()),  # without the suffix of a fallback extractor
-        ("metric_version", pa.int64()),
-        ("generated_sha256", pa.string()),
-        ("reference_sha256", pa.string()),
-        ("generated_size", pa.string()),  # width x height of the decoded frames
-        ("reference_size", pa.string()),
-    ]
-)
 WHOLE_SET = "*"
 """Stands for the clip in records of set-level metrics."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One number, what it may be compared with, and the files behind it; the fields are the columns in their order.
+
+    Attributes:
+        clip: name, or :data:`WHOLE_SET`.
+        emotion: the label as it was given.
+        metric: the text of a :class:`~gmbench.metrics.key.MetricKey`; metric_name: without the fallback.
+        value: NaN unless the status is ``ok``.
+        status: ``ok``, ``missing`` (no clip), ``failed`` (clip or extractor), ``undefined`` (no value by definition).
+        reason: in words, empty for ``ok``.
+        flags: remarks, separated by spaces.
+        frames_used, frames_expected: frames behind the value, and those that there could have been.
+        clips_used: 1 with a value and 0 without; more for a number of the whole set.
+        clips_expected: 0 where a clip's emotion does not count for the metric.
+        backend: ``official`` or ``fallback:<extractor>``.
+        weights_sha256: hashes of all weight files behind the value, joined by ``+``.
+        generated_sha256, reference_sha256: of the files.
+        generated_size, reference_size: width x height of the decoded frames.
+    """
+
+    method: str
+    dataset: str
+    clip: str = WHOLE_SET
+    speaker: str = ""
+    emotion: str = ""
+    metric: str
+    value: float = math.nan
+    status: str = "ok"
+    reason: str = ""
+    flags: str = ""
+    frames_used: int = 0
+    frames_expected: int = 0
+    clips_used: int = 0
+    clips_expected: int = 1
+    protocol: str
+    protocol_hash: str
+    backend: str
+    weights_sha256: str
+    metric_name: str
+    metric_version: int
+    generated_sha256: str = ""
+    reference_sha256: str = ""
+    generated_size: str = ""
+    reference_size: str = ""
+
+
+SCHEMA = pa.schema(
+    [(field.name, {str: pa.string(), float: pa.float64(), int: pa.int64()}[field.type]) for field in fields(Record)]  # type: ignore[index]
+)
 ORDER = ["dataset", "protocol_hash", "method", "clip", "metric"]
 
 
-def frame(rows: Iterable[dict[Any, Any]]) -> pd.DataFrame:
-    """Rows as a table in canonical order."""
-    table = pd.DataFrame(list(rows), columns=SCHEMA.names)
+def frame(records: Iterable[Record]) -> pd.DataFrame:
+    """Records as a table in canonical order."""
+    return _sorted(pd.DataFrame([vars(record) for record in records], columns=SCHEMA.names))
+
+
+def concatenate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """All records of several tables, in canonical order."""
+    return _sorted(pd.concat([table for table in tables if not table.empty] or list(tables)))
+
+
+def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(ORDER, kind="stable", ignore_index=True)
 
 
@@ -61,7 +93,7 @@ def merge(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
     columns = ["method", "dataset", "protocol_hash", "metric"]
     fresh = set(new[columns].drop_duplicates().itertuples(index=False, name=None))
     keep = [row not in fresh for row in old[columns].itertuples(index=False, name=None)]
-    return frame(pd.concat([old[keep], new]).to_dict("records"))
+    return concatenate([old[keep], new])
 
 
 def write(path: Path, records: pd.DataFrame) -> None:

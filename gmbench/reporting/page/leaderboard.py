@@ -126,7 +126,7 @@ def _board(records: pd.DataFrame, sources: pd.DataFrame | None, locate: Locate) 
     return Board(summary, parts)
 
 
-def _cell(row: aggregate.Row, leader: str | None, weights: str) -> dict[str, Any]:
+def _cell(row: aggregate.SummaryRow, leader: str | None, weights: str) -> dict[str, Any]:
     """A number with its interval and where it comes from."""
     return {
         "v": _short(row.value), "t": number(row.value), "lo": _short(row.low), "hi": _short(row.high),
