@@ -168,11 +168,44 @@ class TrainingContext:
     run_jobs: "Callable[[Callable[[Any], JobResult], Sequence[Job]], dict[str, str]]"
 
 
-@dataclass
-class FitReport:
-    """What training did: for each part its steps, seconds, parameters, losses, early stop, and file's digest."""
+@dataclass(frozen=True)
+class TrainedPart:
+    """What the training of one network was, for the run card.
 
-    parts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    Attributes:
+        name: of the network and of its file without suffix.
+        steps: updates that were made.
+        seconds: of training, over all attempts where it was resumed.
+        parameters: numbers that were trained.
+        frozen_parameters: numbers that took part and were not trained.
+        peak_memory: bytes that the training process, or its GPU, held at most; None where nobody measured.
+        losses: mean losses by name since the row before, one row per logged step, which is ``step``.
+        stopped_early: the budget of seconds was spent before the last step.
+        sha256: digest of the file.
+    """
+
+    name: str
+    steps: int
+    seconds: float
+    parameters: int
+    frozen_parameters: int = 0
+    peak_memory: int | None = None
+    losses: tuple[Mapping[str, float], ...] = ()
+    stopped_early: bool = False
+    sha256: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Facts for the run card: everything but the name, of the losses only the last row."""
+        last = self.losses[-1] if self.losses else {}
+        facts = {name: value for name, value in vars(self).items() if name not in ("name", "losses")}
+        return facts | {"losses": {name: value for name, value in last.items() if name != "step"}}
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What training did: one :class:`TrainedPart` per network, in the order of their training."""
+
+    parts: tuple[TrainedPart, ...] = ()
 
 
 class TalkingHeadMethod(Protocol):

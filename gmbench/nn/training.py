@@ -5,7 +5,11 @@ and goes on from its checkpoint gives the same bits as one that was not. Devices
 """
 
 import copy
+import functools
+import io
 import math
+import resource
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,12 +22,17 @@ from torch import Tensor, nn
 from gmbench.errors import WeightsError
 from gmbench.store import write_atomically
 
-Report = Callable[[int, int, Mapping[str, float]], None]
-"""Called with step, steps, and the losses since the last call."""
+ProgressCallback = Callable[[int, int, Mapping[str, float]], None]
+"""Called with step, steps, and the mean losses since the last call."""
+WARM_UP = 0.02
+"""Share of the steps over which :func:`warm_up` raises the learning rate."""
+
+adam = functools.partial(torch.optim.Adam, fused=True)
+"""Adam with one kernel for all parameters; called as ``adam(parameters, rate, betas)``."""
 
 
 @dataclass(frozen=True)
-class Loop:
+class TrainConfig:
     """How long to train.
 
     Attributes:
@@ -42,32 +51,34 @@ class Loop:
 
 
 @dataclass
-class Trainee:
+class TrainState:
     """What is trained.
 
     Attributes:
         modules: by name; all are saved.
-        optimised: optimisers by name.
+        optimisers: by name.
         update: one update at a step, on the device; gives the losses by name.
         averaged: decay of the moving average of some modules.
+        copies: names of modules that only keep weights of others; they do not count as parameters.
     """
 
     modules: nn.ModuleDict
-    optimised: dict[str, torch.optim.Optimizer]
-    update: "Callable[[int, Step], dict[str, Tensor]]"
+    optimisers: dict[str, torch.optim.Optimizer]
+    update: "Callable[[int, Updater], dict[str, Tensor]]"
     averaged: dict[str, float] = field(default_factory=dict)
+    copies: tuple[str, ...] = ()
 
 
-class Step:
-    """What an update calls to go down a gradient."""
+class Updater:
+    """What an update calls to change parameters by a loss."""
 
-    def __init__(self, trainee: Trainee, accelerator: Any) -> None:
-        self._trainee, self._accelerator = trainee, accelerator
+    def __init__(self, state: TrainState, accelerator: Any) -> None:
+        self._state, self._accelerator = state, accelerator
         self.device: torch.device = accelerator.device
 
-    def descend(self, loss: Tensor, optimiser: str, clip: float | None = None) -> None:
+    def backward_and_step(self, loss: Tensor, optimiser: str, clip: float | None = None) -> None:
         """Back-propagate, clip the norm of the gradients where asked, and update one optimiser's parameters."""
-        chosen = self._trainee.optimised[optimiser]
+        chosen = self._state.optimisers[optimiser]
         chosen.zero_grad(set_to_none=True)
         self._accelerator.backward(loss)
         if self._accelerator.num_processes > 1:
@@ -78,29 +89,45 @@ class Step:
         chosen.step()
 
 
-@dataclass
+@dataclass(frozen=True)
 class TrainReport:
-    """What a training was: ``log`` has a row a logged step with the mean losses since the one before."""
+    """What a training was.
+
+    Attributes:
+        steps: updates that were made.
+        seconds: over all attempts where it was resumed.
+        parameters, frozen_parameters: numbers with and without gradients, copies left out.
+        stopped_early: the budget was spent before the last step.
+        log: mean losses by name since the row before, one row per logged step, which is ``step``.
+        peak_memory: bytes that the GPU, or without one this process since its start, held at most; None if unknown.
+    """
 
     steps: int
     seconds: float
     parameters: int
     stopped_early: bool
     log: list[dict[str, float]]
-
-    def last(self) -> dict[str, float]:
-        """The last row of the log."""
-        return self.log[-1] if self.log else {}
+    frozen_parameters: int = 0
+    peak_memory: int | None = None
 
 
-def train(trainee: Trainee, loop: Loop, folder: Path | None = None, report: Report | None = None) -> TrainReport:
+def warm_up(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:
+    """Set the learning rate of a step: linear up to ``rate`` over the first 2 % of the steps, then constant."""
+    share = min(1.0, (step + 1) / max(1.0, WARM_UP * steps))
+    for group in optimiser.param_groups:
+        group["lr"] = rate * share
+
+
+def train(
+    state: TrainState, config: TrainConfig, folder: Path | None = None, progress: ProgressCallback | None = None
+) -> TrainReport:
     """Train in place; averaged modules hold their averages at the end.
 
     Args:
-        trainee: modules, optimisers, update.
-        loop: how long.
+        state: modules, optimisers, update.
+        config: how long.
         folder: where checkpoints and the log lie; a checkpoint of the same number of steps there is gone on from.
-        report: progress.
+        progress: called after each logged step.
 
     Raises:
         WeightsError: a checkpoint of other modules.
@@ -109,44 +136,63 @@ def train(trainee: Trainee, loop: Loop, folder: Path | None = None, report: Repo
     from accelerate import Accelerator
 
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    trainee.modules.to(accelerator.device).train()
-    names = list(trainee.optimised)
-    prepared = accelerator.prepare(*(trainee.optimised[name] for name in names))
-    trainee.optimised = dict(zip(names, prepared if len(names) > 1 else [prepared], strict=True))
-    averages = {name: copy.deepcopy(trainee.modules[name]).requires_grad_(False) for name in trainee.averaged}
-    state = _State(trainee, averages, folder, loop)
-    step, seconds, log = state.restore()
+    device: torch.device = accelerator.device
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    state.modules.to(device).train()
+    names = list(state.optimisers)
+    prepared = accelerator.prepare(*(state.optimisers[name] for name in names))
+    state.optimisers = dict(zip(names, prepared if len(names) > 1 else [prepared], strict=True))
+    averages = {name: copy.deepcopy(state.modules[name]).requires_grad_(False) for name in state.averaged}
+    checkpoint = _Checkpoint(state, averages, folder)
+    step, seconds, log = checkpoint.restore()
     began = saved = time.monotonic()
     sums: dict[str, list[float]] = {}
     stopped = False
-    live = _live(folder, step)
-    while step < loop.steps and not stopped:
-        torch.manual_seed((loop.seed * 1_000_003 + step) * 64 + accelerator.process_index)
-        losses = trainee.update(step, Step(trainee, accelerator))
+    write_live = _live(folder, step)
+    while step < config.steps and not stopped:
+        torch.manual_seed((config.seed * 1_000_003 + step) * 64 + accelerator.process_index)
+        losses = state.update(step, Updater(state, accelerator))
         step += 1
-        for name, decay in trainee.averaged.items():
-            _follow(averages[name], trainee.modules[name], min(decay, step / (step + 9)))  # the start counts little
+        for name, decay in state.averaged.items():
+            _follow(averages[name], state.modules[name], min(decay, step / (step + 9)))  # the start counts little
         for name, value in losses.items():
             sums.setdefault(name, []).append(float(value.detach()))
         now = time.monotonic()
-        stopped = loop.budget is not None and seconds + now - began >= loop.budget
-        if step % loop.log_every == 0 or step == loop.steps or stopped:
+        stopped = config.budget is not None and seconds + now - began >= config.budget
+        if step % config.log_every == 0 or step == config.steps or stopped:
             row = {"step": float(step)} | {name: sum(v) / len(v) for name, v in sums.items()}
-            _check(row)
+            _check_finite(row)
             log.append(row)
-            live(row)
+            write_live(row)
             sums = {}
-            if report is not None:
-                report(step, loop.steps, row)
-        if folder is not None and step % loop.log_every == 0 and now - saved > loop.checkpoint_every:
-            state.save(step, seconds + now - began, log)
+            if progress is not None:
+                progress(step, config.steps, row)
+        if folder is not None and step % config.log_every == 0 and now - saved > config.checkpoint_every:
+            checkpoint.save(step, seconds + now - began, log)
             saved = now
     seconds += time.monotonic() - began
     for name, average in averages.items():
-        trainee.modules[name].load_state_dict(average.state_dict())
-    trainee.modules.eval().to("cpu")
-    count = sum(p.numel() for p in trainee.modules.parameters() if p.requires_grad)
-    return TrainReport(step, round(seconds, 1), count, stopped, log)
+        state.modules[name].load_state_dict(average.state_dict())
+    state.modules.eval().to("cpu")
+    trained, frozen = _count_parameters(state)
+    return TrainReport(step, round(seconds, 1), trained, stopped, log, frozen, _peak_memory(device))
+
+
+def _count_parameters(state: TrainState) -> tuple[int, int]:
+    """Numbers in parameters with and without gradients."""
+    modules = [module for name, module in state.modules.items() if name not in state.copies]
+    parameters = {id(p): p for module in modules for p in module.parameters()}.values()  # shared ones count once
+    trained = sum(p.numel() for p in parameters if p.requires_grad)
+    return trained, sum(p.numel() for p in parameters) - trained
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Bytes: the GPU's since training began, or this process's since its start."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes on macOS, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 @torch.no_grad()
@@ -158,42 +204,42 @@ def _follow(average: nn.Module, module: nn.Module, decay: float) -> None:
         kept.copy_(new)
 
 
-def _check(row: Mapping[str, float]) -> None:
+def _check_finite(row: Mapping[str, float]) -> None:
     for name, value in row.items():
         if not math.isfinite(value):
             raise FloatingPointError(f"loss {name} is {value} at step {row['step']:.0f}; lower the learning rate")
 
 
-class _State:
-    """Reads and writes checkpoints."""
+class _Checkpoint:
+    """Reads and writes the checkpoint of an unfinished training."""
 
-    def __init__(self, trainee: Trainee, averages: dict[str, nn.Module], folder: Path | None, loop: Loop) -> None:
-        self._trainee, self._averages, self._loop = trainee, averages, loop
+    def __init__(self, state: TrainState, averages: dict[str, nn.Module], folder: Path | None) -> None:
+        self._state, self._averages = state, averages
         self._path = folder / "checkpoint.pt" if folder else None
 
     def restore(self) -> tuple[int, float, list[dict[str, float]]]:
+        """Steps, seconds and log so far; zeros and an empty log where there is no checkpoint."""
         if self._path is None or not self._path.exists():
             return 0, 0.0, []
         try:
-            found = torch.load(self._path, weights_only=True)
-            self._trainee.modules.load_state_dict(found["modules"])
-            for name, state in found["optimised"].items():
-                self._trainee.optimised[name].load_state_dict(state)
-            for name, state in found["averages"].items():
-                self._averages[name].load_state_dict(state)
+            content = torch.load(self._path, weights_only=True)
+            self._state.modules.load_state_dict(content["modules"])
+            for name, values in content["optimised"].items():
+                self._state.optimisers[name].load_state_dict(values)
+            for name, values in content["averages"].items():
+                self._averages[name].load_state_dict(values)
         except (RuntimeError, KeyError, ValueError, EOFError) as error:
             raise WeightsError(f"{self._path}: a checkpoint of another training ({error}); delete it") from error
-        return found["step"], found["seconds"], found["log"]
+        return content["step"], content["seconds"], content["log"]
 
     def save(self, step: int, seconds: float, log: list[dict[str, float]]) -> None:
-        import io
-
+        """Replace the checkpoint."""
         if self._path is None:
             return
         buffer = io.BytesIO()
         content = {
-            "modules": self._trainee.modules.state_dict(),
-            "optimised": {name: o.state_dict() for name, o in self._trainee.optimised.items()},
+            "modules": self._state.modules.state_dict(),
+            "optimised": {name: o.state_dict() for name, o in self._state.optimisers.items()},
             "averages": {name: m.state_dict() for name, m in self._averages.items()},
             "step": step, "seconds": seconds, "log": log,
         }  # fmt: skip
@@ -202,7 +248,7 @@ class _State:
 
 
 def _live(folder: Path | None, step: int) -> Callable[[Mapping[str, float]], None]:
-    """dvclive's log below ``folder``, or nothing."""
+    """A function that writes rows to dvclive's log below ``folder``, or does nothing."""
     if folder is None:
         return lambda row: None
     from dvclive import Live

@@ -1,6 +1,7 @@
 """Stage ``train``: train a system on a dataset."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def model_folder(dataset: str, system: System) -> Path:
 
 
 def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
-    """Train a system and write its checkpoints, its run card, and a table of losses a part."""
+    """Train a system and write its checkpoints, its run card, and one table of losses per network."""
     system = System.parse(name)
     method = registry.create(system.method)
     settings = method.settings(run.params.systems.get(system.method, {}), system.ablations)
@@ -41,17 +42,15 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
     bench = TrainingContext(run.store, run.run_jobs)
     out = model_folder(run.paths.dataset, system)
     report = method.fit(corpus, pretraining, out, settings, run.params.seed + system.seed, bench)
-    for part, told in report.parts.items():
-        log = told.pop("log")
-        told["losses"] = {name: value for name, value in log[-1].items() if name != "step"} if log else {}
-        _write_log(out / "losses" / f"{part}.tsv", log)
+    for part in report.parts:
+        _write_losses(out / "losses" / f"{part.name}.tsv", part.losses)
     facts: dict[str, Any] = provenance.describe({})
     card = {
         "system": system.name, "method": method.card.name, "ablations": list(system.ablations),
         "seed": run.params.seed + system.seed, "dataset": run.paths.dataset, "profile": run.params.profile,
         "settings": settings.model_dump(mode="json"), "audio": dict(corpus.audio_facts),
         "clips": {"train": len(corpus.split(manifest.TRAIN)), "manifest": file_digest(run.paths.cropped)},
-        "face_model": run.face_model().digest, "parts": report.parts,
+        "face_model": run.face_model().digest, "parts": {part.name: part.as_json() for part in report.parts},
         "code": {"gmbench": facts["gmbench"], "commit": facts["commit"], "torch": facts["packages"]["torch"]},
     }  # fmt: skip
     write_json(out / "card.json", card)
@@ -70,7 +69,7 @@ def _prepared_dataset(run: PipelineRun, paths: DatasetPaths, section: DatasetSec
     )  # fmt: skip
 
 
-def _write_log(path: Path, rows: list[dict[str, float]]) -> None:
+def _write_losses(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     names = sorted({name for row in rows for name in row} - {"step"})
     lines = ["\t".join(["step", *names])]
     lines += ["\t".join([f"{row['step']:.0f}", *(f"{row[n]:.6g}" if n in row else "" for n in names)]) for row in rows]

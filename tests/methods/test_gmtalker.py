@@ -23,7 +23,7 @@ from gmbench.methods.gmtalker.settings import Gmeg, Head, Nfmg, Settings
 from gmbench.methods.gmtalker.settings import Training as TrainingSettings
 from gmbench.methods.gmtalker.training import signed
 from gmbench.nn import mixtures
-from gmbench.nn.training import Loop, Step, Trainee, train
+from gmbench.nn.training import TrainConfig, TrainState, Updater, train
 
 SMALL = {"width": 16, "heads": 4, "dropout": 0.0, "window": (20, 20)}
 TRAIN = TrainingSettings(steps=10, batch=4, rate=1e-3)
@@ -270,58 +270,68 @@ class TestData:
 
 
 class TestTraining:
-    def _trainee(self):
+    def _state(self):
         torch.manual_seed(1)
         network = torch.nn.Linear(4, 1)
 
-        def update(step: int, down: Step):
+        def update(step: int, updater: Updater):
             x = torch.randn(8, 4)
             loss = (network(x) - x.sum(1, keepdim=True)).pow(2).mean()
-            down.descend(loss, "adam", 1.0)
+            updater.backward_and_step(loss, "adam", 1.0)
             return {"loss": loss}
 
         modules = torch.nn.ModuleDict({"net": network})
-        return Trainee(modules, {"adam": torch.optim.Adam(network.parameters(), 0.02)}, update, {"net": 0.9})
+        return TrainState(modules, {"adam": torch.optim.Adam(network.parameters(), 0.02)}, update, {"net": 0.9})
 
     def test_a_stopped_training_goes_on_to_the_same_bits(self, tmp_path):
-        whole = self._trainee()
-        told = train(whole, Loop(60, seed=3, log_every=10), tmp_path / "a")
-        assert told.log[-1]["loss"] < told.log[0]["loss"] / 2
+        whole = self._state()
+        uninterrupted = train(whole, TrainConfig(60, seed=3, log_every=10), tmp_path / "a")
+        assert uninterrupted.log[-1]["loss"] < uninterrupted.log[0]["loss"] / 2
+        assert uninterrupted.parameters == 5
+        assert uninterrupted.peak_memory > 2**20
         assert (tmp_path / "a" / "dvclive").exists()
-        part = self._trainee()
-        first = train(part, Loop(60, seed=3, log_every=10, budget=1e-9, checkpoint_every=0), tmp_path / "b")
+        part = self._state()
+        first = train(part, TrainConfig(60, seed=3, log_every=10, budget=1e-9, checkpoint_every=0), tmp_path / "b")
         assert first.stopped_early
-        half = self._trainee()
+        half = self._state()
         calls = []
         inner = half.update
 
-        def killed(step, down):
+        def killed(step, updater):
             calls.append(step)
             if step == 35:
                 raise KeyboardInterrupt
-            return inner(step, down)
+            return inner(step, updater)
 
         half.update = killed
         with pytest.raises(KeyboardInterrupt):
-            train(half, Loop(60, seed=3, log_every=10, checkpoint_every=0), tmp_path / "c")
-        again = self._trainee()
-        report = train(again, Loop(60, seed=3, log_every=10, checkpoint_every=0), tmp_path / "c")
-        assert report.log == told.log
+            train(half, TrainConfig(60, seed=3, log_every=10, checkpoint_every=0), tmp_path / "c")
+        again = self._state()
+        resumed = train(again, TrainConfig(60, seed=3, log_every=10, checkpoint_every=0), tmp_path / "c")
+        assert resumed.log == uninterrupted.log
         for a, b in zip(again.modules.parameters(), whole.modules.parameters(), strict=True):
             assert torch.equal(a, b)
 
     def test_another_checkpoint_is_refused(self, tmp_path):
-        train(self._trainee(), Loop(20, log_every=5, checkpoint_every=0), tmp_path)
-        other = self._trainee()
+        train(self._state(), TrainConfig(20, log_every=5, checkpoint_every=0), tmp_path)
+        other = self._state()
         other.modules["net"] = torch.nn.Linear(5, 1)
         with pytest.raises(WeightsError, match="checkpoint of another training"):
-            train(other, Loop(20), tmp_path)
+            train(other, TrainConfig(20), tmp_path)
 
     def test_a_loss_that_is_no_number_stops(self):
-        trainee = self._trainee()
-        trainee.update = lambda step, down: {"loss": torch.tensor(float("nan"))}
+        state = self._state()
+        state.update = lambda step, updater: {"loss": torch.tensor(float("nan"))}
         with pytest.raises(FloatingPointError, match="loss loss is nan at step"):
-            train(trainee, Loop(5, log_every=1))
+            train(state, TrainConfig(5, log_every=1))
+
+    def test_frozen_parameters_are_counted_apart_and_copies_not_at_all(self):
+        state = self._state()
+        state.modules["frozen"] = torch.nn.Linear(3, 2).requires_grad_(False)
+        state.modules["best"] = torch.nn.Linear(4, 1).requires_grad_(False)
+        state.copies = ("best",)
+        report = train(state, TrainConfig(2))
+        assert (report.parameters, report.frozen_parameters) == (5, 8)
 
 
 class TestFiles:

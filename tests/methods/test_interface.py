@@ -6,7 +6,14 @@ import pytest
 from gmbench.errors import InputError
 from gmbench.methods import dropin, registry
 from gmbench.methods.card import cards
-from gmbench.methods.interface import EmotionSpec, GenRequest, MissingInput, UnsupportedEmotion, check_request
+from gmbench.methods.interface import (
+    EmotionSpec,
+    GenRequest,
+    MissingInput,
+    TrainedPart,
+    UnsupportedEmotion,
+    check_request,
+)
 from gmbench.methods.registry import System
 
 SILENCE = np.zeros(6400, np.int16)
@@ -111,3 +118,13 @@ class TestCards:
         own.mkdir()
         with pytest.raises(InputError, match="outside of the registry needs a whole card"):
             dropin.card(own)
+
+
+def test_a_run_card_holds_the_last_losses_of_a_part():
+    losses = ({"step": 10.0, "rec": 3.0}, {"step": 20.0, "rec": 2.0})
+    part = TrainedPart("gmeg", 20, 1.5, 100, 7, 2**30, losses, True, "ab")
+    assert part.as_json() == {
+        "steps": 20, "seconds": 1.5, "parameters": 100, "frozen_parameters": 7, "peak_memory": 2**30,
+        "stopped_early": True, "sha256": "ab", "losses": {"rec": 2.0},
+    }  # fmt: skip
+    assert TrainedPart("none", 0, 0.0, 0).as_json()["losses"] == {}

@@ -58,7 +58,7 @@ def test_expression_generator():
     )  # fmt: skip
     file, report = train_gmeg(_clips(), EMOTIONS, AUDIO, settings, 3)
     assert _summary(file) == pytest.approx(EXPECTED["gmeg"], rel=1e-4)
-    assert report["log"][-1]["total"] == pytest.approx(EXPECTED["gmeg total"], rel=1e-4)
+    assert report.log[-1]["total"] == pytest.approx(EXPECTED["gmeg total"], rel=1e-4)
 
 
 def test_motion_generator(tmp_path):
@@ -69,7 +69,7 @@ def test_motion_generator(tmp_path):
     start.write_bytes(general)
     file, report = train_nfmg(_clips(), AUDIO, settings, TRAIN, 3, start, early=True)
     assert _summary(file) == pytest.approx(EXPECTED["nfmg"], rel=1e-4)
-    assert report["log"][-1]["total"] == pytest.approx(EXPECTED["nfmg total"], rel=1e-4)
+    assert report.log[-1]["total"] == pytest.approx(EXPECTED["nfmg total"], rel=1e-4)
 
 
 def test_head_generator():
@@ -84,4 +84,4 @@ def test_head_generator():
     )  # fmt: skip
     file, report = train_head(pictures, EMOTIONS, {"shape": np.ones(3, np.float32)}, settings, 3)
     assert _summary(file) == pytest.approx(EXPECTED["head"], rel=1e-4)
-    assert report["log"][2]["r1"] == pytest.approx(EXPECTED["head r1"], rel=1e-3)
+    assert report.log[2]["r1"] == pytest.approx(EXPECTED["head r1"], rel=1e-3)

@@ -8,7 +8,7 @@ import hashlib
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from gmbench.errors import InputError
 from gmbench.job_cache import Job, JobResult
 from gmbench.methods.gmtalker import data
 from gmbench.methods.gmtalker.settings import Settings
-from gmbench.methods.gmtalker.training import Fitted, train_gmeg, train_head, train_nfmg
-from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext
+from gmbench.methods.gmtalker.training import TrainedFile, train_gmeg, train_head, train_nfmg
+from gmbench.methods.interface import FitReport, PreparedDataset, TrainedPart, TrainingContext
 from gmbench.morphable import coefficient_io
-from gmbench.nn.training import Report
+from gmbench.nn.training import ProgressCallback, TrainReport
 from gmbench.shards import shard_path
 from gmbench.store import digest, file_digest, write_atomically
 
@@ -94,7 +94,7 @@ def fit_all(
         for name, of in by_person.items():
             key = digest("nfmg", base, name, nfmg.model_dump(mode="json"), general.key if general else "")
             second.append(job(f"nfmg-{name}", of, key, start=start))
-    report = FitReport()
+    parts = []
     for jobs in (first, second):
         failures = context.run_jobs(learn, jobs)
         if failures:
@@ -104,11 +104,18 @@ def fit_all(
             feature = job_cache.load(context.store, done)
             content = feature.arrays["file"].tobytes()
             write_atomically(out / f"{done.name}.safetensors", content)
-            report.parts[done.name] = dict(feature.meta["report"]) | {"sha256": hashlib.sha256(content).hexdigest()}
+            parts.append(_trained_part(done.name, content, TrainReport(**feature.meta["report"])))
             shutil.rmtree(context.store.root / "training" / done.key, ignore_errors=True)
     write_atomically(out / "face_model.npz", dataset.face_model.read_bytes())
     write_atomically(out / "face_model.json", dataset.face_model.with_suffix(".json").read_bytes())
-    return report
+    return FitReport(tuple(parts))
+
+
+def _trained_part(name: str, content: bytes, report: TrainReport) -> TrainedPart:
+    return TrainedPart(
+        name, report.steps, report.seconds, report.parameters, report.frozen_parameters, report.peak_memory,
+        tuple(report.log), report.stopped_early, hashlib.sha256(content).hexdigest(),
+    )  # fmt: skip
 
 
 def learn(lesson: _Lesson) -> JobResult:
@@ -119,16 +126,16 @@ def learn(lesson: _Lesson) -> JobResult:
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and nothing reads such memory
     kind, _, person = lesson.part.partition("-")
     content, report = _LEARN[kind](lesson, person)
-    return {"file": np.frombuffer(content, np.uint8).copy()}, {"report": report}
+    return {"file": np.frombuffer(content, np.uint8).copy()}, {"report": asdict(report)}
 
 
-def _gmeg(lesson: _Lesson, _: str) -> Fitted:
+def _gmeg(lesson: _Lesson, _: str) -> TrainedFile:
     clips = data.read_clips(lesson.dataset, lesson.rows)
     emotions = data.emotions_of(lesson.rows)
     return train_gmeg(clips, emotions, lesson.dataset.audio_facts, lesson.settings.gmeg, lesson.seed, lesson.scratch)
 
 
-def _pretrained(lesson: _Lesson, _: str) -> Fitted:
+def _pretrained(lesson: _Lesson, _: str) -> TrainedFile:
     if lesson.pretraining is None:
         raise InputError("no pre-training clips")
     clips = data.read_pretraining(lesson.pretraining)
@@ -137,7 +144,7 @@ def _pretrained(lesson: _Lesson, _: str) -> Fitted:
     return train_nfmg(clips, facts, settings, settings.pretrain, lesson.seed, None, lesson.scratch, _told(lesson))
 
 
-def _nfmg(lesson: _Lesson, _: str) -> Fitted:
+def _nfmg(lesson: _Lesson, _: str) -> TrainedFile:
     clips = data.read_clips(lesson.dataset, lesson.rows)
     settings = lesson.settings.nfmg
     training, start = settings.finetune, None
@@ -154,7 +161,7 @@ def _nfmg(lesson: _Lesson, _: str) -> Fitted:
     return train_nfmg(clips, facts, settings, training, lesson.seed, start, lesson.scratch, _told(lesson), early=True)
 
 
-def _head(lesson: _Lesson, person: str) -> Fitted:
+def _head(lesson: _Lesson, person: str) -> TrainedFile:
     settings = lesson.settings.head
     pictures = data.read_pictures(
         lesson.dataset, lesson.rows, lesson.scratch / "pictures", settings.size_in, settings.size_out
@@ -165,7 +172,7 @@ def _head(lesson: _Lesson, person: str) -> Fitted:
     return train_head(pictures, emotions, kept, settings, lesson.seed, lesson.scratch, _told(lesson))
 
 
-def _told(lesson: _Lesson) -> Report:
+def _told(lesson: _Lesson) -> ProgressCallback:
     """Progress with losses to stderr, ten lines a network."""
 
     def report(step: int, steps: int, losses: Mapping[str, float]) -> None:

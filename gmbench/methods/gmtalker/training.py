@@ -2,8 +2,6 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +26,8 @@ from gmbench.methods.gmtalker.head import Discriminator, HeadGenerator, r1_penal
 from gmbench.methods.gmtalker.settings import Gmeg, Head, Nfmg
 from gmbench.methods.gmtalker.settings import Training as TrainingSettings
 from gmbench.nn.perceptual import perceptual
-from gmbench.nn.training import Loop, Report, Step, Trainee, train
+from gmbench.nn.training import ProgressCallback, TrainConfig, TrainReport, TrainState, Updater, adam, train, warm_up
 
-WARM_UP = 0.02
 CLIP = 1.0
 HELD_OUT_EVERY = 5
 """Every fifth clip of a person tells fine-tuning when to stop."""
@@ -38,15 +35,14 @@ CHECKS = 10
 MASKS = 48
 """Shoulder masks kept for ``per_frame_nearest``."""
 
-_ADAM = partial(torch.optim.Adam, fused=True)
-
-Fitted = tuple[bytes, dict[str, Any]]
+TrainedFile = tuple[bytes, TrainReport]
+"""Bytes of a checkpoint, and how it was trained."""
 
 
 def train_gmeg(
     clips: Sequence[ClipTracks], emotions: Sequence[str], audio: Mapping[str, Any], settings: Gmeg, seed: int,
-    folder: Path | None = None, report: Report | None = None,
-) -> Fitted:  # fmt: skip
+    folder: Path | None = None, progress: ProgressCallback | None = None,
+) -> TrainedFile:  # fmt: skip
     """One expression generator for all speakers of a dataset."""
     torch.manual_seed(seed)
     scale = Scale.of([clip.beta for clip in clips])
@@ -61,30 +57,31 @@ def train_gmeg(
     )
     labels = [clip.emotion for clip in clips]
 
-    def update(step: int, down: Step) -> dict[str, Tensor]:
-        _warm(trainee, "gmeg", settings.train, step)
+    def update(step: int, updater: Updater) -> dict[str, Tensor]:
+        warm_up(state.optimisers["gmeg"], settings.train.rate, step, settings.train.steps)
         chosen = balanced(labels, settings.train.batch)
         (beta, audio_features), valid = windows.batch(chosen)
         inputs = (beta, audio_features, valid, weights[chosen], numbers[chosen])
-        on_device = [x.to(down.device) for x in inputs]
+        on_device = [x.to(updater.device) for x in inputs]
         found = gmeg.losses(network, *on_device, step / settings.train.steps)  # type: ignore[call-arg]
-        down.descend(found["total"], "gmeg", CLIP)
+        updater.backward_and_step(found["total"], "gmeg", CLIP)
         return found
 
-    optimiser = _ADAM(network.parameters(), settings.train.rate)
-    trainee = Trainee(nn.ModuleDict({"gmeg": network}), {"gmeg": optimiser}, update)
-    told = train(trainee, _loop(settings.train, seed), folder, report)
+    optimiser = adam(network.parameters(), settings.train.rate)
+    state = TrainState(nn.ModuleDict({"gmeg": network}), {"gmeg": optimiser}, update)
+    report = train(state, _config(settings.train, seed), folder, progress)
     facts = {
         "settings": settings.model_dump(mode="json"), "emotions": list(emotions), "speakers": speakers,
         "audio": dict(audio), "beta": int(clips[0].beta.shape[1]), "audio_dim": int(clips[0].audio.shape[1]),
     }  # fmt: skip
-    return checkpoint.pack("gmeg", network, facts, {"mean": scale.mean, "deviation": scale.deviation}), asdict(told)
+    return checkpoint.pack("gmeg", network, facts, {"mean": scale.mean, "deviation": scale.deviation}), report
 
 
 def train_nfmg(
     clips: Sequence[ClipTracks], audio: Mapping[str, Any], settings: Nfmg, training: TrainingSettings, seed: int,
-    start: Path | None = None, folder: Path | None = None, report: Report | None = None, early: bool = False,
-) -> Fitted:  # fmt: skip
+    start: Path | None = None, folder: Path | None = None, progress: ProgressCallback | None = None,
+    early: bool = False,
+) -> TrainedFile:  # fmt: skip
     """A motion generator, from scratch or from a checkpoint ``start``, whose scale it keeps.
 
     ``early`` holds every fifth clip out and keeps the weights with the least loss on them.
@@ -107,23 +104,23 @@ def train_nfmg(
         modules["best"] = copy.deepcopy(network).requires_grad_(False)
         modules.register_buffer("best_loss", torch.tensor(float("inf")))
 
-    def update(step: int, down: Step) -> dict[str, Tensor]:
-        _warm(trainee, "nfmg", training, step)
+    def update(step: int, updater: Updater) -> dict[str, Tensor]:
+        warm_up(state.optimisers["nfmg"], training.rate, step, training.steps)
         (motion, features), valid = windows.batch(torch.randint(0, len(used), (training.batch,)).tolist())
-        on_device = [x.to(down.device) for x in (motion, features, valid)]
+        on_device = [x.to(updater.device) for x in (motion, features, valid)]
         found = nfmg.losses(network, *on_device, step / training.steps)  # type: ignore[call-arg]
-        down.descend(found["total"], "nfmg", CLIP)
+        updater.backward_and_step(found["total"], "nfmg", CLIP)
         if held and (step + 1) % max(1, training.steps // CHECKS) == 0:
-            found["held_out"] = _keep_best(modules, tests, len(held), down.device)
+            found["held_out"] = _keep_best(modules, tests, len(held), updater.device)
         return found
 
-    trainee = Trainee(modules, {"nfmg": _ADAM(network.parameters(), training.rate)}, update)
-    told = train(trainee, _loop(training, seed), folder, report)
+    state = TrainState(modules, {"nfmg": adam(network.parameters(), training.rate)}, update, copies=("best",))
+    report = train(state, _config(training, seed), folder, progress)
     kept = modules["best"] if held and torch.isfinite(modules.get_buffer("best_loss")) else network
     facts = {
         "settings": settings.model_dump(mode="json"), "audio": dict(audio), "audio_dim": int(clips[0].audio.shape[1]),
     }  # fmt: skip
-    return checkpoint.pack("nfmg", kept, facts, {"mean": scale.mean, "deviation": scale.deviation}), asdict(told)
+    return checkpoint.pack("nfmg", kept, facts, {"mean": scale.mean, "deviation": scale.deviation}), report
 
 
 @torch.no_grad()
@@ -140,8 +137,8 @@ def _keep_best(modules: nn.ModuleDict, tests: Windows, count: int, device: torch
 
 def train_head(
     pictures: Pictures, emotions: Sequence[str], person: Mapping[str, np.ndarray], settings: Head, seed: int,
-    folder: Path | None = None, report: Report | None = None,
-) -> Fitted:  # fmt: skip
+    folder: Path | None = None, progress: ProgressCallback | None = None,
+) -> TrainedFile:  # fmt: skip
     """The head generator of one person, all emotions together; ``person`` is kept beside the weights."""
     torch.manual_seed(seed)
     generator, discriminator = HeadGenerator(settings, len(emotions)), Discriminator(settings)
@@ -152,9 +149,9 @@ def train_head(
     far = perceptual(settings.perceptual)
     weights = settings.weights
 
-    def update(step: int, down: Step) -> dict[str, Tensor]:
+    def update(step: int, updater: Updater) -> dict[str, Tensor]:
         chosen = _frames(members, settings.train.batch)
-        condition, real, label = (x.to(down.device) for x in _batch(pictures, labels, chosen, len(emotions)))
+        condition, real, label = (x.to(updater.device) for x in _batch(pictures, labels, chosen, len(emotions)))
         rendering = condition[:, :3]
         style = generator.mapping(torch.randn(len(chosen), settings.style).to(real), label)
         fake = generator(condition, style)
@@ -165,38 +162,38 @@ def train_head(
             shown = F.interpolate((rendering.amax(1, keepdim=True) > -1).to(real), real.shape[-2:])
             total = total + weights["l1"] * settings.face * (away * shown).mean()
         if far is not None:
-            found["per"] = far.to(down.device)(fake, real)
+            found["per"] = far.to(updater.device)(fake, real)
             total = total + weights["per"] * found["per"]
         turn, idle = divmod(step, settings.gan_every)
         if weights["gan"] and not idle:
             on_fake, on_real = discriminator(fake.detach(), rendering), discriminator(real, rendering)
             found["d"] = F.softplus(on_fake).mean() + F.softplus(-on_real).mean()
-            down.descend(found["d"], "discriminator")
+            updater.backward_and_step(found["d"], "discriminator")
             if turn % settings.r1_every == 0:
                 found["r1"] = r1_penalty(discriminator, real, rendering)
-                down.descend(found["r1"] * settings.r1 / 2 * settings.r1_every, "discriminator")
+                updater.backward_and_step(found["r1"] * settings.r1 / 2 * settings.r1_every, "discriminator")
             found["g"] = F.softplus(-discriminator(fake, rendering)).mean()
             total = total + weights["gan"] * found["g"]
-        down.descend(total, "generator")
+        updater.backward_and_step(total, "generator")
         return found
 
     rate = settings.train.rate
     every = settings.r1_every
     optimised = {
-        "generator": _ADAM(generator.parameters(), rate * 4 / 5, (settings.momentum, 0.99 ** (4 / 5))),
-        "discriminator": _ADAM(
+        "generator": adam(generator.parameters(), rate * 4 / 5, (settings.momentum, 0.99 ** (4 / 5))),
+        "discriminator": adam(
             discriminator.parameters(), settings.rate_d * every / (every + 1), (0.0, 0.99 ** (every / (every + 1)))
         ),
     }
     modules = nn.ModuleDict({"generator": generator, "discriminator": discriminator})
-    trainee = Trainee(modules, optimised, update, {"generator": settings.ema})
-    told = train(trainee, _loop(settings.train, seed), folder, report)
+    state = TrainState(modules, optimised, update, {"generator": settings.ema})
+    report = train(state, _config(settings.train, seed), folder, progress)
     facts = {"settings": settings.model_dump(mode="json"), "emotions": list(emotions)}
     spread = np.unique(np.linspace(0, len(pictures.masks) - 1, MASKS).astype(int))
     constants = dict(person) | {
         "mask": reference_mask(pictures), "masks": np.asarray(pictures.masks[spread]), "poses": pictures.rho[spread],
     }  # fmt: skip
-    return checkpoint.pack("head", generator, facts, constants), asdict(told)
+    return checkpoint.pack("head", generator, facts, constants), report
 
 
 def _frames(members: Sequence[np.ndarray], count: int) -> list[int]:
@@ -227,12 +224,5 @@ def signed(pictures: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))).float() / 127.5 - 1
 
 
-def _loop(settings: TrainingSettings, seed: int) -> Loop:
-    return Loop(settings.steps, seed, settings.budget, log_every=max(1, settings.steps // 50))
-
-
-def _warm(trainee: Trainee, name: str, settings: TrainingSettings, step: int) -> None:
-    """Linear warm-up of the learning rate over the first 2 % of the steps."""
-    share = min(1.0, (step + 1) / max(1.0, WARM_UP * settings.steps))
-    for group in trainee.optimised[name].param_groups:
-        group["lr"] = settings.rate * share
+def _config(settings: TrainingSettings, seed: int) -> TrainConfig:
+    return TrainConfig(settings.steps, seed, settings.budget, log_every=max(1, settings.steps // 50))
