@@ -320,7 +320,7 @@ def test_how_clips_become_one_number():
     macro = {
         "acc_emo_macro": (), "emo_score": four, "emo_neutral": four[:1], "emo_nonneutral": four[1:], "emo_acc4": four,
     }  # fmt: skip
-    expected = {name: ("mean", ()) for name in found} | {"av_offset": ("median", ())}
+    expected = dict.fromkeys(found, ("mean", ())) | {"av_offset": ("median", ())}
     assert found == expected | {name: ("macro", emotions) for name, emotions in macro.items()}
 
 

@@ -74,6 +74,7 @@ class Plan:
         """The work, one group a reference; a clip without reference is a group of its own."""
         needs = {need for metric in self.metrics for need in metric.spec.needs}
         extracted = [(m, f) for m in self.metrics for f in m.clips(self.protocol)]
+        # Poses are wanted of every source: motion is read along the reference's axis, and samples are compared.
         landmarks = any(metric.reads_landmarks(self.protocol) for metric in self.metrics)
         gathered: dict[tuple[str, bool, str], list[PlannedClip]] = {}
         for clip in self.clips:
@@ -92,7 +93,7 @@ class Plan:
                 frame_features=_unique(f for m in self.metrics for f in m.frame_features),
                 pair_features=_unique(f for m in self.metrics for f in m.pairs(self.protocol)),
                 clip_features=_unique(f for _, f in extracted),
-                reference_features=_unique(f for m, f in extracted if "reference" in m.spec.needs),
+                reference_features=_unique(f for m, f in extracted if {"reference", "pose"} & set(m.spec.needs)),
                 keys=self.keys,
                 store=store,
                 batch=batch,

@@ -97,7 +97,8 @@ def _own(
     def score(clip: ClipData) -> Score:
         series = read(clip.generated)
         valid = int(np.isfinite(series.reshape(len(series), -1)).all(axis=1).sum())
-        return defined(function(series), valid, len(series), _TOO_SHORT, clip.face_flags(clip.generated))
+        flags = clip.pose_flags(clip.generated) if read is _pose else clip.face_flags(clip.generated)
+        return defined(function(series), valid, len(series), _TOO_SHORT, flags)
 
     return score
 
@@ -135,7 +136,8 @@ def _div_samples(clip: ClipData) -> Score:
 
 def _pcm(clip: ClipData) -> Score:
     share = head_motion.correct_motion(*clip.paired(clip.generated.pose, clip.reference.pose))
-    return frame_mean(share, "no frame has a face on both sides", _pair_flags(clip))
+    flags = (*clip.length_flags(), *clip.pose_flags(clip.generated, clip.reference))
+    return frame_mean(share, "no frame has a face on both sides", flags)
 
 
 def _pcm_chance(clip: ClipData) -> Score:
@@ -168,7 +170,7 @@ def _alignment(direction: str) -> Callable[[ClipData], Score]:
         motion, audio, frames = _beats(clip)
         sides = (motion, audio) if direction == "m2a" else (audio, motion)
         reason = f"{len(motion)} motion beats and {len(audio)} audio onsets"
-        return defined(beats.beat_alignment(*sides), frames, frames, reason, clip.face_flags(clip.generated))
+        return defined(beats.beat_alignment(*sides), frames, frames, reason, clip.pose_flags(clip.generated))
 
     return score
 
