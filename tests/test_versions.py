@@ -1,0 +1,88 @@
+"""Version constants are raised, or a person has decided that they need not be, when the code behind them changes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tools import versions
+from tools.sources import ROOT
+
+
+def test_no_version_constant_was_forgotten():
+    now = versions.covered()
+    assert "\n".join(versions.problems(json.loads(versions.LOCK.read_text()), versions.content(now), now)) == ""
+
+
+def test_every_version_constant_is_covered():
+    found = set()
+    for path in [*ROOT.glob("gmbench/**/*.py"), *ROOT.glob("metrics/*.py")]:
+        lines = path.read_text().splitlines()
+        found |= {line.split(" = ")[0] for line in lines if line.split(" = ")[0].endswith("_VERSION")}
+    names = [name.rpartition(".")[2] for name in versions.COVERS]
+    assert found == set(names)
+    assert len(names) == len(set(names))
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """A copy of the sources whose lock file is right."""
+    folder = tmp_path_factory.mktemp("copied")
+    for name in ("gmbench", "metrics", "pipelines", "tools"):
+        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    assert _run(folder, "--update").returncode == 0
+    return folder
+
+
+def _run(folder, option):
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    command = (sys.executable, "-m", "tools.versions", option)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def _edited(folder, file, *changes):
+    """Messages of the check after changes (before, after) of a file, which is put back."""
+    path = folder / file
+    text = changed = path.read_text()
+    for before, after in changes:
+        assert before in changed
+        changed = changed.replace(before, after)
+    path.write_text(changed)
+    try:
+        return _run(folder, "--check").stderr
+    finally:
+        path.write_text(text)
+
+
+def test_comments_docstrings_and_messages_do_not_count(copied):
+    changes = (
+        ('"""The square of a clip', '"""Square of a clip'),
+        ("    path, section =", "    # why\n    path, section ="),
+    )
+    assert _edited(copied, "gmbench/stages/crop.py", *changes) == ""
+    assert _edited(copied, "gmbench/media.py", ("no such file", "not there")) == ""
+
+
+def test_changed_code_without_a_new_version_is_named_with_the_remedy(copied):
+    said = _edited(copied, "gmbench/stages/crop.py", ("crf=12", "crf=14"))
+    assert "CROP_VERSION = 1" in said
+    assert "gmbench.stages.crop.cut_clip" in said
+    assert "python -m tools.versions --update" in said
+    assert said.count("\n") == 1
+
+
+def test_code_far_below_is_followed(copied):
+    said = _edited(copied, "gmbench/media.py", ("edges[0] = 0", "edges[0] = 1"))
+    for name in ("MEDIA_VERSION", "CROP_VERSION", "LANDMARKS_VERSION", "FIT_VERSION", "EXTRACTOR_TRAINING_VERSION"):
+        assert name in said
+    assert "SPEECH_FEATURES_VERSION" not in said
+
+
+def test_a_raised_constant_asks_for_a_new_lock_alone(copied):
+    change = (("crf=12", "crf=14"), ("CROP_VERSION = 1", "CROP_VERSION = 2"))
+    said = _edited(copied, "gmbench/stages/crop.py", *change)
+    assert "went from 1 to 2" in said
+    assert said.count("\n") == 1
