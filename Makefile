@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # Containers often forbid bytecode; then each of a pipeline's processes compiles two thousand modules again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install test lint types arrows unit demo ablations bench lock clean
+.PHONY: install test test-fast lint types arrows unit demo ablations bench lock clean
 
 install: $(STAMP)
 
@@ -28,13 +28,20 @@ types: install
 arrows: install
 	$(BIN)/lint-imports --no-cache
 
+# One process per core; the tests of a file stay together, since they share what is expensive to make.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+
 unit: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL) --durations=15
+
+test-fast: install
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 demo: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@cat reports/table-synth.md
 	@echo "page: reports/index.html, table: reports/table-synth.md, records: results/synth/scores/records.parquet"
+	$(BIN)/python -m tools.demo_numbers
 
 ablations: demo
 	$(BIN)/gmbench ablate --method gmtalker --seeds 3

@@ -4,7 +4,22 @@ import numpy as np
 import pytest
 
 from gmbench.corpus.sketch import write_sketches
-from tests.shared import WEIGHTS
+from tests.shared import SHARED, WEIGHTS, missing
+
+SLOWEST = ("tests/pipeline/",)
+"""Folders that begin first when tests run side by side, so that none of them is left for the end alone."""
+
+
+def pytest_collection_modifyitems(items):
+    """Bring the files that take longest to the front; the order is otherwise kept."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOWEST))
+
+
+def pytest_runtest_setup(item):
+    """Skip tests of real clips and weights where these are absent."""
+    absent = missing(item)
+    if absent:
+        pytest.skip(f"{SHARED} has no {', '.join(absent)}; GMBENCH_SHARED names the folder of real clips and weights")
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Where the real clips and weights lie; they are never part of the project."""
+"""Where the real clips and weights lie, and the marks of tests that need them; they are never part of the project."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,11 @@ SHARED = Path(os.environ.get("GMBENCH_SHARED") or Path(__file__).parents[2] / "s
 REAL = SHARED / "data" / "real"
 WEIGHTS = SHARED / "weights"
 
-needs_real_clips = pytest.mark.skipif(
-    not (REAL / "obama_20s.mp4").exists(), reason="real clips are absent; GMBENCH_SHARED names their folder"
-)
-needs_landmarker = pytest.mark.skipif(
-    not (WEIGHTS / "face_landmarker.task").exists(),
-    reason="face_landmarker.task is absent; GMBENCH_SHARED names its folder",
-)
+needs_real_clips = pytest.mark.real("data/real/obama_20s.mp4")
+needs_landmarker = pytest.mark.real("weights/face_landmarker.task")
+
+
+def missing(item: pytest.Item) -> list[str]:
+    """Files below :data:`SHARED` that the ``real`` marks of a test name and that are not there."""
+    names = [name for mark in item.iter_markers("real") for name in mark.args]
+    return sorted({name for name in names if not (SHARED / name).exists()})
