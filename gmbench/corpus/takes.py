@@ -171,10 +171,10 @@ class TakeContent(TakeTracks):
     look: Look
 
 
-def draw_person(settings: CorpusSettings, take: Take) -> Performer:
-    """The person of a take."""
-    person = draw_performer(settings.seed, take.speaker + 1, _female(take.speaker), take.large_motion)
-    return replace(person, speaker=f"id{take.speaker:05d}") if take.large_motion else person
+def draw_person(seed: int, speaker: int, large_motion: bool = False) -> Performer:
+    """The person of takes with this ``speaker`` (from 0)."""
+    person = draw_performer(seed, speaker + 1, _female(speaker), large_motion)
+    return replace(person, speaker=f"id{speaker:05d}") if large_motion else person
 
 
 def draw_tracks(
@@ -189,7 +189,7 @@ def draw_tracks(
         silent: leave the sound empty; the take then has other random numbers than one with sound.
         person: of :func:`draw_person`, where it was drawn before.
     """
-    person = person or draw_person(settings, take)
+    person = person or draw_person(settings.seed, take.speaker, take.large_motion)
     generator = np.random.default_rng([settings.seed, 23, *take.clip_id.encode()])
     prosody = draw_prosody(generator, person, take.emotion, take.level)
     utterance = compose(generator, take.emotion, take.number % 2 == 0, settings.frames, prosody.rate)
