@@ -162,7 +162,9 @@ def test_late_is_late_and_early_is_early(ground_truth):
     for name, sign in (("late", 1), ("early", -1)):
         found = spoilt(ground_truth, name)
         for level in levels(name):
-            changes = {clip.generated.audio_change for (method, _), clip in found.items() if method == f"{name}={level}"}
+            changes = {
+                clip.generated.audio_change for (method, _), clip in found.items() if method == f"{name}={level}"
+            }
             assert changes == {f"late:{sign * level}"}
 
 
