@@ -5,25 +5,15 @@ import pytest
 import torch
 
 from gmbench.corpus import people
-from gmbench.errors import InputError, WeightsError
-from gmbench.methods import checkpoint
+from gmbench.errors import InputError
 from gmbench.methods.gmtalker import gmeg, nfmg
-from gmbench.methods.gmtalker.data import (
-    ClipTracks,
-    Scale,
-    Windows,
-    balanced,
-    shoulder_mask,
-    weight_label,
-    well_fitted,
-    wide_motion,
-)
 from gmbench.methods.gmtalker.head import Discriminator, EmotionMapping, HeadGenerator, r1_penalty
+from gmbench.methods.gmtalker.head_training import to_signed
+from gmbench.methods.gmtalker.pictures import shoulder_mask
 from gmbench.methods.gmtalker.settings import Gmeg, Head, Nfmg, Settings
-from gmbench.methods.gmtalker.settings import Training as TrainingSettings
-from gmbench.methods.gmtalker.training import signed
+from gmbench.methods.gmtalker.training import weight_label
+from gmbench.methods.settings import TrainingSettings
 from gmbench.nn import mixtures
-from gmbench.nn.training import TrainConfig, TrainState, Updater, train
 
 SMALL = {"width": 16, "heads": 4, "dropout": 0.0, "window": (20, 20)}
 TRAIN = TrainingSettings(steps=10, batch=4, rate=1e-3)
@@ -204,8 +194,8 @@ class TestHead:
 
     def test_overfits_eight_frames(self):
         frames = people.draw_people(0, 1, 4, 64, 0).frames.reshape(8, 64, 64, 3)
-        real = signed(frames)
-        condition = torch.cat([signed(frames[:, :, ::-1].copy()), real[:, :1]], 1)
+        real = to_signed(frames)
+        condition = torch.cat([to_signed(frames[:, :, ::-1].copy()), real[:, :1]], 1)
         tiny = {"gain": 2**0.5, "detail": True, "style_spread": 0.1}
         network = HeadGenerator(_head(channels={4: 32, 8: 32, 16: 32, 32: 32, 64: 16}, **tiny), 1)
         optimiser = torch.optim.Adam(network.parameters(), 2e-2, (0.9, 0.99))
@@ -221,42 +211,7 @@ class TestHead:
         assert float((network(condition, style) - real).abs().mean()) < 0.05
 
 
-class TestData:
-    def test_scale_has_a_floor(self):
-        values = np.random.default_rng(0).normal(0, [1, 1, 1e-6], (500, 3)).astype(np.float32)
-        scale = Scale.of([values])
-        assert scale.deviation[2] == pytest.approx(0.2 * scale.deviation[:2].min(), rel=0.1)
-        assert np.allclose(scale.back(scale.to(values)), values, atol=1e-5)
-
-    def test_windows_pad_short_clips(self):
-        clips = [(np.arange(n, dtype=np.float32)[:, None],) for n in (5, 40)]
-        (found,), valid = Windows(clips, (10, 10)).batch([0, 1])
-        assert valid.sum(1).tolist() == [5, 10]
-        assert found[0, :5, 0].tolist() == [0, 1, 2, 3, 4]
-        assert (found[1].diff(dim=0) == 1).all()
-
-    def test_emotions_are_drawn_alike(self):
-        labels = ["sad"] * 90 + ["happy"] * 10
-        share = np.mean([labels[n] == "happy" for n in balanced(labels, 2000)])
-        assert 0.45 < share < 0.55
-
-    def test_pretraining_takes_long_clips_with_wide_motion(self):
-        width = np.full(80, 50.0, np.float32)
-        assert well_fitted(np.full(80, 1.0), width, np.ones(80, bool))
-        assert not well_fitted(np.full(80, 3.0), width, np.ones(80, bool))
-        assert not well_fitted(np.full(80, 1.0), width, np.arange(80) > 10)
-        assert not well_fitted(np.full(70, 1.0), width[:70], np.ones(70, bool))
-        clips = []
-        for n in range(10):
-            rho = np.zeros((80, 12), np.float32)
-            rho[:, 1] = 0.01 * n * np.sin(np.arange(80))
-            clips.append(
-                ClipTracks(f"c{n}", "p", "", 0, np.zeros((80, 5), np.float32), rho, np.zeros((80, 3), np.float32))
-            )
-        assert [c.clip_id for c in wide_motion(clips, "d")] == [f"c{n}" for n in range(2, 10)]
-        with pytest.raises(InputError, match="d: no clip is long and well fitted enough"):
-            wide_motion([], "d")
-
+class TestPictures:
     def test_shoulders_are_below_the_chin_and_beside_the_head(self):
         matte = np.full((64, 64), 255, np.uint8)
         covered = np.zeros((64, 64), bool)
@@ -269,92 +224,7 @@ class TestData:
         assert mask[60].min() == 255
 
 
-class TestTraining:
-    def _state(self):
-        torch.manual_seed(1)
-        network = torch.nn.Linear(4, 1)
-
-        def update(step: int, updater: Updater):
-            x = torch.randn(8, 4)
-            loss = (network(x) - x.sum(1, keepdim=True)).pow(2).mean()
-            updater.backward_and_step(loss, "adam", 1.0)
-            return {"loss": loss}
-
-        modules = torch.nn.ModuleDict({"net": network})
-        return TrainState(modules, {"adam": torch.optim.Adam(network.parameters(), 0.02)}, update, {"net": 0.9})
-
-    def test_a_stopped_training_goes_on_to_the_same_bits(self, tmp_path):
-        whole = self._state()
-        uninterrupted = train(whole, TrainConfig(60, seed=3, log_every=10), tmp_path / "a")
-        assert uninterrupted.log[-1]["loss"] < uninterrupted.log[0]["loss"] / 2
-        assert uninterrupted.parameters == 5
-        assert uninterrupted.peak_memory > 2**20
-        assert (tmp_path / "a" / "dvclive").exists()
-        part = self._state()
-        first = train(part, TrainConfig(60, seed=3, log_every=10, budget=1e-9, checkpoint_every=0), tmp_path / "b")
-        assert first.stopped_early
-        half = self._state()
-        calls = []
-        inner = half.update
-
-        def killed(step, updater):
-            calls.append(step)
-            if step == 35:
-                raise KeyboardInterrupt
-            return inner(step, updater)
-
-        half.update = killed
-        with pytest.raises(KeyboardInterrupt):
-            train(half, TrainConfig(60, seed=3, log_every=10, checkpoint_every=0), tmp_path / "c")
-        again = self._state()
-        resumed = train(again, TrainConfig(60, seed=3, log_every=10, checkpoint_every=0), tmp_path / "c")
-        assert resumed.log == uninterrupted.log
-        for a, b in zip(again.modules.parameters(), whole.modules.parameters(), strict=True):
-            assert torch.equal(a, b)
-
-    def test_another_checkpoint_is_refused(self, tmp_path):
-        train(self._state(), TrainConfig(20, log_every=5, checkpoint_every=0), tmp_path)
-        other = self._state()
-        other.modules["net"] = torch.nn.Linear(5, 1)
-        with pytest.raises(WeightsError, match="checkpoint of another training"):
-            train(other, TrainConfig(20), tmp_path)
-
-    def test_a_loss_that_is_no_number_stops(self):
-        state = self._state()
-        state.update = lambda step, updater: {"loss": torch.tensor(float("nan"))}
-        with pytest.raises(FloatingPointError, match="loss loss is nan at step"):
-            train(state, TrainConfig(5, log_every=1))
-
-    def test_frozen_parameters_are_counted_apart_and_copies_not_at_all(self):
-        state = self._state()
-        state.modules["frozen"] = torch.nn.Linear(3, 2).requires_grad_(False)
-        state.modules["best"] = torch.nn.Linear(4, 1).requires_grad_(False)
-        state.copies = ("best",)
-        report = train(state, TrainConfig(2))
-        assert (report.parameters, report.frozen_parameters) == (5, 8)
-
-
-class TestFiles:
-    def test_round_trip_and_refusals(self, tmp_path, monkeypatch):
-        network, path = _gmeg(), tmp_path / "gmeg.safetensors"
-        path.write_bytes(checkpoint.pack("gmeg", network, {"emotions": ["sad"]}, {"mean": np.arange(3.0)}))
-        assert checkpoint.facts_of(path, "gmeg")["emotions"] == ["sad"]
-        other = _gmeg()
-        assert checkpoint.unpack(path, other)["mean"].tolist() == [0, 1, 2]
-        assert torch.equal(other.latent.weight, network.latent.weight)
-        with pytest.raises(WeightsError, match="expected head"):
-            checkpoint.facts_of(path, "head")
-        earlier = tmp_path / "earlier.safetensors"
-        with monkeypatch.context() as patch:
-            patch.setattr(checkpoint, "CHECKPOINT_VERSION", 1)
-            earlier.write_bytes(checkpoint.pack("gmeg", network, {}))
-        with pytest.raises(WeightsError, match="version 2, got gmeg of version 1; train again"):
-            checkpoint.facts_of(earlier, "gmeg")
-        with pytest.raises(WeightsError, match="do not fit"):
-            checkpoint.unpack(path, _gmeg(z=5))
-        with pytest.raises(WeightsError, match="not trained yet"):
-            checkpoint.facts_of(tmp_path / "nothing.safetensors", "gmeg")
-
+class TestSettings:
     def test_settings_name_the_wrong_key(self):
         from gmbench.methods.gmtalker.method import GMTalker
 

@@ -6,7 +6,7 @@ import torch
 
 from gmbench.methods.gmtalker import gmeg, nfmg
 from gmbench.methods.gmtalker.settings import Gmeg, Nfmg
-from gmbench.methods.gmtalker.settings import Training as TrainingSettings
+from gmbench.methods.settings import TrainingSettings
 
 K, T, DIM, AUDIO = 8, 50, 64, 8
 

@@ -8,10 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from gmbench.methods.gmtalker.data import ClipTracks, Pictures
+from gmbench.methods.gmtalker.head_training import train_head
+from gmbench.methods.gmtalker.pictures import Pictures
 from gmbench.methods.gmtalker.settings import Gmeg, Head, Nfmg
-from gmbench.methods.gmtalker.settings import Training as TrainingSettings
-from gmbench.methods.gmtalker.training import train_gmeg, train_head, train_nfmg
+from gmbench.methods.gmtalker.training import train_gmeg, train_nfmg
+from gmbench.methods.settings import TrainingSettings
+from gmbench.methods.tracks import ClipTracks
 
 AUDIO = {"extractor": "logmel", "pair": "concat", "weights": "", "audio_dim": 6}
 EMOTIONS = ("angry", "neutral", "sad")

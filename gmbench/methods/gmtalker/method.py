@@ -17,16 +17,15 @@ from gmbench.audio.hubert import to_video_rate
 from gmbench.audio.spectra import logmel
 from gmbench.errors import InputError, WeightsError
 from gmbench.media import Audio
-from gmbench.methods import checkpoint
 from gmbench.methods.card import MethodCard
-from gmbench.methods.gmtalker.data import POSE, Scale
+from gmbench.methods.gmtalker.checkpoints import CHECKPOINTS
 from gmbench.methods.gmtalker.expected_orderings import EXPECTED_ORDERINGS
 from gmbench.methods.gmtalker.gmeg import ExpressionGenerator
 from gmbench.methods.gmtalker.head import HeadGenerator
+from gmbench.methods.gmtalker.head_training import generator_input
 from gmbench.methods.gmtalker.jobs import fit_all
 from gmbench.methods.gmtalker.nfmg import MotionGenerator
 from gmbench.methods.gmtalker.settings import ABLATIONS, Gmeg, Head, Nfmg, Settings
-from gmbench.methods.gmtalker.training import condition_of
 from gmbench.methods.interface import (
     EmotionSpec,
     FitReport,
@@ -37,6 +36,8 @@ from gmbench.methods.interface import (
     TrainingContext,
     check_request,
 )
+from gmbench.methods.scaling import Scale
+from gmbench.methods.tracks import POSE
 from gmbench.morphable.model import BLINK, FaceModel
 from gmbench.morphable.model import load as load_model
 from gmbench.morphable.render import Renderer
@@ -96,13 +97,13 @@ class GMTalker:
         """Read the expression generator; motion and head of a person are read when they first speak."""
         self.folder = checkpoint_dir
         path = checkpoint_dir / "gmeg.safetensors"
-        self.facts = checkpoint.facts_of(path, "gmeg")
+        self.facts = CHECKPOINTS.read_facts(path, "gmeg")
         self.emotions: list[str] = self.facts["emotions"]
         self.speakers: list[str] = self.facts["speakers"]
         facts = self.facts
         sizes = (facts["beta"], facts["audio_dim"], len(self.emotions), len(self.speakers))
         self.gmeg = ExpressionGenerator(Gmeg.model_validate(facts["settings"]), *sizes)
-        constants = checkpoint.unpack(path, self.gmeg)
+        constants = CHECKPOINTS.load_weights(path, self.gmeg)
         self.scale = Scale(constants["mean"], constants["deviation"])
         self._people: dict[str, _Person] = {}
 
@@ -178,7 +179,7 @@ class GMTalker:
     def posterior(self, beta: NDArray[np.float32], audio: NDArray[np.float32]) -> NDArray[np.float32]:
         """Mean of q(z | beta, a) (d_z,) of a real clip's expressions (T, 169) and features (T, a)."""
         with torch.inference_mode():
-            values = torch.from_numpy(self.scale.to(beta))[None], torch.from_numpy(audio)[None]
+            values = torch.from_numpy(self.scale.standardise(beta))[None], torch.from_numpy(audio)[None]
             found = self.gmeg.posterior(*values, torch.ones(1, len(beta), dtype=torch.bool))
         return np.asarray(found.z[0][0].numpy())
 
@@ -215,7 +216,7 @@ class GMTalker:
         speaker = torch.full((len(z),), self._number(request.speaker))
         condition = self.gmeg.condition(z, speaker, labels)
         audio = torch.from_numpy(self.features(request.audio, request.frames))[None].expand(len(z), -1, -1)
-        return self.scale.back(self.gmeg.decoder.write(condition, audio).numpy())
+        return self.scale.restore(self.gmeg.decoder.write(condition, audio).numpy())
 
     def _motion(self, request: GenRequest) -> NDArray[np.float32]:
         """Motion (T, 12): the request's own, or generated around the person's mean pose."""
@@ -228,7 +229,7 @@ class GMTalker:
         noise = noise * (1.0 if request.temperature is None else request.temperature)
         audio = torch.from_numpy(self.features(request.audio, frames))[None]
         condition = person.nfmg.condition(person.nfmg.sample(noise), frames)
-        rho = person.motion_scale.back(person.nfmg.decoder.write(condition, audio)[0].numpy())
+        rho = person.motion_scale.restore(person.nfmg.decoder.write(condition, audio)[0].numpy())
         rho[:, POSE] += person.constants["rho_mean"][POSE]
         rho[:, BLINK] = rho[:, BLINK].clip(0, 1)
         return rho
@@ -246,7 +247,7 @@ class GMTalker:
         renderings = person.renderer(self.face_model).frames(full, rho)
         batch: list[NDArray[np.float32]] = []
         for t, rendering in enumerate(renderings):
-            batch.append(condition_of(rendering, person.mask(rho[t])))
+            batch.append(generator_input(rendering, person.mask(rho[t])))
             if len(batch) == BATCH or t == len(rho) - 1:
                 with torch.inference_mode():
                     first = t + 1 - len(batch)
@@ -275,16 +276,16 @@ class _Person:
 
     def __init__(self, folder: Path, speaker: str, audio: Mapping[str, Any]) -> None:
         path = folder / f"nfmg-{speaker}.safetensors"
-        facts = checkpoint.facts_of(path, "nfmg")
+        facts = CHECKPOINTS.read_facts(path, "nfmg")
         if facts["audio"] != audio:
             raise WeightsError(f"{path}: trained on other audio features than gmeg; train again")
         self.nfmg = MotionGenerator(Nfmg.model_validate(facts["settings"]), facts["audio_dim"])
-        constants = checkpoint.unpack(path, self.nfmg)
+        constants = CHECKPOINTS.load_weights(path, self.nfmg)
         self.motion_scale = Scale(constants["mean"], constants["deviation"])
         path = folder / f"head-{speaker}.safetensors"
-        facts = checkpoint.facts_of(path, "head")
+        facts = CHECKPOINTS.read_facts(path, "head")
         self.head = HeadGenerator(Head.model_validate(facts["settings"]), len(facts["emotions"]))
-        self.constants = checkpoint.unpack(path, self.head)
+        self.constants = CHECKPOINTS.load_weights(path, self.head)
         self._smoothed: NDArray[np.float32] | None = None
 
     def renderer(self, model: FaceModel) -> Renderer:

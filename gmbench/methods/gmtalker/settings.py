@@ -2,23 +2,15 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from gmbench.methods.settings import SettingsPart, TrainingSettings
+
+STAGES = ("gmeg", "nfmg", "head")
+"""Names of the networks, in the order of the paper."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Training(_Part):
-    """Optimisation of one network."""
-
-    steps: int = Field(ge=1)
-    batch: int = Field(ge=1)
-    rate: float = Field(gt=0)
-    budget: float | None = Field(None, gt=0, description="seconds after which training stops early")
-
-
-class Gmeg(_Part):
+class Gmeg(SettingsPart):
     """Expression generator; GMTalker, section III-B."""
 
     width: int = 512
@@ -37,13 +29,13 @@ class Gmeg(_Part):
     align_halfwidth: int = Field(0, ge=0)
     audio_frames: int = Field(1, ge=1, description="frames that an audio input sees; odd, more for log-mel features")
     window: tuple[int, int] = (50, 150)
-    weights: dict[Literal["rec", "cond", "w", "emo"], float] = {"rec": 1.0, "cond": 0.5, "w": 0.5, "emo": 0.5}
+    weights: dict[Literal["rec", "cond", "w", "emo"], float] = Field({"rec": 1.0, "cond": 0.5, "w": 0.5, "emo": 0.5})
     kl_scale: float = 0.125
     free_nats: float = 0.02
-    train: Training = Training(steps=60_000, batch=32, rate=1e-4)
+    train: TrainingSettings = TrainingSettings(steps=60_000, batch=32, rate=1e-4)
 
 
-class Nfmg(_Part):
+class Nfmg(SettingsPart):
     """Motion generator; GMTalker, section III-C."""
 
     width: int = 512
@@ -58,13 +50,13 @@ class Nfmg(_Part):
     dropout: float = 0.1
     audio_frames: int = Field(1, ge=1, description="as of the expression generator")
     window: tuple[int, int] = (50, 150)
-    weights: dict[Literal["rec", "kl", "vel"], float] = {"rec": 1.0, "kl": 0.5, "vel": 1.0}
+    weights: dict[Literal["rec", "kl", "vel"], float] = Field({"rec": 1.0, "kl": 0.5, "vel": 1.0})
     pretrained: bool = Field(True, description="False: w/o pre-train, four times the steps on the person alone")
-    pretrain: Training = Training(steps=100_000, batch=64, rate=1e-4)
-    finetune: Training = Training(steps=3_000, batch=32, rate=5e-5)
+    pretrain: TrainingSettings = TrainingSettings(steps=100_000, batch=64, rate=1e-4)
+    finetune: TrainingSettings = TrainingSettings(steps=3_000, batch=32, rate=5e-5)
 
 
-class Head(_Part):
+class Head(SettingsPart):
     """Head generator; GMTalker, section III-D, on StyleAvatar's StyleUNet."""
 
     size_in: int = 256
@@ -84,17 +76,17 @@ class Head(_Part):
     emotion: bool = Field(True, description="False: w/o EMN, one mapping network for all")
     shoulder: Literal["reference", "per_frame_nearest"] = "reference"
     perceptual: str = Field("none", description="none, randconv, or the path of torchvision's VGG-19 weights")
-    weights: dict[Literal["l1", "per", "gan"], float] = {"l1": 1.0, "per": 0.03, "gan": 1.0}
+    weights: dict[Literal["l1", "per", "gan"], float] = Field({"l1": 1.0, "per": 0.03, "gan": 1.0})
     rate_d: float = Field(2e-3, gt=0, description="learning rate of the discriminator")
     gan_every: int = Field(1, ge=1, description="steps between those with a discriminator; 1 as in StyleUNet")
     face: float = Field(0.0, ge=0, description="further weight of L1 where the rendering is; 0 as in the paper")
     r1_every: int = Field(16, ge=1, description="steps with a discriminator between those with its penalty")
     r1: float = 10.0
     ema: float = Field(0.5 ** (32 / 10_000), gt=0, lt=1)
-    train: Training = Training(steps=60_000, batch=4, rate=2e-3)
+    train: TrainingSettings = TrainingSettings(steps=60_000, batch=4, rate=2e-3)
 
 
-class Settings(_Part):
+class Settings(SettingsPart):
     """All of GMTalker."""
 
     gmeg: Gmeg = Gmeg()

@@ -1,0 +1,170 @@
+"""Frames of prepared clips as arrays: mattes, resizing, and the frames of many people with their landmarks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench import shards
+from gmbench.corpus.truth import Truth
+from gmbench.datasets.manifest import TRAIN, ClipRow
+from gmbench.errors import InputError
+from gmbench.media import Video
+from gmbench.methods.interface import PreparedDataset
+from gmbench.methods.pretraining import PREFIX
+from gmbench.methods.tracks import read_shard
+
+LANDMARKS = 478
+
+
+@dataclass(frozen=True)
+class PictureClip:
+    """One clip within :class:`PeoplePictures`.
+
+    Attributes:
+        clip_id, speaker, emotion, level: as in the manifest.
+        pretraining: of the people whose labels only teachers may use.
+        first, stop: its frames' indices.
+    """
+
+    clip_id: str
+    speaker: str
+    emotion: str
+    level: int
+    pretraining: bool
+    first: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class PeoplePictures:
+    """Pictures of many people, memory-mapped, clip after clip.
+
+    Attributes:
+        frames: (N, S, S, 3) uint8 RGB.
+        landmarks: (N, 478, 2) float32 in pixels of the frames, x right, y down; NaN where no face was found.
+        clips: in the order of their frames.
+    """
+
+    frames: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    clips: tuple[PictureClip, ...]
+
+    def clip_numbers(self) -> NDArray[np.int64]:
+        """(N,) index into ``clips`` of each frame."""
+        return np.repeat(np.arange(len(self.clips)), [clip.stop - clip.first for clip in self.clips])
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A video of N frames and its landmarks (N, 478, 2) in its own pixels."""
+
+    clip: PictureClip
+    video: Path
+    landmarks: NDArray[np.float32]
+
+
+def read_people(
+    dataset: PreparedDataset, pretraining: PreparedDataset | None, folder: Path, side: int
+) -> PeoplePictures:
+    """All frames of the training clips of a dataset and of the pre-training people, as arrays in a folder.
+
+    The dataset's frames are its crops. Those of the pre-training people are the synthetic corpus' films with their
+    true landmarks, or the crops of the training clips of another dataset.
+
+    Args:
+        dataset: whose clips of the split ``train`` are read.
+        pretraining: of many people; None for no further people.
+        folder: of the arrays; what lies there is written anew.
+        side: S of the pictures.
+
+    Raises:
+        InputError: there are no frames, or a video has other frames than its landmarks.
+    """
+    sources = list(_crops(dataset, pretraining=False))
+    if pretraining is not None and pretraining.truth is not None:
+        sources += _true_people(pretraining.truth)
+    elif pretraining is not None and pretraining.dataset != dataset.dataset:
+        sources += _crops(pretraining, pretraining=True)
+    if not sources:
+        raise InputError(f"{dataset.dataset}: no training clips with landmarks; run the stages crop and landmarks")
+    count = sum(len(source.landmarks) for source in sources)
+    folder.mkdir(parents=True, exist_ok=True)
+    frames = np.lib.format.open_memmap(folder / "frames.npy", "w+", np.uint8, (count, side, side, 3))
+    landmarks = np.lib.format.open_memmap(folder / "landmarks.npy", "w+", np.float32, (count, LANDMARKS, 2))
+    clips, first = [], 0
+    for source in sources:
+        stop = first + len(source.landmarks)
+        scale = _write_frames(frames[first:stop], source)
+        landmarks[first:stop] = source.landmarks * scale  # pixel centres lie at halves, so corners stay at zero
+        clips.append(PictureClip(**(vars(source.clip) | {"first": first, "stop": stop})))
+        first = stop
+    return PeoplePictures(frames, landmarks, tuple(clips))
+
+
+def read_mattes(dataset: PreparedDataset, row: ClipRow) -> tuple[Sequence[NDArray[np.uint8]], NDArray[np.float32]]:
+    """Mattes (T, S, S) of the person and landmarks (T, 478, 2): the corpus' truth, or files beside the crops.
+
+    Raises:
+        InputError: no file of the clip's matte.
+    """
+    landmarks = shards.read(dataset.landmarks, row.speaker, row.clip_id, ["mesh"])["mesh"]
+    if dataset.truth is not None:
+        truth = Truth(dataset.truth).frames(row.clip_id, ["head", "shoulders"])
+        masks = [[_decode_grey(data) for data in truth[name]] for name in ("head", "shoulders")]
+        return [np.maximum(a, b) for a, b in zip(*masks, strict=True)], landmarks
+    path = (dataset.crops.parent / "mattes" / row.video_path).with_suffix(".mp4")
+    if not path.exists():
+        raise InputError(f"{path}: no matte of the person here; write one with a video matting tool, white on black")
+    return [frame[..., 0] for frame in Video(path)], landmarks
+
+
+def resize(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """A square picture (S, S, ...) at another side: averaged where it shrinks, cubic where it grows."""
+    if image.shape[0] == side:
+        return image
+    how = cv2.INTER_AREA if side < image.shape[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (side, side), interpolation=how), np.uint8)
+
+
+def _crops(dataset: PreparedDataset, pretraining: bool) -> Iterator[_Source]:
+    """Training clips with landmarks; the reports of the stages before list the others with their reasons."""
+    rows = dataset.split(TRAIN)
+    meshes = {
+        speaker: read_shard(dataset.landmarks, speaker, ["mesh"]) for speaker in sorted({row.speaker for row in rows})
+    }
+    for row in rows:
+        if row.clip_id in meshes[row.speaker]:
+            clip = PictureClip(row.clip_id, row.speaker, row.emotion, row.level, pretraining, 0, 0)
+            yield _Source(clip, dataset.crops / row.video_path, meshes[row.speaker][row.clip_id]["mesh"])
+
+
+def _true_people(root: Path) -> Iterator[_Source]:
+    """The synthetic corpus' clips for pre-training."""
+    truth = Truth(root)
+    chosen = truth.clips[truth.clips["clip_id"].str.startswith(PREFIX)]
+    for name, row in chosen.iterrows():
+        clip = PictureClip(str(name), str(row["speaker"]), str(row["emotion"]), int(row["level"]), True, 0, 0)
+        yield _Source(clip, root / str(row["video"]), truth.frames(str(name), ["landmarks"])["landmarks"])
+
+
+def _write_frames(frames: NDArray[np.uint8], source: _Source) -> float:
+    """Fill (T, S, S, 3) with the pictures of a video; gives S over the video's side."""
+    video = Video(source.video)
+    found = (video.info.frames, video.info.height, video.info.width)
+    expected = (len(frames), found[1], found[1])
+    if found != expected:
+        raise InputError(
+            f"{source.video}: expected {expected[0]} square frames, as many as landmarks, got {found[0]} of"
+            f" {found[2]} x {found[1]}; run the stages crop and landmarks again"
+        )
+    for t, frame in enumerate(video):
+        frames[t] = resize(frame, frames.shape[1])
+    return frames.shape[1] / video.info.height
+
+
+def _decode_grey(data: bytes) -> NDArray[np.uint8]:
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)

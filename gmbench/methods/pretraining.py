@@ -1,0 +1,88 @@
+"""Clips of many people, on whom a system learns before it meets its own: which are taken, and their tracks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.audio.hubert import to_video_rate
+from gmbench.audio.spectra import logmel
+from gmbench.corpus.truth import Truth
+from gmbench.errors import InputError
+from gmbench.media import read_audio
+from gmbench.methods.interface import PreparedDataset
+from gmbench.methods.tracks import ClipTracks, read_clips, read_shard, relative_motion, track_digests
+from gmbench.morphable.model import ROTATION
+from gmbench.store import digest, file_digest
+
+LEAST_FRAMES, MOST_INVALID, MOST_ERROR, CALMEST = 75, 0.1, 0.03, 20
+FACE_WIDTH = 1.6
+"""Width of a face in distances between the outer eye corners."""
+PREFIX = "pretraining/"
+"""Start of the ids of the synthetic corpus' clips for pre-training."""
+
+
+def read_pretraining(dataset: PreparedDataset) -> list[ClipTracks]:
+    """Clips of many people with large motion: the synthetic corpus' own with true coefficients, or fitted ones.
+
+    Of fitted clips those stay that :func:`well_fitted` and :func:`wide_motion` take.
+
+    Raises:
+        InputError: there are none.
+    """
+    if dataset.truth is not None:
+        return _true_pretraining(dataset, dataset.truth)
+    kept = []
+    for speaker in sorted({row.speaker for row in dataset.rows}):
+        rows = [row for row in dataset.rows if row.speaker == speaker]
+        fits = read_shard(dataset.coefficients, speaker, ["lm_rmse", "eye_width", "valid"])
+        usable = [row for row in rows if row.clip_id in fits and well_fitted(**fits[row.clip_id])]
+        kept += read_clips(dataset, usable) if usable else []
+    return wide_motion(kept, dataset.dataset)
+
+
+def well_fitted(lm_rmse: NDArray[np.float32], eye_width: NDArray[np.float32], valid: NDArray[np.bool_]) -> bool:
+    """At least 75 frames, at most 10 % without a face, median landmark error below 3 % of the face's width.
+
+    Args:
+        lm_rmse: (T,) error of the landmarks in pixels.
+        eye_width: (T,) distance of the outer eye corners in pixels.
+        valid: (T,) frames with a face.
+    """
+    if len(valid) < LEAST_FRAMES or (~valid).mean() > MOST_INVALID:
+        return False
+    return bool(np.median(lm_rmse[valid] / (FACE_WIDTH * eye_width[valid])) < MOST_ERROR)
+
+
+def wide_motion(clips: Sequence[ClipTracks], source: str) -> list[ClipTracks]:
+    """Clips whose head turns more than the calmest fifth; raises InputError where there are no clips."""
+    if not clips:
+        raise InputError(f"{source}: no clip is long and well fitted enough for pre-training; see fit.json")
+    turns = np.array([np.sqrt(relative_motion(clip.rho)[:, ROTATION].var(axis=0).sum()) for clip in clips])
+    return [clip for clip, turn in zip(clips, turns, strict=True) if turn >= np.percentile(turns, CALMEST)]
+
+
+def pretraining_digest(dataset: PreparedDataset) -> str:
+    """Digest of what :func:`read_pretraining` reads, for the keys of training jobs; labels are not part of it."""
+    if dataset.truth is not None:
+        return file_digest(dataset.truth / "truth" / "clips.parquet")
+    return digest(track_digests(dataset, {row.speaker: [row] for row in dataset.rows}))
+
+
+def _true_pretraining(dataset: PreparedDataset, root: Path) -> list[ClipTracks]:
+    truth = Truth(root)
+    chosen = truth.clips[truth.clips["clip_id"].str.startswith(PREFIX)]
+    if chosen.empty:
+        raise InputError(f"{root}: no pre-training clips; set pretraining_speakers of the corpus")
+    if dataset.audio_facts["extractor"] != "logmel":
+        raise InputError("pre-training on the corpus' own clips needs audio.extractor logmel")
+    pair = str(dataset.audio_facts["pair"])
+    clips = []
+    for name, row in chosen.iterrows():
+        track = truth.frames(str(name), ["beta", "rho"])
+        features = logmel(read_audio(root / str(row["audio"]))).astype(np.float16)
+        labels = str(row["speaker"]), str(row["emotion"]), int(row["level"])
+        audio = to_video_rate(features, len(track["rho"]), pair)
+        clips.append(ClipTracks(str(name), *labels, track["beta"], track["rho"], audio))
+    return clips

@@ -1,0 +1,89 @@
+"""The training loop: exact resume, refusals, what the report counts."""
+
+import pytest
+import torch
+
+from gmbench.errors import WeightsError
+from gmbench.nn.training import TrainConfig, TrainState, Updater, train, warm_up
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+def _state():
+    torch.manual_seed(1)
+    network = torch.nn.Linear(4, 1)
+
+    def update(step: int, updater: Updater):
+        x = torch.randn(8, 4)
+        loss = (network(x) - x.sum(1, keepdim=True)).pow(2).mean()
+        updater.backward_and_step(loss, "adam", 1.0)
+        return {"loss": loss}
+
+    modules = torch.nn.ModuleDict({"net": network})
+    return TrainState(modules, {"adam": torch.optim.Adam(network.parameters(), 0.02)}, update, {"net": 0.9})
+
+
+def test_a_stopped_training_goes_on_to_the_same_bits(tmp_path):
+    whole = _state()
+    uninterrupted = train(whole, TrainConfig(60, seed=3, log_every=10), tmp_path / "a")
+    assert uninterrupted.log[-1]["loss"] < uninterrupted.log[0]["loss"] / 2
+    assert uninterrupted.parameters == 5
+    assert uninterrupted.peak_memory > 2**20
+    assert (tmp_path / "a" / "dvclive").exists()
+    part = _state()
+    first = train(part, TrainConfig(60, seed=3, log_every=10, budget=1e-9, checkpoint_every=0), tmp_path / "b")
+    assert first.stopped_early
+    half = _state()
+    calls = []
+    inner = half.update
+
+    def killed(step, updater):
+        calls.append(step)
+        if step == 35:
+            raise KeyboardInterrupt
+        return inner(step, updater)
+
+    half.update = killed
+    with pytest.raises(KeyboardInterrupt):
+        train(half, TrainConfig(60, seed=3, log_every=10, checkpoint_every=0), tmp_path / "c")
+    again = _state()
+    resumed = train(again, TrainConfig(60, seed=3, log_every=10, checkpoint_every=0), tmp_path / "c")
+    assert resumed.log == uninterrupted.log
+    for a, b in zip(again.modules.parameters(), whole.modules.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_another_checkpoint_is_refused(tmp_path):
+    train(_state(), TrainConfig(20, log_every=5, checkpoint_every=0), tmp_path)
+    other = _state()
+    other.modules["net"] = torch.nn.Linear(5, 1)
+    with pytest.raises(WeightsError, match="checkpoint of another training"):
+        train(other, TrainConfig(20), tmp_path)
+
+
+def test_a_loss_that_is_no_number_stops():
+    state = _state()
+    state.update = lambda step, updater: {"loss": torch.tensor(float("nan"))}
+    with pytest.raises(FloatingPointError, match="loss loss is nan at step"):
+        train(state, TrainConfig(5, log_every=1))
+
+
+def test_frozen_parameters_are_counted_apart_and_copies_not_at_all():
+    state = _state()
+    state.modules["frozen"] = torch.nn.Linear(3, 2).requires_grad_(False)
+    state.modules["best"] = torch.nn.Linear(4, 1).requires_grad_(False)
+    state.copies = ("best",)
+    report = train(state, TrainConfig(2))
+    assert (report.parameters, report.frozen_parameters) == (5, 8)
+
+
+def test_the_rate_warms_up_over_two_percent():
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 9.0)
+    rates = []
+    for step in (0, 9, 19, 500):
+        warm_up(optimiser, 2.0, step, 1000)
+        rates.append(optimiser.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.1, 1.0, 2.0, 2.0])
