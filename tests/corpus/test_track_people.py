@@ -11,8 +11,8 @@ from gmbench.corpus.track_people import draw_track_people, write_track_people
 from gmbench.datasets import manifest
 from gmbench.emotions import SUITE_ORDER
 from gmbench.errors import InputError
-from gmbench.methods.gmtalker.data import read_clips
 from gmbench.methods.interface import PreparedDataset
+from gmbench.methods.tracks import read_clips
 from gmbench.morphable import coefficient_io
 from gmbench.morphable.synthetic.model import synthetic_model
 
