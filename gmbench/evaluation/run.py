@@ -65,16 +65,16 @@ def extract(
 def score(plan: Plan, store: Store, failures: dict[str, str]) -> pd.DataFrame:
     """Score all clips from stored features."""
     reader = FeatureReader(store, plan.keys, failures)
-    references = {c.clip: reader.side(c.reference) for c in plan.clips if c.reference is not None}
+    references = {c.clip: reader.features_of(c.reference) for c in plan.clips if c.reference is not None}
     identities = _identities(plan, references)
     result: list[Record] = []
     methods: dict[str, list[ClipData]] = {}
     for clip in plan.clips:
         data = ClipData(
             clip=clip.clip,
-            generated=reader.side(clip.generated),
-            reference=None if clip.reference is None else reader.side(clip.reference),
-            samples=tuple(reader.side(sample) for sample in clip.samples),
+            generated=reader.features_of(clip.generated),
+            reference=None if clip.reference is None else reader.features_of(clip.reference),
+            samples=tuple(reader.features_of(sample) for sample in clip.samples),
             others=_others(clip.clip, references),
             reader=reader,
             label=clip.emotion,
@@ -151,10 +151,10 @@ def _scored(record: Record, score: Callable[[], Score], flags: tuple[str, ...] =
     )
 
 
-def _size(side: ClipFeatures) -> str:
-    """``width x height`` of a side, empty where it cannot be read."""
+def _size(features: ClipFeatures) -> str:
+    """``width x height`` of a clip, empty where it cannot be read."""
     try:
-        _, height, width = side.size
+        _, height, width = features.size
     except Unscored:
         return ""
     return f"{width}x{height}"

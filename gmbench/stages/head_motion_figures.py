@@ -24,8 +24,8 @@ def head_motion_html(run: PipelineRun, methods: Sequence[str], folder: Path) -> 
     own = [clip for clip in planned.clips if clip.clip == row.video_path.removesuffix(".mp4")]
     if not own or own[0].reference is None:
         return ""
-    reference = reader.side(own[0].reference)
-    sides = {"reference": reference} | {c.method: reader.side(c.generated) for c in own if c.method in methods}
+    reference = reader.features_of(own[0].reference)
+    sides = {"reference": reference} | {c.method: reader.features_of(c.generated) for c in own if c.method in methods}
     stem = folder / "figures" / f"{run.paths.dataset}-heads"
     try:
         axis = head_motion.principal_axis(reference.pose)

@@ -1,10 +1,10 @@
-"""How the engine sees a metric: its facts, the features it reads, and a function from a clip to a score."""
+"""How the engine sees a metric: its declaration, the features it reads, and a function from a clip to a score."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,11 @@ from gmbench.metrics import head_motion
 from gmbench.metrics.key import MetricKey
 from gmbench.metrics.spec import MetricSpec
 from gmbench.store import Arrays, Feature, Store
+
+Value = TypeVar("Value")
+
+NOT_EXTRACTED = "not extracted"
+"""Reason of a record whose feature the store lacks though nothing is known to have failed."""
 
 
 class Unscored(GmbenchError):
@@ -52,7 +57,7 @@ class Metric:
     """A metric of the engine.
 
     Attributes:
-        facts: what the metric declares.
+        spec: what the metric declares.
         score: from the features of a clip to its score; raises Unscored where there is none.
         frame_features, pair_features: what has to be extracted besides landmarks and sound.
         statistic: how clip values become one: ``mean``, ``median``, or ``macro``, the mean over emotions.
@@ -76,7 +81,7 @@ class Metric:
         return self.spec.name
 
     def extractor_features(self, protocol: Protocol) -> tuple[ClipFeature | PairFeature, ...]:
-        """What plays its roles; raises InputError where nothing does."""
+        """The feature extractors that it asks under a protocol; raises InputError where there is none of a name."""
         names = self.extractors
         if "pose" in self.spec.needs and protocol.pose == "tokenhpe":
             names = (*names, "pose")
@@ -98,9 +103,9 @@ class Metric:
 
     def weights(self, protocol: Protocol) -> tuple[str, ...]:
         """Files of feature extractors, by their names in the manifest."""
-        found = self.extractor_features(protocol)
-        first = [r for f in found if isinstance(f, ClipFeature) for r in f.requires]
-        return tuple(dict.fromkeys(name for f in (*found, *first) for name in f.weights))
+        features = self.extractor_features(protocol)
+        required = [r for f in features if isinstance(f, ClipFeature) for r in f.requires]
+        return tuple(dict.fromkeys(name for f in (*features, *required) for name in f.weights))
 
     def key(self, detector: str, protocol: Protocol) -> MetricKey:
         """Key in records: a number from another extractor than the official one is another metric."""
@@ -127,12 +132,12 @@ class FeatureReader:
 
     def feature(self, key: str) -> Feature:
         """A stored feature; raises Unscored with the reason of its absence."""
-        found = self.store.get(key)
-        if found is None:
-            raise Unscored("failed", self.failures.get(key, "not extracted"))
-        return found
+        feature = self.store.get(key)
+        if feature is None:
+            raise Unscored("failed", self.failures.get(key, NOT_EXTRACTED))
+        return feature
 
-    def side(self, source: ClipSource) -> "ClipFeatures":
+    def features_of(self, source: ClipSource) -> "ClipFeatures":
         """The features of a source, read once however many metrics and clips ask."""
         if source not in self._cache:
             self._cache[source] = ClipFeatures(source, self)
@@ -164,10 +169,10 @@ class ClipFeatures:
     @cached_property
     def _faces(self) -> Feature:
         frames = self.frames
-        found = self._reader.feature(self._reader.keys.landmarks(self.source))
-        if len(found.arrays["points"]) != frames:
+        faces = self._reader.feature(self._reader.keys.landmarks(self.source))
+        if len(faces.arrays["points"]) != frames:
             raise Unscored("failed", f"{self.source.video}: landmarks of another length than the video")
-        return found
+        return faces
 
     @cached_property
     def landmarks(self) -> NDArray[np.float64]:
@@ -203,7 +208,7 @@ class ClipFeatures:
         return head_motion.unwrap(pose)
 
     def extracted(self, name: str) -> Arrays:
-        """What a feature extractor found of the whole clip; see :mod:`gmbench.evaluation.extraction.extractors`."""
+        """Arrays that a feature extractor gave for the clip; see :mod:`gmbench.evaluation.extraction.extractors`."""
         self._require_picture()
         keys = self._reader.keys
         feature = extractors.extractor(name, keys.protocol)
@@ -245,11 +250,11 @@ class ClipData:
 
     Attributes:
         clip: name.
-        generated: the side under test.
-        samples: further generated samples of the clip.
-        others: sides of other clips' references, for chance levels.
+        generated: features of the clip under test; reference: of the real clip of the same name.
+        samples: of further generated samples of the clip.
+        others: of other clips' references, for chance levels.
         emotion: the target in the suite's vocabulary, empty where unknown; label: as it was given.
-        identity: the side whose first face stands for the speaker: a neutral reference where there is one.
+        identity: of the clip whose first face stands for the speaker: a neutral reference where there is one.
     """
 
     def __init__(
@@ -266,7 +271,7 @@ class ClipData:
         self.clip, self.generated, self.samples, self.others = clip, generated, samples, others
         self.label, self.emotion, self.identity = label, canonical(label), identity
         self._reference, self._reader = reference, reader
-        self.memo: dict[str, Any] = {}
+        self._computed: dict[Any, Any] = {}
 
     @property
     def protocol(self) -> Protocol:
@@ -285,10 +290,21 @@ class ClipData:
             raise Unscored("undefined", "no reference clip")
         return self._reference
 
+    def once(self, compute: "Callable[[ClipData], Value]") -> Value:
+        """What a function gives for this clip; it is called once, however many metrics ask.
+
+        Args:
+            compute: a module's function, not a lambda: the result is kept under the function itself.
+        """
+        if compute not in self._computed:
+            self._computed[compute] = compute(self)
+        value: Value = self._computed[compute]
+        return value
+
     def paired(
         self, generated: NDArray[np.float64], reference: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Series of both sides, one row a compared pair of frames."""
+        """Series of both clips, one row per compared pair of frames."""
         if self.protocol.pairing == "index":  # views, no copies
             length = min(len(generated), len(reference))
             return generated[:length], reference[:length]
@@ -297,8 +313,8 @@ class ClipData:
 
     def pair(self, feature: PairFeature) -> NDArray[np.float64]:
         """(L,) values of a pair feature, NaN where a crop had no face."""
-        for side in (self.generated, self.reference):
-            _ = side.size  # says first what is wrong with a side itself
+        for features in (self.generated, self.reference):
+            _ = features.size  # says first what is wrong with a clip itself
         key = self._reader.keys.pair(feature, self.generated.source, self.reference.source)
         return self._reader.feature(key).arrays["values"]
 
@@ -315,12 +331,12 @@ class ClipData:
         limit = max(2.0, self.protocol.length_tolerance * reference)
         return ("length_mismatch",) if abs(generated - reference) > limit else ()
 
-    def face_flags(self, *sides: ClipFeatures) -> tuple[str, ...]:
-        """``low_coverage`` and ``several_faces`` of the sides that were read."""
+    def face_flags(self, *clips: ClipFeatures) -> tuple[str, ...]:
+        """``low_coverage`` and ``several_faces`` of the clips whose landmarks were read."""
         flags = []
-        if any(side.face_coverage < self.protocol.low_coverage for side in sides):
+        if any(clip.face_coverage < self.protocol.low_coverage for clip in clips):
             flags.append("low_coverage")
-        if any(side.several_faces for side in sides):
+        if any(clip.several_faces for clip in clips):
             flags.append("several_faces")
         return tuple(flags)
 

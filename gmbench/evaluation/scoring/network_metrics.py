@@ -23,25 +23,28 @@ def _lpips(extractor: str) -> Callable[[ClipData], Score]:
     )
 
 
-def _synchronised(side: ClipFeatures) -> sync.Sync:
-    found = side.extracted("sync")
-    return sync.synchronise(sync.shift_distances(found["video"], found["audio"]))
+def _synchronised(clip: ClipFeatures) -> sync.Sync:
+    embeddings = clip.extracted("sync")
+    return sync.synchronise(sync.shift_distances(embeddings["video"], embeddings["audio"]))
+
+
+def _generated_synchronised(clip: ClipData) -> sync.Sync:
+    return _synchronised(clip.generated)
 
 
 def _sync(part: str) -> Callable[[ClipData], Score]:
     def score(clip: ClipData) -> Score:
-        if "sync" not in clip.memo:
-            clip.memo["sync"] = _synchronised(clip.generated)
+        value = float(getattr(clip.once(_generated_synchronised), part))
         rows = len(clip.generated.extracted("sync")["video"])
-        return Score(float(getattr(clip.memo["sync"], part)), rows, max(clip.generated.frames - sync.WINDOW + 1, rows))
+        return Score(value, rows, max(clip.generated.frames - sync.WINDOW + 1, rows))
 
     return score
 
 
 def _sync_gap(clip: ClipData) -> Score:
-    own = _sync("confidence")(clip)
-    gap = abs(own.value - _synchronised(clip.reference).confidence)
-    return Score(gap, own.frames_used, own.frames_expected)
+    generated = _sync("confidence")(clip)
+    gap = abs(generated.value - _synchronised(clip.reference).confidence)
+    return Score(gap, generated.frames_used, generated.frames_expected)
 
 
 def _sync_corr(clip: ClipData) -> Score:
@@ -61,8 +64,8 @@ def _target(clip: ClipData) -> int:
 def _emotion(hit: bool) -> Callable[[ClipData], Score]:
     def score(clip: ClipData) -> Score:
         target = _target(clip)
-        found = clip.generated.extracted("emotion")
-        probabilities, faces = found["probabilities"], int(found["faces"][0])
+        extracted = clip.generated.extracted("emotion")
+        probabilities, faces = extracted["probabilities"], int(extracted["faces"][0])
         if faces == 0:
             return Score(0.0, 0, clip.generated.frames, ("no_face",))
         value = 100.0 * (int(np.argmax(probabilities)) == target) if hit else float(probabilities[target])
@@ -91,16 +94,16 @@ def _affect(hit: bool) -> Callable[[ClipData], Score]:
 def _f_sim(clip: ClipData) -> Score:
     embeddings = clip.generated.extracted("identity")["embeddings"]
     target = clip.identity or clip.reference
-    known = target.extracted("identity")["embeddings"]
-    seen = np.flatnonzero(np.isfinite(known).all(axis=1)) if known.size else np.empty(0, int)
-    if len(seen) == 0:
+    reference = target.extracted("identity")["embeddings"]
+    with_face = np.flatnonzero(np.isfinite(reference).all(axis=1)) if reference.size else np.empty(0, int)
+    if len(with_face) == 0:
         raise Unscored("failed", f"{target.source.video}: no face in the identity's reference")
     frames = clip.generated.frames
     if not embeddings.size:
         return Score(0.0, 0, frames, ("no_face",))
-    values = cosine_similarity(embeddings, known[seen[0]])
-    own = target.source.video == clip.reference.source.video if clip.has_reference else False
-    flags = ("own_reference",) if own and clip.emotion != "neutral" else ()
+    values = cosine_similarity(embeddings, reference[with_face[0]])
+    is_own_reference = target.source.video == clip.reference.source.video if clip.has_reference else False
+    flags = ("own_reference",) if is_own_reference and clip.emotion != "neutral" else ()
     return Score(float(values.mean()), int(np.isfinite(embeddings).all(axis=1).sum()), frames, flags)
 
 
@@ -125,8 +128,8 @@ class _Pool:
             self._merge(features)
 
     def _merge(self, features: NDArray[np.float32]) -> None:
-        own = frechet.Moments.of(features)
-        self.moments = own if self.moments is None else self.moments.merge(own)
+        moments = frechet.Moments.of(features)
+        self.moments = moments if self.moments is None else self.moments.merge(moments)
 
     def distance(self, other: "_Pool") -> float:
         if self.rows and other.rows:
@@ -139,27 +142,27 @@ class _Pool:
         return self.moments
 
 
-def _pooled(sides: Sequence[ClipFeatures], extractor: str) -> tuple[_Pool, int]:
-    """Features of sides in order, and of how many there were none; those of equal pictures count again."""
-    pool, lost = _Pool(), 0
-    for side in sides:
+def _pooled(clips: Sequence[ClipFeatures], extractor: str) -> tuple[_Pool, int]:
+    """Features of clips in order, and of how many there were none; those of equal pictures count again."""
+    pool, without = _Pool(), 0
+    for clip in clips:
         try:
-            pool.add(side.extracted(extractor)["features"])
+            pool.add(clip.extracted(extractor)["features"])
         except Unscored:
-            lost += 1
-    return pool, lost
+            without += 1
+    return pool, without
 
 
 def _frechet(extractor: str, small: int, least: int, flag: str) -> Callable[[Sequence[ClipData]], Score]:
     def score(clips: Sequence[ClipData]) -> Score:
-        generated, lost = _pooled([clip.generated for clip in clips], extractor)
+        generated, without = _pooled([clip.generated for clip in clips], extractor)
         real, _ = _pooled([clip.reference for clip in clips if clip.has_reference], extractor)
         if min(generated.count, real.count) < max(least, 2):
             raise Unscored(
                 "undefined", f"{generated.count} generated and {real.count} real features, at least {least} are needed"
             )
         flags = (flag,) if min(generated.count, real.count) < small else ()
-        if lost:
+        if without:
             flags = (*flags, "unequal_n")
         value = generated.distance(real)
         return Score(value, generated.count, max(generated.count, real.count), flags, clips_used=generated.clips)
@@ -170,7 +173,7 @@ def _frechet(extractor: str, small: int, least: int, flag: str) -> Callable[[Seq
 def network_metrics() -> dict[str, Metric]:
     """The metrics of this module by name."""
     four = EMO_SCORE_CLASSES
-    found = [
+    metrics = [
         Metric(SPECS["lpips_alex"], _lpips("lpips_alex"), extractors=("lpips_alex",)),
         Metric(SPECS["lpips_vgg"], _lpips("lpips_vgg"), extractors=("lpips_vgg",)),
         _set_level("fid", frechet.SMALL, 2, "fid_small_n"),
@@ -192,8 +195,8 @@ def network_metrics() -> dict[str, Metric]:
         Metric(SPECS["emo_acc4"], _affect(hit=True), extractors=("affect",), statistic="macro", emotions=four),
         Metric(SPECS["f_sim"], _f_sim, extractors=("identity",)),
     ]
-    found += [Metric(SPECS[name]) for name in INTERPOLATION]
-    return {metric.name: metric for metric in found}
+    metrics += [Metric(SPECS[name]) for name in INTERPOLATION]
+    return {metric.name: metric for metric in metrics}
 
 
 def _set_level(name: str, small: int, least: int, flag: str) -> Metric:

@@ -50,24 +50,19 @@ def _cpbd(clip: ClipData) -> Score:
 
 
 def _cpbd_gap(clip: ClipData) -> Score:
-    own = _cpbd(clip)
+    generated = _cpbd(clip)
     real = frame_mean(clip.reference.per_frame(CPBD), "no frame of the reference")
-    return Score(abs(own.value - real.value), own.frames_used, own.frames_expected)
+    return Score(abs(generated.value - real.value), generated.frames_used, generated.frames_expected)
 
 
 def _aligned(clip: ClipData) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Landmarks of both sides in the pixels of their eat128 crops, paired; computed once a clip."""
-    if "eat128" not in clip.memo:
-        clip.memo["eat128"] = clip.paired(
-            eat128_landmarks(clip.generated.landmarks), eat128_landmarks(clip.reference.landmarks)
-        )
-    a, b = clip.memo["eat128"]
-    return a, b
+    """Landmarks of both clips in the pixels of their eat128 crops, paired."""
+    return clip.paired(eat128_landmarks(clip.generated.landmarks), eat128_landmarks(clip.reference.landmarks))
 
 
 def _lmd(points: slice) -> Callable[[ClipData], Score]:
     def score(clip: ClipData) -> Score:
-        distance = landmarks.landmark_distance(*_aligned(clip), points)
+        distance = landmarks.landmark_distance(*clip.once(_aligned), points)
         return frame_mean(distance, "no frame has a face on both sides", _pair_flags(clip))
 
     return score
@@ -89,7 +84,7 @@ def _pair_flags(clip: ClipData) -> tuple[str, ...]:
     return (*clip.length_flags(), *clip.face_flags(clip.generated, clip.reference))
 
 
-def _own(
+def _of_generated(
     function: Callable[[NDArray[np.float64]], float], read: Callable[[ClipFeatures], NDArray[np.float64]]
 ) -> Callable[[ClipData], Score]:
     """Score of the generated clip alone from its landmarks or pose."""
@@ -107,28 +102,28 @@ def _gap(
     function: Callable[[NDArray[np.float64]], float], read: Callable[[ClipFeatures], NDArray[np.float64]]
 ) -> Callable[[ClipData], Score]:
     """Absolute difference of the generated clip's and the reference's value."""
-    own = _own(function, read)
+    of_generated = _of_generated(function, read)
 
     def score(clip: ClipData) -> Score:
-        generated, real = own(clip), function(read(clip.reference))
+        generated, real = of_generated(clip), function(read(clip.reference))
         gap = abs(generated.value - real)
         return defined(gap, generated.frames_used, generated.frames_expected, _TOO_SHORT, generated.flags)
 
     return score
 
 
-def _pose(side: ClipFeatures) -> NDArray[np.float64]:
-    return side.pose
+def _pose(clip: ClipFeatures) -> NDArray[np.float64]:
+    return clip.pose
 
 
-def _points(side: ClipFeatures) -> NDArray[np.float64]:
-    return side.landmarks
+def _points(clip: ClipFeatures) -> NDArray[np.float64]:
+    return clip.landmarks
 
 
 def _div_samples(clip: ClipData) -> Score:
     if not clip.samples:
         raise Unscored("undefined", "one sample of this clip; needs <clip>@1.mp4, <clip>@2.mp4, ...")
-    poses = [side.pose for side in (clip.generated, *clip.samples)]
+    poses = [features.pose for features in (clip.generated, *clip.samples)]
     length = min(map(len, poses))
     value = head_motion.diversity_samples(np.stack([pose[:length] for pose in poses]))
     return defined(value, length, len(poses[0]), "no frame has a face in two samples")
@@ -157,52 +152,55 @@ def _pcm_chance(clip: ClipData) -> Score:
 
 def _beats(clip: ClipData) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Motion beats, audio beats inside the clip, and its length in frames."""
-    if "beats" not in clip.memo:
-        pose = clip.generated.pose
-        audio = onset_frames(clip.generated.onset_times)
-        clip.memo["beats"] = beats.motion_beats(pose), audio[audio < len(pose)], len(pose)
-    motion, audio, frames = clip.memo["beats"]
-    return motion, audio, frames
+    pose = clip.generated.pose
+    audio = onset_frames(clip.generated.onset_times)
+    return beats.motion_beats(pose), audio[audio < len(pose)], len(pose)
+
+
+def _chance_m2a(clip: ClipData) -> beats.Chance:
+    motion, audio, frames = clip.once(_beats)
+    return beats.alignment_chance(motion, audio, frames, "m2a")
+
+
+def _chance_a2m(clip: ClipData) -> beats.Chance:
+    motion, audio, frames = clip.once(_beats)
+    return beats.alignment_chance(motion, audio, frames, "a2m")
 
 
 def _alignment(direction: str) -> Callable[[ClipData], Score]:
     def score(clip: ClipData) -> Score:
-        motion, audio, frames = _beats(clip)
-        sides = (motion, audio) if direction == "m2a" else (audio, motion)
+        motion, audio, frames = clip.once(_beats)
+        series = (motion, audio) if direction == "m2a" else (audio, motion)
         reason = f"{len(motion)} motion beats and {len(audio)} audio onsets"
-        return defined(beats.beat_alignment(*sides), frames, frames, reason, clip.pose_flags(clip.generated))
+        return defined(beats.beat_alignment(*series), frames, frames, reason, clip.pose_flags(clip.generated))
 
     return score
 
 
 def _alignment_chance(direction: str, part: str) -> Callable[[ClipData], Score]:
+    chance = _chance_m2a if direction == "m2a" else _chance_a2m
+
     def score(clip: ClipData) -> Score:
-        memo = f"chance_{direction}"
-        motion, audio, frames = _beats(clip)
-        if memo not in clip.memo:
-            clip.memo[memo] = beats.alignment_chance(motion, audio, frames, direction)
-        return defined(getattr(clip.memo[memo], part), frames, frames, "no beats, or under two seconds")
+        frames = clip.once(_beats)[2]
+        return defined(getattr(clip.once(chance), part), frames, frames, "no beats, or under two seconds")
 
     return score
 
 
 def _main_motion(clip: ClipData) -> NDArray[np.float64]:
     """PC1(t) of the generated pose on the reference's main axis (its own without a reference)."""
-    if "pc1" not in clip.memo:
-        axis = head_motion.principal_axis((clip.reference if clip.has_reference else clip.generated).pose)
-        clip.memo["pc1"] = head_motion.project(clip.generated.pose, axis)
-    pc1: NDArray[np.float64] = clip.memo["pc1"]
-    return pc1
+    axis = head_motion.principal_axis((clip.reference if clip.has_reference else clip.generated).pose)
+    return head_motion.project(clip.generated.pose, axis)
 
 
 def _corr_onset(clip: ClipData) -> Score:
-    pc1 = _main_motion(clip)
+    pc1 = clip.once(_main_motion)
     value = head_motion.onset_correlation(pc1, clip.generated.onset_strength)
     return defined(value, len(pc1), len(pc1), "no motion, no sound, or under half a second")
 
 
 def _corr_onset_chance(clip: ClipData) -> Score:
-    pc1 = _main_motion(clip)
+    pc1 = clip.once(_main_motion)
     strength = clip.generated.onset_strength[: len(pc1)]
     if len(strength) < 2 * FPS:
         raise Unscored("undefined", "clip under two seconds")
@@ -213,7 +211,7 @@ def _corr_onset_chance(clip: ClipData) -> Score:
 
 
 def _still_ratio(clip: ClipData) -> Score:
-    pc1 = _main_motion(clip)
+    pc1 = clip.once(_main_motion)
     value = head_motion.still_ratio(pc1, clip.generated.rms)
     return defined(value, len(pc1), len(pc1), "no silent frame, no voiced frame, or no motion in speech")
 
@@ -230,11 +228,11 @@ def signal_metrics() -> dict[str, Metric]:
         "f_lmd": _lmd(landmarks.FACE),
         "m_nlmd": _nlmd(landmarks.MOUTH),
         "f_nlmd": _nlmd(landmarks.FACE),
-        "trace_rms": _own(landmarks.trace_rms, _points),
+        "trace_rms": _of_generated(landmarks.trace_rms, _points),
         "trace_gap": _gap(landmarks.trace_rms, _points),
-        "div": _own(head_motion.diversity, _pose),
-        "div_axis": _own(lambda pose: head_motion.diversity(pose) / 3.0, _pose),
-        "div_std": _own(head_motion.diversity_std, _pose),
+        "div": _of_generated(head_motion.diversity, _pose),
+        "div_axis": _of_generated(lambda pose: head_motion.diversity(pose) / 3.0, _pose),
+        "div_std": _of_generated(head_motion.diversity_std, _pose),
         "div_gap": _gap(head_motion.diversity, _pose),
         "div_samples": _div_samples,
         "pcm": _pcm,
