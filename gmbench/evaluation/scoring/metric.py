@@ -340,9 +340,9 @@ class ClipData:
             flags.append("several_faces")
         return tuple(flags)
 
-    def pose_flags(self, *sides: ClipFeatures) -> tuple[str, ...]:
+    def pose_flags(self, *clips: ClipFeatures) -> tuple[str, ...]:
         """:meth:`face_flags` where the pose comes with the landmarks; the published network's pose needs none."""
-        return () if self.protocol.pose == "tokenhpe" else self.face_flags(*sides)
+        return () if self.protocol.pose == "tokenhpe" else self.face_flags(*clips)
 
 
 def frame_mean(values: NDArray[np.float64], what: str, flags: tuple[str, ...] = ()) -> Score:
