@@ -40,11 +40,16 @@ COVERS: dict[str, tuple[str, ...]] = {
         "gmbench.extractors.landmarker.read",
         "gmbench.extractors.landmarker.write",
     ),
-    "gmbench.methods.checkpoint.CHECKPOINT_VERSION": (
-        "gmbench.methods.checkpoint.pack",
-        "gmbench.methods.checkpoint.unpack",
+    "gmbench.methods.gmtalker.checkpoints.GMTALKER_CHECKPOINT_VERSION": (
+        "gmbench.methods.checkpoint.CheckpointFormat",
+        "gmbench.methods.gmtalker.gmeg.ExpressionGenerator",
+        "gmbench.methods.gmtalker.nfmg.MotionGenerator",
+        "gmbench.methods.gmtalker.head.HeadGenerator",
     ),
-    "gmbench.methods.gmtalker.jobs.GMTALKER_TRAINING_VERSION": ("gmbench.methods.gmtalker.jobs.learn",),
+    "gmbench.methods.gmtalker.jobs.GMTALKER_TRAINING_VERSION": (
+        "gmbench.methods.gmtalker.jobs.training_jobs",
+        "gmbench.methods.training_jobs.train_one",
+    ),
     "gmbench.stages.audio.SPEECH_FEATURES_VERSION": ("gmbench.stages.audio.extract",),
     "gmbench.stages.crop.CROP_VERSION": ("gmbench.stages.crop.find", "gmbench.stages.crop.cut_clip"),
     "gmbench.stages.fit.FIT_VERSION": ("gmbench.stages.fit.fit_person", "gmbench.stages.fit.fit_clip"),

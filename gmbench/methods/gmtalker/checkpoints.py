@@ -2,5 +2,6 @@
 
 from gmbench.methods.checkpoint import CheckpointFormat
 
-CHECKPOINTS = CheckpointFormat("gmtalker", {"gmeg": 2, "nfmg": 2, "head": 2})
-"""Version 1 of ``head`` upsampled before its convolutions; the three were raised together."""
+GMTALKER_CHECKPOINT_VERSION = 2
+"""Of what the weights mean: version 1 of ``head`` upsampled before its convolutions."""
+CHECKPOINTS = CheckpointFormat("gmtalker", dict.fromkeys(("gmeg", "nfmg", "head"), GMTALKER_CHECKPOINT_VERSION))
