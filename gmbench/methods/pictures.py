@@ -1,5 +1,6 @@
 """Frames of prepared clips as arrays: mattes, resizing, and the frames of many people with their landmarks."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from gmbench.media import Video
 from gmbench.methods.interface import PreparedDataset
 from gmbench.methods.pretraining import PREFIX
 from gmbench.methods.tracks import read_shard
+from gmbench.store import digest, file_digest
 
 LANDMARKS = 478
 
@@ -84,13 +86,7 @@ def read_people(
     Raises:
         InputError: there are no frames, or a video has other frames than its landmarks.
     """
-    sources = list(_crops(dataset, pretraining=False))
-    if pretraining is not None and pretraining.truth is not None:
-        sources += _true_people(pretraining.truth)
-    elif pretraining is not None and pretraining.dataset != dataset.dataset:
-        sources += _crops(pretraining, pretraining=True)
-    if not sources:
-        raise InputError(f"{dataset.dataset}: no training clips with landmarks; run the stages crop and landmarks")
+    sources = _sources(dataset, pretraining)
     count = sum(len(source.landmarks) for source in sources)
     folder.mkdir(parents=True, exist_ok=True)
     frames = np.lib.format.open_memmap(folder / "frames.npy", "w+", np.uint8, (count, side, side, 3))
@@ -103,6 +99,13 @@ def read_people(
         clips.append(PictureClip(**(vars(source.clip) | {"first": first, "stop": stop})))
         first = stop
     return PeoplePictures(frames, landmarks, tuple(clips))
+
+
+def people_digest(dataset: PreparedDataset, pretraining: PreparedDataset | None) -> str:
+    """Digest of everything that :func:`read_people` reads, for the keys of training jobs."""
+    sources = _sources(dataset, pretraining)
+    shapes = [hashlib.sha256(np.ascontiguousarray(source.landmarks)).hexdigest() for source in sources]
+    return digest([vars(source.clip) for source in sources], [file_digest(s.video) for s in sources], shapes)
 
 
 def read_mattes(dataset: PreparedDataset, row: ClipRow) -> tuple[Sequence[NDArray[np.uint8]], NDArray[np.float32]]:
@@ -128,6 +131,17 @@ def resize(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
         return image
     how = cv2.INTER_AREA if side < image.shape[0] else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, (side, side), interpolation=how), np.uint8)
+
+
+def _sources(dataset: PreparedDataset, pretraining: PreparedDataset | None) -> list[_Source]:
+    sources = list(_crops(dataset, pretraining=False))
+    if pretraining is not None and pretraining.truth is not None:
+        sources += _true_people(pretraining.truth)
+    elif pretraining is not None and pretraining.dataset != dataset.dataset:
+        sources += _crops(pretraining, pretraining=True)
+    if not sources:
+        raise InputError(f"{dataset.dataset}: no training clips with landmarks; run the stages crop and landmarks")
+    return sources
 
 
 def _crops(dataset: PreparedDataset, pretraining: bool) -> Iterator[_Source]:
