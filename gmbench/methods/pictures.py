@@ -104,7 +104,7 @@ def read_people(
 def people_digest(dataset: PreparedDataset, pretraining: PreparedDataset | None) -> str:
     """Digest of everything that :func:`read_people` reads, for the keys of training jobs."""
     sources = _sources(dataset, pretraining)
-    shapes = [hashlib.sha256(np.ascontiguousarray(source.landmarks)).hexdigest() for source in sources]
+    shapes = [hashlib.sha256(source.landmarks.tobytes()).hexdigest() for source in sources]
     return digest([vars(source.clip) for source in sources], [file_digest(s.video) for s in sources], shapes)
 
 
