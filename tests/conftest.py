@@ -11,7 +11,10 @@ SLOWEST = ("tests/pipeline/",)
 
 
 def pytest_collection_modifyitems(items):
-    """Bring the files that take longest to the front; the order is otherwise kept."""
+    """Mark tests that use the browser, and bring the files that take longest to the front."""
+    for item in items:
+        if "browser" in item.fixturenames:
+            item.add_marker("browser")
     items.sort(key=lambda item: not item.nodeid.startswith(SLOWEST))
 
 

@@ -76,3 +76,15 @@ def test_fetching_downloads_and_verifies(folder, monkeypatch):
     monkeypatch.setattr(pooch, "retrieve", deliver)
     with pytest.raises(WeightsError, match="was expected"):  # the content is not the genuine one
         weights.fetch("face_landmarker")
+
+
+def test_former_names_are_refused_with_the_present_ones(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WeightsError, match="dvc repro train_extractors"):
+        weights.load_path("corpus_emotion")
+    (tmp_path / "models" / "evaluators").mkdir(parents=True)
+    with pytest.raises(WeightsError, match="models/evaluators is now called models/extractors"):
+        weights.load_path("corpus_emotion")
+    monkeypatch.setenv("GMBENCH_EVALUATORS", str(tmp_path))
+    with pytest.raises(WeightsError, match="GMBENCH_EVALUATORS is now called GMBENCH_EXTRACTORS"):
+        weights.load_path("corpus_emotion")

@@ -58,7 +58,7 @@ COVERS: dict[str, tuple[str, ...]] = {
     "gmbench.stages.render_videos.RENDERED_VIDEOS_VERSION": ("gmbench.stages.render_videos.render_video",),
     "gmbench.stages.system_videos.SYSTEM_VIDEOS_VERSION": ("gmbench.stages.system_videos.generate_clip",),
     "gmbench.stages.train_extractors.EXTRACTOR_TRAINING_VERSION": (
-        "gmbench.stages.extractor_jobs.draw",
+        "gmbench.stages.extractor_jobs.draw_training_people",
         "gmbench.stages.extractor_jobs.train_network",
     ),
 }

@@ -5,7 +5,6 @@
 are for tests alone, where the settings ask for some. The same settings give the same bytes.
 """
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +21,7 @@ from gmbench.corpus.takes import CorpusSettings, Take, TakeContent, draw_content
 from gmbench.corpus.truth import TruthWriter
 from gmbench.errors import StoreError
 from gmbench.executor import one_thread
-from gmbench.media import Audio, Frames, write_audio, write_video
+from gmbench.media import Audio, Frames, encode_audio, encode_video
 from gmbench.morphable.model import FaceModel
 from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.store import Store, digest, write_atomically
@@ -109,11 +108,9 @@ def record_take(argument: tuple[CorpusSettings, Take]) -> job_cache.JobResult:
 
 def _encoded(images: list[Frames], sound: Audio) -> dict[str, NDArray[Any]]:
     """Bytes of the video and of the sound."""
-    with tempfile.TemporaryDirectory() as folder, one_thread():
-        video, audio = Path(folder) / "take.mp4", Path(folder) / "take.m4a"
-        write_video(video, images, crf=CRF)
-        write_audio(audio, sound)
-        return {"video": _bytes(video), "audio": _bytes(audio)}
+    with one_thread():
+        video, audio = encode_video(images, crf=CRF), encode_audio(sound)
+    return {"video": np.frombuffer(video, np.uint8), "audio": np.frombuffer(audio, np.uint8)}
 
 
 def _truth_arrays(model: FaceModel, content: TakeContent, size: int) -> dict[str, NDArray[Any]]:
@@ -153,7 +150,3 @@ def _png(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _joined(name: str, parts: list[NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
     """Byte strings of different lengths as one array and their ends."""
     return {f"{name}_png": np.concatenate(parts), f"{name}_ends": np.cumsum([len(part) for part in parts])}
-
-
-def _bytes(path: Path) -> NDArray[np.uint8]:
-    return np.frombuffer(path.read_bytes(), np.uint8).copy()

@@ -1,6 +1,5 @@
 """Stage ``crop``: square 25-fps clips with their sound."""
 
-import tempfile
 from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from gmbench.errors import InputError
 from gmbench.face.clip_crop import Square, cut, find_square
 from gmbench.face.landmarks import backend
 from gmbench.job_cache import Job, JobResult
-from gmbench.media import SAMPLES_PER_FRAME, Video, read_audio, write_video
+from gmbench.media import SAMPLES_PER_FRAME, Video, encode_video, read_audio
 from gmbench.names import flat
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.store import digest, file_digest, write_atomically
@@ -90,10 +89,8 @@ def cut_clip(task: _Cut) -> JobResult:
     sound = read_audio(task.audio)[task.first * SAMPLES_PER_FRAME : (task.first + frames) * SAMPLES_PER_FRAME]
     sound = np.pad(sound, (0, frames * SAMPLES_PER_FRAME - len(sound)))
     part = (frame for t, frame in enumerate(Video(task.video)) if task.first <= t < task.first + frames)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "crop.mp4"
-        write_video(path, cut(part, task.square, task.size), sound, crf=12)
-        return {"video": np.frombuffer(path.read_bytes(), np.uint8).copy()}, {"frames": frames}
+    video = encode_video(cut(part, task.square, task.size), sound, crf=12)
+    return {"video": np.frombuffer(video, np.uint8)}, {"frames": frames}
 
 
 def _common_size(rows: list[ClipRow], squares: dict[str, Square]) -> dict[str, Square]:

@@ -1,7 +1,6 @@
 """Videos drawn from coefficients by the rasteriser: the ceiling of methods that go through the face model."""
 
 import functools
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
 from gmbench.datasets.manifest import ClipRow
 from gmbench.job_cache import Job, JobResult
-from gmbench.media import Video, read_audio, write_video
+from gmbench.media import Video, encode_video, read_audio
 from gmbench.methods import render
 from gmbench.morphable import coefficient_io
 from gmbench.stages.pipeline_run import ModelSource, PipelineRun
@@ -59,11 +58,9 @@ def generate_renders(run: PipelineRun, section: DatasetSection, method: str, row
 
 def render_video(task: _Task) -> JobResult:
     """The bytes of a rendered clip with the sound of its reference."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        frames = render.frames(task.model.load(), task.source, task.size, _background(task.background))
-        write_video(path, frames, read_audio(task.sound), crf=12)
-        return {"video": np.frombuffer(path.read_bytes(), np.uint8).copy()}, {}
+    frames = render.frames(task.model.load(), task.source, task.size, _background(task.background))
+    video = encode_video(frames, read_audio(task.sound), crf=12)
+    return {"video": np.frombuffer(video, np.uint8)}, {}
 
 
 def _background_clips(run: PipelineRun, speaker: str) -> tuple[Path, ...]:

@@ -1,4 +1,4 @@
-"""Train the networks of the corpus, the landmarker and the judges, and find out whether the judges may judge."""
+"""Stage ``train_extractors``: train the corpus' feature extractors, and validate them before any metric uses them."""
 
 import contextlib
 import math
@@ -19,14 +19,14 @@ from gmbench.evaluation.scoring import registry
 from gmbench.extractors.corpus import networks
 from gmbench.extractors.corpus.training import Recipe
 from gmbench.job_cache import Job
-from gmbench.stages.extractor_jobs import Lesson, draw, train_network
+from gmbench.stages.extractor_jobs import TrainingJob, draw_training_people, train_network
 from gmbench.stages.paths import EXTRACTORS
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.store import digest, file_digest, write_atomically
 
 EXTRACTOR_TRAINING_VERSION = 5
 GROUP = 25
-"""People a job."""
+"""People per job."""
 MUST = {
     "emotion": (("emo_prob", "labels"), ("emo_prob", "emotion_swap"), ("emo_prob", "blur")),
     "syncnet": (("sync_c", "late"), ("sync_c", "early"), ("sync_d", "late"), ("sync_d", "early")),
@@ -39,58 +39,59 @@ MUST = {
         ("lpips_alex", "noise"),
     ),
 }  # fmt: skip
-"""Curves that must get worse at every level before a network may judge."""
+"""Curves (metric, corruption) that must get worse at every level before metrics use a network."""
 ADMISSION = {"late": (0, 2, 5, 10), "early": (0, 2, 5, 10)}
-"""Levels that admission asks for where the curves have more: one frame late is within the mean's own noise."""
+"""Levels that count where the curves have more: one frame late is within the mean's own noise."""
 
 
 def train(run: PipelineRun, root: Path) -> None:
-    """Train on people, validate on clips of a corpus, and write ``models/extractors``."""
-    with _extractors_in(EXTRACTORS):  # before the first worker starts, so that all find them there
+    """Train on people, validate on clips of the corpus at ``root``, and write ``models/extractors``."""
+    with _extractors_in(EXTRACTORS):  # before the first worker starts, so that all workers use these networks
         _train(run, root)
 
 
 def _train(run: PipelineRun, root: Path) -> None:
-    drawn = _draw(run)
+    people_jobs = _draw_people(run)
     corpus = Truth(root)
     names = [str(name) for name in corpus.clips["clip_id"]]
-    tested = tuple(name for name in names if name.startswith("synth/"))
-    heard = tuple(name for name in names if not name.startswith("synth/"))
+    test_clips = tuple(name for name in names if name.startswith("synth/"))
+    sync_clips = tuple(name for name in names if not name.startswith("synth/"))
     clips = digest(*(file_digest(root / str(corpus.clips.loc[name, "video"])) for name in names))
     jobs = []
     for kind in ("landmarker", *networks.NETWORKS):
         recipe = _recipe(kind, run)
-        lesson = Lesson(kind, recipe, run.params.extractors.held_out, run.store.root, tuple(drawn), root, heard, tested)
+        held_out = run.params.extractors.held_out
+        task = TrainingJob(kind, recipe, held_out, run.store.root, tuple(people_jobs), root, sync_clips, test_clips)
         key = digest(
-            "judge", EXTRACTOR_TRAINING_VERSION, kind, *(job.key for job in drawn), clips, vars(recipe), lesson.held_out
+            "judge", EXTRACTOR_TRAINING_VERSION, kind, *(job.key for job in people_jobs), clips, vars(recipe), held_out
         )
-        jobs.append(Job(kind, key, lesson))
+        jobs.append(Job(kind, key, task))
     _must_succeed(run.run_jobs(train_network, jobs))
-    made = {job.name: job_cache.load(run.store, job) for job in jobs}
-    for kind, feature in made.items():
+    networks_by_kind = {job.name: job_cache.load(run.store, job) for job in jobs}
+    for kind, feature in networks_by_kind.items():
         write_atomically(EXTRACTORS / f"{kind}.safetensors", feature.arrays["file"].tobytes())
-    found = _validate(run, root, corpus, tested)
-    for kind, feature in made.items():
-        reasons = failed(kind, found)
+    curves = _validate(run, root, corpus, test_clips)
+    for kind, feature in networks_by_kind.items():
+        reasons = failed(kind, curves)
         if reasons:
             _mark(EXTRACTORS / f"{kind}.safetensors", kind, feature.meta, reasons)
         write_json(EXTRACTORS / f"{kind}.json", dict(feature.meta["report"]) | {"failed": reasons})
-    write_json(EXTRACTORS / "validation.json", {"curves": [curve.as_json() for curve in found]})
+    write_json(EXTRACTORS / "validation.json", {"curves": [curve.as_json() for curve in curves]})
 
 
 def failed(kind: str, curves: list[validate.Curve]) -> list[str]:
-    """Why a network may not judge; a curve without values, as of FVD with few windows, proves nothing."""
-    own = {(curve.metric.split("_fb:")[0], curve.corruption): curve for curve in curves}
-    wanted = [own[pair] for pair in MUST.get(kind, ()) if pair in own]
-    return [c.verdict for c in wanted if not _undefined(c) and not c.worsens(ADMISSION.get(c.corruption))]
+    """Why metrics may not use a network; a curve without values, as of FVD with few windows, proves nothing."""
+    by_pair = {(curve.metric.split("_fb:")[0], curve.corruption): curve for curve in curves}
+    required = [by_pair[pair] for pair in MUST.get(kind, ()) if pair in by_pair]
+    return [c.verdict for c in required if not _undefined(c) and not c.worsens(ADMISSION.get(c.corruption))]
 
 
 def _undefined(curve: validate.Curve) -> bool:
     return sum(not math.isnan(value) for value in curve.values) < 2
 
 
-def _draw(run: PipelineRun) -> list[Job]:
-    """People in the store, in jobs of ``GROUP``."""
+def _draw_people(run: PipelineRun) -> list[Job]:
+    """Draw the people into the store, ``GROUP`` per job."""
     settings, seed = run.params.extractors, run.params.seed
     size = next(iter(run.params.corpora.values())).size
     jobs = []
@@ -104,7 +105,7 @@ def _draw(run: PipelineRun) -> list[Job]:
                 arguments,
             )
         )
-    _must_succeed(run.run_jobs(draw, jobs))
+    _must_succeed(run.run_jobs(draw_training_people, jobs))
     return jobs
 
 
@@ -145,7 +146,7 @@ def _validate(run: PipelineRun, root: Path, corpus: Truth, tested: tuple[str, ..
 
 @contextlib.contextmanager
 def _extractors_in(folder: Path) -> Iterator[None]:
-    """Networks of this folder, for this process and its workers."""
+    """Use the networks of this folder in this process and in workers that it starts."""
     before = os.environ.get("GMBENCH_EXTRACTORS")
     os.environ["GMBENCH_EXTRACTORS"] = str(folder.resolve())
     try:
@@ -158,6 +159,6 @@ def _extractors_in(folder: Path) -> Iterator[None]:
 
 
 def _mark(path: Path, kind: str, meta: dict[str, Any], reasons: list[str]) -> None:
-    """Write into the file that its network may not judge."""
+    """Write into the file why metrics may not use its network."""
     network = networks.read(path, kind)
     networks.write(path, kind, network, meta["sizes"], dict(meta["report"]) | {"failed": reasons})

@@ -39,6 +39,9 @@ class Entry:
     trained: bool = False
 
 
+_FORMER_FOLDER = Path("models/evaluators")
+
+
 @functools.cache
 def manifest() -> dict[str, Entry]:
     """All entries by name."""
@@ -52,7 +55,13 @@ def folder() -> Path:
 
 
 def trained_folder() -> Path:
-    """``GMBENCH_EXTRACTORS``, or ``models/extractors`` here: networks that the pipeline trained on the corpus."""
+    """``GMBENCH_EXTRACTORS``, or ``models/extractors`` here: networks that the pipeline trained on the corpus.
+
+    Raises:
+        WeightsError: the environment has the variable's former name.
+    """
+    if os.environ.get("GMBENCH_EVALUATORS"):
+        raise WeightsError("the variable GMBENCH_EVALUATORS is now called GMBENCH_EXTRACTORS; rename it")
     return Path(os.environ.get("GMBENCH_EXTRACTORS") or "models/extractors")
 
 
@@ -72,6 +81,8 @@ def load_path(name: str) -> tuple[Path, str]:
     """
     path = find(name)
     entry = manifest()[name]
+    if path is None and entry.trained and _FORMER_FOLDER.is_dir():
+        raise WeightsError(f"{_FORMER_FOLDER} is now called models/extractors; rename the folder")
     if path is None and entry.trained:
         raise WeightsError(
             f"{entry.file} is not in {trained_folder()}: train it with 'dvc repro train_extractors' "

@@ -262,7 +262,7 @@ def test_actions_in_the_mirror_are_those_of_the_mirrored_face():
     paired = distance < 1e-3 * np.ptp(model.mean[:, 0])
     assert paired.mean() > 0.9
     for name, action in zip(names, np.eye(len(names), dtype=np.float32), strict=True):
-        shown, mirrored = basis @ action, basis @ extractor_jobs.in_the_mirror(action, names)
+        shown, mirrored = basis @ action, basis @ extractor_jobs.mirrored_actions(action, names)
         difference = mirrored[paired] - shown[partner[paired]] * [-1, 1, 1]
         assert np.linalg.norm(difference) < 0.25 * np.linalg.norm(shown), name  # lips that touch share their partners
 

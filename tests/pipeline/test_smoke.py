@@ -11,16 +11,12 @@ import pandas as pd
 import pytest
 from scipy.io import wavfile
 
-from gmbench import config
-from gmbench.errors import InputError
 from gmbench.evaluation.interpolation import find_sequences
-from gmbench.media import Video, read_audio, write_video
-from gmbench.stages.ingest import ingest
-from gmbench.stages.paths import DatasetPaths
-from gmbench.stages.pipeline_run import PipelineRun
-from gmbench.store import Store
-from tests.pipeline.project import ROOT, Project
+from gmbench.media import Video, read_audio
+from tests.pipeline.project import Project
 from tests.reporting.browser import complaints, open_browser
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +69,7 @@ def test_the_report_has_tables_figures_and_clips(project):
     assert project.run("gmbench", "table", "--like", "gmtalker-5", "--dataset", "synth").count("n/a") > 3
 
 
+@pytest.mark.browser
 def test_the_page_opens_in_a_browser(project):
     driver = open_browser()
     try:
@@ -197,34 +194,3 @@ def test_another_run_with_other_workers_gives_the_same_table(project, tmp_path):
     other.run("dvc", "repro")
     for name in ("results/synth/scores/table.md", "work/synth/fit.json", "models/extractors/landmarker.json"):
         assert (other.folder / name).read_bytes() == (project.folder / name).read_bytes()
-
-
-@pytest.mark.parametrize("name", ["smoke", "quick", "demo", "paper"])
-def test_profiles_are_complete_and_the_project_holds_the_demo(name, tmp_path):
-    config.use_profile(name, tmp_path / "params.yaml")
-    assert config.load(tmp_path / "params.yaml").profile == name
-    assert config.load(ROOT / "params.yaml").profile == "demo"
-
-
-def test_unknown_keys_and_profiles_are_refused(tmp_path):
-    path = tmp_path / "params.yaml"
-    path.write_text(config.profiles()["demo"].replace("workers: 2", "workerz: 2"))
-    with pytest.raises(InputError, match="workerz"):
-        config.load(path)
-    with pytest.raises(InputError, match="did you mean demo"):
-        config.use_profile("dem", path)
-    with pytest.raises(InputError, match="gmbench profile use demo"):
-        config.load(tmp_path / "none.yaml")
-
-
-def test_ingest_leaves_a_folder_of_systems_where_none_is_trained(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    frames = np.zeros((10, 64, 64, 3), np.uint8)
-    (tmp_path / "raw").mkdir()
-    write_video(tmp_path / "raw" / "clip.mp4", frames)
-    tone = 8000 * np.sin(np.arange(6_400) / 10)  # as long as the picture
-    wavfile.write(tmp_path / "raw" / "clip.wav", 16_000, tone.astype(np.int16))
-    section = config.DatasetSection(kind="folder", root="raw")
-    run = PipelineRun(config.load(ROOT / "params.yaml"), DatasetPaths("mine"), Store(tmp_path / "store"), quiet=True)
-    ingest(run, section)
-    assert (tmp_path / "models" / "mine").is_dir()  # the stage generate depends on it

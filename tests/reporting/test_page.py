@@ -171,6 +171,7 @@ def test_clips_play_in_step(shown, page):
     shot(shown, page.parent / "shots" / "players.png")
 
 
+@pytest.mark.browser
 def test_dark_light_and_phone(page):
     driver = open_browser(420, 840)
     try:

@@ -4,15 +4,13 @@ Pictures: ``still``, ``blur:<sigma>``, ``noise:<deviation>``, ``shuffle:<block>`
 Sound: ``late:<frames>``, negative for early.
 """
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench.media import SAMPLES_PER_FRAME, Audio, Frames, Video, write_video
+from gmbench.media import SAMPLES_PER_FRAME, Audio, Frames, Video, coded_and_decoded
 
 
 def corrupted_frames(video: Video, change: str, batch: int) -> Iterator[Frames]:
@@ -64,10 +62,7 @@ def _reencoded(frames: list[Frames], quality: int) -> list[Frames]:
     """Through H.264 at a constant rate factor; odd sizes are padded for the encoder."""
     height, width = frames[0].shape[:2]
     even = [np.pad(f, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") for f in frames]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        write_video(path, even, crf=quality)
-        return [frame[:height, :width] for frame in Video(path)]
+    return [frame[:height, :width] for frame in coded_and_decoded(even, quality)]
 
 
 def corrupted_audio(audio: Audio, change: str) -> Audio:
