@@ -2,7 +2,8 @@
 
 Results lie in the store under keys that hold a version constant; a number moves without a word when the code behind it
 changes and the constant does not. ``versions.lock`` keeps, for each constant, its value and a digest of all code that
-leads to what it stands for. ``python -m tools.versions --check`` compares, ``--update`` writes the file anew.
+leads to what it stands for: the functions that its module makes jobs of, or those in :data:`COVERS`.
+``python -m tools.versions --check`` compares, ``--update`` writes the file anew.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tools.definitions import Name, closure, digest, references_of, symbols
@@ -20,7 +20,6 @@ from tools.sources import ROOT, import_graph, syntax_tree
 
 LOCK = ROOT / "tools" / "versions.lock"
 COVERS: dict[str, tuple[str, ...]] = {
-    "gmbench.corpus.make.CORPUS_VERSION": ("gmbench.corpus.make.record_take",),
     "gmbench.corpus.people.PEOPLE_VERSION": ("gmbench.corpus.people.draw_people",),
     "gmbench.evaluation.extraction.features.MEDIA_VERSION": (
         "gmbench.media.Video",
@@ -46,23 +45,8 @@ COVERS: dict[str, tuple[str, ...]] = {
         "gmbench.methods.gmtalker.nfmg.MotionGenerator",
         "gmbench.methods.gmtalker.head.HeadGenerator",
     ),
-    "gmbench.methods.gmtalker.jobs.GMTALKER_TRAINING_VERSION": (
-        "gmbench.methods.gmtalker.jobs.training_jobs",
-        "gmbench.methods.training_jobs.train_one",
-    ),
-    "gmbench.stages.audio.SPEECH_FEATURES_VERSION": ("gmbench.stages.audio.extract",),
-    "gmbench.stages.crop.CROP_VERSION": ("gmbench.stages.crop.find", "gmbench.stages.crop.cut_clip"),
-    "gmbench.stages.fit.FIT_VERSION": ("gmbench.stages.fit.fit_person", "gmbench.stages.fit.fit_clip"),
-    "gmbench.stages.landmarks.LANDMARKS_VERSION": ("gmbench.stages.landmarks.detect",),
-    "gmbench.stages.render.RENDER_VERSION": ("gmbench.stages.render.render_clip",),
-    "gmbench.stages.render_videos.RENDERED_VIDEOS_VERSION": ("gmbench.stages.render_videos.render_video",),
-    "gmbench.stages.system_videos.SYSTEM_VIDEOS_VERSION": ("gmbench.stages.system_videos.generate_clip",),
-    "gmbench.stages.train_extractors.EXTRACTOR_TRAINING_VERSION": (
-        "gmbench.stages.extractor_jobs.draw_training_people",
-        "gmbench.stages.extractor_jobs.train_network",
-    ),
 }
-"""The functions whose results lie under keys that hold a constant."""
+"""What a constant stands for where its module makes no jobs."""
 REMEDY = (
     "If stored results can differ, raise the constant; then, or if they cannot, run python -m tools.versions --update"
 )
@@ -90,12 +74,17 @@ class Covered:
 
 def covered() -> dict[str, Covered]:
     """Every version of the project by name."""
-    skipped = (*SKIPPED, *COVERS)
+    constants = version_constants()
+    if gone := set(COVERS) - {f"{module}.{name}" for module, name in constants}:
+        raise ValueError(f"COVERS in tools/versions.py names constants that do not exist: {', '.join(sorted(gone))}")
+    skipped = (*SKIPPED, *(f"{module}.{name}" for module, name in constants))
     found = {}
-    for constant, starts in COVERS.items():
-        module, name = constant.rsplit(".", 1)
-        names = [(start.rsplit(".", 1)[0], start.rsplit(".", 1)[1]) for start in starts]
-        found[constant] = Covered(_value(module, name), frozenset(closure(names, skipped)))
+    for (module, name), value in constants.items():
+        listed = COVERS.get(f"{module}.{name}", ())
+        starts = [(start.rpartition(".")[0], start.rpartition(".")[2]) for start in listed] or _job_functions(module)
+        if not starts:
+            raise ValueError(f"{module}.{name}: which code does it stand for? Add it to COVERS in tools/versions.py")
+        found[f"{module}.{name}"] = Covered(value, frozenset(closure(starts, skipped)))
     for module, maker, call in _feature_calls():
         first, version, *rest = call.args
         starts_of_call = {start for node in (*rest, *call.keywords) for start in references_of(node, module)}
@@ -105,13 +94,26 @@ def covered() -> dict[str, Covered]:
     return dict(sorted(found.items()))
 
 
-def _value(module: str, name: str) -> int:
-    node = symbols(module).get(name)
-    if not (
-        isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, int)
-    ):
-        raise ValueError(f"{module}: expected {name} = <number>; correct COVERS in {Path(__file__).name}")
-    return node.value.value
+def version_constants() -> dict[Name, int]:
+    """All constants ``<NAME>_VERSION = <number>`` of the project."""
+    found: dict[Name, int] = {}
+    for module in sorted(import_graph().modules):
+        for name, node in symbols(module).items():
+            if name.endswith("_VERSION") and isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                found[module, name] = int(ast.literal_eval(node.value))
+    return found
+
+
+def _job_functions(module: str) -> list[Name]:
+    """Functions that a module makes jobs of: ``run_jobs(function, ...)``, ``TrainingJob(name, key, function, ...)``."""
+    found: set[Name] = set()
+    for node in ast.walk(syntax_tree(module)):
+        if isinstance(node, ast.Call):
+            called = _literal(node.func).rpartition(".")[2]
+            place = {"run_jobs": 0, "TrainingJob": 2}.get(called, len(node.args))
+            for argument in node.args[place : place + 1]:
+                found |= references_of(argument, module)
+    return sorted(found)
 
 
 def _feature_calls() -> Iterator[tuple[str, ast.stmt, ast.Call]]:

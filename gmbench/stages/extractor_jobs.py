@@ -42,7 +42,7 @@ ERROR_EVERY = 25
 
 
 @dataclass(frozen=True)
-class TrainingJob:
+class ExtractorTraining:
     """One network to train.
 
     Attributes:
@@ -95,7 +95,7 @@ def mirrored_actions(actions: NDArray[np.float32], names: Sequence[str]) -> NDAr
     return result
 
 
-def train_network(job: TrainingJob) -> JobResult:
+def train_network(job: ExtractorTraining) -> JobResult:
     """One network: its file, and its report with recipe, data and score on unseen people."""
     report: dict[str, Any] = {"kind": job.kind, "recipe": asdict(job.recipe)}
     torch.use_deterministic_algorithms(True)
@@ -114,7 +114,7 @@ def train_network(job: TrainingJob) -> JobResult:
         torch.use_deterministic_algorithms(False)
 
 
-def _train_sync_network(job: TrainingJob, path: Path, report: dict[str, Any]) -> dict[str, int]:
+def _train_sync_network(job: ExtractorTraining, path: Path, report: dict[str, Any]) -> dict[str, int]:
     network = training.train_sync(*mouths_and_mfcc(job.root, job.sync_clips), job.recipe)
     score = scores.sync_score(network, *mouths_and_mfcc(job.root, job.test_clips))
     report |= {"data": list(job.sync_clips), "held_out": score}
@@ -122,7 +122,7 @@ def _train_sync_network(job: TrainingJob, path: Path, report: dict[str, Any]) ->
     return {}
 
 
-def _train_landmarker(job: TrainingJob, path: Path, report: dict[str, Any]) -> dict[str, int]:
+def _train_landmarker(job: ExtractorTraining, path: Path, report: dict[str, Any]) -> dict[str, int]:
     frames, points = (_of_all_people(job, name) for name in ("frames", "points"))
     points = points * np.float32(landmarker.INPUT / frames.shape[3])
     frames = scores.shrunk(frames, landmarker.INPUT)
@@ -134,7 +134,7 @@ def _train_landmarker(job: TrainingJob, path: Path, report: dict[str, Any]) -> d
     return {}
 
 
-def _train_face_network(job: TrainingJob, path: Path, report: dict[str, Any]) -> dict[str, int]:
+def _train_face_network(job: ExtractorTraining, path: Path, report: dict[str, Any]) -> dict[str, int]:
     """The networks that learn from people."""
     data: TrainingData = {name: _of_all_people(job, name) for name in ("extras", "targets", "emotion")}
     data["faces"] = Faces(_of_all_people(job, "frames"), _of_all_people(job, "matrices"))
@@ -149,7 +149,7 @@ def _train_face_network(job: TrainingJob, path: Path, report: dict[str, Any]) ->
     return sizes
 
 
-def _of_all_people(job: TrainingJob, name: str) -> NDArray[Any]:
+def _of_all_people(job: ExtractorTraining, name: str) -> NDArray[Any]:
     """An array of all takes of all people."""
     store = Store(job.store)
     return np.concatenate([job_cache.load(store, part).arrays[name] for part in job.people_jobs])

@@ -19,7 +19,7 @@ from gmbench.evaluation.scoring import registry
 from gmbench.extractors.corpus import networks
 from gmbench.extractors.corpus.training import Recipe
 from gmbench.job_cache import Job
-from gmbench.stages.extractor_jobs import TrainingJob, draw_training_people, train_network
+from gmbench.stages.extractor_jobs import ExtractorTraining, draw_training_people, train_network
 from gmbench.stages.paths import EXTRACTORS
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.store import digest, file_digest, write_atomically
@@ -61,7 +61,9 @@ def _train(run: PipelineRun, root: Path) -> None:
     for kind in ("landmarker", *networks.NETWORKS):
         recipe = _recipe(kind, run)
         held_out = run.params.extractors.held_out
-        task = TrainingJob(kind, recipe, held_out, run.store.root, tuple(people_jobs), root, sync_clips, test_clips)
+        task = ExtractorTraining(
+            kind, recipe, held_out, run.store.root, tuple(people_jobs), root, sync_clips, test_clips
+        )
         key = digest(
             "judge", EXTRACTOR_TRAINING_VERSION, kind, *(job.key for job in people_jobs), clips, vars(recipe), held_out
         )
