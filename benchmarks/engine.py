@@ -7,8 +7,8 @@ from pathlib import Path
 from benchmarks.timing import clip_folders, once
 from gmbench import executor
 from gmbench.evaluation import protocol as protocols
-from gmbench.evaluation.planning import inputs, plan
-from gmbench.evaluation.run import evaluate
+from gmbench.evaluation.comparison import compare
+from gmbench.evaluation.planning import inputs
 from gmbench.evaluation.scoring import registry
 
 Run = Callable[..., float]
@@ -23,8 +23,7 @@ def runner(folder: Path, clips: Path | None, count: int) -> tuple[Run, list[Path
     def run(folders: Sequence[Path], names: Sequence[str] | None, store: Path, workers: int = 1) -> float:
         chosen = protocols.load("full", landmarks=landmarks, pose=pose)
         given = inputs.gather([str(f) for f in folders], reference=reference)
-        planned = plan.make_plan(given.methods, "bench", chosen, registry.select(names, True))
-        return once(lambda: evaluate(planned, store, workers))
+        return once(lambda: compare(given, chosen, names or (), store=store, workers=workers))
 
     return run, methods, landmarks
 

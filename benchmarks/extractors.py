@@ -88,17 +88,16 @@ def _syncnet() -> Iterator[tuple[str, str, str]]:
     yield "SyncNet's lips over a clip, against window by window", what, ">= 1.3, < 1e-5"
 
 
-def measure_suite(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:  # noqa: PLR0915
+def measure_suite(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:
     """Two methods under PSNR, SSIM, LPIPS and FID at once, against a script a metric that reads every video itself."""
     import lpips
     from skimage.metrics import peak_signal_noise_ratio, structural_similarity
     from torchvision.models import alexnet
 
     from gmbench.evaluation import protocol as protocols
+    from gmbench.evaluation.comparison import compare
     from gmbench.evaluation.extraction import official_extractors
     from gmbench.evaluation.planning import inputs, plan
-    from gmbench.evaluation.run import evaluate
-    from gmbench.evaluation.scoring import registry
     from gmbench.media import Video
     from tests.reference.network_agreement import pytorch_fid_network
 
@@ -143,8 +142,7 @@ def measure_suite(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, 
     def suite(metrics: list[str], precision: str, store: str) -> float:
         given = inputs.gather([str(videos / m) for m in ("near", "far")], reference=videos / "reference")
         chosen = protocols.load("full", landmarks="sidecar", pose="pnp", precision=precision)
-        planned = plan.make_plan(given.methods, "bench", chosen, registry.select(metrics, True))
-        return once(lambda: evaluate(planned, folder / store))
+        return once(lambda: compare(given, chosen, metrics, store=folder / store))
 
     every = ["psnr", "ssim_u7", "lpips_alex", "fid"]
     with one_thread():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmarks.timing import once
 from gmbench.reporting.page import PageContent, write
+from gmbench.reporting.summary import Summary
 from tests.reporting.browser import many_records
 
 METRICS = ("psnr", "ssim", "ssim_u7", "cpbd", "m_lmd", "f_lmd", "m_nlmd", "f_nlmd", "div", "pcm", "ba_m2a", "sync_c")
@@ -13,7 +14,7 @@ METRICS = ("psnr", "ssim", "ssim_u7", "cpbd", "m_lmd", "f_lmd", "m_nlmd", "f_nlm
 def measure(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:
     records = many_records(30, 1000, METRICS)
     out = folder / "page"
-    seconds = once(lambda: write(PageContent("benchmark", records), out))
+    seconds = once(lambda: write(PageContent("benchmark", Summary.per_protocol(records)), out))
     first, rest = (out / "index.html").stat().st_size, sum(p.stat().st_size for p in (out / "data").iterdir())
     what = f"report page, 30 methods x 1,000 clips x {len(METRICS)} metrics"
     yield what, f"{seconds:.0f} s", ""

@@ -1,23 +1,15 @@
 """Commands that evaluate videos: ``eval``, ``validate``, ``demo``, and what there is to choose from."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table as Grid
 
 from gmbench.commands import terminal
-from gmbench.commands.methods import generate_and_plan
-from gmbench.commands.options import DEFAULT_OUT, JsonFlag, MetricNames, split
-from gmbench.errors import CoverageError
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from gmbench.evaluation.protocol import Protocol
-    from gmbench.evaluation.results.aggregate import SummaryRow
+from gmbench.commands.methods import generate_test_clips
+from gmbench.commands.options import DEFAULT_OUT, JsonFlag, MetricNames, named_folders, split
 
 
 def evaluate(
@@ -48,7 +40,7 @@ def evaluate(
     precision: Annotated[
         str | None, typer.Option(help="float32, or bfloat16: faster on some processors, not exact.")
     ] = None,
-    fid_frames: Annotated[int | None, typer.Option(help="Frames a clip for FID; 0: all, up to 50,000.")] = None,
+    fid_frames: Annotated[int | None, typer.Option(help="Frames per clip for FID; 0: all, up to 50,000.")] = None,
     interpolation: Annotated[
         list[str] | None, typer.Option(help="Folder of sequences between emotions, NAME=DIR; for E-PPL and E-PDV.")
     ] = None,
@@ -64,18 +56,14 @@ def evaluate(
 ) -> None:
     """Compare folders of generated videos with real ones.
 
-    With --method alone, a method that was trained here speaks the test clips of params.yaml and is scored on them.
+    With --method alone, a method that was trained here generates the test clips of params.yaml and is scored on them.
     """
     from gmbench.evaluation import protocol as protocols
-    from gmbench.evaluation.interpolation import score_sequences
-    from gmbench.evaluation.planning import controls as control_rows
-    from gmbench.evaluation.planning import inputs, plan
-    from gmbench.evaluation.results import aggregate, result_folder
-    from gmbench.evaluation.results import records as record_table
-    from gmbench.evaluation.run import evaluate as run
-    from gmbench.evaluation.scoring import registry
-    from gmbench.reporting import tables
-    from gmbench.store import default_root
+    from gmbench.evaluation.comparison import compare, require_coverage
+    from gmbench.evaluation.planning.controls import check
+    from gmbench.evaluation.planning.inputs import Inputs, gather
+    from gmbench.evaluation.results import result_folder
+    from gmbench.reporting.saved_results import save_results
 
     chosen = protocols.load(
         protocol,
@@ -86,82 +74,44 @@ def evaluate(
         precision=precision,
         fid_frames=fid_frames,
     )
-    if interpolation and not (videos or pairs or reference):
-        _interpolated(interpolation, chosen, dataset or "interpolation", out_dir, as_json)
-        return
-    names = split(metrics)
-    names = names or list(chosen.metrics)
-    rows = control_rows.check(split(controls) or [])
+    sequences, names, rows = named_folders(interpolation or []), split(metrics) or [], check(split(controls) or [])
     result_folder.check_writable(out_dir)
-    if method and not (videos or pairs or reference):
-        planned, root = generate_and_plan(method, dataset, names, rows, workers)
-        given = inputs.Inputs({}, (), planned.dataset)
+    if videos or pairs or reference or not (sequences or method):
+        inputs = gather(videos or [], method or [], reference, audio, pairs, labels, dataset)
+    elif sequences:
+        inputs = Inputs({}, (), dataset or "interpolation")
     else:
-        given = inputs.gather(videos or [], method or [], reference, audio, pairs, labels, dataset)
-        selected = registry.select(names, bool(given.references))
-        planned = plan.make_plan(
-            given.methods, given.dataset, chosen, selected, rows, given.references, explicit=bool(names)
-        )
-        root = default_root()
-    planned = replace(planned, warnings=(*given.warnings, *planned.warnings))
-    terminal.print_warnings(planned.warnings)
+        inputs, chosen, pipeline_store = generate_test_clips(method or [], dataset, workers)
+        store = store or pipeline_store
     with terminal.progress("evaluating") as report:
-        records = run(planned, store or root, workers, scheduler, batch_size, report)
-    if interpolation:
-        between = score_sequences(_named(interpolation), given.dataset, planned.protocol)
-        records = record_table.concatenate([records, between])
+        result = compare(
+            inputs,
+            chosen,
+            names,
+            rows,
+            sequences,
+            store=store,
+            workers=workers,
+            scheduler=scheduler,
+            batch=batch_size,
+            progress=report,
+            on_plan=lambda plan: terminal.print_warnings(plan.warnings),
+        )
     asked: dict[str, object] = {
-        "dataset": given.dataset,
-        "methods": list(given.methods) or method,
-        "protocol": planned.protocol.model_dump(),
-        "metrics": names or "defaults",
+        "dataset": inputs.dataset,
+        "methods": list(inputs.methods),
+        "protocol": result.protocol.model_dump(),
+        "metrics": names or list(chosen.metrics) or "defaults",
         "controls": rows,
     }
-    merged = result_folder.save(out_dir, records, asked, planned)
-    tables.save(out_dir, result_folder.only(merged, protocol=planned.protocol.hash))
-    summary = aggregate.rows(records)
-    _show(records, summary, out_dir, as_json)
-    _demand(summary, min_coverage)
-
-
-def _show(records: "DataFrame", summary: "list[SummaryRow]", out_dir: Path, as_json: bool) -> None:
-    """Failures, and the numbers as a table or as JSON."""
-    terminal.print_failures(records)
+    summary = save_results(out_dir, result.records, asked, result.plan)
+    terminal.print_failures(result.records)
     if as_json:
         terminal.print_json([row.as_json() for row in summary])
     else:
         terminal.print_summary(summary)
         terminal.err.print(f"records and table: {out_dir}", markup=False, highlight=False)
-
-
-def _demand(summary: "list[SummaryRow]", min_coverage: float) -> None:
-    """Refuse numbers that cover too few of the clips."""
-    low = [row for row in summary if row.n < min_coverage * row.expected]
-    if low:
-        worst = min(low, key=lambda row: row.n / max(row.expected, 1))
-        raise CoverageError(
-            f"{len(low)} numbers below --min-coverage {min_coverage}, for example {worst.metric} of {worst.method}: "
-            f"{worst.n} of {worst.expected} clips"
-        )
-
-
-def _interpolated(folders: list[str], protocol: "Protocol", dataset: str, out_dir: Path, as_json: bool) -> None:
-    """Sequences alone, without clips."""
-    from gmbench.evaluation.interpolation import score_sequences
-    from gmbench.evaluation.results import aggregate, result_folder
-    from gmbench.reporting import tables
-
-    result_folder.check_writable(out_dir)
-    records = score_sequences(_named(folders), dataset, protocol)
-    merged = result_folder.save(out_dir, records, {"dataset": dataset, "protocol": protocol.model_dump()})
-    tables.save(out_dir, result_folder.only(merged, protocol=protocol.hash))
-    _show(records, aggregate.rows(records), out_dir, as_json)
-
-
-def _named(entries: list[str]) -> dict[str, Path]:
-    """``NAME=DIR`` or ``DIR`` to folders by name."""
-    pairs = [entry.split("=", 1) if "=" in entry else [Path(entry).name, entry] for entry in entries]
-    return {name: Path(folder) for name, folder in pairs}
+    require_coverage(summary, min_coverage)
 
 
 def validate(
@@ -186,36 +136,38 @@ def validate(
 
     from gmbench.evaluation import protocol as protocols
     from gmbench.evaluation import validate as validation
-    from gmbench.evaluation.planning import inputs, plan
+    from gmbench.evaluation.planning import inputs
     from gmbench.evaluation.results import result_folder
-    from gmbench.evaluation.run import evaluate as run
-    from gmbench.evaluation.scoring import registry
     from gmbench.reporting import validation_curves
-    from gmbench.store import default_root, write_atomically
+    from gmbench.store import write_atomically
 
     chosen = protocols.load(protocol, landmarks=landmarks, extractors=extractors)
     given = inputs.gather([], [], reference, audio, None, labels)
-    names = split(metrics)
     picked = validation.chosen(split(corruptions))
     result_folder.check_writable(out_dir)
-    pairs = validation.spread(given.references, clips)
-    selected = registry.select(names, True)
-    planned = plan.make_plan({}, given.dataset, chosen, selected, ["ground_truth"], pairs, explicit=bool(names))
-    terminal.print_warnings(planned.warnings)
     with terminal.progress("validating") as report:
-        records = run(validation.corrupted(planned, picked), store or default_root(), workers, progress=report)
-    result_folder.save(
-        out_dir, records, {"dataset": given.dataset, "protocol": chosen.model_dump(), "clips": len(pairs)}
-    )
-    found = validation.curves(records, picked)
-    rows = [curve.as_json() for curve in found]
+        result = validation.validate(
+            given,
+            chosen,
+            split(metrics) or [],
+            picked,
+            clips,
+            store=store,
+            workers=workers,
+            progress=report,
+            on_plan=lambda plan: terminal.print_warnings(plan.warnings),
+        )
+    asked = {"dataset": given.dataset, "protocol": chosen.model_dump(), "clips": len(result.plan.clips)}
+    result_folder.save(out_dir, result.records, asked)
+    rows = [curve.as_json() for curve in result.curves]
+    text = validation_curves.markdown(result.curves)
     write_atomically(out_dir / "validation.json", (json.dumps(rows, indent=1) + "\n").encode())
-    write_atomically(out_dir / "validation.md", validation_curves.markdown(found).encode())
-    validation_curves.draw(found, out_dir / "validation.png")
+    write_atomically(out_dir / "validation.md", text.encode())
+    validation_curves.draw(result.curves, out_dir / "validation.png")
     if as_json:
         terminal.print_json(rows)
         return
-    sys.stdout.write(validation_curves.markdown(found))
+    sys.stdout.write(text)
     terminal.err.print(f"records, table and curves: {out_dir}", markup=False, highlight=False)
 
 

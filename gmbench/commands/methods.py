@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from gmbench.evaluation.planning.plan import Plan
+    from gmbench.evaluation.planning.inputs import Inputs
+    from gmbench.evaluation.protocol import Protocol
     from gmbench.methods.card import MethodCard
     from gmbench.methods.registry import System
     from gmbench.stages.pipeline_run import PipelineRun
@@ -130,7 +131,8 @@ def list_methods(as_json: JsonFlag = False) -> None:
     """List methods that can be trained here, the controls, and what the papers say of all others."""
     from gmbench.evaluation.planning.controls import CONTROLS
     from gmbench.methods import registry
-    from gmbench.methods.card import cards, published_cards
+    from gmbench.methods.card import cards
+    from gmbench.reporting.method_cards import published_cards
 
     rows = [_row(registry.create(name).card) for name in registry.factories()]
     rows += [{"method": name, "kind": "control", "what": what, "source": ""} for name, what in CONTROLS.items()]
@@ -164,15 +166,12 @@ def project(dataset: str | None) -> "PipelineRun":
     return PipelineRun(params, DatasetPaths(name), Store(STORE))
 
 
-def generate_and_plan(
-    methods: Sequence[str], dataset: str | None, metrics: Sequence[str], controls: Sequence[str], workers: int
-) -> tuple["Plan", Path]:
-    """Let systems that were trained here speak the test clips; what is to be scored, and the store it uses."""
+def generate_test_clips(methods: Sequence[str], dataset: str | None, workers: int) -> tuple["Inputs", "Protocol", Path]:
+    """Let systems that were trained here generate the test clips; these, how they are compared, and their store."""
     from dataclasses import replace
 
-    from gmbench.config import EvaluationSection
     from gmbench.methods.registry import System
-    from gmbench.stages.evaluation_plan import make_plan
+    from gmbench.stages.evaluation_plan import evaluation_inputs, evaluation_protocol
     from gmbench.stages.generate import generate
 
     run = project(dataset)
@@ -181,8 +180,7 @@ def generate_and_plan(
     names = [System.parse(name).name for name in methods]
     for name in names:
         generate(run, section, name)
-    settings = EvaluationSection(metrics=tuple(metrics), controls=tuple(controls), split=run.params.evaluation.split)
-    return make_plan(run, section, names, settings), run.store.root
+    return evaluation_inputs(run, names), evaluation_protocol(section), run.store.root
 
 
 def _row(card: "MethodCard") -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table as Grid
@@ -13,6 +13,8 @@ from gmbench.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gmbench.reporting.table_formats import Table
 
 Records = Annotated[
     list[Path] | None,
@@ -43,52 +45,57 @@ def table(
     from gmbench.evaluation.results import aggregate, result_folder
     from gmbench.reporting import paper_tables, table_formats, tables
     from gmbench.reporting import ranks as ranking
+    from gmbench.reporting.summary import Summary
 
     if like == "list":
-        for known in paper_tables.load_all().values():
-            terminal.out.print(f"{known.name:<16}{known.source} table {known.table}, {known.dataset}", highlight=False)
+        for paper in paper_tables.load_all().values():
+            terminal.out.print(f"{paper.name:<16}{paper.source} table {paper.table}, {paper.dataset}", highlight=False)
         return
     if like is not None:
-        sys.stdout.write(table_formats.render(_like(like, records, dataset, protocol, ratings, latents), form))
+        sys.stdout.write(table_formats.render(_paper_table(like, records, dataset, protocol, ratings, latents), form))
         return
     chosen = result_folder.only(gather(records), dataset, protocol)
     if as_json:
         rows = aggregate.rows(result_folder.only(chosen, metrics=split(metrics)))
         terminal.print_json([row.as_json() for row in rows])
         return
-    found = []
+    built = []
     for name, part in chosen.groupby("dataset", sort=True):
         if ranks:
-            rows = aggregate.rows(part)
-            ranked = ranking.ranks(rows, tables.leaders(part, rows))
-            found.append(ranking.as_table(ranked, f"{name}, ranks over all metrics"))
+            summary = Summary.of(part)
+            ranked = ranking.ranks(summary.rows, summary.leaders)
+            built.append(ranking.as_table(ranked, f"{name}, ranks over all metrics"))
         else:
-            found.append(tables.build(part, split(metrics)))
-    sys.stdout.write("\n".join(table_formats.render(grid, form) for grid in found))
+            built.append(tables.build(part, split(metrics)))
+    sys.stdout.write("\n".join(table_formats.render(one, form) for one in built))
 
 
-def _like(
-    name: str, records: list[Path] | None, dataset: str | None, protocol: str | None, ratings: Path | None,
+def _paper_table(
+    name: str,
+    records: list[Path] | None,
+    dataset: str | None,
+    protocol: str | None,
+    ratings: Path | None,
     latents: list[Path] | None,
-) -> Any:  # fmt: skip
+) -> "Table":
     """A paper's table from what its kind needs; without records every cell says what is missing."""
     from gmbench.evaluation.results import result_folder
-    from gmbench.reporting import paper_tables
+    from gmbench.reporting import paper_table_builder, paper_tables
     from gmbench.reporting.latents import read_latents
     from gmbench.reporting.user_study import read_ratings, study_rows
 
     form = paper_tables.find(name)
     if form.kind == "study":
-        return paper_tables.build(
+        return paper_table_builder.build(
             form, study=study_rows(read_ratings(ratings, form.study), form.study) if ratings else None
         )
     if form.kind == "latents":
-        return paper_tables.build(form, spaces=[(path.stem, read_latents(path)) for path in latents or []])
-    found = result_folder.only(gather(records), dataset, protocol)
-    if dataset is None and found["dataset"].nunique() > 1:
-        names = ", ".join(sorted(found["dataset"].unique()))
+        return paper_table_builder.build(form, spaces=[(path.stem, read_latents(path)) for path in latents or []])
+    chosen = result_folder.only(gather(records), dataset, protocol)
+    if dataset is None and chosen["dataset"].nunique() > 1:
+        names = ", ".join(sorted(chosen["dataset"].unique()))
         raise InputError(f"records of several datasets ({names}); choose one with --dataset")
-    return paper_tables.build(form, found)
+    return paper_table_builder.build(form, chosen)
 
 
 def gather(given: list[Path] | None) -> "pd.DataFrame":
@@ -99,12 +106,10 @@ def gather(given: list[Path] | None) -> "pd.DataFrame":
     """
     from gmbench.evaluation.results import records
 
-    found = None
-    for path in given or default_records():
-        found = records.merge(found, records.read(path))
-    if found is None:
+    table = records.read_all(given or default_records())
+    if table is None:
         raise InputError(f"no records here; run 'gmbench eval --out {DEFAULT_OUT}' or 'dvc repro', or pass --records")
-    return found
+    return table
 
 
 def default_records() -> list[Path]:
@@ -171,16 +176,16 @@ def published(
     if like is not None:
         wanted = paper_tables.find(like)
         source, number = wanted.source, wanted.table
-    found = printed.select(source, dataset, number)
+    selected = printed.select(source, dataset, number)
     if as_json:
         cells = [
             {"source": t.source, "table": t.table, "dataset": t.dataset, "method": m, "metric": k, "value": v}
-            for t in found
+            for t in selected
             for (m, k), v in t.cells.items()
         ]
         terminal.print_json(cells + [asdict(f) for f in printed.errata()])
         return
-    sys.stdout.write("\n".join(table_formats.render(printed.as_table(table), form) for table in found))
+    sys.stdout.write("\n".join(table_formats.render(printed.as_table(table), form) for table in selected))
 
 
 def compare(
@@ -193,17 +198,18 @@ def compare(
     """Paired comparison of two methods on their common clips."""
     from gmbench.evaluation.results import aggregate, result_folder
 
-    found = aggregate.compare(result_folder.only(gather(records), metrics=split(metrics)), first, second)
+    chosen = result_folder.only(gather(records), metrics=split(metrics))
+    comparisons = aggregate.compare(chosen, first, second)
     if as_json:
-        terminal.print_json([row.as_json() for row in found])
+        terminal.print_json([comparison.as_json() for comparison in comparisons])
         return
     from gmbench.reporting.table_formats import number
 
     grid = Grid("metric", f"{first} - {second}", "95 % interval", "p", "clips", "better", header_style="bold")
-    for row in found:
-        interval = f"[{number(row.low)}, {number(row.high)}]"
-        p = "n/a" if row.p != row.p else f"{row.p:.4f}"
-        grid.add_row(row.metric, number(row.difference), interval, p, str(row.n), row.better or "–")
+    for c in comparisons:
+        interval = f"[{number(c.low)}, {number(c.high)}]"
+        p = "n/a" if c.p != c.p else f"{c.p:.4f}"
+        grid.add_row(c.metric, number(c.difference), interval, p, str(c.n), c.better or "–")
     terminal.out.print(grid)
 
 
@@ -217,10 +223,10 @@ def latents(
     from gmbench.reporting.latents import draw_map, latent_rows, read_latents
     from gmbench.reporting.table_formats import number
 
-    found = read_latents(file)
-    rows = latent_rows(found)
+    space = read_latents(file)
+    rows = latent_rows(space)
     if out_dir is not None:
-        draw_map(found, out_dir / f"{file.stem}-tsne", seed)
+        draw_map(space, out_dir / f"{file.stem}-tsne", seed)
     if as_json:
         terminal.print_json(rows)
         return

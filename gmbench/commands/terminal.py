@@ -34,7 +34,7 @@ def print_warnings(notes: Iterable[str]) -> None:
 
 def print_summary(summary: Sequence[Any]) -> None:
     """One row a metric, one column a method: fits a terminal."""
-    from gmbench.reporting.tables import ordered_methods
+    from gmbench.reporting.summary import ordered_methods
 
     methods = ordered_methods({row.method for row in summary})
     keys = list(dict.fromkeys(row.metric for row in summary))

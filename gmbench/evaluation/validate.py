@@ -6,8 +6,9 @@ with every level; the verdict says in a sentence where it does not.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,17 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from gmbench.clips import Pair
+from gmbench.evaluation.comparison import plan_comparison
 from gmbench.evaluation.planning.controls import pictures_of
+from gmbench.evaluation.planning.inputs import Inputs
 from gmbench.evaluation.planning.plan import Plan, PlannedClip
+from gmbench.evaluation.protocol import Protocol
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.aggregate import SummaryRow, rows
+from gmbench.evaluation.run import Progress, evaluate
 from gmbench.metrics.catalogue import SPECS
 from gmbench.metrics.key import MetricKey
+from gmbench.store import default_root
 
 UNCHANGED = "unchanged"
 _DECIMALS = 9
@@ -99,6 +105,52 @@ class Curve:
         """All fields; infinity as ``"inf"``, NaN as null."""
         numbers = {"values": [records.json_number(v) for v in self.values], "rho": records.json_number(self.rho)}
         return asdict(self) | numbers
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How metrics responded: ``records`` of every level of every corruption, and ``curves`` drawn from them.
+
+    ``plan`` holds the clips before they were corrupted.
+    """
+
+    plan: Plan
+    records: pd.DataFrame
+    curves: list[Curve]
+
+
+def validate(
+    inputs: Inputs,
+    protocol: Protocol,
+    metrics: Sequence[str] = (),
+    corruptions: Sequence[Corruption] = CORRUPTIONS,
+    clips: int = 24,
+    *,
+    store: Path | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+    on_plan: Callable[[Plan], None] | None = None,
+) -> Validation:
+    """Corrupt the references of ``inputs`` and see how each metric responds.
+
+    Args:
+        inputs: only their references are used.
+        protocol, metrics: see :func:`gmbench.evaluation.comparison.plan_comparison`.
+        corruptions: each at all of its levels.
+        clips: at most so many, the same number of each emotion.
+        store, workers, scheduler, progress, on_plan: see :func:`gmbench.evaluation.comparison.compare`.
+
+    Raises:
+        InputError, WeightsError, StoreError: as :func:`gmbench.evaluation.comparison.compare`.
+    """
+    references = tuple(spread(inputs.references, clips))
+    plan = plan_comparison(Inputs({}, references, inputs.dataset, inputs.warnings), protocol, metrics, ["ground_truth"])
+    if on_plan is not None:
+        on_plan(plan)
+    spoilt = corrupted(plan, corruptions)
+    table = evaluate(spoilt, store or default_root(), workers, scheduler, progress=progress)
+    return Validation(plan, table, curves(table, corruptions))
 
 
 def chosen(names: Sequence[str] | None) -> tuple[Corruption, ...]:

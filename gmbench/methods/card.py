@@ -1,6 +1,5 @@
-"""Method cards: what drives a method and what it can do, for the methods of the published tables."""
+"""Method cards: what drives a method and what it can do."""
 
-import csv
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -86,32 +85,3 @@ class ExpectedOrdering:
     order: tuple[str, ...]
     table: str
     drive: str = ""
-
-
-@dataclass(frozen=True)
-class PrintedCard:
-    """What the published tables say of a method.
-
-    Attributes:
-        name: as printed.
-        emotion_source: what gives the emotion (label, video, audio, text, none).
-        capabilities: what it does about pose, eyes, emotion, diversity, resolution, as printed.
-        source: paper and table.
-    """
-
-    name: str
-    emotion_source: str
-    capabilities: tuple[tuple[str, str], ...]
-    source: str
-
-
-@functools.cache
-def published_cards() -> tuple[PrintedCard, ...]:
-    """Cards of all methods in the published tables; a method listed by two papers has two."""
-    text = resources.files("gmbench.reporting").joinpath("published/published_capabilities.csv").read_text("utf-8")
-    found = {}
-    for row in csv.DictReader(text.splitlines()):
-        source = f"{row['source']} T. {row['table']}"
-        able = tuple((k, row[k]) for k in ("pose", "eye", "emotion", "diversity", "hd") if row[k])
-        found[row["method"], source] = PrintedCard(row["method"], row["emotion_source"], able, source)
-    return tuple(found.values())

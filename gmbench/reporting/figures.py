@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results.records import WHOLE_SET
-from gmbench.evaluation.scoring.registry import metrics
-from gmbench.reporting.tables import ordered_methods
+from gmbench.reporting.metric_lookup import is_default, metric_of
+from gmbench.reporting.summary import ordered_methods
 from gmbench.store import write_atomically
 
 Image = NDArray[np.uint8]
-Shown = tuple[str, str]
+CaptionedFigure = tuple[str, str]
 """A picture's file name and what it shows."""
 DPI = 110
-MOST_CLIPS = 400
-"""Points drawn of a metric; more are thinned in order of their names."""
+MAX_CLIPS = 400
+"""Clips drawn per metric and method; more are thinned in order of their names."""
 
 
 def new(width: float, height: float) -> Any:
@@ -40,15 +40,15 @@ def save(figure: Any, stem: Path) -> str:
     import matplotlib as mpl
 
     with mpl.rc_context({"svg.hashsalt": "gmbench"}):
-        for suffix, about in (("png", {"Software": None}), ("svg", {"Date": None})):
+        for suffix, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
             buffer = io.BytesIO()
-            figure.savefig(buffer, format=suffix, dpi=DPI, metadata=about)
+            figure.savefig(buffer, format=suffix, dpi=DPI, metadata=metadata)
             write_atomically(stem.with_name(f"{stem.name}.{suffix}"), buffer.getvalue())
     return f"{stem.name}.png"
 
 
 def grid(rows: Mapping[str, Sequence[Image]], columns: Sequence[str], stem: Path, side: float = 1.15) -> str:
-    """Pictures (S, S, 3), a named row a method, a named column a time stamp or a weight."""
+    """Pictures (S, S, 3), one named row per method, one named column per time stamp or weight."""
     count = max(len(row) for row in rows.values())
     figure = new(1.2 + side * count, side * len(rows) + 0.3)
     axes = figure.subplots(len(rows), count, squeeze=False)
@@ -75,9 +75,12 @@ class Motion:
 
 
 def correlation_map(
-    mel: NDArray[np.float32], onsets: NDArray[np.float64], beats: NDArray[np.float64], motions: Mapping[str, Motion],
+    mel: NDArray[np.float32],
+    onsets: NDArray[np.float64],
+    beats: NDArray[np.float64],
+    motions: Mapping[str, Motion],
     stem: Path,
-) -> str:  # fmt: skip
+) -> str:
     """Sound above, heads below, on one axis of time.
 
     Args:
@@ -96,8 +99,8 @@ def correlation_map(
     limit = max((float(np.nanmax(np.abs(m.pc1))) for m in motions.values() if np.isfinite(m.pc1).any()), default=1.0)
     for axis, (name, motion) in zip(axes[2:], motions.items(), strict=True):
         axis.plot(np.arange(len(motion.pc1)) / 25, motion.pc1, lw=1)
-        own = motion.beats[motion.beats < len(motion.pc1)].astype(int)
-        axis.plot(own / 25, motion.pc1[own], "o", ms=3, color="C3")
+        beat_frames = motion.beats[motion.beats < len(motion.pc1)].astype(int)
+        axis.plot(beat_frames / 25, motion.pc1[beat_frames], "o", ms=3, color="C3")
         axis.set_ylim(-1.05 * limit - 1e-6, 1.05 * limit + 1e-6)
         axis.set_ylabel(name, fontsize=7, rotation=0, ha="right", va="center")
     for axis in axes[1:]:
@@ -131,7 +134,7 @@ def trace_map(traces: Mapping[str, NDArray[np.float64]], size: tuple[int, int], 
 
 
 def confusion(table: NDArray[np.integer], names: Sequence[str], title: str, stem: Path) -> str:
-    """Counts (K, K), targets down and what the judge saw across; colour is the share of a row."""
+    """Counts (K, K), targets down and what the extractor recognised across; colour is the share of a row."""
     figure = new(1.2 + 0.45 * len(names), 1.1 + 0.42 * len(names))
     axis = figure.subplots()
     share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
@@ -149,7 +152,7 @@ def confusion(table: NDArray[np.integer], names: Sequence[str], title: str, stem
             )
     axis.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=7)
     axis.set_yticks(range(len(names)), names, fontsize=7)
-    axis.set_xlabel("seen by the judge", fontsize=8)
+    axis.set_xlabel("recognised by the extractor", fontsize=8)
     axis.set_ylabel("asked for", fontsize=8)
     axis.set_title(title, fontsize=8)
     return save(figure, stem)
@@ -181,46 +184,43 @@ def angles(curves: Mapping[str, NDArray[np.floating]], stem: Path) -> str:
     return save(figure, stem)
 
 
-def distributions(records: pd.DataFrame, folder: Path, prefix: str = "") -> list[Shown]:
-    """Every metric's clip values by method, a figure a dataset and protocol; returns names and captions."""
-    shown: list[Shown] = []
-    known = metrics()
+def distributions(records: pd.DataFrame, folder: Path, prefix: str = "") -> list[CaptionedFigure]:
+    """Every metric's clip values by method, one figure per dataset and protocol; returns names and captions."""
+    drawn: list[CaptionedFigure] = []
     for (dataset, protocol), part in records.groupby(["dataset", "protocol"], sort=True):
-        own = part[(part["clip"] != WHOLE_SET) & np.isfinite(part["value"])]
-        keys = [
-            k for k in dict.fromkeys(own["metric"]) if (m := known.get(k.split("_fb:")[0])) is None or m.spec.default
-        ]
+        clips = part[(part["clip"] != WHOLE_SET) & np.isfinite(part["value"])]
+        keys = [key for key in dict.fromkeys(clips["metric"]) if is_default(key)]
         if not keys:
             continue
-        methods = [m for m in ordered_methods(set(own["method"])) if m not in CONTROLS or m == "ground_truth"]
-        columns = min(4, len(keys))
-        lines = -(-len(keys) // columns)
-        figure = new(3.1 * columns, (0.75 + 0.17 * len(methods)) * lines)
-        axes = figure.subplots(lines, columns, squeeze=False).ravel()
-        for axis, key in zip(axes, keys, strict=False):
-            _strip(axis, own[own["metric"] == key], methods)
-            metric = known.get(key.split("_fb:")[0])
-            axis.set_title(f"{key} {metric.spec.arrow if metric else ''}", fontsize=7)
-        for axis in axes[len(keys) :]:
-            axis.set_axis_off()
-        name = save(figure, folder / f"{prefix}clips-{len(shown)}")
-        shown.append((name, f"{dataset}, protocol {protocol}: each dot a clip, the line the mean"))
-    return shown
+        methods = [m for m in ordered_methods(set(clips["method"])) if m not in CONTROLS or m == "ground_truth"]
+        name = _strips(clips, keys, methods, folder / f"{prefix}clips-{len(drawn)}")
+        drawn.append((name, f"{dataset}, protocol {protocol}: one dot per clip, the line is the mean"))
+    return drawn
 
 
-def _shown(key: str) -> bool:
-    metric = metrics().get(key.split("_fb:", maxsplit=1)[0])
-    return metric is None or metric.spec.default
+def _strips(clips: pd.DataFrame, keys: Sequence[str], methods: Sequence[str], stem: Path) -> str:
+    """One plot per metric with one strip of dots per method."""
+    columns = min(4, len(keys))
+    lines = -(-len(keys) // columns)
+    figure = new(3.1 * columns, (0.75 + 0.17 * len(methods)) * lines)
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axis, key in zip(axes, keys, strict=False):
+        _strip(axis, clips[clips["metric"] == key], methods)
+        metric = metric_of(key)
+        axis.set_title(f"{key} {metric.spec.arrow if metric else ''}", fontsize=7)
+    for axis in axes[len(keys) :]:
+        axis.set_axis_off()
+    return save(figure, stem)
 
 
-def _strip(axis: Any, own: pd.DataFrame, methods: Sequence[str]) -> None:
+def _strip(axis: Any, clips: pd.DataFrame, methods: Sequence[str]) -> None:
     generator = np.random.default_rng(0)
     for place, method in enumerate(methods):
-        values = own.loc[own["method"] == method, "value"].to_numpy()
+        values = clips.loc[clips["method"] == method, "value"].to_numpy()
         if not len(values):
             continue
-        drawn = values[:: -(-len(values) // MOST_CLIPS)]
-        axis.plot(drawn, place + generator.uniform(-0.3, 0.3, len(drawn)), ".", ms=2, alpha=0.5)
+        dots = values[:: -(-len(values) // MAX_CLIPS)]
+        axis.plot(dots, place + generator.uniform(-0.3, 0.3, len(dots)), ".", ms=2, alpha=0.5)
         axis.plot([values.mean()] * 2, [place - 0.4, place + 0.4], "k", lw=1.5)
     axis.set_yticks(range(len(methods)), methods, fontsize=6)
     axis.set_ylim(len(methods) - 0.5, -0.5)

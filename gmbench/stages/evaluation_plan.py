@@ -9,8 +9,9 @@ from gmbench.datasets import manifest
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
 from gmbench.evaluation import protocol
-from gmbench.evaluation.planning import plan
-from gmbench.evaluation.scoring import registry
+from gmbench.evaluation.comparison import plan_comparison
+from gmbench.evaluation.planning.inputs import Inputs
+from gmbench.evaluation.planning.plan import Plan
 from gmbench.names import closest
 from gmbench.stages.pipeline_run import PipelineRun
 
@@ -20,34 +21,31 @@ def make_plan(
     section: DatasetSection,
     methods: Sequence[str] | None = None,
     settings: EvaluationSection | None = None,
-) -> plan.Plan:
+) -> Plan:
     """What is compared with what: the run's methods and controls, or others, against the crops."""
     settings = settings or run.params.evaluation
-    chosen = protocol.load(
-        section.protocol,
-        landmarks=section.landmarks,
-        extractors=section.extractors,
-    )
+    inputs = evaluation_inputs(run, run.params.methods if methods is None else methods)
+    return plan_comparison(inputs, evaluation_protocol(section), settings.metrics, settings.controls)
+
+
+def evaluation_protocol(section: DatasetSection) -> protocol.Protocol:
+    """How clips of a dataset are compared."""
+    return protocol.load(section.protocol, landmarks=section.landmarks, extractors=section.extractors)
+
+
+def evaluation_inputs(run: PipelineRun, methods: Sequence[str]) -> Inputs:
+    """The methods' videos and the crops of the split that is scored; a video that is missing is a missing clip."""
     references: list[Pair] = []
-    sides: dict[str, list[Pair]] = {name: [] for name in (run.params.methods if methods is None else methods)}
+    pairs_by_method: dict[str, list[Pair]] = {name: [] for name in methods}
     for row in scored_rows(run):
         name = row.video_path.removesuffix(".mp4")
         reference = Clip(name, run.paths.crops / row.video_path, None, None, row.speaker, row.emotion)
         references.append(Pair(name, None, reference, (), row.speaker, row.emotion))
-        for method, pairs in sides.items():
+        for method, pairs in pairs_by_method.items():
             path = run.paths.videos(method) / row.video_path
             generated = Clip(name, path, None, None, row.speaker, row.emotion) if path.exists() else None
             pairs.append(Pair(name, generated, reference, (), row.speaker, row.emotion))
-    metrics = registry.select(list(settings.metrics), True)
-    return plan.make_plan(
-        sides,
-        run.paths.dataset,
-        chosen,
-        metrics,
-        list(settings.controls),
-        tuple(references),
-        explicit=bool(settings.metrics),
-    )
+    return Inputs(pairs_by_method, tuple(references), run.paths.dataset)
 
 
 def all_rows(run: PipelineRun) -> list[ClipRow]:

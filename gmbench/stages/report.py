@@ -25,6 +25,7 @@ from gmbench.reporting.page import PageContent, Section, write
 from gmbench.reporting.page.markup import facts_html, grid_html, picture_html
 from gmbench.reporting.page.sections import clip_values, left_out, pairs, papers
 from gmbench.reporting.page.write import read_sources
+from gmbench.reporting.summary import Summary
 from gmbench.stages import ablations
 from gmbench.stages.head_motion_figures import head_motion_html
 from gmbench.stages.paths import EXTRACTORS, REPORTS, DatasetPaths
@@ -56,14 +57,16 @@ def report(run: PipelineRun, out: Path = REPORTS, clips: str = "link") -> None:
     values = [found[["dataset", "method", "clip", "metric", "value"]]]
     if ablated := _ablations():
         sections.append(Section("Ablations", ablated))
-    sections += [*left_out(folders), clip_values(found, out), pairs(found), papers(_with_ablations(found), out)]
+    summaries, with_ablations = Summary.per_protocol(found), _with_ablations(found)
+    all_summaries = summaries if with_ablations is found else Summary.per_protocol(with_ablations)
+    sections += [*left_out(folders), clip_values(found, out), pairs(found), papers(all_summaries, out)]
     sections += [
         Section(f"{name}: clips and fits", _dataset(run, DatasetPaths(name), out)) for name in run.params.datasets
     ]
     if networks := _corpus_extractors(out):
         sections.append(Section("Networks trained on the corpus", networks))
     facts = describe({"profile": run.params.profile})
-    page = PageContent(f"gmbench: profile {run.params.profile}", found, read_sources(folders), sections, facts)
+    page = PageContent(f"gmbench: profile {run.params.profile}", summaries, read_sources(folders), sections, facts)
     write(page, out, clips)
     _plots(values, run, out)
 

@@ -6,16 +6,15 @@ from typing import Any
 import numpy as np
 
 from gmbench.config import DatasetSection
-from gmbench.evaluation.results import aggregate, result_folder
 from gmbench.evaluation.run import score as score_features
 from gmbench.executor import one_thread
-from gmbench.reporting import tables
+from gmbench.reporting.saved_results import save_results
 from gmbench.stages.evaluation_plan import make_plan
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 
 
 def score(run: PipelineRun, section: DatasetSection) -> None:
-    """Score from the store: records, tables, and one small JSON a method for ``dvc metrics``."""
+    """Score from the store: records, tables, and one small JSON per method for ``dvc metrics``."""
     planned = make_plan(run, section)
     failures = json.loads(run.paths.extracted.read_text("utf-8"))["failures"]
     with one_thread():
@@ -25,10 +24,8 @@ def score(run: PipelineRun, section: DatasetSection) -> None:
         "profile": run.params.profile,
         "protocol": planned.protocol.model_dump(),
     }
-    merged = result_folder.save(run.paths.scores, records, asked, planned)
-    tables.save(run.paths.scores, merged)
     by_method: dict[str, dict[str, Any]] = {}
-    for row in aggregate.rows(records):
+    for row in save_results(run.paths.scores, records, asked, planned):
         by_method.setdefault(row.method, {})[row.metric] = {
             "mean": float(f"{row.value:.6g}") if np.isfinite(row.value) else None,
             "coverage": round(row.n / max(row.expected, 1), 4),

@@ -13,9 +13,7 @@ from gmbench.corpus import people
 from gmbench.corpus.truth import Truth
 from gmbench.errors import StoreError
 from gmbench.evaluation import protocol, validate
-from gmbench.evaluation.planning import plan
-from gmbench.evaluation.run import evaluate
-from gmbench.evaluation.scoring import registry
+from gmbench.evaluation.planning.inputs import Inputs
 from gmbench.extractors.corpus import networks
 from gmbench.extractors.corpus.training import Recipe
 from gmbench.job_cache import Job
@@ -127,23 +125,26 @@ def _recipe(kind: str, run: PipelineRun) -> Recipe:
 
 
 def _validate(run: PipelineRun, root: Path, corpus: Truth, tested: tuple[str, ...]) -> list[validate.Curve]:
-    """Responses of the corpus-judged metrics on some clips of the corpus, of each emotion alike."""
+    """Responses of the metrics that the corpus' extractors compute, on some of its clips, as many of each emotion."""
     pairs = []
     for name in tested:
         row = corpus.clips.loc[name]
         labels = {"speaker": str(row["speaker"]), "emotion": str(row["emotion"])}
         clip = Clip(name, root / str(row["video"]), root / str(row["audio"]), None, **labels)
         pairs.append(Pair(name, None, clip, (), **labels))
-    pairs = validate.spread(pairs, run.params.extractors.validation_clips)
     chosen = protocol.load("full", landmarks="corpus", extractors="corpus")
     wanted = {pair for pairs in MUST.values() for pair in pairs}
-    metrics = registry.select(sorted({metric for metric, _ in wanted} | {"acc_emo"}), True)
-    corruptions = validate.chosen(sorted({corruption for _, corruption in wanted}))
-    base = plan.make_plan({}, run.paths.dataset, chosen, metrics, ["ground_truth"], pairs)
-    table = evaluate(
-        validate.corrupted(base, corruptions), run.store.root, run.workers, run.scheduler, progress=run.report
-    )
-    return validate.curves(table, corruptions)
+    return validate.validate(
+        Inputs({}, tuple(pairs), run.paths.dataset),
+        chosen,
+        sorted({metric for metric, _ in wanted} | {"acc_emo"}),
+        validate.chosen(sorted({corruption for _, corruption in wanted})),
+        run.params.extractors.validation_clips,
+        store=run.store.root,
+        workers=run.workers,
+        scheduler=run.scheduler,
+        progress=run.report,
+    ).curves
 
 
 @contextlib.contextmanager

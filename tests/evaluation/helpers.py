@@ -1,9 +1,9 @@
 """Runs of the engine on sketched clips, with their own landmarks."""
 
 from gmbench.evaluation import protocol as protocols
-from gmbench.evaluation.planning import inputs, plan
+from gmbench.evaluation.comparison import plan_comparison
+from gmbench.evaluation.planning import inputs
 from gmbench.evaluation.run import evaluate
-from gmbench.evaluation.scoring import registry
 
 FAST = ["psnr", "ssim", "m_lmd", "m_nlmd", "div", "pcm", "pcm_chance", "ba_m2a", "trace_rms", "corr_onset"]
 
@@ -14,10 +14,11 @@ def protocol(name="full", **changes):
 
 def make_plan(sketches, methods=("near", "far"), metrics=FAST, controls=(), reference=True, **changes):
     given = inputs.gather(
-        [f"{name}={sketches / name}" for name in methods], reference=sketches / "reference" if reference else None
+        [f"{name}={sketches / name}" for name in methods],
+        reference=sketches / "reference" if reference else None,
+        dataset="sketch",
     )
-    chosen = registry.select(list(metrics), has_reference=reference)
-    return plan.make_plan(given.methods, "sketch", protocol(**changes), chosen, controls, given.references)
+    return plan_comparison(given, protocol(**changes), metrics, controls)
 
 
 def run(sketches, store, *, workers=1, batch=16, scheduler=None, progress=None, **options):

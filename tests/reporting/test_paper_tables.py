@@ -8,6 +8,8 @@ import pytest
 from gmbench.errors import InputError
 from gmbench.reporting import paper_tables, published_tables, ranks, tables
 from gmbench.reporting.latents import Latents
+from gmbench.reporting.paper_table_builder import build
+from gmbench.reporting.summary import Summary
 from gmbench.reporting.table_formats import FORMATS, render
 from gmbench.reporting.user_study import StudyRow
 from tests.reporting.test_tables import rows, table_of
@@ -42,7 +44,7 @@ def measured():
 
 
 def test_a_comparison_has_cards_arrows_and_reasons():
-    table = paper_tables.build(paper_tables.find("gmtalker-1"), measured())
+    table = build(paper_tables.find("gmtalker-1"), measured())
     assert table.header[:5] == ("Method", "Emotion source", "Pose", "Eye", "Emotion")
     lines = {line[0].text: [cell.text for cell in line[1:]] for line in table.body}
     assert lines["eat"][:4] == ["label", "transfer", "none", "generate"]
@@ -57,7 +59,7 @@ def test_a_comparison_has_cards_arrows_and_reasons():
 
 def test_missing_values_carry_their_reason():
     failed = rows("eat", "psnr", [np.nan] * 3, status="failed", reason="no face found", clips_used=0)
-    table = paper_tables.build(paper_tables.find("gmtalker-1"), table_of(failed, rows("mine", "psnr", [1.0, 2.0, 3.0])))
+    table = build(paper_tables.find("gmtalker-1"), table_of(failed, rows("mine", "psnr", [1.0, 2.0, 3.0])))
     cell = next(line for line in table.body if line[0].text == "eat")[5]
     assert (cell.text, cell.note) == ("n/a", "0/3; no face found")
 
@@ -67,7 +69,7 @@ def test_an_ablation_averages_over_seeds_and_names_what_is_missing():
         *(rows(f"gmtalker-pose{s}", "psnr", [v, v]) for s, v in (("", 20.0), ("-s1", 22.0), ("-s2", 24.0))),
         rows("gmtalker-wo_emn-pose", "psnr", [19.0, 21.0]),
     )
-    table = paper_tables.build(paper_tables.find("gmtalker-5"), found)
+    table = build(paper_tables.find("gmtalker-5"), found)
     lines = {line[0].text: line[1] for line in table.body}
     assert (lines["Full"].text, lines["Full"].note) == ("22.00", "± 1.155, 3 seeds")
     assert lines["w/o EMN"].text == "20.00"
@@ -77,26 +79,26 @@ def test_an_ablation_averages_over_seeds_and_names_what_is_missing():
 
 def test_studies_and_latents_without_data_have_no_rows():
     for name in ("gmtalker-7", "flowvqtalker-2", "dicetalk-3"):
-        table = paper_tables.build(paper_tables.find(name))
+        table = build(paper_tables.find(name))
         assert table.body == ()
         assert "--ratings" in table.notes[0]
-    assert "--latents" in paper_tables.build(paper_tables.find("dicetalk-5")).notes[0]
+    assert "--latents" in build(paper_tables.find("dicetalk-5")).notes[0]
 
 
 def test_studies_and_latents_with_data():
     row = StudyRow("a", "lip sync", "MOS", 4.0, 3.5, 4.5, 8, 4, 2)
-    table = paper_tables.build(paper_tables.find("dicetalk-3"), study=[row])
+    table = build(paper_tables.find("dicetalk-3"), study=[row])
     assert [cell.text for cell in table.body[0]] == ["a", "4.000"]
     names = np.array(["angry", "angry", "happy", "happy"])
     space = Latents(np.array([[0.0, 0], [0, 2], [4, 0], [4, 2]]), names, np.full(4, "p"))
-    table = paper_tables.build(paper_tables.find("dicetalk-5"), spaces=[("mine", space)])
+    table = build(paper_tables.find("dicetalk-5"), spaces=[("mine", space)])
     assert [cell.text for cell in table.body[0]] == ["mine", "4.000", "n/a", "n/a", "4.000"]
 
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("name", ALL)
 def test_all_forms_in_all_formats_twice_the_same(name, form):
-    first, second = (render(paper_tables.build(paper_tables.find(name), measured()), form) for _ in range(2))
+    first, second = (render(build(paper_tables.find(name), measured()), form) for _ in range(2))
     assert first == second
     assert first.strip()
 
@@ -106,7 +108,7 @@ def test_latex_of_own_and_printed_tables(source, tmp_path):
     if source:
         grids = [published_tables.as_table(t) for t in published_tables.select(source, None)]
     else:
-        grids = [paper_tables.build(paper_tables.find(name), measured()) for name in ALL]
+        grids = [build(paper_tables.find(name), measured()) for name in ALL]
     text = "\n\n".join(render(grid, "latex") for grid in grids)
     for grid in grids:
         for line in re.findall(r"^(.*) \\\\$", render(grid, "latex"), re.M):
@@ -133,8 +135,8 @@ def test_ranks_count_places_and_support():
         rows("a", "m_lmd", HARD), rows("b", "m_lmd", HARD - 1), rows("ground_truth", "m_lmd", HARD * 0),
         rows("a", "div", HARD), rows("b", "div", HARD),
     )  # fmt: skip
-    aggregated = tables.rows(found)
-    ranked = ranks.ranks(aggregated, tables.leaders(found, aggregated))
+    summary = Summary.of(found)
+    ranked = ranks.ranks(summary.rows, summary.leaders)
     assert [(r.method, r.mean, r.metrics, r.firsts, r.supported) for r in ranked] == [
         ("a", 1.5, 2, 1, 1), ("b", 1.75, 2, 1, 1), ("c", 2.5, 1, 0, 0),
     ]  # fmt: skip

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from gmbench.reporting import ranks, tables
+from gmbench.reporting import ranks
+from gmbench.reporting.summary import Summary
 from tests.reporting.test_tables import rows, table_of
 
 
@@ -18,7 +19,7 @@ def ranked(*methods, leaders=None):
             for metric, values in found.items()
         )
     )
-    return {rank.method: rank for rank in ranks.ranks(tables.rows(records), leaders or {})}
+    return {rank.method: rank for rank in ranks.ranks(Summary.of(records).rows, leaders or {})}
 
 
 def test_a_method_without_a_value_is_the_last_whatever_is_better():

@@ -124,6 +124,18 @@ def read(path: Path) -> pd.DataFrame:
     return pd.DataFrame(table.select(SCHEMA.names).to_pandas())
 
 
+def read_all(paths: Iterable[Path]) -> pd.DataFrame | None:
+    """Records of several files and folders, of which later ones replace what they repeat; None without a path.
+
+    Raises:
+        InputError: as :func:`read`.
+    """
+    merged = None
+    for path in paths:
+        merged = merge(merged, read(path))
+    return merged
+
+
 def check_columns(records: pd.DataFrame) -> None:
     """Refuse to put values of different judges, protocols, weights or versions under one key.
 

@@ -1,27 +1,31 @@
-"""Parts of the page that follow from records alone, for any evaluation: the papers' forms, pairs, clip values."""
+"""Parts of the page that follow from records alone, for any evaluation: the papers' tables, pairs, clip values."""
 
 import html
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results import aggregate, result_folder
-from gmbench.reporting import figures, paper_tables, table_formats
-from gmbench.reporting import published_tables as printed
+from gmbench.reporting import figures, paper_table_builder, paper_tables, published_tables
 from gmbench.reporting.page.markup import Section, grid_html, picture_html
+from gmbench.reporting.paper_tables import PaperTable
+from gmbench.reporting.summary import Summary
+from gmbench.reporting.table_formats import Table, number, render
 from gmbench.store import write_atomically
 
 SUFFIXES = {"md": "md", "latex": "tex", "csv": "csv", "html": "html"}
-MOST_PAIRED = 8
+MAX_PAIRED = 8
 """Methods of which all pairs are compared on the page; of more, the command compares those that matter."""
 
 
-def of_records(records: pd.DataFrame, folders: Sequence[Path], out: Path) -> list[Section]:
+def record_sections(
+    records: pd.DataFrame, summaries: Sequence[Summary], folders: Sequence[Path], out: Path
+) -> list[Section]:
     """All of them; ``folders`` are the evaluations', tables and figures go below the page's folder ``out``."""
-    return [*left_out(folders), clip_values(records, out), pairs(records), papers(records, out)]
+    return [*left_out(folders), clip_values(records, out), pairs(records), papers(summaries, out)]
 
 
 def left_out(folders: Sequence[Path]) -> list[Section]:
@@ -39,54 +43,63 @@ def clip_values(records: pd.DataFrame, out: Path) -> Section:
 def pairs(records: pd.DataFrame) -> Section:
     """Paired differences of the methods of each dataset and protocol."""
     parts = []
-    for (dataset, protocol), own in records.groupby(["dataset", "protocol"], sort=True):
-        methods = sorted(set(own["method"]) - set(CONTROLS))
+    for (dataset, protocol), part in records.groupby(["dataset", "protocol"], sort=True):
+        methods = sorted(set(part["method"]) - set(CONTROLS))
         name = html.escape(f"{dataset}, {protocol}")
-        if not 2 <= len(methods) <= MOST_PAIRED:
+        if not 2 <= len(methods) <= MAX_PAIRED:
             parts.append(f"<p>{name}: <code>gmbench compare A B</code> compares any two of {len(methods)} methods.</p>")
             continue
         for first, second in itertools.combinations(methods, 2):
-            lines = [_line(c) for c in aggregate.compare(own, first, second) if c.direction != "reference"]
+            lines = [_line(c) for c in aggregate.compare(part, first, second) if c.direction != "reference"]
             head = ["metric", f"{first} - {second}", "95 % interval", "p", "clips", "better"]
             title = f"{name}: {html.escape(first)} and {html.escape(second)}"
             parts.append(f"<details><summary>{title}</summary>{grid_html(head, lines)}</details>")
     return Section("Paired comparisons", "<p>On common clips, by a paired bootstrap.</p>" + "".join(parts))
 
 
-def papers(records: pd.DataFrame, out: Path) -> Section:
+def papers(summaries: Sequence[Summary], out: Path) -> Section:
     """Each paper's table with these numbers, and below it as published; all formats in ``tables``."""
     parts = [
         "<p>The papers' rows and columns with the numbers measured here, and each table as published, which was "
         "measured otherwise: never compare across the two.</p>"
     ]
     for form in paper_tables.load_all().values():
-        grids = {}
-        if form.kind in ("comparison", "ablation"):
-            for (dataset, protocol), own in records.groupby(["dataset", "protocol_hash"], sort=True):
-                several = records.loc[records["dataset"] == dataset, "protocol_hash"].nunique() > 1
-                grids[f"{form.name}-{dataset}" + (f"-{protocol}" if several else "")] = paper_tables.build(form, own)
-        else:
-            grids[form.name] = paper_tables.build(form)
-        told = []
-        for name, grid in grids.items():
-            links = []
-            for kind, suffix in SUFFIXES.items():
-                path = Path("tables") / f"{_file(name)}.{suffix}"
-                write_atomically(out / path, table_formats.render(grid, kind).encode())
-                links.append(f'<a href="{html.escape(path.as_posix())}">{suffix}</a>')
-            told.append(f'<div class="wide">{table_formats.render(grid, "html")}</div><p>{", ".join(links)}</p>')
-        for table in printed.select(form.source, None, form.table):
-            told.append(f'<div class="wide">{table_formats.render(printed.as_table(table), "html")}</div>')
+        tables = [_measured_html(name, table, out) for name, table in _filled(form, summaries).items()]
+        for printed in published_tables.select(form.source, None, form.table):
+            tables.append(f'<div class="wide">{render(published_tables.as_table(printed), "html")}</div>')
         title = html.escape(f"{form.source} table {form.table} ({form.name})")
-        parts.append(f"<details><summary>{title}</summary>{''.join(told)}</details>")
+        parts.append(f"<details><summary>{title}</summary>{''.join(tables)}</details>")
     return Section("The papers' tables", "".join(parts))
 
 
-def _line(found: aggregate.Comparison) -> list[str]:
-    p = "n/a" if found.p != found.p else f"{found.p:.4f}"
-    interval = f"[{table_formats.number(found.low)}, {table_formats.number(found.high)}]"
-    return [found.metric, table_formats.number(found.difference), interval, p, str(found.n), found.better or "–"]
+def _filled(form: PaperTable, summaries: Sequence[Summary]) -> Mapping[str, Table]:
+    """A paper's table for every dataset and protocol, by name; one without numbers for studies and latents."""
+    if form.kind not in ("comparison", "ablation"):
+        return {form.name: paper_table_builder.build(form)}
+    datasets = [str(summary.records["dataset"].iloc[0]) for summary in summaries]
+    tables = {}
+    for dataset, summary in zip(datasets, summaries, strict=True):
+        protocol = f"-{summary.records['protocol_hash'].iloc[0]}" if datasets.count(dataset) > 1 else ""
+        tables[f"{form.name}-{dataset}{protocol}"] = paper_table_builder.build(form, summary.records, summary=summary)
+    return tables
 
 
-def _file(name: str) -> str:
+def _measured_html(name: str, table: Table, out: Path) -> str:
+    """The table and links to it in all formats, which are written below ``out``."""
+    links = []
+    for kind, suffix in SUFFIXES.items():
+        path = Path("tables") / f"{_file_name(name)}.{suffix}"
+        write_atomically(out / path, render(table, kind).encode())
+        links.append(f'<a href="{html.escape(path.as_posix())}">{suffix}</a>')
+    return f'<div class="wide">{render(table, "html")}</div><p>{", ".join(links)}</p>'
+
+
+def _line(comparison: aggregate.Comparison) -> list[str]:
+    p = "n/a" if comparison.p != comparison.p else f"{comparison.p:.4f}"
+    interval = f"[{number(comparison.low)}, {number(comparison.high)}]"
+    difference = number(comparison.difference)
+    return [comparison.metric, difference, interval, p, str(comparison.n), comparison.better or "–"]
+
+
+def _file_name(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)

@@ -20,10 +20,11 @@ import pandas as pd
 from gmbench.errors import InputError, StoreError
 from gmbench.evaluation.results import records, result_folder
 from gmbench.evaluation.results import sources as clip_files
-from gmbench.reporting.page import leaderboard
+from gmbench.reporting.page.leaderboard import leaderboard, method_descriptions, metric_descriptions
 from gmbench.reporting.page.markup import Section, facts_html
-from gmbench.reporting.page.sections import of_records
+from gmbench.reporting.page.sections import record_sections
 from gmbench.reporting.published_tables import errata_html
+from gmbench.reporting.summary import Summary
 from gmbench.store import write_atomically
 
 CLIPS = ("link", "copy", "none")
@@ -37,14 +38,14 @@ class PageContent:
 
     Attributes:
         title: of the page.
-        records: of any datasets and protocols.
+        summaries: numbers of each dataset and protocol.
         sources: tables of :mod:`gmbench.evaluation.results.sources` with the folders they stand in.
         sections: below the leaderboard.
         provenance: facts about the run.
     """
 
     title: str
-    records: pd.DataFrame
+    summaries: Sequence[Summary]
     sources: Sequence[tuple[Path, pd.DataFrame]] = ()
     sections: Sequence[Section] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -54,26 +55,27 @@ def write(content: PageContent, out: Path, clips: str = "link") -> Path:
     """Write the page into a folder and return its path; what an earlier page left in ``data`` and ``media`` goes.
 
     Raises:
-        InputError: no records. StoreError: the folder cannot be written.
+        StoreError: the folder cannot be written.
     """
     for name in ("data", "media"):
         shutil.rmtree(out / name, ignore_errors=True)
     media = _Media(out, content.sources, clips)
     tables = [table for _, table in content.sources]
-    joined = pd.concat(tables, ignore_index=True) if tables else None
-    boards = leaderboard.boards(content.records, joined, media.locate)
+    sources = pd.concat(tables, ignore_index=True) if tables else None
+    boards = [leaderboard(summary, sources, media.locate) for summary in content.summaries]
     for b, board in enumerate(boards):
-        for m, method in enumerate(board.summary["methods"]):
-            text = f"gmbench.take({script_json(f'{b}-{m}')},{script_json(board.parts[method])});\n"
-            write_atomically(out / "data" / f"{b}-{m}.js", text.encode())
-    keys = dict.fromkeys(key for board in boards for key in board.summary["metrics"])
-    methods = dict.fromkeys(method for board in boards for method in board.summary["methods"])
-    facts = {
-        "boards": [board.summary for board in boards], "metrics": leaderboard.metric_facts(keys),
-        "methods": leaderboard.method_facts(methods),
-    }  # fmt: skip
+        for m, method in enumerate(board.overview["methods"]):
+            arguments = f"{script_json(f'{b}-{m}')},{script_json(board.clips_by_method[method])}"
+            write_atomically(out / "data" / f"{b}-{m}.js", f"gmbench.addClips({arguments});\n".encode())
+    keys = dict.fromkeys(key for board in boards for key in board.overview["metrics"])
+    methods = dict.fromkeys(method for board in boards for method in board.overview["methods"])
+    page_data = {
+        "boards": [board.overview for board in boards],
+        "metrics": metric_descriptions(keys),
+        "methods": method_descriptions(methods),
+    }
     path = out / "index.html"
-    write_atomically(path, _page(content, facts).encode())
+    write_atomically(path, _page(content, page_data).encode())
     return path
 
 
@@ -97,18 +99,18 @@ def from_folders(paths: Sequence[Path], out: Path, title: str, clips: str = "lin
     Raises:
         InputError: no records, or a file of another kind.
     """
-    table = None
-    for path in paths:
-        table = records.merge(table, records.read(path))
+    table = records.read_all(paths)
     if table is None:
         raise InputError("no records to show; run 'gmbench eval' first, or pass --records")
     folders = [path if path.is_dir() else path.parent for path in paths]
-    facts = {folder.name: told for folder in folders if (told := result_folder.provenance(folder))}
-    return write(PageContent(title, table, read_sources(folders), of_records(table, folders, out), facts), out, clips)
+    provenance = {folder.name: facts for folder in folders if (facts := result_folder.provenance(folder))}
+    summaries = Summary.per_protocol(table)
+    sections = record_sections(table, summaries, folders, out)
+    return write(PageContent(title, summaries, read_sources(folders), sections, provenance), out, clips)
 
 
 class _Media:
-    """Brings clips into the folder, each once, and tells where they are."""
+    """Brings clips into the folder, each once, and says where they are."""
 
     def __init__(self, out: Path, tables: Sequence[tuple[Path, pd.DataFrame]], how: str) -> None:
         self.out, self.how = out, how
@@ -155,7 +157,7 @@ def _slug(name: str) -> str:
     return safe if safe == name else f"{safe[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _page(content: PageContent, facts: dict[str, Any]) -> str:
+def _page(content: PageContent, page_data: dict[str, Any]) -> str:
     sections = [
         *content.sections,
         Section("What is wrong in the published tables", errata_html()),
@@ -166,16 +168,20 @@ def _page(content: PageContent, facts: dict[str, Any]) -> str:
         f'<section id="s{n}"><h2>{html.escape(s.title)}</h2>{s.body}</section>' for n, s in enumerate(sections)
     )
     filled = {
-        "TITLE": html.escape(content.title), "LINKS": links, "SECTIONS": bodies, "DATA": script_json(facts),
-        "STYLE": _asset("style.css"), "SCRIPT": _asset("page.js"),
-    }  # fmt: skip
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: filled[found[1]], _asset("index.html"))
+        "TITLE": html.escape(content.title),
+        "LINKS": links,
+        "SECTIONS": bodies,
+        "DATA": script_json(page_data),
+        "STYLE": _asset("style.css"),
+        "SCRIPT": _asset("page.js"),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], _asset("index.html"))
 
 
 def read_sources(folders: Sequence[Path]) -> list[tuple[Path, pd.DataFrame]]:
     """Clip tables of folders that have one."""
-    found = [(folder, clip_files.read(folder)) for folder in folders]
-    return [(folder, table) for folder, table in found if table is not None]
+    tables = [(folder, clip_files.read(folder)) for folder in folders]
+    return [(folder, table) for folder, table in tables if table is not None]
 
 
 def _asset(name: str) -> str:

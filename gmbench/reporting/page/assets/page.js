@@ -1,15 +1,15 @@
 "use strict";
-// The page: facts are in the document, each method's clips in data/<board>-<method>.js, which call gmbench.take.
+// The page: leaderboards are in the document, each method's clips in data/<board>-<method>.js, which call gmbench.addClips.
 // Text from outside enters the document as text, never as markup.
-const facts = JSON.parse(document.getElementById("facts").textContent);
+const pageData = JSON.parse(document.getElementById("page-data").textContent);
 const $ = (id) => document.getElementById(id);
 const PAGE = 50;
 const state = { board: 0, sort: null, up: false, chosen: null, clipSort: null, clipUp: false, page: 0, method: null };
 
-const parts = new Map();
+const clipsByName = new Map();
 const waiting = new Map();
 window.gmbench = {
-  take(name, part) { parts.set(name, part); (waiting.get(name) || []).forEach((done) => done(part)); waiting.delete(name); },
+  addClips(name, clips) { clipsByName.set(name, clips); (waiting.get(name) || []).forEach((done) => done(clips)); waiting.delete(name); },
 };
 
 function make(tag, given = {}, ...children) {
@@ -23,9 +23,9 @@ function make(tag, given = {}, ...children) {
   return element;
 }
 
-function part(board, method) {
-  const name = `${board}-${facts.boards[board].methods.indexOf(method)}`;
-  if (parts.has(name)) return Promise.resolve(parts.get(name));
+function loadClips(board, method) {
+  const name = `${board}-${pageData.boards[board].methods.indexOf(method)}`;
+  if (clipsByName.has(name)) return Promise.resolve(clipsByName.get(name));
   return new Promise((done, failed) => {
     waiting.set(name, [...(waiting.get(name) || []), done]);
     if (waiting.get(name).length > 1) return;
@@ -34,8 +34,8 @@ function part(board, method) {
 }
 
 const plain = (value) => value === "inf" ? Infinity : value === "-inf" ? -Infinity : value === null || value === undefined ? NaN : value;
-const metric = (key) => facts.metrics[key];
-const shownNumber = (value) => {
+const metric = (key) => pageData.metrics[key];
+const formatNumber = (value) => {
   const v = plain(value);
   if (Number.isNaN(v)) return "n/a";
   if (!Number.isFinite(v)) return v > 0 ? "∞" : "-∞";
@@ -78,33 +78,33 @@ function provenance(board, key, method, cell) {
   const lines = [`${m.title} (${key}), version ${cell.version}: ${cell.t}${cell.i ? ` [${cell.i}]` : ""}${m.unit ? ` ${m.unit}` : ""}`,
     `${method} on ${board.dataset}, protocol ${board.protocol} (${board.hash})`,
     `${cell.n} of ${cell.of} clips, ${cell.frames} of ${cell.frames_of} frames; over all frames ${cell.pooled}`,
-    `judge: ${cell.backend}${cell.weights ? `, weights ${cell.weights}` : ""}`];
+    `extractor: ${cell.backend}${cell.weights ? `, weights ${cell.weights}` : ""}`];
   if (cell.flags) lines.push(`flags: ${cell.flags}`);
-  if (m.reading) lines.push("", m.reading);
-  if (m.traps && m.traps !== "None known.") lines.push(`But: ${m.traps}`);
+  if (m.interpretation) lines.push("", m.interpretation);
+  if (m.caveats && m.caveats !== "None known.") lines.push(`But: ${m.caveats}`);
   return lines.join("\n");
 }
 
 function drawBoard() {
-  const board = facts.boards[state.board], keys = chosenMetrics(board);
+  const board = pageData.boards[state.board], keys = chosenMetrics(board);
   const wanted = $("find-method").value.toLowerCase();
-  let methods = board.methods.filter((name) => name.toLowerCase().includes(wanted) && ($("controls").checked || !facts.methods[name].control));
+  let methods = board.methods.filter((name) => name.toLowerCase().includes(wanted) && ($("controls").checked || !pageData.methods[name].control));
   if (state.sort === "") methods = [...methods].sort((a, b) => compare(a, b, state.up));
   else if (state.sort) methods = [...methods].sort((a, b) => compare(value(a), value(b), state.up));
   function value(name) { const cell = (board.cells[name] || {})[state.sort]; return cell ? cell.v : null; }
   const sorted = (key) => state.sort === key ? (state.up ? "ascending" : "descending") : null;
   const head = make("tr", {}, make("th", { scope: "col", "aria-sort": sorted("") }, make("button", { type: "button", onclick: () => sortBy("", true) }, "Method")),
-    ...keys.map((key) => make("th", { scope: "col", "aria-sort": sorted(key), "data-key": key, "data-tip": reading(key) },
+    ...keys.map((key) => make("th", { scope: "col", "aria-sort": sorted(key), "data-key": key, "data-tip": interpretation(key) },
       make("button", { type: "button", onclick: () => sortBy(key, bestIsUp(key)) }, board.titles[key]))));
   const ranges = Object.fromEntries(keys.map((key) => {
     const all = methods.flatMap((name) => { const cell = (board.cells[name] || {})[key]; return cell ? [cell.lo, cell.hi, cell.v].map(plain) : []; }).filter(Number.isFinite);
     return [key, [Math.min(...all), Math.max(...all)]];
   }));
   const rows = methods.map((name) => {
-    const told = facts.methods[name];
+    const description = pageData.methods[name];
     const first = make("td", { tabindex: -1 }, make("button", { type: "button", tabindex: -1, onclick: () => openMethod(name) }, name));
-    if (told.about) first.append(make("small", {}, told.about));
-    return make("tr", { class: told.control ? "control" : null }, first, ...keys.map((key) => {
+    if (description.description) first.append(make("small", {}, description.description));
+    return make("tr", { class: description.control ? "control" : null }, first, ...keys.map((key) => {
       const cell = (board.cells[name] || {})[key];
       if (!cell) return make("td", { tabindex: -1, "data-tip": "not evaluated" }, "–");
       const missing = board.sets[name].filter((row) => row[0] === key).map((row) => `\n${row[1]}: ${row[2]}`).join("");
@@ -118,9 +118,9 @@ function drawBoard() {
   drawRanks(board);
 }
 
-function reading(key) {
+function interpretation(key) {
   const m = metric(key);
-  return [m.title + (m.judge ? `: judged by ${m.judge}, never compare with published figures` : ""), m.reading, m.traps && m.traps !== "None known." ? `But: ${m.traps}` : "", m.source ? `Source: ${m.source}` : ""].filter(Boolean).join("\n");
+  return [m.title + (m.fallback ? `: fallback, scored by ${m.fallback}; never compare with published figures` : ""), m.interpretation, m.caveats && m.caveats !== "None known." ? `But: ${m.caveats}` : "", m.source ? `Source: ${m.source}` : ""].filter(Boolean).join("\n");
 }
 
 function sortBy(key, up) {
@@ -132,7 +132,7 @@ function sortBy(key, up) {
 }
 
 function drawMetricList() {
-  const board = facts.boards[state.board], keys = new Set(chosenMetrics(board));
+  const board = pageData.boards[state.board], keys = new Set(chosenMetrics(board));
   $("metric-list").lastElementChild.replaceChildren(...board.metrics.map((key) => make("label", { class: "tick" },
     make("input", { type: "checkbox", checked: keys.has(key), onchange: (event) => {
       state.chosen = state.chosen || new Set(chosenMetrics(board));
@@ -155,7 +155,7 @@ async function openMethod(name) {
   state.method = name; state.page = 0; state.clipSort = null; state.failing = false;
   place.hidden = false;
   place.replaceChildren(make("h2", {}, name), make("p", {}, "reading…"));
-  try { await part(board, name); } catch (error) {
+  try { await loadClips(board, name); } catch (error) {
     place.replaceChildren(make("h2", {}, name), make("p", { class: "warn" }, `${error.message}: keep the folder of the page whole.`));
     return;
   }
@@ -165,45 +165,45 @@ async function openMethod(name) {
 }
 
 function drawMethod() {
-  const place = $("method"), board = facts.boards[state.board], name = state.method, found = parts.get(`${state.board}-${board.methods.indexOf(name)}`);
-  const told = facts.methods[name], keys = board.metrics.filter((key) => found.values[key]);
-  const card = told.card ? Object.entries(told.card).filter(([, v]) => v).map(([k, v]) => `${k}: ${v}`).join(" · ") : told.about;
+  const place = $("method"), board = pageData.boards[state.board], name = state.method, clips = clipsByName.get(`${state.board}-${board.methods.indexOf(name)}`);
+  const description = pageData.methods[name], keys = board.metrics.filter((key) => clips.values[key]);
+  const card = description.card ? Object.entries(description.card).filter(([, v]) => v).map(([k, v]) => `${k}: ${v}`).join(" · ") : description.description;
   const pick = make("select", { onchange: (event) => { state.clipSort = event.target.value; state.clipUp = bestIsUp(state.clipSort); state.page = 0; drawClips(); } },
     make("option", { value: "" }, "name"), ...keys.map((key) => make("option", { value: key }, board.titles[key])));
   const order = (best) => () => { state.clipSort = state.clipSort || keys.find((key) => metric(key).direction !== "reference") || keys[0] || ""; pick.value = state.clipSort; state.clipUp = bestIsUp(state.clipSort) === best; state.page = 0; drawClips(); };
   place.replaceChildren(make("h2", {}, name), make("p", { class: "small" }, card || "no card: add one in dropin/<slug>/card.yaml"),
-    failures(found), make("div", { id: "player" }),
+    failures(clips), make("div", { id: "player" }),
     make("div", { class: "transport" }, make("label", {}, "Order of clips ", pick), make("button", { type: "button", id: "worst", onclick: order(false) }, "Worst first"),
       make("button", { type: "button", id: "best", onclick: order(true) }, "Best first"), make("button", { type: "button", onclick: () => { place.hidden = true; closePlayer(); $("table").focus(); } }, "Close")),
     make("div", { id: "clips" }));
   drawClips();
 }
 
-function failures(found) {
-  if (!found.failures.length) return make("p", { class: "small" }, "Every clip has a value under every metric that applies.");
+function failures(clips) {
+  if (!clips.failures.length) return make("p", { class: "small" }, "Every clip has a value under every metric that applies.");
   const groups = new Map();
-  for (const [clip, key, status, reason] of found.failures) {
+  for (const [clip, key, status, reason] of clips.failures) {
     const group = groups.get(reason) || groups.set(reason, { status, metrics: new Set(), clips: new Set() }).get(reason);
     group.metrics.add(key); group.clips.add(clip);
   }
-  const rows = [...groups].map(([reason, group]) => make("tr", {}, make("td", {}, group.status), make("td", { style: "white-space:normal" }, found.reasons[reason] || "–"),
+  const rows = [...groups].map(([reason, group]) => make("tr", {}, make("td", {}, group.status), make("td", { style: "white-space:normal" }, clips.reasons[reason] || "–"),
     make("td", { style: "white-space:normal" }, [...group.metrics].join(", ")), make("td", {}, String(group.clips.size)),
-    make("td", { style: "white-space:normal" }, [...group.clips].slice(0, 8).map((n) => found.clips[n]).join(", ") + (group.clips.size > 8 ? ", …" : ""))));
-  return make("details", { open: rows.length < 4 }, make("summary", { class: "warn" }, `${found.failures.length} values are missing or carry a reason`), make("div", { class: "wide" },
+    make("td", { style: "white-space:normal" }, [...group.clips].slice(0, 8).map((n) => clips.clips[n]).join(", ") + (group.clips.size > 8 ? ", …" : ""))));
+  return make("details", { open: rows.length < 4 }, make("summary", { class: "warn" }, `${clips.failures.length} values are missing or carry a reason`), make("div", { class: "wide" },
     make("table", {}, make("thead", {}, make("tr", {}, ...["status", "reason", "metrics", "clips", "which"].map((text) => make("th", {}, text)))), make("tbody", {}, ...rows))));
 }
 
 function drawClips() {
-  const board = facts.boards[state.board], found = parts.get(`${state.board}-${board.methods.indexOf(state.method)}`);
-  const keys = chosenMetrics(board).filter((key) => found.values[key]);
-  if (state.clipSort && !keys.includes(state.clipSort) && found.values[state.clipSort]) keys.unshift(state.clipSort);
-  const order = found.clips.map((_, n) => n);
-  if (state.clipSort) order.sort((a, b) => compare(found.values[state.clipSort][a], found.values[state.clipSort][b], state.clipUp) || a - b);
+  const board = pageData.boards[state.board], clips = clipsByName.get(`${state.board}-${board.methods.indexOf(state.method)}`);
+  const keys = chosenMetrics(board).filter((key) => clips.values[key]);
+  if (state.clipSort && !keys.includes(state.clipSort) && clips.values[state.clipSort]) keys.unshift(state.clipSort);
+  const order = clips.clips.map((_, n) => n);
+  if (state.clipSort) order.sort((a, b) => compare(clips.values[state.clipSort][a], clips.values[state.clipSort][b], state.clipUp) || a - b);
   const pages = Math.max(1, Math.ceil(order.length / PAGE));
   state.page = Math.min(Math.max(0, state.page), pages - 1);
   const rows = order.slice(state.page * PAGE, (state.page + 1) * PAGE).map((n) => make("tr", {},
-    make("td", {}, make("button", { type: "button", onclick: () => openClip(n) }, found.clips[n]), make("small", {}, [found.speaker[n], found.emotion[n]].filter(Boolean).join(" · "))),
-    ...keys.map((key) => make("td", {}, shownNumber(found.values[key][n])))));
+    make("td", {}, make("button", { type: "button", onclick: () => openClip(n) }, clips.clips[n]), make("small", {}, [clips.speaker[n], clips.emotion[n]].filter(Boolean).join(" · "))),
+    ...keys.map((key) => make("td", {}, formatNumber(clips.values[key][n])))));
   const turn = (step) => () => { state.page += step; drawClips(); };
   const head = [make("th", {}, "Clip"), ...keys.map((key) => make("th", { "aria-sort": state.clipSort === key ? (state.clipUp ? "ascending" : "descending") : null },
     make("button", { type: "button", onclick: () => { state.clipUp = state.clipSort === key ? !state.clipUp : bestIsUp(key); state.clipSort = key; state.page = 0; drawClips(); } }, board.titles[key])))];
@@ -225,8 +225,8 @@ function closePlayer() {
 
 async function openClip(n) {
   closePlayer();
-  const board = facts.boards[state.board], own = parts.get(`${state.board}-${board.methods.indexOf(state.method)}`), clip = own.clips[n];
-  const sides = [["reference", own.reference[n]], [state.method, own.video[n]]];
+  const board = pageData.boards[state.board], clips = clipsByName.get(`${state.board}-${board.methods.indexOf(state.method)}`), clip = clips.clips[n];
+  const sides = [["reference", clips.reference[n]], [state.method, clips.video[n]]];
   const others = board.methods.filter((name) => name !== state.method && name !== "ground_truth");
   const place = $("player"), grid = make("div", { class: "players" });
   const videos = [], sound = make("select", {}), seek = make("input", { type: "range", min: 0, max: 1, step: 0.001, value: 0, "aria-label": "time" });
@@ -251,7 +251,7 @@ async function openClip(n) {
     }
     grid.append(figure);
   }
-  sides.forEach(([name, url], place) => add(name, url, place && own.change[n] ? `made from the reference: ${own.change[n]}` : ""));
+  sides.forEach(([name, url], place) => add(name, url, place && clips.change[n] ? `made from the reference: ${clips.change[n]}` : ""));
 
   function follow() {
     if (current !== player) return;
@@ -284,15 +284,15 @@ async function openClip(n) {
     const name = event.target.value;
     event.target.value = "";
     if (!name) return;
-    const beside = await part(state.board, name), at = beside.clips.indexOf(clip), shown = videos.length;
+    const beside = await loadClips(state.board, name), at = beside.clips.indexOf(clip), before = videos.length;
     add(name, at < 0 ? "" : beside.video[at], at < 0 ? "has no such clip" : beside.change[at] ? `made from the reference: ${beside.change[at]}` : "");
     [...more.options].find((option) => option.value === name).remove();
-    if (videos.length > shown) { videos.at(-1).currentTime = lead().currentTime; if (current.playing) videos.at(-1).play(); }
+    if (videos.length > before) { videos.at(-1).currentTime = lead().currentTime; if (current.playing) videos.at(-1).play(); }
   } }, make("option", { value: "" }, "add a method…"), ...others.map((name) => make("option", { value: name }, name)));
-  const values = Object.entries(own.values).map(([key, column]) => [key, column[n]]).filter(([, v]) => !Number.isNaN(plain(v)));
-  const lacking = own.failures.filter(([which]) => which === n).map(([, key, status, reason]) => `${key}: ${status}, ${own.reasons[reason]}`);
+  const values = Object.entries(clips.values).map(([key, column]) => [key, column[n]]).filter(([, v]) => !Number.isNaN(plain(v)));
+  const lacking = clips.failures.filter(([which]) => which === n).map(([, key, status, reason]) => `${key}: ${status}, ${clips.reasons[reason]}`);
   place.replaceChildren(make("h3", {}, clip), grid, make("div", { class: "transport" }, button, seek, time, speed, make("label", {}, "sound of ", sound), make("label", { class: "tick" }, loop, " loop"), more),
-    make("p", { class: "small" }, values.map(([key, v]) => `${board.titles[key]} ${shownNumber(v)}`).join(" · ")), ...lacking.map((line) => make("p", { class: "small warn" }, line)));
+    make("p", { class: "small" }, values.map(([key, v]) => `${board.titles[key]} ${formatNumber(v)}`).join(" · ")), ...lacking.map((line) => make("p", { class: "small warn" }, line)));
   follow();
   place.scrollIntoView({ behavior: "instant", block: "nearest" });
   button.focus({ preventScroll: true });
@@ -300,17 +300,17 @@ async function openClip(n) {
 
 /* Tips and keys */
 
-function tell(target) {
+function showTip(target) {
   const tip = $("tip"), text = target && target.closest("[data-tip]");
   tip.hidden = !text;
   if (!text) return;
   tip.textContent = text.dataset.tip;
-  const box = text.getBoundingClientRect(), own = tip.getBoundingClientRect();
-  tip.style.left = `${Math.max(6, Math.min(box.left, innerWidth - own.width - 6))}px`;
-  tip.style.top = `${box.bottom + own.height + 6 < innerHeight ? box.bottom + 4 : Math.max(6, box.top - own.height - 4)}px`;
+  const box = text.getBoundingClientRect(), size = tip.getBoundingClientRect();
+  tip.style.left = `${Math.max(6, Math.min(box.left, innerWidth - size.width - 6))}px`;
+  tip.style.top = `${box.bottom + size.height + 6 < innerHeight ? box.bottom + 4 : Math.max(6, box.top - size.height - 4)}px`;
 }
 for (const [name, get] of [["mouseover", (e) => e.target], ["focusin", (e) => e.target], ["mouseout", () => null], ["focusout", () => null]])
-  document.addEventListener(name, (event) => tell(get(event)));
+  document.addEventListener(name, (event) => showTip(get(event)));
 
 $("table").addEventListener("keydown", (event) => {
   const cell = event.target.closest("td");
@@ -322,7 +322,7 @@ $("table").addEventListener("keydown", (event) => {
   else if (event.key === "Enter" && event.target === cell) { const open = row.querySelector("button"); if (open) open.click(); }
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") tell(null);
+  if (event.key === "Escape") showTip(null);
   if (event.key === " " && player && !["INPUT", "SELECT", "BUTTON", "SUMMARY"].includes(event.target.tagName)) { $("play").click(); event.preventDefault(); }
 });
 
@@ -333,7 +333,7 @@ $("theme").addEventListener("click", () => {
 });
 try { const kept = localStorage.getItem("gmbench-theme"); if (kept) document.documentElement.dataset.theme = kept; } catch { /* as above */ }
 
-$("choose-board").append(...facts.boards.map((board, n) => make("option", { value: n }, `${board.dataset}, ${board.protocol} (${board.hash})`)));
+$("choose-board").append(...pageData.boards.map((board, n) => make("option", { value: n }, `${board.dataset}, ${board.protocol} (${board.hash})`)));
 $("choose-board").addEventListener("change", (event) => { state.board = Number(event.target.value); state.sort = null; state.chosen = null; closePlayer(); $("method").hidden = true; drawMetricList(); drawBoard(); });
 $("find-method").addEventListener("input", drawBoard);
 $("controls").addEventListener("change", drawBoard);

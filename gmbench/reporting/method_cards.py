@@ -1,0 +1,51 @@
+"""What is known of a method beside its numbers: its card, and what the published tables say of it."""
+
+import csv
+import functools
+from dataclasses import dataclass
+from importlib import resources
+
+from gmbench.errors import InputError
+from gmbench.evaluation.planning.controls import CONTROLS
+from gmbench.methods import registry
+from gmbench.methods.card import MethodCard, cards
+
+
+def card_of(method: str) -> MethodCard | None:
+    """The card of a method of the registry, of one trained here, or None."""
+    card = {card.name: card for card in cards()}.get(method)
+    if card is not None or method in CONTROLS:
+        return card
+    try:
+        return registry.create(registry.System.parse(method).method).card
+    except InputError:
+        return None
+
+
+@dataclass(frozen=True)
+class PublishedCard:
+    """What the published tables say of a method.
+
+    Attributes:
+        name: as printed.
+        emotion_source: what gives the emotion (label, video, audio, text, none).
+        capabilities: what it does about pose, eyes, emotion, diversity, resolution, as printed.
+        source: paper and table.
+    """
+
+    name: str
+    emotion_source: str
+    capabilities: tuple[tuple[str, str], ...]
+    source: str
+
+
+@functools.cache
+def published_cards() -> tuple[PublishedCard, ...]:
+    """Cards of all methods in the published tables; a method listed by two papers has two."""
+    text = resources.files("gmbench.reporting").joinpath("published/published_capabilities.csv").read_text("utf-8")
+    by_method: dict[tuple[str, str], PublishedCard] = {}
+    for row in csv.DictReader(text.splitlines()):
+        source = f"{row['source']} T. {row['table']}"
+        capabilities = tuple((key, row[key]) for key in ("pose", "eye", "emotion", "diversity", "hd") if row[key])
+        by_method[row["method"], source] = PublishedCard(row["method"], row["emotion_source"], capabilities, source)
+    return tuple(by_method.values())

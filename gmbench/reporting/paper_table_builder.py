@@ -1,0 +1,215 @@
+"""Fill the papers' tables with numbers measured here: ``n/a`` with a reason where there is none."""
+
+import math
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from gmbench.evaluation.results.aggregate import SummaryRow
+from gmbench.evaluation.scoring.registry import metrics
+from gmbench.methods.card import MethodCard
+from gmbench.metrics.key import MetricKey
+from gmbench.reporting.latents import Latents, latent_rows
+from gmbench.reporting.method_cards import card_of
+from gmbench.reporting.metric_lookup import fallback_extractors
+from gmbench.reporting.paper_tables import PaperTable
+from gmbench.reporting.summary import Summary, ordered_methods
+from gmbench.reporting.table_formats import Cell, Table, number
+from gmbench.reporting.tables import column_title, number_cell
+from gmbench.reporting.user_study import StudyRow
+
+ABSENT = "n/a"
+_SEED = re.compile(r"-s\d+$")
+RowsBySystem = Mapping[tuple[str, str], Sequence[SummaryRow]]
+"""Numbers by (system without its seed, metric key), one per seed."""
+
+
+def build(
+    form: PaperTable,
+    records: pd.DataFrame | None = None,
+    study: Sequence[StudyRow] | None = None,
+    spaces: Sequence[tuple[str, Latents]] = (),
+    summary: Summary | None = None,
+) -> Table:
+    """A paper's table from records of one dataset and protocol, from ratings, or from embeddings by name.
+
+    ``summary`` holds the numbers of the same records where they are aggregated already.
+
+    Raises:
+        MixedColumnError: one column would mix extractors, protocols or weights.
+    """
+    if form.kind == "study":
+        return _study(form, study)
+    if form.kind == "latents":
+        return _latents(form, spaces)
+    if records is None or records.empty:
+        return _measured(form, None, form.dataset)
+    asked = {name for names in form.metrics.values() for name in names} | set(form.requires)
+    datasets = ", ".join(sorted(records["dataset"].unique()))
+    if summary is not None:
+        return _measured(form, summary.only(asked), datasets)
+    return _measured(form, Summary.of(records[records["metric_name"].isin(asked)]), datasets)
+
+
+def _measured(form: PaperTable, summary: Summary | None, dataset: str) -> Table:
+    """A table of metrics; without a summary every cell says what is missing."""
+    measured = summary.rows if summary is not None else ()
+    by_system = _by_system(measured)
+    present = summary.keys if summary is not None else []
+    notes: list[str] = []
+    columns = [_keys(printed, names, present, notes) for printed, names in form.metrics.items()]
+    keys = [key for column in columns for key in column]
+    systems = _systems(form, by_system, keys, present, notes)
+    leaders: dict[str, str | None] = {}
+    if summary is not None and form.kind == "comparison":
+        leaders = {key: summary.best(key, list(systems.values())) for key in keys}
+    header = ["System" if form.rows else "Method", *(text.capitalize() for text in form.about)]
+    for (printed, names), column in zip(form.metrics.items(), columns, strict=True):
+        header += _titles(printed, names, column, summary)
+    records = summary.records if summary is not None else None
+    body = []
+    for printed, system in systems.items():
+        driven = [Cell(_ability(card_of(system), what)) for what in form.about]
+        values = [
+            _value(by_system.get((system, key), []), leaders.get(key) == system, records)
+            for column in columns
+            for key in (column or [""])
+        ]
+        body.append((Cell(printed), *driven, *values))
+    if not body:
+        notes.append("No method has records of these metrics; evaluate one with 'gmbench eval' or 'dvc repro'.")
+    protocols = ", ".join(sorted({f"{row.protocol} ({row.protocol_hash})" for row in measured}))
+    title = f"{dataset}, {form.title}" + (f", protocol {protocols}" if protocols else "")
+    return Table(title, tuple(header), tuple(body), (*_how_to_read(by_system, keys), *notes))
+
+
+def _by_system(rows: Sequence[SummaryRow]) -> RowsBySystem:
+    by_system: dict[tuple[str, str], list[SummaryRow]] = {}
+    for row in rows:
+        by_system.setdefault((_SEED.sub("", row.method), row.metric), []).append(row)
+    return by_system
+
+
+def _systems(
+    form: PaperTable, by_system: RowsBySystem, keys: Sequence[str], present: Sequence[str], notes: list[str]
+) -> dict[str, str]:
+    """Printed row to system; of an ablation the paper's rows and the ground truth, else every method with a number."""
+    methods = {method for method, _ in by_system}
+    if form.rows:
+        lacking = [(printed, name) for printed, name in form.rows.items() if not _has_any(by_system, name, keys)]
+        notes += [f"{printed}: no records of {name}." for printed, name in lacking]
+        return dict(form.rows) | ({"ground_truth": "ground_truth"} if "ground_truth" in methods else {})
+    required = [key for key in present if MetricKey.parse(key).name in form.requires] if form.requires else keys
+    return {method: method for method in ordered_methods(methods) if _has_any(by_system, method, required)}
+
+
+def _has_any(by_system: RowsBySystem, system: str, keys: Sequence[str]) -> bool:
+    return any((system, key) in by_system for key in keys)
+
+
+def _keys(printed: str, names: Sequence[str], present: Sequence[str], notes: list[str]) -> list[str]:
+    """Keys of records that fill a printed column; a note where there are none."""
+    for name in names:
+        official = [key for key in present if key == name]
+        if keys := official or [key for key in present if MetricKey.parse(key).name == name]:
+            return keys
+    metric = metrics().get(names[0])
+    needs = ", ".join(metric.spec.needs) if metric else ""
+    remedy = "pass --interpolation NAME=DIR to 'gmbench eval'" if "interpolation" in needs else "see 'gmbench doctor'"
+    notes.append(f"{printed}: no records of {' or '.join(names)} (needs {needs or 'nothing more'}); {remedy}.")
+    return []
+
+
+def _titles(printed: str, names: Sequence[str], keys: Sequence[str], summary: Summary | None) -> list[str]:
+    """Headers of a printed column: its name, then what was measured where that is named otherwise."""
+    if not keys or summary is None:
+        metric = metrics().get(names[0])
+        return [f"{printed} {metric.spec.arrow}" if metric else printed]
+    titles = [column_title(summary, key) for key in keys]
+    return [title if title.startswith(printed) else f"{printed}: {title}" for title in titles]
+
+
+def _value(rows: Sequence[SummaryRow], bold: bool, records: pd.DataFrame | None) -> Cell:
+    """One number; over several seeds their mean with its standard error."""
+    if not rows:
+        return Cell(ABSENT)
+    if len(rows) == 1:
+        cell = number_cell(rows[0], bold)
+        reason = _reason(rows[0], records) if math.isnan(rows[0].value) else ""
+        return Cell(cell.text, cell.interval, "; ".join(part for part in (cell.note, reason) if part), bold)
+    values = [row.value for row in rows if not math.isnan(row.value)]
+    if not values:
+        return Cell(ABSENT, note=f"0 of {len(rows)} seeds")
+    if len(values) < 2 or not all(map(math.isfinite, values)):
+        return Cell(number(statistics.fmean(values)), note=f"{len(values)} of {len(rows)} seeds")
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    return Cell(number(statistics.fmean(values)), note=f"± {number(error)}, {len(values)} seeds")
+
+
+def _reason(row: SummaryRow, records: pd.DataFrame | None) -> str:
+    """The most frequent reason of a number's absence."""
+    if records is None:
+        return ""
+    of_cell = (records["method"] == row.method) & (records["metric"] == row.metric)
+    reasons = records.loc[of_cell & (records["reason"] != ""), "reason"]
+    return "" if reasons.empty else str(reasons.mode().iloc[0])
+
+
+def _ability(card: MethodCard | None, what: str) -> str:
+    """One of the columns on what drives a method."""
+    if card is None:
+        return "–"
+    abilities: dict[str, str] = {
+        "emotion source": card.default_source,
+        "pose": card.pose,
+        "eye": card.eye,
+        "emotion": card.emotion,
+        "diversity": "yes" if card.diversity else "no",
+        "resolution": str(card.native_resolution) if card.native_resolution else "–",
+    }
+    return abilities[what]
+
+
+def _how_to_read(by_system: RowsBySystem, keys: Sequence[str]) -> list[str]:
+    notes = ["Clip means with a 95 % bootstrap interval; n/N where clips are missing. Never beside published figures."]
+    if any(len(rows) > 1 for rows in by_system.values()):
+        notes.append("± is the standard error over seeds.")
+    if extractors := fallback_extractors(keys):
+        notes.append(f"fallback: scored by {', '.join(extractors)}, not by the published detector or network.")
+    return notes
+
+
+def _study(form: PaperTable, rows: Sequence[StudyRow] | None) -> Table:
+    if not rows:
+        reason = (
+            f"No raters, no table: pass a CSV of ratings with --ratings (kind {form.study}); see 'gmbench userstudy'."
+        )
+        return Table(form.title, ("Method", "Rating"), (), (reason,))
+    methods, aspects = (list(dict.fromkeys(getattr(row, k) for row in rows)) for k in ("method", "aspect"))
+    by_cell = {(row.method, row.aspect): row for row in rows}
+    body = tuple(
+        (Cell(method), *(_study_cell(by_cell.get((method, aspect))) for aspect in aspects)) for method in methods
+    )
+    titles = [f"{a}, {next(r.measure for r in rows if r.aspect == a)} ↑" for a in aspects]
+    raters, clips = max(r.raters for r in rows), max(r.clips for r in rows)
+    notes = (f"{raters} raters, up to {clips} clips per method; intervals resample raters and clips.",)
+    return Table(form.title, ("Method", *titles), body, notes)
+
+
+def _study_cell(row: StudyRow | None) -> Cell:
+    return Cell(number(row.value), f"{number(row.low)}, {number(row.high)}") if row else Cell(ABSENT)
+
+
+def _latents(form: PaperTable, spaces: Sequence[tuple[str, Latents]]) -> Table:
+    header = ("Embedding", *(f"{emotion} ↑" for emotion in form.emotions))
+    if not spaces:
+        reason = "No embeddings: pass an NPZ with --latents; see 'gmbench latents'."
+        return Table(form.title, header, (), (reason,))
+    body = []
+    for name, space in spaces:
+        strength = {row["emotion"]: row["value"] for row in latent_rows(space) if row["measure"] == "d_cls"}
+        body.append((Cell(name), *(Cell(number(strength.get(emotion, math.nan))) for emotion in form.emotions)))
+    note = "Clustering strength: distance between the emotions' centres over that within, one identity at a time."
+    return Table(form.title, header, tuple(body), (note,))
