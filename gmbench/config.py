@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from gmbench.datasets.readers import known_dataset
 from gmbench.errors import InputError
+from gmbench.face.landmarks import known_backend
 from gmbench.names import closest
 
 FILE = Path("params.yaml")
@@ -22,11 +24,11 @@ class _Section(BaseModel):
 class DatasetSection(_Section):
     """One dataset of the run."""
 
-    kind: str = Field(description="layout: synth, synth_unseen, mead, crema_d, lsp, hdtf, voxceleb2, folder")
+    kind: str = Field(description="layout of the raw data; 'gmbench data list' names them")
     root: str = Field(description="folder of the raw data, below the project or elsewhere")
     crop: Literal["full", "anchor", "tube"] = Field("anchor", description="square crop of each clip")
     size: int = Field(256, description="side of the crops in pixels")
-    landmarks: Literal["corpus", "mediapipe"] = Field("mediapipe", description="landmark backend")
+    landmarks: str = Field("mediapipe", description="landmark backend, built in or of another package")
     protocol: str = Field("full", description="evaluation protocol")
     extractors: Literal["official", "corpus"] = Field(
         "official", description="official feature extractors, or those trained on the corpus"
@@ -37,6 +39,16 @@ class DatasetSection(_Section):
     waits_for: str = Field(
         "models/face_model.npz", description="what must exist first: models/extractors for the corpus, or any file"
     )
+
+    @field_validator("landmarks")
+    @classmethod
+    def _known_backend(cls, name: str) -> str:
+        return known_backend(name)
+
+    @field_validator("kind")
+    @classmethod
+    def _known_dataset(cls, name: str) -> str:
+        return known_dataset(name)
 
 
 class CorpusSection(_Section):
@@ -154,7 +166,7 @@ def load(path: Path = FILE) -> Params:
         first = min(error.errors(), key=lambda e: str(e["loc"][-1]) not in RENAMED)
         place = ".".join(str(part) for part in first["loc"])
         renamed = RENAMED.get(str(first["loc"][-1]), "")
-        reason = f"is now called {renamed}; rename it" if renamed else first["msg"]
+        reason = f"is now called {renamed}; rename it" if renamed else first["msg"].removeprefix("Value error, ")
         raise InputError(f"{path}: {place}: {reason}") from error
 
 

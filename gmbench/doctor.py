@@ -6,19 +6,23 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import av
 
-from gmbench import store, weights
+from gmbench import plugins, store
+from gmbench.datasets.readers import DATASETS
+from gmbench.evaluation.extraction.extractors import EXTRACTORS
+from gmbench.evaluation.scoring.registry import METRICS
+from gmbench.face.landmarks import BACKENDS
 from gmbench.provenance import package_versions
+from gmbench.weights import files, manifest
 
 _OPTIONAL = {"face-alignment": "landmark backend fan"}
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One line: what was looked at, ``ok``, ``missing`` or ``damaged``, details, and what it rules out."""
 
     what: str
@@ -31,33 +35,33 @@ class Finding:
         return asdict(self)
 
 
-def examine() -> list[Finding]:
+def examine() -> list[Check]:
     """Everything that decides what can run here."""
-    return [*_machine(), *_packages(), *_codecs(), *_folders(), *_weights()]
+    return [*_machine(), *_packages(), *_codecs(), *_folders(), *_weights(), *_plugins()]
 
 
-def _machine() -> Iterator[Finding]:
-    yield Finding("python", "ok", f"{sys.version.split()[0]} on {platform.platform()}, {os.cpu_count()} cores")
+def _machine() -> Iterator[Check]:
+    yield Check("python", "ok", f"{sys.version.split()[0]} on {platform.platform()}, {os.cpu_count()} cores")
     try:
         import torch
 
         gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"
-        yield Finding("torch device", "ok", gpu, "" if torch.cuda.is_available() else "training at full size in hours")
+        yield Check("torch device", "ok", gpu, "" if torch.cuda.is_available() else "training at full size in hours")
     except ImportError:
-        yield Finding("torch", "missing", "pip install torch", "landmark backend fan, all networks")
+        yield Check("torch", "missing", "pip install torch", "landmark backend fan, all networks")
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Check]:
     for name, found in package_versions().items():
         if found is not None:
-            yield Finding(f"package {name}", "ok", found)
+            yield Check(f"package {name}", "ok", found)
         elif name in _OPTIONAL:
-            yield Finding(f"package {name}", "missing", f"pip install {name}", _OPTIONAL[name])
+            yield Check(f"package {name}", "missing", f"pip install {name}", _OPTIONAL[name])
         elif name != "opencv-python" and not name.startswith("opencv"):
-            yield Finding(f"package {name}", "missing", f"pip install {name}", "gmbench as a whole")
+            yield Check(f"package {name}", "missing", f"pip install {name}", "gmbench as a whole")
 
 
-def _codecs() -> Iterator[Finding]:
+def _codecs() -> Iterator[Check]:
     codecs: tuple[tuple[str, Literal["r", "w"], str], ...] = (
         ("h264", "r", "most videos"), ("hevc", "r", "HEVC videos"), ("mpeg4", "r", "MPEG-4 videos"),
         ("libx264", "w", "writing videos"), ("aac", "w", "writing videos with sound"),
@@ -65,25 +69,41 @@ def _codecs() -> Iterator[Finding]:
     for codec, mode, loss in codecs:
         try:
             av.Codec(codec, mode)
-            yield Finding(f"codec {codec}", "ok", "decoder" if mode == "r" else "encoder")
+            yield Check(f"codec {codec}", "ok", "decoder" if mode == "r" else "encoder")
         except ValueError:
-            yield Finding(f"codec {codec}", "missing", "in this build of PyAV", loss)
+            yield Check(f"codec {codec}", "missing", "in this build of PyAV", loss)
 
 
-def _folders() -> Iterator[Finding]:
-    for what, path in (("feature store", store.default_root()), ("weights folder", weights.folder())):
+def _folders() -> Iterator[Check]:
+    for what, path in (("feature store", store.default_root()), ("weights folder", files.folder())):
         existing = next(p for p in (path, *path.parents) if p.exists())
         free = shutil.disk_usage(existing).free / 2**30
         writable = os.access(existing, os.W_OK)
         detail = f"{path}, {free:.0f} GiB free" + ("" if writable else ", read-only")
         needed = what == "feature store"
-        yield Finding(what, "ok" if writable or not needed else "damaged", detail, "" if writable else "writing there")
+        yield Check(what, "ok" if writable or not needed else "damaged", detail, "" if writable else "writing there")
 
 
-def _weights() -> Iterator[Finding]:
-    for name in weights.manifest():
-        row = weights.status(name)
-        detail = row.get("reason") or (
-            row["path"] if row["path"] else f"put {row['file']} into {Path(weights.folder())}"
-        )
-        yield Finding(f"weights {name}", row["status"], str(detail), "" if row["status"] == "ok" else row["used_by"])
+def _weights() -> Iterator[Check]:
+    for name in manifest():
+        row = files.status(name)
+        detail = row.get("reason") or (row["path"] if row["path"] else f"put {row['file']} into {files.folder()}")
+        yield Check(f"weights {name}", row["status"], str(detail), "" if row["status"] == "ok" else row["used_by"])
+
+
+def _plugins() -> Iterator[Check]:
+    """What other packages bring, and what of it is left out."""
+    methods = plugins.load(plugins.METHODS)
+    groups: list[tuple[str, dict[str, str], dict[str, str]]] = [
+        (plugins.METRICS, METRICS.packages(), METRICS.problems()),
+        (plugins.EXTRACTORS, EXTRACTORS.packages(), EXTRACTORS.problems()),
+        (plugins.LANDMARKS, BACKENDS.packages(), BACKENDS.problems()),
+        (plugins.DATASETS, DATASETS.packages(), DATASETS.problems()),
+        (plugins.METHODS, {name: plugin.package for name, plugin in methods.found.items()}, methods.problems),
+    ]
+    for group, packages, problems in groups:
+        noun = plugins.GROUPS[group]
+        for name, package in packages.items():
+            yield Check(f"{noun} {name}", "ok", package)
+        for name, reason in problems.items():
+            yield Check(f"{noun} {name}", "damaged", reason, f"this {noun}")

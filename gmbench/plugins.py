@@ -6,9 +6,10 @@ another package: what cannot be used is left out, with the package and the reaso
 """
 
 import functools
+import inspect
 import logging
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -27,6 +28,8 @@ GROUPS: dict[str, str] = {
 }
 """What the entry points of each group declare."""
 
+OWN = "gmbench"
+"""Package of what is built in."""
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +55,13 @@ class Plugins(NamedTuple):
     problems: dict[str, str]
 
 
+class Declared(NamedTuple):
+    """What a group declares: objects with their packages, and why others cannot be used, by name."""
+
+    found: list[tuple[Any, str]]
+    problems: dict[str, str]
+
+
 @functools.cache
 def load(group: str) -> Plugins:
     """Import all entry points of a group, once per process; never raises for the fault of another package.
@@ -73,6 +83,28 @@ def load(group: str) -> Plugins:
                 problems[key] = f"{package}: {entry.value} cannot be imported ({explain(error)})"
         warn(group, key, problems[key])
     return Plugins(found, problems)
+
+
+@functools.cache
+def declarations(group: str) -> Declared:
+    """What the entry points of a group declare: each names one object, several, or a function that returns either."""
+    loaded = load(group)
+    found: list[tuple[Any, str]] = []
+    problems = dict(loaded.problems)
+    for plugin in loaded.found.values():
+        try:
+            found += [(declaration, plugin.package) for declaration in _several(plugin.value)]
+        except (Exception, SystemExit) as error:
+            problems[plugin.name] = f"{plugin.package}: {explain(error)}"
+            warn(group, plugin.name, problems[plugin.name])
+    return Declared(found, problems)
+
+
+def _several(value: Any) -> list[Any]:
+    """The declarations behind an entry point's object: a declaration has a name, a function does not stand for one."""
+    if inspect.isroutine(value) or inspect.isclass(value):
+        value = value()
+    return list(value) if isinstance(value, (list, tuple, Iterator)) else [value]
 
 
 def explain(error: BaseException) -> str:
@@ -103,22 +135,19 @@ class Named(Protocol):
 
 
 Declaration = TypeVar("Declaration", bound=Named)
-OWN = "gmbench"
-"""Package of what is built in."""
 
 
 class Registry(Generic[Declaration]):
     """Declarations of one kind by name: those of gmbench, then those of other packages.
 
-    An entry point names one declaration, several, or a function that returns either. Built-in names are found without
-    importing any other package.
+    Built-in names are found without importing any other package.
     """
 
     def __init__(
         self, group: str, kind: type[Declaration], built_in: Callable[[], Iterable[Declaration]],
-        check: Callable[[Declaration], str] = lambda declaration: "",
+        check: Callable[[Declaration, Mapping[str, Declaration]], str] = lambda declaration, known: "",
     ) -> None:  # fmt: skip
-        """``check`` returns why a declaration of another package cannot be used, empty where it can."""
+        """``check`` says why a declaration cannot be used beside those that are known; empty where it can."""
         self._group, self._kind, self._built_in, self._check = group, kind, built_in, check
 
     @functools.cached_property
@@ -127,69 +156,66 @@ class Registry(Generic[Declaration]):
         return {declaration.name: declaration for declaration in self._built_in()}
 
     @functools.cached_property
-    def _others(self) -> tuple[dict[str, tuple[Declaration, str]], dict[str, str]]:
-        """Declarations of other packages with their package, and why some are left out."""
-        loaded = load(self._group)
-        found: dict[str, tuple[Declaration, str]] = {}
-        problems = dict(loaded.problems)
-        for plugin in loaded.found.values():
+    def _others(self) -> tuple[dict[str, Declaration], dict[str, str], dict[str, str]]:
+        """Declarations of other packages, their packages, and why some are left out."""
+        declared = declarations(self._group)
+        found: dict[str, Declaration] = {}
+        packages: dict[str, str] = {}
+        problems = dict(declared.problems)
+        for declaration, package in declared.found:
             try:
-                for declaration in self._declarations(plugin.value):
-                    if reason := self._refusal(declaration, found):
-                        self._refuse(problems, declaration.name, f"{plugin.package}: {reason}")
-                    else:
-                        found[declaration.name] = declaration, plugin.package
+                name, reason = self._examine(declaration, found, packages)
             except (Exception, SystemExit) as error:
-                self._refuse(problems, plugin.name, f"{plugin.package}: {explain(error)}")
-        return found, problems
+                name, reason = repr(declaration)[:60], explain(error)
+            if not reason:
+                found[name], packages[name] = declaration, package
+                continue
+            key = name if name not in problems else f"{name} ({package})"
+            problems[key] = f"{package}: {reason}"
+            warn(self._group, name, problems[key])
+        return found, packages, problems
 
-    def _declarations(self, value: Any) -> list[Declaration]:
-        if callable(value) and not isinstance(value, self._kind):
-            value = value()
-        several = [value] if isinstance(value, self._kind) else list(value)
-        for declaration in several:
-            if not isinstance(declaration, self._kind):
-                raise TypeError(f"expected {self._kind.__name__}, got {type(declaration).__name__}")
-        return several
-
-    def _refusal(self, declaration: Declaration, found: dict[str, tuple[Declaration, str]]) -> str:
+    def _examine(
+        self, declaration: Any, found: dict[str, Declaration], packages: dict[str, str]
+    ) -> tuple[str, str]:  # fmt: skip
+        """Name of a declaration, and why it cannot be used."""
+        if not isinstance(declaration, self._kind):
+            raise TypeError(f"expected {self._kind.__name__}, got {type(declaration).__name__}")
         name = declaration.name
         if name in self.built_in or name in found:
-            owner = OWN if name in self.built_in else found[name][1]
-            return f"{name!r} exists already in {owner}; rename it"
-        return self._check(declaration)
-
-    def _refuse(self, problems: dict[str, str], name: str, reason: str) -> None:
-        problems[name if name not in problems else f"{name} ({reason.partition(':')[0]})"] = reason
-        warn(self._group, name, reason)
+            return name, f"{name!r} exists already in {packages.get(name, OWN)}; rename it"
+        return name, self._check(declaration, self.built_in | found)
 
     def all(self) -> dict[str, Declaration]:
         """All usable declarations by name."""
-        return self.built_in | {name: declaration for name, (declaration, _) in self._others[0].items()}
+        return self.built_in | self._others[0]
 
     def get(self, name: str) -> Declaration:
         """A declaration; raises InputError for an unknown name, with the nearest, or with why it is left out."""
         if name in self.built_in:
             return self.built_in[name]
-        if name in self._others[0]:
-            return self._others[0][name][0]
-        if name in self.problems():
-            raise InputError(f"{GROUPS[self._group]} {name!r} is left out: {self.problems()[name]}")
+        found, _, problems = self._others
+        if name in found:
+            return found[name]
+        if name in problems:
+            raise InputError(f"{GROUPS[self._group]} {name!r} is left out: {problems[name]}")
         raise InputError(f"unknown {GROUPS[self._group]} {name!r}; {closest(name, self.all())}")
 
     def package(self, name: str) -> str:
         """Package of a known declaration, with its version where it is another one than gmbench."""
-        return OWN if name in self.built_in else self._others[0][name][1]
+        return OWN if name in self.built_in else self._others[1][name]
 
     def packages(self) -> dict[str, str]:
         """Package of each declaration of another package, by name."""
-        return {name: package for name, (_, package) in self._others[0].items()}
+        return dict(self._others[1])
 
     def problems(self) -> dict[str, str]:
         """Why plug-ins are left out, by name of the entry point or declaration."""
-        return self._others[1]
+        return dict(self._others[2])
 
     def forget(self) -> None:
-        """Read the entry points again at the next call."""
+        """Make the declarations and read the entry points again at the next call."""
         load.cache_clear()
+        declarations.cache_clear()
+        self.__dict__.pop("built_in", None)
         self.__dict__.pop("_others", None)

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from gmbench import weights
 from gmbench.errors import WeightsError
+from gmbench.weights import files, manifest
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_every_entry_says_where_it_comes_from_and_under_which_licence():
-    for entry in weights.manifest().values():
+    for entry in manifest().values():
         assert entry.file
         assert entry.origin
         assert entry.licence
@@ -23,29 +23,29 @@ def test_every_entry_says_where_it_comes_from_and_under_which_licence():
 
 def test_missing_file_says_which_file_to_put_where(folder):
     with pytest.raises(WeightsError, match=f"face_landmarker.task is missing.*put it into {folder}"):
-        weights.load_path("face_landmarker")
+        files.load_path("face_landmarker")
     with pytest.raises(WeightsError, match=r"syncnet_v2\.model is missing: put it into"):
-        weights.load_path("syncnet")
+        files.load_path("syncnet")
 
 
 def test_a_file_with_another_hash_is_refused(folder):
     (folder / "face_landmarker.task").write_bytes(b"something else")
     with pytest.raises(WeightsError, match="delete it and get it again"):
-        weights.load_path("face_landmarker")
-    assert weights.status("face_landmarker")["status"] == "damaged"
+        files.load_path("face_landmarker")
+    assert files.status("face_landmarker")["status"] == "damaged"
     (folder / "alexnet-owt-7be5be79.pth").write_bytes(b"not the one of that name")
     with pytest.raises(WeightsError, match="7be5be79"):
-        weights.load_path("alexnet")
+        files.load_path("alexnet")
 
 
 def test_a_file_without_a_known_hash_is_pinned_at_first_use(folder):
     path = folder / "syncnet_v2.model"
     path.write_bytes(b"first")
-    _, first = weights.load_path("syncnet")
-    assert json.loads((folder / weights.RECORDED).read_text()) == {"syncnet_v2.model": first}
+    _, first = files.load_path("syncnet")
+    assert json.loads((folder / files.RECORDED).read_text()) == {"syncnet_v2.model": first}
     path.write_bytes(b"second, of another length")
     with pytest.raises(WeightsError, match="was expected"):
-        weights.load_path("syncnet")
+        files.load_path("syncnet")
 
 
 def test_fetching_without_a_network_says_what_to_do_by_hand(folder, monkeypatch):
@@ -56,9 +56,9 @@ def test_fetching_without_a_network_says_what_to_do_by_hand(folder, monkeypatch)
 
     monkeypatch.setattr(pooch, "retrieve", refuse)
     with pytest.raises(WeightsError, match=r"Network is unreachable.*get face_landmarker\.task from MediaPipe"):
-        weights.fetch("face_landmarker")
+        files.fetch("face_landmarker")
     with pytest.raises(WeightsError, match="no public address"):
-        weights.fetch("syncnet")
+        files.fetch("syncnet")
 
 
 def test_fetching_downloads_and_verifies(folder, monkeypatch):
@@ -75,16 +75,16 @@ def test_fetching_downloads_and_verifies(folder, monkeypatch):
 
     monkeypatch.setattr(pooch, "retrieve", deliver)
     with pytest.raises(WeightsError, match="was expected"):  # the content is not the genuine one
-        weights.fetch("face_landmarker")
+        files.fetch("face_landmarker")
 
 
 def test_former_names_are_refused_with_the_present_ones(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WeightsError, match="dvc repro train_extractors"):
-        weights.load_path("corpus_emotion")
+        files.load_path("corpus_emotion")
     (tmp_path / "models" / "evaluators").mkdir(parents=True)
     with pytest.raises(WeightsError, match="models/evaluators is now called models/extractors"):
-        weights.load_path("corpus_emotion")
+        files.load_path("corpus_emotion")
     monkeypatch.setenv("GMBENCH_EVALUATORS", str(tmp_path))
     with pytest.raises(WeightsError, match="GMBENCH_EVALUATORS is now called GMBENCH_EXTRACTORS"):
-        weights.load_path("corpus_emotion")
+        files.load_path("corpus_emotion")

@@ -56,14 +56,14 @@ def doctor(as_json: JsonFlag = False) -> None:
     """What is installed, what is missing, and what that rules out."""
     from gmbench.doctor import examine
 
-    findings = examine()
+    checks = examine()
     if as_json:
-        terminal.print_json([finding.as_json() for finding in findings])
+        terminal.print_json([check.as_json() for check in checks])
         return
     grid = Grid("what", "state", "detail", "rules out", header_style="bold")
-    for finding in findings:
-        style = None if finding.state == "ok" else "yellow"
-        grid.add_row(finding.what, finding.state, finding.detail, finding.rules_out, style=style)
+    for check in checks:
+        style = None if check.state == "ok" else "yellow"
+        grid.add_row(check.what, check.state, check.detail, check.rules_out, style=style)
     terminal.out.print(grid)
 
 

@@ -1,7 +1,7 @@
 """Commands about data: the corpus, datasets, face models, profiles."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table as Grid
@@ -94,13 +94,22 @@ def data_check(
 
 
 @data_app.command("list")
-def data_list() -> None:
-    """Datasets that gmbench reads, and whom to ask for them."""
+def data_list(as_json: JsonFlag = False) -> None:
+    """Datasets that gmbench and other packages read, and whom to ask for them."""
     from gmbench.datasets.readers import DATASETS
 
-    grid = Grid("dataset", "emotions", "crop", "obtain", header_style="bold")
-    for item in DATASETS.values():
-        grid.add_row(item.name, str(len(item.emotions) or "-"), str(item.crop), item.obtain)
+    rows: list[dict[str, Any]] = [
+        {"dataset": name, "emotions": item.emotions, "crop": item.crop, "package": DATASETS.package(name),
+         "obtain": item.obtain}
+        for name, item in DATASETS.all().items()
+    ]  # fmt: skip
+    if as_json:
+        terminal.print_json(rows)
+        return
+    grid = Grid("dataset", "emotions", "crop", "package", "obtain", header_style="bold")
+    for row in rows:
+        emotions = str(len(row["emotions"]) or "-")
+        grid.add_row(row["dataset"], emotions, str(row["crop"]), row["package"], row["obtain"])
     terminal.out.print(grid)
 
 

@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 from rich.table import Table as Grid
 
-from gmbench import weights as weight_files
 from gmbench.commands import terminal
 from gmbench.commands.options import JsonFlag
-from gmbench.errors import InputError
+from gmbench.weights import files, manifest
+from gmbench.weights.declarations import declared
 
 weights_app = typer.Typer(help="Files of network weights: list, fetch, verify.", no_args_is_help=True)
 
@@ -16,30 +16,30 @@ weights_app = typer.Typer(help="Files of network weights: list, fetch, verify.",
 @weights_app.command("list")
 def weights_list(as_json: JsonFlag = False) -> None:
     """Every external file: what it is for, its size and licence, and whether it is here."""
-    rows = [weight_files.status(name) for name in weight_files.manifest()]
+    rows = [files.status(name) for name in manifest()]
     if as_json:
         terminal.print_json(rows)
         return
-    grid = Grid("name", "status", "file", "size", "licence", "used by", header_style="bold")
+    grid = Grid("name", "status", "file", "size", "licence", "used by", "package", header_style="bold")
     for row in rows:
-        grid.add_row(row["name"], row["status"], row["file"], str(row["size"]), row["licence"], row["used_by"])
+        grid.add_row(*(str(row[key]) for key in ("name", "status", "file", "size", "licence", "used_by", "package")))
     terminal.out.print(grid)
-    terminal.err.print(f"folder: {weight_files.folder()}", markup=False, highlight=False)
+    terminal.err.print(f"folder: {files.folder()}", markup=False, highlight=False)
 
 
 @weights_app.command("fetch")
 def weights_fetch(names: list[str], as_json: JsonFlag = False) -> None:
     """Download files into the weights folder and verify them."""
-    for name in map(_weight_name, names):
-        terminal.err.print(f"{name}: {weight_files.fetch(name)}", markup=False, highlight=False)
+    for name in [declared(name).name for name in names]:
+        terminal.err.print(f"{name}: {files.fetch(name)}", markup=False, highlight=False)
     if as_json:
-        terminal.print_json([weight_files.status(name) for name in names])
+        terminal.print_json([files.status(name) for name in names])
 
 
 @weights_app.command("verify")
 def weights_verify(names: Annotated[list[str] | None, typer.Argument()] = None, as_json: JsonFlag = False) -> None:
     """Compare the files that are here with their sha256; exit with 3 if one is damaged."""
-    rows = [weight_files.status(_weight_name(name)) for name in names or weight_files.manifest()]
+    rows = [files.status(declared(name).name) for name in names or manifest()]
     if as_json:
         terminal.print_json(rows)
     else:
@@ -49,11 +49,3 @@ def weights_verify(names: Annotated[list[str] | None, typer.Argument()] = None, 
             )
     if any(row["status"] == "damaged" or (names and row["status"] == "missing") for row in rows):
         raise typer.Exit(3)
-
-
-def _weight_name(name: str) -> str:
-    from gmbench.names import closest
-
-    if name not in weight_files.manifest():
-        raise InputError(f"unknown weights {name!r}; {closest(name, weight_files.manifest())}")
-    return name

@@ -1,11 +1,13 @@
 """Readers: from a folder in a dataset's own layout to rows and problems. Nothing is fetched."""
 
 import csv
+import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gmbench import plugins
 from gmbench.clips import find_clips
 from gmbench.datasets import splits
 from gmbench.datasets.manifest import TEST, TRAIN, ClipRow, Found, Problem, clip_id, with_split
@@ -18,6 +20,7 @@ _UNSEEN = re.compile(r"^[MW][5-9]\d{2}$")
 """Numbers of the synthetic corpus' unseen people, from :data:`gmbench.corpus.takes.FIRST_UNSEEN` on."""
 _CREMA = re.compile(r"^(\d{4})_([A-Z]{3})_([A-Z]{3})_(LO|MD|HI|XX|X)$")
 _HDTF = re.compile(r"^((?:RD|WDA|WRA).*)_(\d+)$")
+_LSP = re.compile(r"^lsp\d$")
 _VOX_SPEAKER = re.compile(r"^id\d{5}$")
 CREMA_EMOTIONS = {"ANG": "angry", "DIS": "disgusted", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
 CREMA_SENTENCES = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")
@@ -25,63 +28,108 @@ CREMA_LEVELS = {"XX": 0, "X": 0, "LO": 1, "MD": 2, "HI": 3}
 MEAD_EMOTIONS = SUITE_ORDER
 """MEAD's folders bear the suite's eight names."""
 
+_log = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A dataset: how to read it, and whom to ask for it.
+    """A dataset: how to read it, and whom to ask for it; an entry point of group ``gmbench.datasets`` declares one.
 
     Attributes:
+        name: as ``kind`` in ``params.yaml``, and as ``gmbench data check --dataset`` has it.
+        read: from the root and the dataset's name to its clips and to what is wrong with its files.
+        obtain: where the user gets it, with the terms.
         emotions: its labels in gmbench's order; empty for unlabelled ones.
         crop: default side of crops in pixels.
-        obtain: where the user gets it, with the terms.
+        recognises: whether a folder has its layout, for ``gmbench data check`` without ``--dataset``.
     """
 
     name: str
     read: Callable[[Path, str], Found]
-    emotions: tuple[str, ...]
-    crop: int
     obtain: str
+    emotions: tuple[str, ...] = ()
+    crop: int = 256
+    recognises: Callable[[Path], bool] = lambda root: False
 
 
 def read(name: str, root: Path) -> Found:
-    """Rows and problems of a dataset below a root.
+    """Clips and problems of a dataset below a root.
 
     Raises:
-        InputError: unknown dataset, or no folder there; the message says whom to ask.
+        InputError: unknown dataset, no folder there, nothing in it (the message says whom to ask), or the reader of
+            another package failed.
     """
     kind = dataset(name)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder. {kind.obtain}")
-    found = kind.read(root, name)
+    found = _read(kind, root)
     if not found.rows and not found.problems:
         raise InputError(f"{root}: nothing in the layout of {name}. {kind.obtain}")
     return found
 
 
+def _read(kind: Dataset, root: Path) -> Found:
+    """What a reader finds; the failure of another package's reader is its own."""
+    if kind.name in DATASETS.built_in:
+        return kind.read(root, kind.name)
+    try:
+        found = kind.read(root, kind.name)
+        if not isinstance(found, Found):
+            raise TypeError(f"expected Found, got {type(found).__name__}")
+    except GmbenchError:
+        raise
+    except Exception as error:
+        package, reason = DATASETS.package(kind.name), plugins.explain(error)
+        _log.debug("reader of %s", kind.name, exc_info=True)
+        raise InputError(f"{root}: the reader of dataset {kind.name!r}, of {package}, failed ({reason})") from error
+    return found
+
+
 def dataset(name: str) -> Dataset:
-    """The dataset of a name; raises InputError with the known names."""
-    if name not in DATASETS:
-        raise InputError(f"unknown dataset {name!r}; expected one of {', '.join(DATASETS)}")
-    return DATASETS[name]
+    """The dataset of a name; raises InputError with the nearest known name."""
+    return DATASETS.get(name)
+
+
+def known_dataset(name: str) -> str:
+    """The name unchanged, for the fields of configurations; raises ValueError, as pydantic wants it, if unknown."""
+    try:
+        return dataset(name).name
+    except InputError as error:
+        raise ValueError(str(error)) from error
 
 
 def recognise(root: Path) -> str:
     """The dataset whose layout a folder has; ``folder`` where none fits."""
     if not root.is_dir():
         raise InputError(f"{root}: no such folder")
-    children = {path.name for path in root.iterdir()}
-    if (root / "truth" / "clips.parquet").exists():
-        return "synth_unseen" if any(_UNSEEN.match(name) for name in children) else "synth"
-    if any(_MEAD.match(name) for name in children):
-        return "mead"
-    if children & {"VideoFlash", "AudioWAV"}:
-        return "crema_d"
-    if children & {"dev", "test", "mp4"} and any(_vox_videos(root)):
-        return "voxceleb2"
-    stems = [path.stem for path in root.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES]
-    if any(_HDTF.match(stem) for stem in stems):
-        return "hdtf"
-    return "lsp" if any(re.match(r"^lsp\d$", stem) for stem in stems) else "folder"
+    return next((kind.name for kind in DATASETS.all().values() if _recognises(kind, root)), "folder")
+
+
+def _recognises(kind: Dataset, root: Path) -> bool:
+    if kind.name in DATASETS.built_in:
+        return kind.recognises(root)
+    try:
+        return bool(kind.recognises(root))
+    except Exception as error:
+        plugins.warn(plugins.DATASETS, kind.name, f"{DATASETS.package(kind.name)}: {plugins.explain(error)}")
+        return False
+
+
+def _drawn(root: Path) -> bool:
+    """Whether a folder is a synthetic corpus."""
+    return (root / "truth" / "clips.parquet").exists()
+
+
+def _has_folder(pattern: re.Pattern[str]) -> Callable[[Path], bool]:
+    """Whether a folder has an entry of such a name."""
+    return lambda root: any(pattern.match(path.name) for path in root.iterdir())
+
+
+def _has_video(pattern: re.Pattern[str]) -> Callable[[Path], bool]:
+    """Whether a folder has a video of such a name."""
+    return lambda root: any(
+        pattern.match(path.stem) for path in root.iterdir() if path.suffix.lower() in VIDEO_SUFFIXES
+    )
 
 
 def parse_mead(relative: str) -> tuple[str, str, int, str]:
@@ -255,35 +303,45 @@ def _folder(root: Path, name: str) -> Found:
     return found
 
 
-DATASETS = {
-    item.name: item
-    for item in (
-        Dataset("synth", _synth, SUITE_ORDER, 128, "Make it with 'gmbench corpus make'."),
+def _built_in() -> tuple[Dataset, ...]:
+    return (
         Dataset(
-            "synth_unseen", _synth_unseen, SUITE_ORDER, 128,
-            "Make it with 'gmbench corpus make --unseen-speakers 2'; it lies in the corpus' folder 'unseen'.",
-        ),
-        Dataset("pretraining", _voxceleb2, (), 128, "Make it with 'gmbench corpus make'."),
-        Dataset(
-            "mead", _mead, MEAD_EMOTIONS, 512,
-            "MEAD is given for research by its project (wywu.github.io/projects/MEAD): ask there.",
+            name="synth_unseen", read=_synth_unseen, emotions=SUITE_ORDER, crop=128,
+            recognises=lambda root: _drawn(root) and _has_folder(_UNSEEN)(root),
+            obtain="Make it with 'gmbench corpus make --unseen-speakers 2'; it lies in the corpus' folder 'unseen'.",
         ),
         Dataset(
-            "crema_d", _crema, tuple(CREMA_EMOTIONS.values()), 256,
-            "CREMA-D (Open Database License) is at github.com/CheyneyComputerScience/CREMA-D; register there.",
+            name="synth", read=_synth, emotions=SUITE_ORDER, crop=128, recognises=_drawn,
+            obtain="Make it with 'gmbench corpus make'.",
+        ),
+        Dataset(name="pretraining", read=_voxceleb2, crop=128, obtain="Make it with 'gmbench corpus make'."),
+        Dataset(
+            name="mead", read=_mead, emotions=MEAD_EMOTIONS, crop=512, recognises=_has_folder(_MEAD),
+            obtain="MEAD is given for research by its project (wywu.github.io/projects/MEAD): ask there.",
         ),
         Dataset(
-            "lsp", _sequences, (), 512,
-            "The target videos belong to the Live Speech Portraits project: ask there, name them lsp1 to lsp5.",
+            name="crema_d", read=_crema, emotions=tuple(CREMA_EMOTIONS.values()),
+            recognises=lambda root: (root / "VideoFlash").exists() or (root / "AudioWAV").exists(),
+            obtain="CREMA-D (Open Database License) is at github.com/CheyneyComputerScience/CREMA-D; register there.",
         ),
         Dataset(
-            "hdtf", _hdtf, (), 512,
-            "HDTF publishes lists of videos (github.com/MRzzm/HDTF, CC BY 4.0); the videos are fetched by the user.",
+            name="voxceleb2", read=_voxceleb2,
+            recognises=lambda root: any((root / part).exists() for part in ("dev", "test", "mp4"))
+            and any(_vox_videos(root)),
+            obtain="VoxCeleb2 is requested from the VoxCeleb project (robots.ox.ac.uk/~vgg/data/voxceleb).",
         ),
         Dataset(
-            "voxceleb2", _voxceleb2, (), 256,
-            "VoxCeleb2 is requested from the VoxCeleb project (robots.ox.ac.uk/~vgg/data/voxceleb).",
+            name="hdtf", read=_hdtf, crop=512, recognises=_has_video(_HDTF),
+            obtain="HDTF publishes lists of videos (github.com/MRzzm/HDTF, CC BY 4.0); the user fetches the videos.",
         ),
-        Dataset("folder", _folder, (), 256, "Put videos into the folder, in one folder a speaker if you like."),
-    )
-}  # fmt: skip
+        Dataset(
+            name="lsp", read=_sequences, crop=512, recognises=_has_video(_LSP),
+            obtain="The target videos belong to the Live Speech Portraits project: ask there, name them lsp1 to lsp5.",
+        ),
+        Dataset(
+            name="folder", read=_folder, obtain="Put videos into the folder, in one folder per speaker if you like."
+        ),
+    )  # fmt: skip
+
+
+DATASETS = plugins.Registry(plugins.DATASETS, Dataset, _built_in)

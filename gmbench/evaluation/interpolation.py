@@ -147,7 +147,7 @@ def score_sequences(methods: dict[str, Path], dataset: str, protocol: Protocol) 
 
 
 def _scored(
-    sequence: Sequence, extractor: SequenceExtractor, detector: face_landmarks.Backend
+    sequence: Sequence, extractor: SequenceExtractor, detector: face_landmarks.LandmarkBackend
 ) -> tuple[dict[str, float], int, str]:
     """Values by metric, number of steps, and the reason where there are none."""
     names = ("e_ppl", "e_pdv", "e_ppl_rel", "e_end", "e_end_acc")
@@ -193,7 +193,7 @@ def _picture(path: Path) -> Frame:
 
 
 def _crops(
-    frames: list[Frame], extractor: SequenceExtractor, detector: face_landmarks.Backend, variant: str
+    frames: list[Frame], extractor: SequenceExtractor, detector: face_landmarks.LandmarkBackend, variant: str
 ) -> NDArray[np.uint8]:
     """Crops (17, S, S, 3); of a static sequence all by the mean landmarks, which do not jitter."""
     with detector.open() as detect:

@@ -7,14 +7,13 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gmbench.errors import InputError
+from gmbench.face import landmarks
 from gmbench.names import closest
 from gmbench.store import digest
 
-_WITHOUT_POSE = ("sidecar", "corpus")
-"""Landmark backends that give no head pose of their own."""
 _FORMER_NAME = "judges"
 """Name of the field ``extractors`` in protocol files and hashes of gmbench before its first release."""
 
@@ -32,7 +31,7 @@ class Protocol(BaseModel):
     )
     fps: Literal[25] = Field(25, description="frames a second of everything compared")
     sample_rate: Literal[16000] = Field(16000, description="samples a second, mono")
-    landmarks: Literal["mediapipe", "fan", "sidecar", "corpus"] = "mediapipe"
+    landmarks: str = Field("mediapipe", description="landmark backend, built in or of another package")
     pose: Literal["mediapipe", "pnp", "tokenhpe"] = Field(
         "mediapipe", description="MediaPipe's matrix, PnP on the 68 points, or the published network"
     )
@@ -59,6 +58,11 @@ class Protocol(BaseModel):
     )
     length_tolerance: float = Field(0.02, ge=0, description="relative difference of lengths that is not flagged")
 
+    @field_validator("landmarks")
+    @classmethod
+    def _known_backend(cls, name: str) -> str:
+        return landmarks.known_backend(name)
+
     @property
     def hash(self) -> str:
         """First 12 digits of the sha256 over all fields but the description."""
@@ -82,7 +86,8 @@ def load(name: str, **overrides: Any) -> Protocol:
     Raises:
         InputError: unknown name (with the nearest), or a field that does not fit.
     """
-    if overrides.get("landmarks") in _WITHOUT_POSE and overrides.get("pose") is None:
+    backend = overrides.get("landmarks")
+    if backend and overrides.get("pose") is None and landmarks.backend(backend).default_pose == "pnp":
         overrides["pose"] = "pnp"
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
@@ -103,7 +108,8 @@ def load(name: str, **overrides: Any) -> Protocol:
     except (ValidationError, yaml.YAMLError) as error:
         detail = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
         field = ".".join(str(part) for part in detail["loc"])
-        raise InputError(f"protocol {name}: {field or 'file'}: {detail['msg']}") from error
+        reason = str(detail["msg"]).removeprefix("Value error, ")
+        raise InputError(f"protocol {name}: {field or 'file'}: {reason}") from error
     return protocol
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.errors import MediaError
-from gmbench.face.landmarks import Backend
+from gmbench.face.landmarks import LandmarkBackend
 from gmbench.media import Frames, Video
 
 ANCHOR, UPPER, LOWER = 197, 13, 14
@@ -63,7 +63,7 @@ def tube_square(boxes: NDArray[np.float64], height: int, width: int) -> Square:
     return Square((left + right) / 2, (top + bottom) / 2, max(right - left, bottom - top) / 2)
 
 
-def find_square(path: Path, backend: Backend, mode: str) -> Square:
+def find_square(path: Path, backend: LandmarkBackend, mode: str) -> Square:
     """The square of a clip.
 
     Raises:

@@ -200,9 +200,9 @@ def test_the_command_prints_it_and_fails_on_nothing(tmp_path, source):
     assert "sad" in rows[1]["path"]
 
 
-@pytest.mark.parametrize("name", [n for n in readers.DATASETS if n not in ("folder",)])
+@pytest.mark.parametrize("name", [n for n in readers.DATASETS.built_in if n not in ("folder",)])
 def test_absent_data_names_whom_to_ask(tmp_path, name):
-    with pytest.raises(InputError, match=readers.DATASETS[name].obtain.split(" ")[0]):
+    with pytest.raises(InputError, match=readers.dataset(name).obtain.split(" ")[0]):
         readers.read(name, tmp_path / "absent")
     with pytest.raises(InputError, match="nothing in the layout"):
         readers.read(name, tmp_path)

@@ -35,4 +35,4 @@ def write_hashed(folder, monkeypatch):
     for name, network in networks.items():
         torch.save(randomised(network).state_dict(), folder / known[name].file)
         known[name] = dataclasses.replace(known[name], sha256_prefix=None)
-    monkeypatch.setattr("gmbench.weights.manifest", lambda: known)
+    monkeypatch.setattr("gmbench.weights.declarations.packaged", lambda: known)

@@ -174,12 +174,12 @@ def test_another_version_of_a_feature_is_computed_anew(sketches, tmp_path, monke
     opened = count_decodes(monkeypatch)
     changed = features.PairFeature("mse", 2, quality.mse)
     monkeypatch.setattr(signal_metrics, "MSE", changed)
-    registry.metrics.cache_clear()
+    registry.METRICS.forget()
     try:
         run(sketches, tmp_path, metrics=["psnr"], methods=("near",))
     finally:
         monkeypatch.undo()
-        registry.metrics.cache_clear()
+        registry.METRICS.forget()
     assert len(opened) == 12
 
 

@@ -2,7 +2,9 @@ import dataclasses
 
 import pytest
 
+from gmbench import plugins
 from gmbench.errors import InputError
+from gmbench.evaluation.extraction.features import PairFeature
 from gmbench.evaluation.scoring import registry
 from gmbench.evaluation.scoring.network_metrics import network_metrics
 from gmbench.evaluation.scoring.signal_metrics import signal_metrics
@@ -11,25 +13,29 @@ from gmbench.metrics.catalogue import SPECS
 
 class EntryPoint:
     value = "other_package:metrics"
+    dist = None
 
-    def __init__(self, found):
-        self.found = found
+    def __init__(self, name, declared):
+        self.name, self.declared = name, declared
 
     def load(self):
-        return self.found
+        if isinstance(self.declared, BaseException):
+            raise self.declared
+        return self.declared
 
 
 @pytest.fixture
 def entry_points(monkeypatch):
     """Pretend that another package declares entry points."""
 
-    def declare(*found):
-        monkeypatch.setattr(registry, "entry_points", lambda group: [EntryPoint(f) for f in found])
-        registry.metrics.cache_clear()
+    def declare(*declared):
+        points = [EntryPoint(f"entry{number}", one) for number, one in enumerate(declared)]
+        monkeypatch.setattr(plugins.metadata, "entry_points", lambda group: points if group == plugins.METRICS else [])
+        registry.METRICS.forget()
 
     yield declare
     monkeypatch.undo()
-    registry.metrics.cache_clear()
+    registry.METRICS.forget()
 
 
 def test_every_declared_metric_can_be_scored():
@@ -55,6 +61,23 @@ def test_other_packages_add_metrics(entry_points):
 
 
 def test_a_name_that_is_taken_is_refused(entry_points):
-    entry_points(signal_metrics()["psnr"])
-    with pytest.raises(InputError, match="'psnr' exists already"):
-        registry.metrics()
+    psnr = signal_metrics()["psnr"]
+    mine = dataclasses.replace(psnr, spec=dataclasses.replace(psnr.spec, name="mine"))
+    other = dataclasses.replace(mine, pair_features=(PairFeature("mse", 1, lambda a, b: 0.0),))
+    entry_points(dataclasses.replace(psnr), other, ImportError("no module named torch2\nmore"), mine, mine, 7)
+    assert registry.metrics()["psnr"] is not psnr
+    assert registry.METRICS.packages() == {"mine": "other_package"}
+    problems = registry.METRICS.problems()
+    assert "'psnr' exists already in gmbench; rename it" in problems["psnr"]
+    assert "feature 'mse' exists already" in problems["mine"]
+    assert "'mine' exists already in other_package" in problems["mine (other_package)"]
+    assert "entry2" in problems
+    assert "ImportError: no module named torch2" in problems["entry2"]
+    assert any("expected Metric, got int" in reason for reason in problems.values())
+    assert [m.name for m in registry.select(["psnr"], True)] == ["psnr"]
+
+
+def test_a_metric_that_is_left_out_says_why_when_it_is_asked_for(entry_points):
+    entry_points(ImportError("no module named torch2"))
+    with pytest.raises(InputError, match=r"entry0.*left out: other_package: .*no module named torch2"):
+        registry.select(["entry0"], True)

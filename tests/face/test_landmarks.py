@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from gmbench import weights
 from gmbench.errors import InputError, MediaError, WeightsError
-from gmbench.face import landmarks, pose
+from gmbench.face import detectors, landmarks, pose
 from gmbench.face.landmarks import Face, LandmarkTrack
 from gmbench.media import Video
 from gmbench.metrics.landmarks import interocular
@@ -47,7 +46,7 @@ def test_sidecar_landmarks(tmp_path):
         assert detect(frame) == []
         with pytest.raises(MediaError, match="2 rows, fewer"):
             detect(frame)
-    assert landmarks.sidecar_detector(path) == "dlib"
+    assert detectors.sidecar_detector(path) == "dlib"
 
 
 @pytest.mark.parametrize("arrays", [{"other": np.zeros(3)}, {"points": np.zeros((4, 5, 2))}])
@@ -55,14 +54,14 @@ def test_unfit_sidecar_is_named(tmp_path, arrays):
     path = tmp_path / "a.landmarks.npz"
     np.savez(path, **arrays)
     with pytest.raises(MediaError, match=r"a\.landmarks\.npz"):
-        landmarks.Sidecar(path)
+        detectors.Sidecar(path)
 
 
 def test_sidecar_never_unpickles(tmp_path):
     path = tmp_path / "a.landmarks.npz"
     np.savez(path, points=np.array([{"a": 1}], dtype=object))
     with pytest.raises(MediaError, match=r"a\.landmarks\.npz"):
-        landmarks.Sidecar(path)
+        detectors.Sidecar(path)
 
 
 def test_fan_loads_from_the_weights_folder(tmp_path, monkeypatch):
@@ -78,7 +77,7 @@ def test_fan_loads_from_the_weights_folder(tmp_path, monkeypatch):
     torch.save(s3fd().state_dict(), tmp_path / "s3fd-619a316812.pth")
     with pytest.raises(WeightsError, match="11f355bf06"):  # the name promises a hash that these do not have
         landmarks.backend("fan").weights_sha256()
-    monkeypatch.setattr(weights, "verify", lambda name, path: "0" * 64)
+    monkeypatch.setattr("gmbench.weights.files.verify", lambda name, path: "0" * 64)
     frame = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     with landmarks.backend("fan").open() as detect:
         aligner = detect.__closure__[0].cell_contents

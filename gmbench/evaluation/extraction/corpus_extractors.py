@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench import weights
 from gmbench.errors import MediaError
 from gmbench.evaluation.extraction.accumulators import (
     FrameAccumulator,
@@ -33,42 +32,53 @@ from gmbench.metrics.emotion import SUITE_ORDER
 from gmbench.metrics.perceptual import layer_distance, unit_normalised
 from gmbench.metrics.sync import WINDOW
 from gmbench.store import Arrays
+from gmbench.weights import load_path
 
 CORPUS = "corpus"
 _SMALL_BATCH = 16
 _MOTION_WINDOW = 16
 
 
-def corpus_extractor(name: str, protocol: Protocol) -> ClipFeature | PairFeature | None:
-    """The network trained on the corpus, None where there is none. E-PPL's is asked by name."""
+def fid(protocol: Protocol) -> ClipFeature:
+    """Features of the frames that the protocol shows, 64 pixels wide."""
     crop, most = protocol.crop, protocol.fid_frames
-    pictures = ClipFeature(
+    return ClipFeature(
         "corpus_features", 1, functools.partial(_pictures, crop=crop, most=most), ("corpus_features",),
         landmarks=crop != "full", options=f"{crop} {most}", fallback=CORPUS,
     )  # fmt: skip
-    motion = ClipFeature("corpus_motion", 1, _motion, ("corpus_features",), fallback=CORPUS)
-    emotion = ClipFeature("corpus_emotion", 2, _corpus_emotion, ("corpus_emotion",), landmarks=True, fallback=CORPUS)
-    known: dict[str, ClipFeature | PairFeature] = {
-        "fid": pictures,
-        "fvd": motion,
-        "sync": ClipFeature(
-            "corpus_sync", 1, _corpus_sync, ("corpus_syncnet",), landmarks=True, audio=True, fallback=CORPUS
-        ),
-        "emotion": emotion,
-        "affect": emotion,
-        "identity": ClipFeature(
-            "corpus_identity", 1, _corpus_identity, ("corpus_identity",), landmarks=True, fallback=CORPUS
-        ),
-        "lpips_alex": PairFeature("corpus_lpips", 1, _corpus_lpips, ("corpus_features",), fallback=CORPUS),
-    }
-    return known.get(name)
+
+
+def fvd(protocol: Protocol) -> ClipFeature:
+    """Mean features of windows of 16 frames, and the mean size of their steps."""
+    return ClipFeature("corpus_motion", 1, _motion, ("corpus_features",), fallback=CORPUS)
+
+
+def emotion(protocol: Protocol) -> ClipFeature:
+    """Probabilities of a clip and, as its one window, of its windows."""
+    return ClipFeature("corpus_emotion", 2, _corpus_emotion, ("corpus_emotion",), landmarks=True, fallback=CORPUS)
+
+
+def sync(protocol: Protocol) -> ClipFeature:
+    """Embeddings of lips and sound."""
+    files = ("corpus_syncnet",)
+    return ClipFeature("corpus_sync", 1, _corpus_sync, files, landmarks=True, audio=True, fallback=CORPUS)
+
+
+def identity(protocol: Protocol) -> ClipFeature:
+    """Embeddings of every frame."""
+    return ClipFeature("corpus_identity", 1, _corpus_identity, ("corpus_identity",), landmarks=True, fallback=CORPUS)
+
+
+def lpips(protocol: Protocol) -> PairFeature:
+    """Distance of the layers of the feature network between pairs of frames."""
+    return PairFeature("corpus_lpips", 1, _corpus_lpips, ("corpus_features",), fallback=CORPUS)
 
 
 @functools.cache
 def _trained(kind: str) -> Any:
     from gmbench.extractors.corpus.networks import read
 
-    return read(weights.load_path(f"corpus_{kind}")[0], kind)
+    return read(load_path(f"corpus_{kind}")[0], kind)
 
 
 def _pictures(context: ClipContext, crop: str, most: int) -> Accumulator:

@@ -1,25 +1,89 @@
-"""Feature extractors by name: the official networks, or those trained on the synthetic corpus.
+"""Feature extractors by name: gmbench's own and those of other packages, in one table.
 
-A metric names the extractor it reads. The arrays are the same whichever network gives them:
+A metric names the extractor that it reads. The arrays are the same whichever network gives them:
 ``fid``, ``fid_eat``, ``fvd``: ``features`` (n, d). ``sync``: ``video``, ``audio`` (M, d). ``emotion``:
 ``probabilities`` (8,) in the suite's order, ``faces``. ``affect``: ``windows`` (W, 8). ``identity``: ``embeddings``
 (T, d). ``pose``: ``pose`` (T, 3). ``lpips_alex``, ``lpips_vgg`` see pairs of frames.
 """
 
-from gmbench.errors import InputError
-from gmbench.evaluation.extraction.corpus_extractors import CORPUS, corpus_extractor
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gmbench import plugins
+from gmbench.errors import GmbenchError, InputError
+from gmbench.evaluation.extraction import corpus_extractors as corpus
+from gmbench.evaluation.extraction import official_extractors as official
 from gmbench.evaluation.extraction.features import ClipFeature, PairFeature
-from gmbench.evaluation.extraction.official_extractors import official_extractor
 from gmbench.evaluation.protocol import Protocol
+from gmbench.weights import Weights
+from gmbench.weights.declarations import refusal
+
+Build = Callable[[Protocol], ClipFeature | PairFeature]
+"""From a protocol to the feature that an extractor gives under it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractorSpec:
+    """The declaration of a feature extractor; an entry point of group ``gmbench.extractors`` names one.
+
+    Attributes:
+        name: by which metrics ask for it. Features of other packages must bear the name of their extractor, since it
+            is part of the store's key.
+        build: the feature of the published network.
+        corpus: the feature of the network trained on the synthetic corpus, None where there is none.
+        weights: the files that another package brings; those of gmbench's own extractors are in its manifest. The
+            feature names those that it reads.
+    """
+
+    name: str
+    build: Build
+    corpus: Build | None = None
+    weights: tuple[Weights, ...] = ()
+
+
+def _built_in() -> tuple[ExtractorSpec, ...]:
+    return (
+        ExtractorSpec(name="fid", build=official.fid, corpus=corpus.fid),
+        ExtractorSpec(name="fid_eat", build=official.fid_eat),
+        ExtractorSpec(name="fvd", build=official.fvd, corpus=corpus.fvd),
+        ExtractorSpec(name="sync", build=official.sync, corpus=corpus.sync),
+        ExtractorSpec(name="emotion", build=official.emotion, corpus=corpus.emotion),
+        ExtractorSpec(name="affect", build=official.affect, corpus=corpus.emotion),
+        ExtractorSpec(name="identity", build=official.identity, corpus=corpus.identity),
+        ExtractorSpec(name="pose", build=official.pose),
+        ExtractorSpec(name="lpips_alex", build=official.lpips_alex, corpus=corpus.lpips),
+        ExtractorSpec(name="lpips_vgg", build=official.lpips_vgg),
+    )
+
+
+EXTRACTORS = plugins.Registry(plugins.EXTRACTORS, ExtractorSpec, _built_in, lambda spec, known: refusal(spec.weights))
 
 
 def extractor(name: str, protocol: Protocol) -> ClipFeature | PairFeature:
-    """The extractor of a name under a protocol.
+    """The feature of an extractor under a protocol.
 
     Raises:
-        InputError: nothing trained on the corpus stands for it.
+        InputError: unknown name (with the nearest), nothing trained on the corpus stands for it, or the declaration of
+            another package failed.
     """
-    found = corpus_extractor(name, protocol) if protocol.extractors == CORPUS else official_extractor(name, protocol)
-    if found is None:
+    spec = EXTRACTORS.get(name)
+    build = spec.corpus if protocol.extractors == corpus.CORPUS else spec.build
+    if build is None:
         raise InputError(f"no network trained on the corpus stands for {name}; use --extractors official")
-    return found
+    return build(protocol) if name in EXTRACTORS.built_in else _build_plugin(spec, build, protocol)
+
+
+def _build_plugin(spec: ExtractorSpec, build: Build, protocol: Protocol) -> ClipFeature | PairFeature:
+    """The feature of another package's extractor, whose failure is its own."""
+    try:
+        feature = build(protocol)
+        if not isinstance(feature, (ClipFeature, PairFeature)):
+            raise TypeError(f"expected ClipFeature or PairFeature, got {type(feature).__name__}")
+        if feature.name != spec.name:
+            raise ValueError(f"its feature is called {feature.name!r}; it must bear the name of the extractor")
+    except GmbenchError:
+        raise
+    except Exception as error:
+        package = EXTRACTORS.package(spec.name)
+        raise InputError(f"feature extractor {spec.name!r}, of {package}: {plugins.explain(error)}") from error
+    return feature

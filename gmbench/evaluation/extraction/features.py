@@ -166,7 +166,7 @@ class Keys:
     def landmarks(self, source: ClipSource) -> str:
         """Largest face of each frame."""
         backend = face_landmarks.backend(self.protocol.landmarks)
-        sidecar = source.landmarks_sha256 if backend.name == "sidecar" else ""
+        sidecar = source.landmarks_sha256 if backend.reads_sidecar else ""
         return digest(LANDMARKS, backend.name, backend.version, self.weights_sha256, source.picture, sidecar)
 
     def identity(self, source: ClipSource) -> str:

@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench import weights
-from gmbench.errors import InputError
 from gmbench.evaluation.extraction.accumulators import (
     FrameAccumulator,
     LipSyncAccumulator,
@@ -35,60 +33,96 @@ from gmbench.face import crops
 from gmbench.face.pose import euler_from_matrix
 from gmbench.metrics.emotion import SUITE_ORDER
 from gmbench.store import Arrays
+from gmbench.weights import load_path
 
 BATCH = 16
 _SMALL_BATCH = 16
 _SHOT_CHANGE = 27.0
 
 
-def official_extractor(name: str, protocol: Protocol) -> ClipFeature | PairFeature:
-    """The published network."""
-    released, precision = protocol.fan_released, protocol.precision
-    lower = "" if precision == "float32" else precision
+def fid(protocol: Protocol) -> ClipFeature:
+    """Inception features of the frames that the protocol shows."""
     crop, most = protocol.crop, protocol.fid_frames
-    known: dict[str, Callable[[], ClipFeature | PairFeature]] = {
-        "fid": lambda: ClipFeature(
-            "fid", 1, functools.partial(_fid, crop=crop, most=most), ("fid_inception",),
-            landmarks=crop != "full", options=f"{crop} {most}",
-        ),
-        "fid_eat": lambda: ClipFeature(
-            "fid_eat", 1, functools.partial(_fid_eat, precision=precision), ("inception_v3",), landmarks=True,
-            options=lower,
-        ),
-        "fvd": lambda: ClipFeature("fvd", 1, _fvd, ("i3d",)),
-        "sync": lambda: _sync(protocol),
-        "emotion": lambda: ClipFeature(
-            "emotion", 1, functools.partial(_emotion, released=released, precision=precision), ("emotion_fan_mead",),
-            landmarks=True, options=("released" if released else "formula") + lower,
-        ),
-        "affect": lambda: ClipFeature(
-            "affect", 1, functools.partial(_affect, precision=precision), ("emo_affectnet", "emo_affectnet_lstm"),
-            landmarks=True, options=lower,
-        ),
-        "identity": lambda: ClipFeature("identity", 1, _identity, ("arcface",), landmarks=True),
-        "pose": lambda: ClipFeature("pose", 1, _pose, ("tokenhpe",)),
-        "lpips_alex": lambda: PairFeature(
-            "lpips_alex", 1, functools.partial(_lpips_alex, precision=precision), ("alexnet",), options=lower
-        ),
-        "lpips_vgg": lambda: PairFeature(
-            "lpips_vgg", 1, functools.partial(_lpips_vgg, precision=precision), ("vgg16",), options=lower
-        ),
-    }  # fmt: skip
-    if name not in known:
-        raise InputError(f"unknown extractor {name!r}; expected one of {', '.join(known)}")
-    return known[name]()
+    return ClipFeature(
+        "fid", 1, functools.partial(_fid, crop=crop, most=most), ("fid_inception",),
+        landmarks=crop != "full", options=f"{crop} {most}",
+    )  # fmt: skip
+
+
+def fid_eat(protocol: Protocol) -> ClipFeature:
+    """Features of torchvision's Inception, as the EAT evaluation takes them."""
+    begin = functools.partial(_fid_eat, precision=protocol.precision)
+    return ClipFeature("fid_eat", 1, begin, ("inception_v3",), landmarks=True, options=_reduced(protocol))
+
+
+def fvd(protocol: Protocol) -> ClipFeature:
+    """I3D features of windows of 16 frames."""
+    return ClipFeature("fvd", 1, _fvd, ("i3d",))
+
+
+def sync(protocol: Protocol) -> ClipFeature:
+    """SyncNet's embeddings of lips and sound."""
+    crop, precision = protocol.sync_crop, protocol.precision
+    begin = functools.partial(_sync_windows, crop=crop, precision=precision)
+    options = crop if precision == "float32" else f"{crop} {precision}"
+    boxes = (ClipFeature("s3fd", 1, FaceBoxAccumulator, ("s3fd",)),) if crop == "s3fd" else ()
+    return ClipFeature(
+        "sync", 1, begin, ("syncnet",), landmarks=crop != "s3fd", audio=True, requires=boxes, options=options
+    )
+
+
+def emotion(protocol: Protocol) -> ClipFeature:
+    """Emotion-FAN's probabilities of a clip."""
+    released = protocol.fan_released
+    begin = functools.partial(_emotion, released=released, precision=protocol.precision)
+    options = ("released" if released else "formula") + _reduced(protocol)
+    return ClipFeature("emotion", 1, begin, ("emotion_fan_mead",), landmarks=True, options=options)
+
+
+def affect(protocol: Protocol) -> ClipFeature:
+    """EMO-AffectNet's probabilities of windows of a clip."""
+    begin = functools.partial(_affect, precision=protocol.precision)
+    files = ("emo_affectnet", "emo_affectnet_lstm")
+    return ClipFeature("affect", 1, begin, files, landmarks=True, options=_reduced(protocol))
+
+
+def identity(protocol: Protocol) -> ClipFeature:
+    """ArcFace embeddings of every frame."""
+    return ClipFeature("identity", 1, _identity, ("arcface",), landmarks=True)
+
+
+def pose(protocol: Protocol) -> ClipFeature:
+    """TokenHPE's head pose of every frame."""
+    return ClipFeature("pose", 1, _pose, ("tokenhpe",))
+
+
+def lpips_alex(protocol: Protocol) -> PairFeature:
+    """LPIPS of pairs of frames, AlexNet."""
+    distance = functools.partial(_lpips_alex, precision=protocol.precision)
+    return PairFeature("lpips_alex", 1, distance, ("alexnet",), options=_reduced(protocol))
+
+
+def lpips_vgg(protocol: Protocol) -> PairFeature:
+    """LPIPS of pairs of frames, VGG-16."""
+    distance = functools.partial(_lpips_vgg, precision=protocol.precision)
+    return PairFeature("lpips_vgg", 1, distance, ("vgg16",), options=_reduced(protocol))
+
+
+def _reduced(protocol: Protocol) -> str:
+    """A precision below float32, which changes numbers and hence keys; empty for float32."""
+    return "" if protocol.precision == "float32" else protocol.precision
 
 
 @functools.cache
 def _loaded(load: Callable[..., Any], *names: str, precision: str = "float32") -> Any:
-    """A network (or several) from verified files, once a process."""
+    """A network (or several) from verified files, once per process."""
     import torch
 
-    found = load(*(weights.load_path(name)[0] for name in names))
+    networks = load(*(load_path(name)[0] for name in names))
     if precision == "float32":
-        return found
-    kind = getattr(torch, precision)
-    return tuple(network.to(kind) for network in found) if isinstance(found, tuple) else found.to(kind)
+        return networks
+    dtype = getattr(torch, precision)
+    return tuple(network.to(dtype) for network in networks) if isinstance(networks, tuple) else networks.to(dtype)
 
 
 @functools.cache
@@ -97,7 +131,7 @@ def _lpips(kind: str, name: str, precision: str) -> Any:
 
     from gmbench.extractors.trunks import load_lpips
 
-    return load_lpips(kind, weights.load_path(name)[0], getattr(torch, precision))
+    return load_lpips(kind, load_path(name)[0], getattr(torch, precision))
 
 
 def _lpips_alex(first: Frame, second: Frame, precision: str) -> float:
@@ -190,16 +224,6 @@ def _pose(context: ClipContext) -> Accumulator:
         lambda x: pose_matrices(network, x).reshape(len(x), 9), lambda index, frame: frame, np.arange(context.frames),
         _SMALL_BATCH, lambda found: {"pose": euler_from_matrix(found.astype(np.float64).reshape(-1, 3, 3))},
     )  # fmt: skip
-
-
-def _sync(protocol: Protocol) -> ClipFeature:
-    crop, precision = protocol.sync_crop, protocol.precision
-    begin = functools.partial(_sync_windows, crop=crop, precision=precision)
-    options = crop if precision == "float32" else f"{crop} {precision}"
-    boxes = (ClipFeature("s3fd", 1, FaceBoxAccumulator, ("s3fd",)),) if crop == "s3fd" else ()
-    return ClipFeature(
-        "sync", 1, begin, ("syncnet",), landmarks=crop != "s3fd", audio=True, requires=boxes, options=options
-    )
 
 
 def _sync_windows(context: ClipContext, crop: str, precision: str) -> Accumulator:

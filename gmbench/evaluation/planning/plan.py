@@ -14,8 +14,10 @@ from gmbench.evaluation.planning.controls import check, control_source
 from gmbench.evaluation.protocol import Protocol
 from gmbench.evaluation.scoring.metric import Metric
 from gmbench.face import landmarks as face_landmarks
+from gmbench.face.detectors import sidecar_detector
 from gmbench.store import file_digest
-from gmbench.weights import find, load_path, manifest
+from gmbench.weights import load_path, manifest
+from gmbench.weights.files import find
 
 FID_FRAMES = 50_000
 Named = TypeVar("Named", FrameFeature, PairFeature, ClipFeature)
@@ -182,7 +184,7 @@ def make_plan(
     notes = [*notes, *more, *most]
     needs = {need for metric in metrics for need in metric.spec.needs}
     reads_faces = any(metric.reads_landmarks(protocol) for metric in metrics) or protocol.crop != "full"
-    hasher = Hasher("audio" in needs, reads_faces and protocol.landmarks == "sidecar")
+    hasher = Hasher("audio" in needs, reads_faces and face_landmarks.backend(protocol.landmarks).reads_sidecar)
     planned: list[PlannedClip] = []
     for method, pairs in methods.items():
         if method in controls:
@@ -323,17 +325,17 @@ def _with_weights(
 
 
 def _detector(protocol: Protocol, planned: list[PlannedClip]) -> str:
-    if protocol.landmarks != "sidecar":
+    if not face_landmarks.backend(protocol.landmarks).reads_sidecar:
         return protocol.landmarks
     sides = [side for clip in planned for side in (clip.generated, clip.reference) if side is not None]
     files = {side.landmarks for side in sides if side.landmarks is not None}
-    found = {name for name in map(face_landmarks.sidecar_detector, files) if name is not None}
+    found = {name for name in map(sidecar_detector, files) if name is not None}
     if len(found) > 1:
         raise InputError(
             f"landmark files come from different detectors ({', '.join(sorted(found))}); "
             "numbers from different detectors are different metrics"
         )
-    return found.pop() if found else "sidecar"
+    return found.pop() if found else protocol.landmarks
 
 
 def _unique(features: Iterable[Named]) -> tuple[Named, ...]:

@@ -1,0 +1,179 @@
+"""The built-in landmark detectors: MediaPipe, FAN, the network trained on the corpus, and files made outside."""
+
+import contextlib
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.errors import MediaError
+from gmbench.face.landmarks import MESH, SIDECAR_SUFFIX, Detector, Face
+from gmbench.face.landmarks_68 import mesh_vertices
+from gmbench.media import FPS
+from gmbench.weights import load_path
+
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+
+class Sidecar:
+    """Landmarks that were made outside: ``<clip>.landmarks.npz`` beside the video.
+
+    Arrays: ``points`` (T, 68, 2) at 25 fps in pixels, NaN rows without a face; optionally ``matrices``
+    (T, 4, 4) and ``detector``, the name of what made them (``dlib`` is the published one).
+
+    Raises:
+        MediaError: file missing, arrays missing or of another shape, or fewer rows than frames.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        if path is None:
+            raise MediaError(f"no {SIDECAR_SUFFIX} file beside the video; backend sidecar needs one per clip")
+        self._path, self._next = path, 0
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                self._points = np.asarray(file["points"], np.float64)
+                self._matrices = np.asarray(file["matrices"], np.float64) if "matrices" in file else None
+        except _UNREADABLE as error:
+            raise MediaError(f"{path}: expected an .npz with an array 'points' (T, 68, 2) ({error})") from error
+        if self._points.ndim != 3 or self._points.shape[1:] != (68, 2):
+            raise MediaError(f"{path}: expected points (T, 68, 2), got {self._points.shape}")
+        if self._matrices is not None and self._matrices.shape != (len(self._points), 4, 4):
+            raise MediaError(f"{path}: expected matrices {(len(self._points), 4, 4)}, got {self._matrices.shape}")
+
+    def __call__(self, frame: NDArray[np.uint8]) -> list[Face]:
+        """The stored face of the next frame; the pixels do not matter."""
+        index, self._next = self._next, self._next + 1
+        if index >= len(self._points):
+            raise MediaError(f"{self._path}: {len(self._points)} rows, fewer than the video has frames at 25 fps")
+        points = self._points[index]
+        if not np.isfinite(points).all():
+            return []
+        return [Face(points, None if self._matrices is None else self._matrices[index])]
+
+
+def sidecar_detector(path: Path) -> str | None:
+    """Name of the detector that a sidecar file states, ``sidecar`` where it states none; None if unreadable."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return str(file["detector"]) if "detector" in file else "sidecar"
+    except _UNREADABLE:
+        return None
+
+
+@contextlib.contextmanager
+def sidecar(path: Path | None) -> Iterator[Detector]:
+    """Landmarks that were made outside, of the clip's own file."""
+    yield Sidecar(path)
+
+
+@contextlib.contextmanager
+def mediapipe(path: Path | None) -> Iterator[Detector]:
+    """Face Landmarker in video mode.
+
+    Two faces are asked for on purpose: to see a second one, and because the task smooths its
+    landmarks over time only when asked for one.
+    """
+    model, _ = load_path("face_landmarker")
+    with _quiet_stderr():
+        import mediapipe as mp
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(model)),
+            running_mode=vision.RunningMode.VIDEO,
+            num_faces=2,
+            output_face_blendshapes=True,
+            output_facial_transformation_matrixes=True,
+        )
+        landmarker = vision.FaceLandmarker.create_from_options(options)
+    vertices, count = mesh_vertices(), 0
+
+    def detect(frame: NDArray[np.uint8]) -> list[Face]:
+        nonlocal count
+        image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
+        if count == 0:
+            with _quiet_stderr():
+                result = landmarker.detect_for_video(image, 0)
+        else:
+            result = landmarker.detect_for_video(image, count * 1000 // FPS)
+        count += 1
+        size = np.array([frame.shape[1], frame.shape[0]], np.float64)
+        return [
+            Face(
+                points=np.array([(p.x, p.y) for p in mesh], np.float64)[vertices] * size,
+                matrix=np.array(matrix, np.float64),
+                blendshapes=np.array([shape.score for shape in shapes], np.float64),
+                mesh=np.array([(p.x, p.y) for p in mesh], np.float64) * size,
+            )
+            for mesh, matrix, shapes in zip(
+                result.face_landmarks, result.facial_transformation_matrixes, result.face_blendshapes, strict=True
+            )
+        ]
+
+    with landmarker:
+        yield detect
+
+
+@contextlib.contextmanager
+def corpus(path: Path | None) -> Iterator[Detector]:
+    """The network that the pipeline trained on the synthetic corpus: one face per frame."""
+    from gmbench.extractors.landmarker import predict, read
+
+    network, landmarks = read(load_path("corpus_landmarker")[0])
+    vertices = mesh_vertices()
+
+    def detect(frame: NDArray[np.uint8]) -> list[Face]:
+        mesh = np.full((MESH, 2), np.nan)
+        mesh[landmarks] = predict(network, frame[None])[0]
+        return [Face(points=mesh[vertices], mesh=mesh)]
+
+    yield detect
+
+
+@contextlib.contextmanager
+def fan(path: Path | None) -> Iterator[Detector]:
+    """FAN 2D-68 with the S3FD detector, from files in the weights folder, on the CPU and not compiled."""
+    import torch
+    from face_alignment import FaceAlignment, LandmarksType
+    from face_alignment.models import FAN
+
+    network_path, _ = load_path("fan_2d68")
+    detector_path, _ = load_path("fan_s3fd")
+
+    class LocalFaceAlignment(FaceAlignment):  # type: ignore[misc]
+        """The package downloads its network; this one reads it from the verified file."""
+
+        def _load_native(self, name: str, size: int, device: str, dtype: torch.dtype) -> torch.nn.Module:
+            network = FAN(size)
+            network.load_state_dict(torch.load(network_path, map_location=device, weights_only=True))
+            return network.to(device, dtype=dtype).eval()
+
+    aligner = LocalFaceAlignment(
+        LandmarksType.TWO_D,
+        device="cpu",
+        flip_input=False,
+        compile=False,
+        face_detector_kwargs={"path_to_detector": str(detector_path)},
+    )
+
+    def detect(frame: NDArray[np.uint8]) -> list[Face]:
+        found = aligner.get_landmarks_from_image(frame)
+        return [Face(np.asarray(points, np.float64)) for points in found or []]
+
+    yield detect
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Hold back what native code writes to the terminal while it starts."""
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
