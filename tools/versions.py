@@ -54,7 +54,7 @@ FEATURES = ("FrameFeature", "PairFeature", "ClipFeature")
 """Classes whose objects name their version in the call: ``FrameFeature("cpbd", 1, function)``."""
 SKIPPED = (
     "gmbench.config.", "gmbench.errors.", "gmbench.executor.", "gmbench.job_cache.", "gmbench.names.",
-    "gmbench.store.", "gmbench.weights.",
+    "gmbench.plugins.", "gmbench.store.", "gmbench.weights.",
 )  # fmt: skip
 """Code that results do not depend on, or whose part in them the key names by content (settings, weights)."""
 

@@ -51,8 +51,10 @@ def fid(protocol: Protocol) -> ClipFeature:
 
 def fid_eat(protocol: Protocol) -> ClipFeature:
     """Features of torchvision's Inception, as the EAT evaluation takes them."""
-    begin = functools.partial(_fid_eat, precision=protocol.precision)
-    return ClipFeature("fid_eat", 1, begin, ("inception_v3",), landmarks=True, options=_reduced(protocol))
+    return ClipFeature(
+        "fid_eat", 1, functools.partial(_fid_eat, precision=protocol.precision), ("inception_v3",), landmarks=True,
+        options=_reduced(protocol.precision),
+    )  # fmt: skip
 
 
 def fvd(protocol: Protocol) -> ClipFeature:
@@ -63,27 +65,29 @@ def fvd(protocol: Protocol) -> ClipFeature:
 def sync(protocol: Protocol) -> ClipFeature:
     """SyncNet's embeddings of lips and sound."""
     crop, precision = protocol.sync_crop, protocol.precision
-    begin = functools.partial(_sync_windows, crop=crop, precision=precision)
     options = crop if precision == "float32" else f"{crop} {precision}"
     boxes = (ClipFeature("s3fd", 1, FaceBoxAccumulator, ("s3fd",)),) if crop == "s3fd" else ()
     return ClipFeature(
-        "sync", 1, begin, ("syncnet",), landmarks=crop != "s3fd", audio=True, requires=boxes, options=options
-    )
+        "sync", 1, functools.partial(_sync_windows, crop=crop, precision=precision), ("syncnet",),
+        landmarks=crop != "s3fd", audio=True, requires=boxes, options=options,
+    )  # fmt: skip
 
 
 def emotion(protocol: Protocol) -> ClipFeature:
     """Emotion-FAN's probabilities of a clip."""
-    released = protocol.fan_released
-    begin = functools.partial(_emotion, released=released, precision=protocol.precision)
-    options = ("released" if released else "formula") + _reduced(protocol)
-    return ClipFeature("emotion", 1, begin, ("emotion_fan_mead",), landmarks=True, options=options)
+    released, precision = protocol.fan_released, protocol.precision
+    return ClipFeature(
+        "emotion", 1, functools.partial(_emotion, released=released, precision=precision), ("emotion_fan_mead",),
+        landmarks=True, options=("released" if released else "formula") + _reduced(protocol.precision),
+    )  # fmt: skip
 
 
 def affect(protocol: Protocol) -> ClipFeature:
     """EMO-AffectNet's probabilities of windows of a clip."""
-    begin = functools.partial(_affect, precision=protocol.precision)
-    files = ("emo_affectnet", "emo_affectnet_lstm")
-    return ClipFeature("affect", 1, begin, files, landmarks=True, options=_reduced(protocol))
+    return ClipFeature(
+        "affect", 1, functools.partial(_affect, precision=protocol.precision), ("emo_affectnet", "emo_affectnet_lstm"),
+        landmarks=True, options=_reduced(protocol.precision),
+    )  # fmt: skip
 
 
 def identity(protocol: Protocol) -> ClipFeature:
@@ -98,19 +102,23 @@ def pose(protocol: Protocol) -> ClipFeature:
 
 def lpips_alex(protocol: Protocol) -> PairFeature:
     """LPIPS of pairs of frames, AlexNet."""
-    distance = functools.partial(_lpips_alex, precision=protocol.precision)
-    return PairFeature("lpips_alex", 1, distance, ("alexnet",), options=_reduced(protocol))
+    return PairFeature(
+        "lpips_alex", 1, functools.partial(_lpips_alex, precision=protocol.precision), ("alexnet",),
+        options=_reduced(protocol.precision),
+    )  # fmt: skip
 
 
 def lpips_vgg(protocol: Protocol) -> PairFeature:
     """LPIPS of pairs of frames, VGG-16."""
-    distance = functools.partial(_lpips_vgg, precision=protocol.precision)
-    return PairFeature("lpips_vgg", 1, distance, ("vgg16",), options=_reduced(protocol))
+    return PairFeature(
+        "lpips_vgg", 1, functools.partial(_lpips_vgg, precision=protocol.precision), ("vgg16",),
+        options=_reduced(protocol.precision),
+    )  # fmt: skip
 
 
-def _reduced(protocol: Protocol) -> str:
+def _reduced(precision: str) -> str:
     """A precision below float32, which changes numbers and hence keys; empty for float32."""
-    return "" if protocol.precision == "float32" else protocol.precision
+    return "" if precision == "float32" else precision
 
 
 @functools.cache
