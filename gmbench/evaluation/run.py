@@ -167,17 +167,19 @@ def _others(clip: str, references: dict[str, ClipFeatures]) -> tuple[ClipFeature
     return tuple(references[name] for name in names[::step])
 
 
+def feature_keys(group: ClipGroup) -> list[str]:
+    """Store keys of all that extraction makes of a group; they name contents, weights and versions."""
+    keys, found = group.keys, []
+    for source in (s for s in (group.reference, *group.candidates, *group.others) if s is not None):
+        found += [keys.video(source), keys.audio(source), keys.landmarks(source)]
+        found += [keys.frame(feature, source) for feature in group.frame_features]
+        found += [keys.clip(feature, source) for feature in (*group.clip_features, *group.reference_features)]
+        if group.reference is not None:
+            found += [keys.pair(feature, source, group.reference) for feature in group.pair_features]
+    return found
+
+
 def _lost(group: ClipGroup, error: Exception) -> Outcome:
     """Failures of everything in a group whose worker died."""
     reason = f"the worker died while it read this clip ({type(error).__name__}); run again with --workers 1"
-    keys = group.keys
-    sources = [s for s in (group.reference, *group.candidates, *group.others) if s is not None]
-    failures: dict[str, str] = {}
-    for source in sources:
-        owed = [keys.video(source), keys.audio(source), keys.landmarks(source)]
-        owed += [keys.frame(feature, source) for feature in group.frame_features]
-        owed += [keys.clip(feature, source) for feature in (*group.clip_features, *group.reference_features)]
-        if group.reference is not None:
-            owed += [keys.pair(feature, source, group.reference) for feature in group.pair_features]
-        failures |= dict.fromkeys(owed, reason)
-    return Outcome(group.name, failures)
+    return Outcome(group.name, dict.fromkeys(feature_keys(group), reason))

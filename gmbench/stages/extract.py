@@ -4,14 +4,22 @@ import sys
 
 from gmbench.config import DatasetSection
 from gmbench.evaluation.run import extract as extract_features
+from gmbench.evaluation.run import feature_keys
 from gmbench.stages.evaluation_plan import make_plan
 from gmbench.stages.pipeline_run import PipelineRun, write_json
+from gmbench.store import digest
 
 
 def extract(run: PipelineRun, section: DatasetSection) -> None:
-    """Decode every clip once and keep what the metrics need in the store; write what failed."""
+    """Decode every clip once and keep what the metrics need in the store; write what failed.
+
+    The report names all features by one digest of their keys, so that scoring, which reads them from the store, runs
+    again whenever a video, a network's weights or a version is another.
+    """
     planned = make_plan(run, section)
     sys.stderr.writelines(f"warning: {note}\n" for note in planned.warnings)
     failures = extract_features(planned, run.store.root, run.workers, run.scheduler, progress=run.report)
-    groups = [clip.clip for clip in planned.clips]
-    write_json(run.paths.extracted, {"clips": len(set(groups)), "sides": len(groups), "failures": failures})
+    clips = [clip.clip for clip in planned.clips]
+    keys = {key for group in planned.groups(run.store.root, batch=1) for key in feature_keys(group)}
+    facts = {"clips": len(set(clips)), "sides": len(clips), "failures": failures, "features": digest(sorted(keys))}
+    write_json(run.paths.extracted, facts)
