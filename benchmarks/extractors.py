@@ -16,7 +16,7 @@ from gmbench.extractors import inception, syncnet
 from gmbench.extractors.trunks import load_lpips
 from gmbench.metrics.frechet import frechet_distance
 from gmbench.weights import manifest
-from tests.reference.networks import randomised
+from tools.random_networks import coarse_pictures, pytorch_fid_network, randomised
 
 
 def measure(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:
@@ -45,9 +45,7 @@ def _frechet() -> Iterator[tuple[str, str, str]]:
 
 
 def _inception() -> Iterator[tuple[str, str, str]]:
-    from tests.reference.network_agreement import frames, pytorch_fid_network
-
-    images = frames(32, 256)
+    images = coarse_pictures(32, 256)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "inception.pth"
         torch.save(randomised(inception.FidInception()).state_dict(), path)
@@ -99,7 +97,6 @@ def measure_suite(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, 
     from gmbench.evaluation.extraction import official_extractors
     from gmbench.evaluation.planning import inputs, plan
     from gmbench.media import Video
-    from tests.reference.network_agreement import pytorch_fid_network
 
     videos = folder / "suite"
     write_sketches(videos, speakers=2, clips=1, seconds=1.6, size=256)
@@ -135,8 +132,10 @@ def measure_suite(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, 
             a, b = read(method), read("reference")
             with torch.no_grad():
                 [float(package(tensor(x), tensor(y))) for x, y in zip(a, b, strict=True)]
-                sets = [np.concatenate([network((tensor(f) + 1) / 2)[0][:, :, 0, 0] for f in read(s)])
-                        for s in (method, "reference")]  # fmt: skip
+                sets = [
+                    np.concatenate([network((tensor(f) + 1) / 2)[0][:, :, 0, 0] for f in read(s)])
+                    for s in (method, "reference")
+                ]
             _slow_frechet(*sets)
 
     def suite(metrics: list[str], precision: str, store: str) -> float:
@@ -156,9 +155,8 @@ def measure_suite(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, 
 def measure_precision(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:
     """What bfloat16 gains and costs, network by network, with random weights."""
     from gmbench.extractors import emotion_fan
-    from tests.reference.network_agreement import frames
 
-    chips = frames(16, 224, 1)
+    chips = coarse_pictures(16, 224, 1)
     with one_thread():
         fan = randomised(emotion_fan.EmotionFan())
         found = {}

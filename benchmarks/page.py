@@ -6,13 +6,13 @@ from pathlib import Path
 from benchmarks.timing import once
 from gmbench.reporting.page import PageContent, write
 from gmbench.reporting.summary import Summary
-from tests.reporting.browser import many_records
+from tools.random_records import random_records
 
 METRICS = ("psnr", "ssim", "ssim_u7", "cpbd", "m_lmd", "f_lmd", "m_nlmd", "f_nlmd", "div", "pcm", "ba_m2a", "sync_c")
 
 
 def measure(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:
-    records = many_records(30, 1000, METRICS)
+    records = random_records(30, 1000, METRICS)
     out = folder / "page"
     seconds = once(lambda: write(PageContent("benchmark", Summary.per_protocol(records)), out))
     first, rest = (out / "index.html").stat().st_size, sum(p.stat().st_size for p in (out / "data").iterdir())

@@ -1,3 +1,8 @@
 """gmbench: a benchmark suite for audio-driven emotional talking portraits."""
 
-__version__ = "0.1.0"
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("gmbench")
+except PackageNotFoundError:  # sources that nobody installed
+    __version__ = "unknown"

@@ -10,10 +10,26 @@ from pathlib import Path
 import gmbench
 
 PACKAGES = (
-    "av", "dask", "face-alignment", "librosa", "lpips", "mediapipe", "numba", "numpy", "onnxruntime",
-    "opencv-contrib-python", "opencv-python", "pandas", "pillow", "pyarrow", "scikit-image", "scikit-learn", "scipy",
-    "torch", "torchvision",
-)  # fmt: skip
+    "av",
+    "dask",
+    "face-alignment",
+    "librosa",
+    "lpips",
+    "mediapipe",
+    "numba",
+    "numpy",
+    "onnxruntime",
+    "opencv-contrib-python",
+    "opencv-python",
+    "pandas",
+    "pillow",
+    "pyarrow",
+    "scikit-image",
+    "scikit-learn",
+    "scipy",
+    "torch",
+    "torchvision",
+)
 
 
 def package_versions() -> dict[str, str | None]:

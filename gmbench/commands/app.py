@@ -24,12 +24,22 @@ app = typer.Typer(
     add_completion=False,
 )
 _COMMANDS: dict[str, Callable[..., None]] = {
-    "eval": evaluation.evaluate, "validate": evaluation.validate, "metrics": evaluation.list_metrics,
-    "protocols": evaluation.list_protocols, "demo": evaluation.demo,
-    "table": report.table, "compare": report.compare, "report": report.report, "published": report.published,
-    "latents": report.latents, "userstudy": report.userstudy,
-    "train": methods.train, "generate": methods.generate, "ablate": methods.ablate, "methods": methods.list_methods,
-}  # fmt: skip
+    "eval": evaluation.evaluate,
+    "validate": evaluation.validate,
+    "metrics": evaluation.list_metrics,
+    "protocols": evaluation.list_protocols,
+    "demo": evaluation.demo,
+    "table": report.table,
+    "compare": report.compare,
+    "report": report.report,
+    "published": report.published,
+    "latents": report.latents,
+    "userstudy": report.userstudy,
+    "train": methods.train,
+    "generate": methods.generate,
+    "ablate": methods.ablate,
+    "methods": methods.list_methods,
+}
 for name, function in _COMMANDS.items():
     app.command(name)(function)
 for name, group in (

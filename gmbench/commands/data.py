@@ -52,10 +52,16 @@ def corpus_make(
     except ValueError:
         raise InputError(f"--levels: expected some of 1,2,3, got {levels!r}") from None
     settings = CorpusSettings(
-        seed=seed, speakers=speakers, levels=chosen, sentences=sentences, frames=frames, size=size,
-        pretraining_speakers=pretraining_speakers, pretraining_clips=pretraining_clips if pretraining_speakers else 0,
+        seed=seed,
+        speakers=speakers,
+        levels=chosen,
+        sentences=sentences,
+        frames=frames,
+        size=size,
+        pretraining_speakers=pretraining_speakers,
+        pretraining_clips=pretraining_clips if pretraining_speakers else 0,
         unseen_speakers=unseen_speakers,
-    )  # fmt: skip
+    )
     with terminal.progress("drawing") as report:
         count = make(out, settings, Store(store or default_root()), workers, report=report)
     terminal.err.print(f"{count} clips in {out}, ground truth in {out / 'truth'}", markup=False, highlight=False)

@@ -111,9 +111,13 @@ def ablate(
     params = run.params.model_copy(update={"workers": workers or run.params.workers})
     run = replace(run, params=params, quiet=True)
     ablations.ablate(
-        run, params.datasets[run.paths.dataset], registry_name(method), seeds,
-        lambda line: terminal.err.print(line, markup=False, highlight=False), out,
-    )  # fmt: skip
+        run,
+        params.datasets[run.paths.dataset],
+        registry_name(method),
+        seeds,
+        lambda line: terminal.err.print(line, markup=False, highlight=False),
+        out,
+    )
     terminal.out.print((out / "verdicts.md").read_text("utf-8"), markup=False, highlight=False)
 
 

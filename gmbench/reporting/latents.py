@@ -49,8 +49,9 @@ def latent_rows(found: Latents) -> list[dict[str, Any]]:
     """Clustering strength an emotion (one identity at a time, then their mean), silhouette and purity."""
     rows = []
     for measure, function in (
-        ("d_cls", latents.clustering_strength), ("d_cls_pair", latents.pairwise_clustering_strength),
-    ):  # fmt: skip
+        ("d_cls", latents.clustering_strength),
+        ("d_cls_pair", latents.pairwise_clustering_strength),
+    ):
         by_emotion: dict[str, list[float]] = {}
         for name in np.unique(found.speaker):
             own = found.speaker == name

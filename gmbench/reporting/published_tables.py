@@ -54,11 +54,15 @@ def errata() -> tuple[Erratum, ...]:
     """All that is known to be wrong."""
     return tuple(
         Erratum(
-            int(row["number"]), _parts(row["source"]), _parts(row["table"]), _parts(row["metric"]), row["method"],
+            int(row["number"]),
+            _parts(row["source"]),
+            _parts(row["table"]),
+            _parts(row["metric"]),
+            row["method"],
             row["erratum"],
         )
         for row in _rows("errata.csv")
-    )  # fmt: skip
+    )
 
 
 @functools.cache
@@ -69,11 +73,13 @@ def published_tables() -> tuple[PublishedTable, ...]:
         groups.setdefault((row["source"], row["table"], row["dataset"], row["setting"]), []).append(row)
     return tuple(
         PublishedTable(
-            *key, tuple(dict.fromkeys(r["method"] for r in rows)), tuple(dict.fromkeys(r["metric"] for r in rows)),
+            *key,
+            tuple(dict.fromkeys(r["method"] for r in rows)),
+            tuple(dict.fromkeys(r["metric"] for r in rows)),
             {(r["method"], r["metric"]): r["value"].replace("inf", "∞") for r in rows},
         )
         for key, rows in groups.items()
-    )  # fmt: skip
+    )
 
 
 def select(source: str | None, dataset: str | None, table: str | None = None) -> list[PublishedTable]:

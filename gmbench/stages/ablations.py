@@ -27,6 +27,7 @@ from gmbench.methods.card import ExpectedOrdering
 from gmbench.methods.gmtalker.expected_orderings import INTERPOLATIONS, PAIRS
 from gmbench.methods.interface import EmotionSpec, GenRequest
 from gmbench.methods.registry import System
+from gmbench.metrics.key import MetricKey
 from gmbench.reporting import table_formats, tables
 from gmbench.stages.evaluation_plan import make_plan, scored_rows
 from gmbench.stages.generate import generate
@@ -144,7 +145,7 @@ def verdicts_of(ordering: ExpectedOrdering, found: Sequence[pd.DataFrame], metho
     direction = "higher"
     for table in found:
         for row in aggregate.rows(table):
-            if row.metric.split("_fb:")[0] == ordering.metric:
+            if MetricKey.parse(row.metric).name == ordering.metric:
                 means[row.method, ordering.metric] = row.value
                 direction = row.direction
     sign = -1.0 if direction == "lower" else 1.0

@@ -17,6 +17,7 @@ from gmbench.evaluation.planning.inputs import Inputs
 from gmbench.extractors.corpus import networks
 from gmbench.extractors.corpus.training import Recipe
 from gmbench.job_cache import Job
+from gmbench.metrics.key import MetricKey
 from gmbench.stages.extractor_jobs import ExtractorTraining, draw_training_people, train_network
 from gmbench.stages.paths import EXTRACTORS
 from gmbench.stages.pipeline_run import PipelineRun, write_json
@@ -81,7 +82,7 @@ def _train(run: PipelineRun, root: Path) -> None:
 
 def failed(kind: str, curves: list[validate.Curve]) -> list[str]:
     """Why metrics may not use a network; a curve without values, as of FVD with few windows, proves nothing."""
-    by_pair = {(curve.metric.split("_fb:")[0], curve.corruption): curve for curve in curves}
+    by_pair = {(MetricKey.parse(curve.metric).name, curve.corruption): curve for curve in curves}
     required = [by_pair[pair] for pair in MUST.get(kind, ()) if pair in by_pair]
     return [c.verdict for c in required if not _undefined(c) and not c.worsens(ADMISSION.get(c.corruption))]
 

@@ -6,7 +6,7 @@ from torchvision.models import alexnet, inception_v3
 from gmbench.extractors import affectnet, emotion_fan, inception, s3fd, syncnet
 from gmbench.weights import manifest
 from tests.extractors.test_official import ScriptedPose, ScriptedVideo, onnx_embedding
-from tests.reference.networks import randomised
+from tools.random_networks import randomised
 
 
 def write_all(folder):

@@ -15,7 +15,8 @@ from gmbench.extractors import affectnet, emotion_fan, exported, inception, s3fd
 from gmbench.extractors.loading import read_state
 from tests.reference import network_agreement
 from tests.reference import networks as slow
-from tests.reference.network_agreement import frames, saved
+from tests.reference.network_agreement import saved
+from tools.random_networks import coarse_pictures, randomised
 
 
 @pytest.mark.parametrize("check", network_agreement.CHECKS, ids=[check[0] for check in network_agreement.CHECKS])
@@ -30,8 +31,8 @@ def test_eat_takes_five_frames():
 
 
 def test_emotion_vgg_mean_over_layers(tmp_path):
-    network = trunks.load_emotion_vgg(saved(slow.randomised(vgg16(num_classes=8)), tmp_path / "vgg.pth"))
-    a, b = frames(2, 224, 3)
+    network = trunks.load_emotion_vgg(saved(randomised(vgg16(num_classes=8)), tmp_path / "vgg.pth"))
+    a, b = coarse_pictures(2, 224, 3)
     distances = network.distances(np.stack([a, b, b]))
     assert 0 < distances[0] < 2
     assert distances[1] == 0
@@ -40,12 +41,12 @@ def test_emotion_vgg_mean_over_layers(tmp_path):
 
 @pytest.fixture(scope="module")
 def sync_file(tmp_path_factory):
-    return saved(slow.randomised(syncnet.SyncNet()), tmp_path_factory.mktemp("sync") / "syncnet_v2.model")
+    return saved(randomised(syncnet.SyncNet()), tmp_path_factory.mktemp("sync") / "syncnet_v2.model")
 
 
 def test_too_few_frames_give_no_window(sync_file):
     stream = syncnet.LipStream(syncnet.load(sync_file))
-    for crop in frames(4, 224):
+    for crop in coarse_pictures(4, 224):
         stream.add(crop)
     assert stream.embeddings().shape == (0, 1024)
     assert syncnet.sound_embeddings(syncnet.load(sync_file), np.zeros((30, 13)), 0).shape == (0, 1024)
@@ -58,9 +59,9 @@ def test_emotion_fan_with_seven_classes_loads(tmp_path):
 
 
 def test_affectnet_is_the_slow_one(tmp_path):
-    backbone, temporal = slow.randomised(affectnet.Backbone()), slow.randomised(affectnet.Temporal())
+    backbone, temporal = randomised(affectnet.Backbone()), randomised(affectnet.Temporal())
     static, dynamic = affectnet.load(saved(backbone, tmp_path / "b.pt"), saved(temporal, tmp_path / "t.pt"))
-    face = frames(1, 224, 9)[0]
+    face = coarse_pictures(1, 224, 9)[0]
     with torch.no_grad():
         expected = slow.affectnet_features(backbone.state_dict(), face)
     found = affectnet.frame_feature(static, face)
@@ -72,8 +73,8 @@ def test_affectnet_is_the_slow_one(tmp_path):
 
 
 def test_s3fd_decoding_and_detection(tmp_path):
-    network = s3fd.load(saved(slow.randomised(s3fd.S3FD()), tmp_path / "sfd_face.pth"))
-    image = frames(1, 96, 4)[0]
+    network = s3fd.load(saved(randomised(s3fd.S3FD()), tmp_path / "sfd_face.pth"))
+    image = coarse_pictures(1, 96, 4)[0]
     with torch.inference_mode():
         found = network(torch.from_numpy(image).permute(2, 0, 1)[None].float())
         assert next(tuple(score.shape[1:]) for score, _ in found) == (2, 24, 24)
@@ -107,7 +108,7 @@ def test_programs_run_as_their_references_call_them(tmp_path):
     windows = np.random.default_rng(0).integers(0, 256, (2, 16, 64, 64, 3)).astype(np.uint8)
     assert exported.video_features(network, windows).shape == (2, 400)
     torch.jit.script(ScriptedPose()).save(str(tmp_path / "pose.pt"))
-    found = exported.pose_matrices(exported.load_script(tmp_path / "pose.pt"), frames(2, 64))
+    found = exported.pose_matrices(exported.load_script(tmp_path / "pose.pt"), coarse_pictures(2, 64))
     np.testing.assert_array_equal(found, np.stack([np.eye(3)] * 2))
 
 
@@ -132,7 +133,7 @@ def onnx_embedding(path):
 
 def test_identity_reads_onnx(tmp_path):
     weights = onnx_embedding(tmp_path / "w600k_r50.onnx")
-    crops = frames(3, 112, 8)
+    crops = coarse_pictures(3, 112, 8)
     found = exported.identity_embeddings(exported.load_onnx(tmp_path / "w600k_r50.onnx"), crops)
     expected = ((crops.astype(float) - 127.5) / 127.5).mean(axis=(1, 2)) @ weights
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -160,6 +161,6 @@ def test_bad_files_name_themselves_and_run_nothing(tmp_path):
 
 
 def test_other_weights_are_refused(tmp_path):
-    path = saved(slow.randomised(alexnet(weights=None)), tmp_path / "other.pth")
+    path = saved(randomised(alexnet(weights=None)), tmp_path / "other.pth")
     with pytest.raises(WeightsError, match=r"names missing.*unknown"):
         syncnet.load(path)

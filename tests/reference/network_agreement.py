@@ -12,7 +12,6 @@ import cv2
 import lpips
 import numpy as np
 import torch
-from pytorch_fid.inception import FIDInceptionA, FIDInceptionC, FIDInceptionE_1, FIDInceptionE_2, InceptionV3
 from torch import nn
 from torchvision.models import alexnet, inception_v3, resnet18, vgg16
 
@@ -20,6 +19,7 @@ from gmbench.extractors import affectnet, emotion_fan, inception, s3fd, syncnet,
 from gmbench.metrics.frechet import frechet_distance
 from tests.reference import networks as slow
 from tests.reference.agreement import Agreement
+from tools.random_networks import coarse_pictures, pytorch_fid_network, randomised
 
 
 def saved(network, path, **extra):
@@ -28,42 +28,18 @@ def saved(network, path, **extra):
     return path
 
 
-def frames(count, side, seed=0):
-    """Coarse random pictures (count, side, side, 3)."""
-    rng = np.random.default_rng(seed)
-    small = rng.integers(0, 256, (count, 16, 16, 3)).astype(np.uint8)
-    return np.stack([np.kron(f, np.ones((side // 16, side // 16, 1), np.uint8)) for f in small])
-
-
 def relative(found, expected):
     """Largest difference in shares of the largest expected value."""
     return float(np.abs(np.asarray(found) - expected).max() / np.abs(expected).max())
 
 
-def pytorch_fid_network(state):
-    """pytorch-fid's complete network with our weights in place of its download."""
-    import pytorch_fid.inception as package
-
-    raw = inception_v3(num_classes=1008, aux_logits=False, weights=None, init_weights=False)
-    raw.Mixed_5b, raw.Mixed_5c, raw.Mixed_5d = (FIDInceptionA(*a) for a in ((192, 32), (256, 64), (288, 64)))
-    for name, width in (("6b", 128), ("6c", 160), ("6d", 160), ("6e", 192)):
-        setattr(raw, f"Mixed_{name}", FIDInceptionC(768, width))
-    raw.Mixed_7b, raw.Mixed_7c = FIDInceptionE_1(1280), FIDInceptionE_2(2048)
-    raw.load_state_dict(state)
-    original, package.fid_inception_v3 = package.fid_inception_v3, lambda: raw
-    try:
-        return InceptionV3([3]).eval()
-    finally:
-        package.fid_inception_v3 = original
-
-
 def fid(folder, side):
     """FID of two sets of six frames by pytorch-fid's network and by ours: relative difference."""
-    path = saved(slow.randomised(inception.FidInception()), folder / "inception.pth")
+    path = saved(randomised(inception.FidInception()), folder / "inception.pth")
     ours, reference = inception.load_fid(path), pytorch_fid_network(torch.load(path, weights_only=True))
     features = []
     for seed in (0, 1):
-        images = frames(6, side, seed)
+        images = coarse_pictures(6, side, seed)
         mine = np.concatenate([inception.fid_features(ours, images[i : i + 4]) for i in (0, 4)])
         with torch.no_grad():
             theirs = reference(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)[0][:, :, 0, 0].numpy()
@@ -73,9 +49,9 @@ def fid(folder, side):
 
 
 def fid_eat(folder):
-    source = slow.randomised(inception_v3(weights=None, init_weights=False))
+    source = randomised(inception_v3(weights=None, init_weights=False))
     network = inception.load_eat(saved(source, folder / "v3.pth"))
-    crop = frames(1, 128)[0]
+    crop = coarse_pictures(1, 128)[0]
     found = inception.eat_features(network, crop[None])
     source.fc, source.transform_input = nn.Identity(), False
     x = cv2.resize(np.ascontiguousarray(crop[..., ::-1]), (299, 299)).transpose(2, 0, 1)[None] / 255.0 * 2 - 1
@@ -86,12 +62,12 @@ def fid_eat(folder):
 
 
 def lpips_of(folder, kind):
-    source = slow.randomised({"alex": alexnet, "vgg": vgg16}[kind](weights=None))
+    source = randomised({"alex": alexnet, "vgg": vgg16}[kind](weights=None))
     ours = trunks.load_lpips(kind, saved(source, folder / "trunk.pth"))
     package = lpips.LPIPS(net=kind, pnet_rand=True, verbose=False).eval()
     own = source.features.state_dict()
     package.net.load_state_dict({name: own[name.split(".", 1)[1]] for name in package.net.state_dict()})
-    a, b = frames(2, 64, 5)
+    a, b = coarse_pictures(2, 64, 5)
     with torch.no_grad():
         x, y = (torch.from_numpy(f).permute(2, 0, 1)[None].float() / 127.5 - 1 for f in (a, b))
         expected = float(package(x, y))
@@ -99,11 +75,11 @@ def lpips_of(folder, kind):
 
 
 def sync_lips(folder):
-    path = saved(slow.randomised(syncnet.SyncNet()), folder / "syncnet_v2.model")
+    path = saved(randomised(syncnet.SyncNet()), folder / "syncnet_v2.model")
     stream, state, crops = (
         syncnet.LipStream(syncnet.load(path)),
         torch.load(path, weights_only=True),
-        frames(11, 224, 7),
+        coarse_pictures(11, 224, 7),
     )
     for crop in crops:
         stream.add(crop)
@@ -112,7 +88,7 @@ def sync_lips(folder):
 
 
 def sync_sound(folder):
-    path = saved(slow.randomised(syncnet.SyncNet()), folder / "syncnet_v2.model")
+    path = saved(randomised(syncnet.SyncNet()), folder / "syncnet_v2.model")
     state, mfcc = torch.load(path, weights_only=True), np.random.default_rng(0).normal(0, 5, (60, 13))
     found = syncnet.sound_embeddings(syncnet.load(path), mfcc, 6)
     with torch.no_grad():
@@ -120,8 +96,8 @@ def sync_sound(folder):
 
 
 def fan(folder, released):
-    path = saved(slow.randomised(emotion_fan.EmotionFan()), folder / "fan", epoch=61, prec1=np.float64(84.3655))
-    network, chips = emotion_fan.load(path), frames(5, 224, 2)
+    path = saved(randomised(emotion_fan.EmotionFan()), folder / "fan", epoch=61, prec1=np.float64(84.3655))
+    network, chips = emotion_fan.load(path), coarse_pictures(5, 224, 2)
     logits = emotion_fan.clip_logits(network, emotion_fan.frame_features(network, chips), released)
     plain = resnet18(weights=None)
     plain.fc = nn.Identity()
@@ -131,16 +107,16 @@ def fan(folder, released):
 
 
 def affect(folder):
-    backbone, temporal = slow.randomised(affectnet.Backbone()), slow.randomised(affectnet.Temporal())
+    backbone, temporal = randomised(affectnet.Backbone()), randomised(affectnet.Temporal())
     static, _ = affectnet.load(saved(backbone, folder / "b.pt"), saved(temporal, folder / "t.pt"))
-    face = frames(1, 224, 9)[0]
+    face = coarse_pictures(1, 224, 9)[0]
     with torch.no_grad():
         return relative(affectnet.frame_feature(static, face), slow.affectnet_features(backbone.state_dict(), face))
 
 
 def s3fd_boxes(folder):
-    network = s3fd.load(saved(slow.randomised(s3fd.S3FD()), folder / "sfd_face.pth"))
-    image = frames(1, 96, 4)[0]
+    network = s3fd.load(saved(randomised(s3fd.S3FD()), folder / "sfd_face.pth"))
+    image = coarse_pictures(1, 96, 4)[0]
     with torch.inference_mode():
         found = network(torch.from_numpy(image).permute(2, 0, 1)[None].float())
         small = [(score / 50, offset.clamp(-3, 3)) for score, offset in found]

@@ -7,23 +7,6 @@ import torch
 import torch.nn.functional as F
 
 
-def randomised(network, seed=0):
-    """Random weights under which signals neither die nor explode, and running statistics that are not 0 and 1."""
-    generator = torch.Generator().manual_seed(seed)
-    for name, value in network.state_dict().items():
-        if name.endswith("running_var"):
-            value.copy_(torch.rand(value.shape, generator=generator) + 0.5)
-        elif name.endswith("running_mean"):
-            value.copy_(torch.randn(value.shape, generator=generator) * 0.1)
-        elif value.ndim > 1:
-            fan = math.prod(value.shape[1:])
-            value.copy_(torch.randn(value.shape, generator=generator) * math.sqrt(2 / fan))
-        elif value.is_floating_point() and not name.startswith("L2Norm"):
-            gain = 1.0 if name.endswith("weight") else 0.0
-            value.copy_(gain + torch.randn(value.shape, generator=generator) * 0.1)
-    return network.eval()
-
-
 def normalise(x, state, name, eps=1e-5):
     shape = (1, -1) + (1,) * (x.ndim - 2)
     mean, var, weight, bias = (

@@ -13,7 +13,9 @@ FACE = RNG.normal(50, 10, (20, 68, 2))
 DRAWN = {
     "grid": lambda stem: figures.grid({"truth": [IMAGE] * 3, "<b>": [IMAGE] * 2}, ["0 s", "1 s", "2 s"], stem),
     "correlation": lambda stem: figures.correlation_map(
-        RNG.normal(size=(80, 160)).astype(np.float32), RNG.random(50), np.array([3.0, 20.0]),
+        RNG.normal(size=(80, 160)).astype(np.float32),
+        RNG.random(50),
+        np.array([3.0, 20.0]),
         {"a": figures.Motion(RNG.normal(size=50), np.array([5.0, 30.0])), "b": NO_FACE},
         stem,
     ),
@@ -24,7 +26,7 @@ DRAWN = {
     "latents": lambda stem: latents.draw_map(
         latents.Latents(RNG.normal(size=(40, 5)), np.array(["a", "b"] * 20), np.full(40, "p")), stem
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", DRAWN)

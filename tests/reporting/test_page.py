@@ -15,7 +15,8 @@ from gmbench.errors import InputError
 from gmbench.reporting.page import PageContent, Section, server, write
 from gmbench.reporting.page.write import script_json
 from gmbench.reporting.summary import Summary
-from tests.reporting.browser import complaints, many_records, open_browser, shot
+from tests.reporting.browser import complaints, open_browser, shot
+from tools.random_records import random_records
 
 HOSTILE = "<script>window.broken=1</script>"
 
@@ -190,7 +191,7 @@ def test_dark_light_and_phone(page):
 
 
 def test_thirty_methods_of_a_thousand_clips_open_fast(browser, tmp_path):
-    summaries = Summary.per_protocol(many_records(30, 1000, ("psnr", "ssim", "m_lmd")))
+    summaries = Summary.per_protocol(random_records(30, 1000, ("psnr", "ssim", "m_lmd")))
     write(PageContent("many", summaries, sections=[Section("s", "<p>x</p>")]), tmp_path)
     start = time.monotonic()
     browser.get((tmp_path / "index.html").as_uri())

@@ -16,9 +16,12 @@ from tests.reporting.test_tables import rows, table_of
 
 HARD = np.random.default_rng(0).normal(20, 4, 24)
 ALL = (
-    *(f"gmtalker-{n}" for n in range(1, 8)), "flowvqtalker-1", "flowvqtalker-2", "edtalk-1",
+    *(f"gmtalker-{n}" for n in range(1, 8)),
+    "flowvqtalker-1",
+    "flowvqtalker-2",
+    "edtalk-1",
     *(f"dicetalk-{n}" for n in range(1, 6)),
-)  # fmt: skip
+)
 
 
 def test_every_table_of_the_four_papers_has_a_form_and_printed_numbers():
@@ -37,10 +40,12 @@ def test_printed_columns_stand_in_the_forms():
 
 def measured():
     return table_of(
-        rows("eat", "psnr", HARD), rows("gmtalker", "psnr", HARD + 1), rows("ground_truth", "psnr", HARD + 9),
+        rows("eat", "psnr", HARD),
+        rows("gmtalker", "psnr", HARD + 1),
+        rows("ground_truth", "psnr", HARD + 9),
         rows("gmtalker", "fid_fb:corpus", [7.0], backend="fallback:corpus"),
         rows("between-s0", "e_ppl", [3.0]),
-    )  # fmt: skip
+    )
 
 
 def test_a_comparison_has_cards_arrows_and_reasons():
@@ -117,8 +122,9 @@ def test_latex_of_own_and_printed_tables(source, tmp_path):
         return  # the structure is checked above
     (tmp_path / "t.tex").write_text(
         "\\documentclass{article}\\usepackage{booktabs}\\usepackage[utf8]{inputenc}\\begin{document}\\tiny\n"
-        + text + "\n\\end{document}\n"
-    )  # fmt: skip
+        + text
+        + "\n\\end{document}\n"
+    )
     call = ["pdflatex", "-halt-on-error", "t.tex"]
     done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
@@ -131,15 +137,22 @@ def test_unknown_forms_name_the_nearest():
 
 def test_ranks_count_places_and_support():
     found = table_of(
-        rows("a", "psnr", HARD + 1), rows("b", "psnr", HARD), rows("c", "psnr", HARD),
-        rows("a", "m_lmd", HARD), rows("b", "m_lmd", HARD - 1), rows("ground_truth", "m_lmd", HARD * 0),
-        rows("a", "div", HARD), rows("b", "div", HARD),
-    )  # fmt: skip
+        rows("a", "psnr", HARD + 1),
+        rows("b", "psnr", HARD),
+        rows("c", "psnr", HARD),
+        rows("a", "m_lmd", HARD),
+        rows("b", "m_lmd", HARD - 1),
+        rows("ground_truth", "m_lmd", HARD * 0),
+        rows("a", "div", HARD),
+        rows("b", "div", HARD),
+    )
     summary = Summary.of(found)
     ranked = ranks.ranks(summary.rows, summary.leaders)
     assert [(r.method, r.mean, r.metrics, r.firsts, r.supported) for r in ranked] == [
-        ("a", 1.5, 2, 1, 1), ("b", 1.75, 2, 1, 1), ("c", 2.5, 1, 0, 0),
-    ]  # fmt: skip
+        ("a", 1.5, 2, 1, 1),
+        ("b", 1.75, 2, 1, 1),
+        ("c", 2.5, 1, 0, 0),
+    ]
     assert "| a | 1.500 |" in render(ranks.as_table(ranked, "t"), "md")
 
 

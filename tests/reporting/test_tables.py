@@ -12,18 +12,36 @@ import pytest
 
 from gmbench.errors import InputError, MixedColumnError
 from gmbench.evaluation.results import records
+from gmbench.metrics.key import MetricKey
 from gmbench.reporting.table_formats import number, render
 from gmbench.reporting.tables import build
 
 
 def rows(method, metric, values, **changes):
     base = {
-        "method": method, "dataset": "d", "speaker": "", "emotion": "", "metric": metric, "status": "ok", "reason": "",
-        "flags": "", "frames_used": 10, "frames_expected": 10, "clips_used": 1, "clips_expected": 1,
-        "protocol": "full", "protocol_hash": "h",
-        "backend": "official", "weights_sha256": "", "metric_name": metric.split("_fb:")[0], "metric_version": 1,
-        "generated_sha256": "", "reference_sha256": "", "generated_size": "", "reference_size": "",
-    }  # fmt: skip
+        "method": method,
+        "dataset": "d",
+        "speaker": "",
+        "emotion": "",
+        "metric": metric,
+        "status": "ok",
+        "reason": "",
+        "flags": "",
+        "frames_used": 10,
+        "frames_expected": 10,
+        "clips_used": 1,
+        "clips_expected": 1,
+        "protocol": "full",
+        "protocol_hash": "h",
+        "backend": "official",
+        "weights_sha256": "",
+        "metric_name": MetricKey.parse(metric).name,
+        "metric_version": 1,
+        "generated_sha256": "",
+        "reference_sha256": "",
+        "generated_size": "",
+        "reference_size": "",
+    }
     return [base | {"clip": f"c{i:02d}", "value": v} | changes for i, v in enumerate(values)]
 
 
@@ -73,7 +91,7 @@ def test_coverage_and_undefined_values_are_shown():
     assert any("left out of the mean" in note for note in table.notes)
 
 
-def test_fallback_judges_are_named_in_the_header_and_below():
+def test_fallback_extractors_are_named_in_the_header_and_below():
     table = build(table_of(rows("a", "m_lmd_fb:mediapipe", [1.0, 2.0], backend="fallback:mediapipe")))
     assert "fallback: mediapipe" in table.header[2]
     assert any("never compare with published" in note for note in table.notes)
@@ -81,9 +99,17 @@ def test_fallback_judges_are_named_in_the_header_and_below():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(33.7594, "33.76"), (0.98765, "0.988"), (123.456, "123.5"), (12345.6, "12346"), (0.0, "0"), (math.inf, "∞"),
-     (math.nan, "n/a"), (-0.25, "-0.250")],
-)  # fmt: skip
+    [
+        (33.7594, "33.76"),
+        (0.98765, "0.988"),
+        (123.456, "123.5"),
+        (12345.6, "12346"),
+        (0.0, "0"),
+        (math.inf, "∞"),
+        (math.nan, "n/a"),
+        (-0.25, "-0.250"),
+    ],
+)
 def test_numbers(value, text):
     assert number(value) == text
 
