@@ -65,12 +65,12 @@ def _parts(name: str, settings: Settings, audio_dim: int) -> list[tuple[str, str
     rows = []
     with torch.inference_mode():
         condition = expression.condition(torch.randn(1, settings.gmeg.z), torch.tensor([0]), torch.zeros(1, EMOTIONS))
-        cached = timed(lambda: expression.decoder.write(condition, audio))
-        whole = timed(lambda: expression.decoder.rewrite(condition, audio))
+        cached = timed(lambda: expression.decoder.generate(condition, audio))
+        whole = timed(lambda: expression.decoder.generate_uncached(condition, audio))
         rows.append((f"GMEG, {name} sizes, cached decoding", f"{frames / cached:.0f} frames/s", "–"))
         rows.append((f"GMEG, {name} sizes, {frames} frames, uncached / cached time", f"{whole / cached:.1f}×", "> 1×"))
         noise = torch.randn(1, motion.latents(frames), settings.nfmg.z)
-        moved = timed(lambda: motion.decoder.write(motion.condition(motion.sample(noise), frames), audio))
+        moved = timed(lambda: motion.decoder.generate(motion.condition(motion.sample(noise), frames), audio))
         rows.append((f"NFMG, {name} sizes", f"{frames / moved:.0f} frames/s", "–"))
         side = settings.head.size_in
         inputs, style = torch.zeros(8, 4, side, side), torch.zeros(8, settings.head.style)

@@ -1,15 +1,15 @@
-"""Coefficients read and written over time beside audio: what expression and motion generators are built of."""
+"""Encoder and autoregressive decoder of tracks beside audio: what expression and motion generators are built of."""
 
 import torch
 from torch import Tensor, nn
 
-from gmbench.nn.transformer import Cache, Decoder, Encoder, sinusoid
+from gmbench.nn.transformer import Cache, TransformerDecoder, TransformerEncoder, sinusoid
 
 
 class AudioInput(nn.Module):
     """Audio features (B, T, a) to (B, T, d), each frame from ``kernel`` frames around it (odd).
 
-    One frame is enough for features that know their context, as HuBERT's do; log-mel features know nothing of it.
+    One frame is enough for features that contain their context, as HuBERT's do; log-mel features do not.
     Frames that pad a batch must be zero, as those beyond the ends are taken to be.
     """
 
@@ -35,16 +35,16 @@ class TrackEncoder(nn.Module):
         self.track, self.audio = nn.Linear(inputs, width), AudioInput(audio_dim, width, kernel)
         self.combine = nn.Linear(2 * width, width)
         self.drop = nn.Dropout(dropout)
-        self.encoder = Encoder(width, heads, layers, dropout)
+        self.encoder = TransformerEncoder(width, heads, layers, dropout)
 
     def forward(self, track: Tensor, audio: Tensor, valid: Tensor) -> Tensor:
         """(B, T, d); ``valid`` (B, T) bool."""
         x = self.combine(torch.cat([self.track(track), self.audio(audio)], -1))
-        return self.encoder(self.drop(x + sinusoid(x.shape[1], self.width).to(x)), valid)
+        return self.encoder(self.drop(x + sinusoid(x.shape[1], self.width, x.device).to(x)), valid)
 
 
 class TrackDecoder(nn.Module):
-    """Writes a track frame after frame: from the frame before, a condition of each frame, and the audio of it."""
+    """Generates a track frame by frame: from the frame before, a condition per frame, and the frame's audio."""
 
     def __init__(
         self, outputs: int, audio_dim: int, width: int, heads: int, layers: int, dropout: float = 0.0,
@@ -53,7 +53,7 @@ class TrackDecoder(nn.Module):
         super().__init__()
         self.start = nn.Parameter(torch.zeros(width))
         self.previous, self.audio = nn.Linear(outputs, width), AudioInput(audio_dim, width, kernel)
-        self.decoder = Decoder(width, heads, layers, dropout, halfwidth=halfwidth)
+        self.decoder = TransformerDecoder(width, heads, layers, dropout, halfwidth=halfwidth)
         self.outputs = nn.Linear(width, outputs)
         nn.init.zeros_(self.outputs.weight)  # FaceFormer's start
         nn.init.zeros_(self.outputs.bias)
@@ -62,7 +62,7 @@ class TrackDecoder(nn.Module):
         """Predictions (B, T, n), each from the true frames before it.
 
         Args:
-            track: (B, T, n) what is to be written; frame t is seen from t + 1 on.
+            track: (B, T, n) the truth; frame t is an input from t + 1 on.
             condition: (B, T, d) or (B, 1, d), added to every input.
             audio: (B, T, a).
             keep: (B, T) factor on the embedding of the frame before; dropping it is GMTalker's guard against copying.
@@ -74,24 +74,24 @@ class TrackDecoder(nn.Module):
         hidden = self.decoder(torch.cat([first, before], 1) + condition, self.audio(audio))
         return self.outputs(hidden)
 
-    def write(self, condition: Tensor, audio: Tensor) -> Tensor:
-        """(B, T, n) written from nothing, with the cache; ``condition`` (B, T, d) or (B, 1, d)."""
+    def generate(self, condition: Tensor, audio: Tensor) -> Tensor:
+        """Tracks (B, T, n), each frame from those generated before; ``condition`` (B, T, d) or (B, 1, d)."""
         frames = audio.shape[1]
         condition = condition.expand(-1, frames, -1)
         memory, cache = self.audio(audio), Cache()
-        x, written = self.start.expand(len(audio), -1), []
+        x, generated = self.start.expand(len(audio), -1), []
         for t in range(frames):
             y = self.outputs(self.decoder.step(x + condition[:, t], memory, cache))
-            written.append(y)
+            generated.append(y)
             x = self.previous(y)
-        return torch.stack(written, 1)
+        return torch.stack(generated, 1)
 
-    def rewrite(self, condition: Tensor, audio: Tensor) -> Tensor:
-        """The same as :meth:`write` without the cache: each frame from all frames before, slow; for checks."""
+    def generate_uncached(self, condition: Tensor, audio: Tensor) -> Tensor:
+        """The same as :meth:`generate` without the cache: each frame from all frames before, slow; for checks."""
         frames = audio.shape[1]
         condition = condition.expand(-1, frames, -1)
         track = audio.new_zeros(len(audio), frames, self.outputs.out_features)
         for t in range(frames):
-            found = self.forward(track, condition, audio)[:, t : t + 1]
-            track = torch.cat([track[:, :t], found, track[:, t + 1 :]], 1)
+            frame = self.forward(track, condition, audio)[:, t : t + 1]
+            track = torch.cat([track[:, :t], frame, track[:, t + 1 :]], 1)
         return track

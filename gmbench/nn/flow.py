@@ -1,7 +1,7 @@
 """Invertible layers with exact log-determinants over sequences (B, T, d).
 
 ``forward`` is the normalising direction (data to noise) and gives (z, log|det dz/dx|) with the determinant (B,);
-``inverse`` generates. Frames that are not valid pass unchanged and count nothing.
+``inverse`` generates. Frames that are not valid pass unchanged and add nothing to the determinant.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from gmbench.nn.transformer import Encoder, sinusoid
+from gmbench.nn.transformer import TransformerEncoder, sinusoid
 
 LIMIT = 2.0
 """Bound of a coupling's log-scale."""
@@ -41,7 +41,7 @@ class Flip(nn.Module):
 class Coupling(nn.Module):
     """Affine coupling: the second half of the channels scales and shifts the first. Source: Dinh et al., 2017.
 
-    Generation is y1 = x1 exp(s) + t with s = 2 tanh(raw / 2); this module's ``forward`` takes that back.
+    Generation is y1 = x1 exp(s) + t with s = 2 tanh(raw / 2); this module's ``forward`` inverts that.
 
     Args:
         net: (B, T, d / 2) and valid (B, T) to (B, T, d): raw log-scale and shift.
@@ -76,14 +76,14 @@ class TransformerNet(nn.Module):
         super().__init__()
         self.width = width
         self.inputs = nn.Linear(half, width)
-        self.encoder = Encoder(width, heads, layers)
+        self.encoder = TransformerEncoder(width, heads, layers)
         self.outputs = nn.Linear(width, 2 * half)
         nn.init.zeros_(self.outputs.weight)
         nn.init.zeros_(self.outputs.bias)
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """(B, T, 2 half) of (B, T, half)."""
-        x = self.inputs(x) + sinusoid(x.shape[1], self.width).to(x)
+        x = self.inputs(x) + sinusoid(x.shape[1], self.width, x.device).to(x)
         return self.outputs(self.encoder(x, valid))
 
 

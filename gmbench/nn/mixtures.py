@@ -38,7 +38,7 @@ def kl_normal(
     mean: Tensor, log_variance: Tensor, other_mean: Tensor | float = 0.0, other_log_variance: Tensor | float = 0.0
 ) -> Tensor:
     """KL(N(mean, .) || N(other_mean, .)) in each dimension, nats; of the same shape as ``mean``."""
-    other = torch.as_tensor(other_log_variance, dtype=mean.dtype)
+    other = torch.as_tensor(other_log_variance, dtype=mean.dtype, device=mean.device)
     ratio = (torch.exp(log_variance) + (mean - other_mean) ** 2) * torch.exp(-other)
     return 0.5 * (other - log_variance + ratio - 1)
 

@@ -24,12 +24,12 @@ class RandomPyramid(nn.Module):
             weight = torch.randn(b, a, 3, 3, generator=generator) * (2 / (9 * a)) ** 0.5
             self.register_buffer(f"weight{number}", weight)
 
-    def forward(self, found: Tensor, wanted: Tensor) -> Tensor:
+    def forward(self, generated: Tensor, target: Tensor) -> Tensor:
         """Scalar for pictures (B, 3, H, W) in [-1, 1]."""
-        x, total = torch.cat([found, wanted]), found.new_zeros(())
+        x, total = torch.cat([generated, target]), generated.new_zeros(())
         for weight in self.buffers():
             x = F.leaky_relu(F.conv2d(x, weight, stride=2, padding=1), 0.2)
-            total = total + (x[: len(found)] - x[len(found) :]).abs().mean()
+            total = total + (x[: len(generated)] - x[len(generated) :]).abs().mean()
         return total
 
 
@@ -56,15 +56,15 @@ class Vgg19(nn.Module):
             raise WeightsError(f"{path}: not torchvision's VGG-19 ({error})") from error
         self.layers = network.features[: VGG_LAYERS[-1]].eval().requires_grad_(False)
 
-    def forward(self, found: Tensor, wanted: Tensor) -> Tensor:
+    def forward(self, generated: Tensor, target: Tensor) -> Tensor:
         """Scalar for pictures (B, 3, H, W) in [-1, 1]."""
-        x = torch.cat([found, wanted])
+        x = torch.cat([generated, target])
         x = F.interpolate(x, (VGG_SIDE, VGG_SIDE), mode="bilinear", align_corners=False)
-        total = found.new_zeros(())
+        total = generated.new_zeros(())
         for number, layer in enumerate(self.layers, 1):
             x = layer(x)
             if number in VGG_LAYERS:
-                total = total + (x[: len(found)] - x[len(found) :]).abs().mean()
+                total = total + (x[: len(generated)] - x[len(generated) :]).abs().mean()
         return total
 
 

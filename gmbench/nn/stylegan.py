@@ -19,12 +19,12 @@ def blur(x: Tensor, gain: float = 1.0, padding: int = 1, stride: int = 1) -> Ten
 
 
 def halve(x: Tensor) -> Tensor:
-    """Blurred picture (B, C, H/2, W/2)."""
+    """Blurred pictures (B, C, H/2, W/2)."""
     return blur(x, stride=2)
 
 
 def double(x: Tensor) -> Tensor:
-    """Picture (B, C, 2H, 2W): zeros between the pixels, blurred."""
+    """Pictures (B, C, 2H, 2W): zeros between the pixels, blurred."""
     return F.conv_transpose2d(x, _filter(x, 4.0), stride=2, padding=1, groups=x.shape[1])
 
 
@@ -79,7 +79,7 @@ class ModulatedConv(nn.Module):
     """Convolution whose input channels a style scales; with ``demodulate`` each output has unit expected variance.
 
     The style scales features before and the demodulation after one shared convolution, which equals scaled weights
-    a sample and is faster on CPUs. With ``up`` it is a transposed convolution, then the blur.
+    per sample and is faster on CPUs. With ``up`` it is a transposed convolution, then the blur.
     """
 
     def __init__(

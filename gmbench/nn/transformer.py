@@ -11,23 +11,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def sinusoid(length: int, width: int) -> Tensor:
+def sinusoid(length: int, width: int, device: torch.device | None = None) -> Tensor:
     """Sinusoidal positions (length, width). Source: Vaswani et al., 2017, section 3.5."""
-    place = torch.arange(length)[:, None]
-    rate = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
-    table = torch.zeros(length, width)
+    place = torch.arange(length, device=device)[:, None]
+    rate = torch.exp(torch.arange(0, width, 2, device=device) * (-math.log(10_000.0) / width))
+    table = torch.zeros(length, width, device=device)
     table[:, 0::2], table[:, 1::2] = torch.sin(place * rate), torch.cos(place * rate)[:, : width // 2]
     return table
 
 
-def periodic(first: int, length: int, width: int, period: int) -> Tensor:
+def periodic(first: int, length: int, width: int, period: int, device: torch.device | None = None) -> Tensor:
     """Positions (length, width) from frame ``first`` on of a sinusoid that repeats. Source: FaceFormer, eq. 4."""
-    return sinusoid(period, width)[(torch.arange(first, first + length)) % period]
+    return sinusoid(period, width, device)[torch.arange(first, first + length, device=device) % period]
 
 
-def slopes(heads: int) -> Tensor:
+def slopes(heads: int, device: torch.device | None = None) -> Tensor:
     """Steepness (H,) of the temporal bias, 2^(-8h/H)."""
-    return 2.0 ** (-8.0 * torch.arange(1, heads + 1) / heads)
+    return 2.0 ** (-8.0 * torch.arange(1, heads + 1, device=device) / heads)
 
 
 def causal_bias(queries: Tensor, keys: Tensor, heads: int, period: int, context: int) -> Tensor:
@@ -36,7 +36,7 @@ def causal_bias(queries: Tensor, keys: Tensor, heads: int, period: int, context:
     A query sees itself and the ``context - 1`` frames before. Source: FaceFormer, eq. 5.
     """
     apart = queries[:, None] - keys
-    bias = -slopes(heads)[:, None, None] * torch.div(apart, period, rounding_mode="floor")
+    bias = -slopes(heads, keys.device)[:, None, None] * torch.div(apart, period, rounding_mode="floor")
     return bias.masked_fill((apart < 0) | (apart >= context), -torch.inf)
 
 
@@ -65,10 +65,10 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
         """(B, Q, d); ``bias`` broadcasts to (B, H, Q, K)."""
-        found = F.scaled_dot_product_attention(
+        attended = F.scaled_dot_product_attention(
             self._split(self.query(x)), key, value, bias, self.dropout if self.training else 0.0
         )
-        return self.out(found.transpose(1, 2).flatten(2))
+        return self.out(attended.transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -95,8 +95,8 @@ class _EncoderLayer(nn.Module):
         return x + self.drop(self.feed(self.norms[1](x)))
 
 
-class Encoder(nn.Module):
-    """Transformer encoder over (B, T, d); frames that are not valid are seen by nobody."""
+class TransformerEncoder(nn.Module):
+    """Transformer encoder over (B, T, d); no frame attends to frames that are not valid."""
 
     def __init__(self, width: int, heads: int, layers: int, dropout: float = 0.0) -> None:
         super().__init__()
@@ -105,8 +105,9 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """(B, T, d); ``valid`` (B, T) bool."""
-        bias = None if valid is None else torch.zeros(valid.shape).masked_fill(~valid, -torch.inf)[:, None, None]
-        bias = None if bias is None else bias.to(x)
+        bias = None
+        if valid is not None:
+            bias = torch.zeros(valid.shape, device=valid.device).masked_fill(~valid, -torch.inf)[:, None, None].to(x)
         for layer in self.layers:
             x = layer(x, bias)
         return self.norm(x)
@@ -114,10 +115,10 @@ class Encoder(nn.Module):
 
 @dataclass
 class Cache:
-    """What a decoder remembers between frames: keys and values a layer, and the number of frames seen."""
+    """What a decoder keeps between frames: keys and values per layer, and the number of frames so far."""
 
     frame: int = 0
-    own: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    keys_values: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
 
 class _DecoderLayer(nn.Module):
@@ -130,23 +131,23 @@ class _DecoderLayer(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(
-        self, x: Tensor, own: tuple[Tensor, Tensor], bias: Tensor, memory: Tensor, aligned: Tensor | None
+        self, x: Tensor, keys_values: tuple[Tensor, Tensor], bias: Tensor, memory: Tensor, aligned: Tensor | None
     ) -> Tensor:
-        x = x + self.drop(self.own(self.norms[0](x), *own, bias))
+        x = x + self.drop(self.own(self.norms[0](x), *keys_values, bias))
         x = x + self.drop(self.cross(self.norms[1](x), *self.cross.keys(memory), aligned))
         return x + self.drop(self.feed(self.norms[2](x)))
 
-    def own_keys(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def self_keys(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.own.keys(self.norms[0](x))
 
 
-class Decoder(nn.Module):
-    """Causal transformer decoder over (B, T, d) with a memory of one feature a frame.
+class TransformerDecoder(nn.Module):
+    """Causal transformer decoder over (B, T, d) with a memory of one feature per frame.
 
     Args:
         width, heads, layers, dropout: sizes.
         period: frames after which positions repeat, and the step of the temporal bias.
-        context: frames that a frame sees behind itself, itself included.
+        context: frames that a frame attends to, itself and those before it.
         halfwidth: frame t reads the memory's frames t - halfwidth to t + halfwidth.
     """
 
@@ -161,32 +162,32 @@ class Decoder(nn.Module):
 
     def forward(self, x: Tensor, memory: Tensor) -> Tensor:
         """(B, T, d) of inputs (B, T, d) and memory (B, T, d), all frames at once."""
-        places = torch.arange(x.shape[1])
-        x = x + periodic(0, len(places), self.width, self.period).to(x)
+        places = torch.arange(x.shape[1], device=x.device)
+        x = x + periodic(0, len(places), self.width, self.period, x.device).to(x)
         bias = causal_bias(places, places, self.heads, self.period, self.context).to(x)
         near = (places[:, None] - places).abs() <= self.halfwidth
-        aligned = torch.zeros(near.shape).masked_fill(~near, -torch.inf).to(x)
+        aligned = torch.zeros(near.shape, device=x.device).masked_fill(~near, -torch.inf).to(x)
         for layer in self.layers:
-            x = layer(x, layer.own_keys(x), bias, memory, aligned)
+            x = layer(x, layer.self_keys(x), bias, memory, aligned)
         return self.norm(x)
 
     def step(self, x: Tensor, memory: Tensor, cache: Cache) -> Tensor:
         """The next frame (B, d) of an input (B, d) and the whole memory (B, T, d); the cache moves on."""
         now = cache.frame
-        x = (x + periodic(now, 1, self.width, self.period).to(x)[0])[:, None]
+        x = (x + periodic(now, 1, self.width, self.period, x.device).to(x)[0])[:, None]
         near = memory[:, max(0, now - self.halfwidth) : now + self.halfwidth + 1]
         for number, layer in enumerate(self.layers):
-            new = layer.own_keys(x)
-            if number == len(cache.own):
-                cache.own.append(new)
+            new = layer.self_keys(x)
+            if number == len(cache.keys_values):
+                cache.keys_values.append(new)
             else:
-                old = cache.own[number]
-                cache.own[number] = tuple(
+                old = cache.keys_values[number]
+                cache.keys_values[number] = tuple(
                     torch.cat(pair, 2)[:, :, -self.context :] for pair in zip(old, new, strict=True)
                 )  # type: ignore[assignment]
-            seen = cache.own[number][0].shape[2]
-            keys = torch.arange(now - seen + 1, now + 1)
-            bias = causal_bias(torch.tensor([now]), keys, self.heads, self.period, self.context).to(x)
-            x = layer(x, cache.own[number], bias, near, None)
+            count = cache.keys_values[number][0].shape[2]
+            keys = torch.arange(now - count + 1, now + 1, device=x.device)
+            bias = causal_bias(keys[-1:], keys, self.heads, self.period, self.context).to(x)
+            x = layer(x, cache.keys_values[number], bias, near, None)
         cache.frame += 1
         return self.norm(x)[:, 0]

@@ -93,10 +93,10 @@ class TestExpression:
     def test_speakers_and_conditions_change_what_is_written(self):
         network = _gmeg().eval()
         z, audio, label = torch.randn(1, 6), torch.randn(1, 12, 7), torch.zeros(1, K)
-        said = [network.decoder.write(network.condition(z, torch.tensor([n]), label), audio) for n in (0, 1)]
+        said = [network.decoder.generate(network.condition(z, torch.tensor([n]), label), audio) for n in (0, 1)]
         assert not torch.allclose(*said)
         along = network.condition(z[:, None].expand(-1, 12, -1), torch.tensor([0]), label)
-        torch.testing.assert_close(network.decoder.write(along, audio), said[0])
+        torch.testing.assert_close(network.decoder.generate(along, audio), said[0])
 
     def test_labels_with_intensity(self):
         order = ("angry", "neutral", "sad")

@@ -42,7 +42,7 @@ def _accuracy(objective: str) -> float:
         weights = torch.nn.functional.one_hot(label, K).float()
         z = network.sample_z(weights, torch.randn(64, settings.w), torch.randn(64, settings.z))
         condition = network.condition(z, torch.zeros(64, dtype=torch.long), weights)
-        written = network.decoder.write(condition, torch.randn(64, T, AUDIO)).mean(1)
+        written = network.decoder.generate(condition, torch.randn(64, T, AUDIO)).mean(1)
     return float((torch.cdist(written, offsets).argmin(1) == label).float().mean())
 
 
@@ -82,7 +82,7 @@ def _peaks(flow_steps: int) -> np.ndarray:
     _, audio, beats = _nods(128, generator)
     with torch.inference_mode():
         z = network.sample(torch.randn(128, network.latents(T), settings.z))
-        written = network.decoder.write(network.condition(z, T), audio)[..., 0].numpy()
+        written = network.decoder.generate(network.condition(z, T), audio)[..., 0].numpy()
     return written[np.arange(128), beats + 4]
 
 

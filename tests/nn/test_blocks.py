@@ -14,7 +14,7 @@ from gmbench.nn.flow import transformer_flow
 from gmbench.nn.haar import haar, inverse_haar
 from gmbench.nn.perceptual import perceptual
 from gmbench.nn.stylegan import ModulatedConv, blur, double, halve, minibatch_deviation, pixel_norm
-from gmbench.nn.transformer import Decoder, Encoder, periodic, slopes
+from gmbench.nn.transformer import TransformerDecoder, TransformerEncoder, periodic, slopes
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ class TestMixtures:
 
 class TestTransformer:
     def test_padding_is_seen_by_nobody(self):
-        encoder = Encoder(16, 4, 2).eval()
+        encoder = TransformerEncoder(16, 4, 2).eval()
         x, valid = torch.randn(2, 9, 16), torch.ones(2, 9, dtype=torch.bool)
         valid[1, 6:] = False
         changed = x.clone()
@@ -113,13 +113,13 @@ class TestTransformer:
         torch.nn.init.normal_(decoder.outputs.weight, std=0.3)
         decoder.decoder.context = 12  # shorter than the clip
         condition, audio = torch.randn(2, 1, 16), torch.randn(2, 40, 7)
-        written = decoder.write(condition, audio)
-        torch.testing.assert_close(written, decoder.rewrite(condition, audio), atol=1e-4, rtol=1e-4)
+        written = decoder.generate(condition, audio)
+        torch.testing.assert_close(written, decoder.generate_uncached(condition, audio), atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(written, decoder(written, condition, audio), atol=1e-4, rtol=1e-4)
         t, later = 17, audio.clone()
         later[:, t + halfwidth + 1 :] += 10
-        torch.testing.assert_close(decoder.write(condition, later)[:, : t + 1], written[:, : t + 1])
-        assert not torch.allclose(decoder.write(condition, later)[:, -1], written[:, -1])
+        torch.testing.assert_close(decoder.generate(condition, later)[:, : t + 1], written[:, : t + 1])
+        assert not torch.allclose(decoder.generate(condition, later)[:, -1], written[:, -1])
         track = written.clone()
         track[:, t + 1 :] += 10
         torch.testing.assert_close(
@@ -127,7 +127,7 @@ class TestTransformer:
         )
 
     def test_a_frame_hears_its_own_sound_alone(self):
-        decoder = Decoder(16, 4, 1)
+        decoder = TransformerDecoder(16, 4, 1)
         x, memory = torch.randn(1, 6, 16), torch.randn(1, 6, 16)
         other = memory.clone()
         other[:, 3] += 1
@@ -279,4 +279,6 @@ class TestAudioInput:
         torch.nn.init.normal_(decoder.outputs.weight)
         condition, audio = torch.randn(2, 1, 16), torch.randn(2, 12, 5)
         with torch.no_grad():
-            assert torch.allclose(decoder.write(condition, audio), decoder.rewrite(condition, audio), atol=1e-4)
+            assert torch.allclose(
+                decoder.generate(condition, audio), decoder.generate_uncached(condition, audio), atol=1e-4
+            )

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gmbench.methods.gmtalker.settings import Gmeg
 from gmbench.nn import mixtures
 from gmbench.nn.autoregressive import TrackDecoder, TrackEncoder
-from gmbench.nn.transformer import Encoder, masked_mean
+from gmbench.nn.transformer import TransformerEncoder, masked_mean
 
 POSTERIOR_LIMITS = (-8.0, 4.0)
 COMPONENT_LIMITS = (-6.0, 3.0)
@@ -29,7 +29,7 @@ class Posterior:
 
 
 class Mapper(nn.Module):
-    """w to the components of the prior of z: a token a component through a transformer without positions."""
+    """w to the components of the prior of z: one token per component through a transformer without positions."""
 
     def __init__(self, settings: Gmeg, emotions: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Mapper(nn.Module):
         self.emotions, self.tokens = emotions, emotions if settings.mapper_tokens == "component" else 1
         self.inputs = nn.Linear(settings.w, width)
         self.components = nn.Parameter(torch.randn(self.tokens, width))
-        self.encoder = Encoder(width, settings.heads, settings.layers[1])
+        self.encoder = TransformerEncoder(width, settings.heads, settings.layers[1])
         self.means = nn.Linear(width, z * emotions // self.tokens)
         self.log_variances = nn.Linear(width, z * emotions // self.tokens)
         # Normalised tokens have a norm of sqrt(width); two of them differ by sqrt(2 width) in random directions.
@@ -58,8 +58,8 @@ class ExpressionGenerator(nn.Module):
 
     Args:
         settings: sizes and variant.
-        beta: expression coefficients a frame (169).
-        audio_dim: audio features a frame.
+        beta: expression coefficients per frame (169).
+        audio_dim: audio features per frame.
         emotions: K, components of the mixture.
         speakers: embeddings of the decoder.
     """
@@ -82,11 +82,11 @@ class ExpressionGenerator(nn.Module):
     def posterior(self, beta: Tensor, audio: Tensor, valid: Tensor) -> Posterior:
         """q(z | .) and q(w | .) of expressions (B, T, 169), audio (B, T, a), valid (B, T)."""
         pooled = masked_mean(self.encoder(beta, audio, valid), valid)
-        found = []
+        parameters = []
         for head in (self.z_head, self.w_head):
             mean, log_variance = head(pooled).chunk(2, -1)
-            found.append((mean, log_variance.clamp(*POSTERIOR_LIMITS)))
-        return Posterior(*found)
+            parameters.append((mean, log_variance.clamp(*POSTERIOR_LIMITS)))
+        return Posterior(*parameters)
 
     def condition(self, z: Tensor, speaker: Tensor, weights: Tensor) -> Tensor:
         """What is added to every decoder input (B, T or 1, d).
@@ -94,11 +94,11 @@ class ExpressionGenerator(nn.Module):
         ``z`` (B, d_z) or (B, T, d_z), ``speaker`` (B,), ``weights`` (B, K) or (B, T, K).
         """
         z = z if z.dim() == 3 else z[:, None]
-        found = self.latent(z) + self.speaker(speaker)[:, None]
+        condition = self.latent(z) + self.speaker(speaker)[:, None]
         if self.label is not None:
             weights = weights if weights.dim() == 3 else weights[:, None]
-            found = found + self.label(weights)
-        return found
+            condition = condition + self.label(weights)
+        return condition
 
     def sample_z(self, weights: Tensor, w: Tensor, noise: Tensor, blended: bool = True) -> Tensor:
         """z (B, d_z) of emotion weights (B, K) under w (B, d_w) and noise (B, d_z).
@@ -128,11 +128,11 @@ def losses(
         progress: share of the training done, for the warm-up of the divergences and scheduled sampling.
     """
     s = network.settings
-    found = network.posterior(beta, audio, valid)
-    z, w = mixtures.draw(*found.z), mixtures.draw(*found.w)
-    written = teach(network.decoder, s.teacher, beta, network.condition(z, speaker, weights), audio, progress)
-    terms = {"rec": masked_mean(((written - beta) ** 2).sum(-1, keepdim=True), valid).mean()}
-    terms |= prior_terms(network, found, z, w, weights)
+    posterior = network.posterior(beta, audio, valid)
+    z, w = mixtures.draw(*posterior.z), mixtures.draw(*posterior.w)
+    predicted = teacher_force(network.decoder, s.teacher, beta, network.condition(z, speaker, weights), audio, progress)
+    terms = {"rec": masked_mean(((predicted - beta) ** 2).sum(-1, keepdim=True), valid).mean()}
+    terms |= prior_terms(network, posterior, z, w, weights)
     warm = s.kl_scale * min(1.0, progress / 0.2)
     total = s.weights["rec"] * terms["rec"]
     for name in ("cond", "w", "emo"):
@@ -142,49 +142,51 @@ def losses(
 
 
 def prior_terms(
-    network: ExpressionGenerator, found: Posterior, z: Tensor, w: Tensor, weights: Tensor
+    network: ExpressionGenerator, posterior: Posterior, z: Tensor, w: Tensor, weights: Tensor
 ) -> dict[str, Tensor]:
     """``cond``, ``w`` and ``emo``: divergences from the prior in nats, means over the batch."""
     s = network.settings
     if network.mapper is None:
-        return {"cond": _freed(mixtures.kl_normal(*found.z), s.free_nats)}
-    terms = {"w": _freed(mixtures.kl_normal(*found.w), s.free_nats)}
+        return {"cond": _with_free_nats(mixtures.kl_normal(*posterior.z), s.free_nats)}
+    terms = {"w": _with_free_nats(mixtures.kl_normal(*posterior.w), s.free_nats)}
     means, log_variances = network.mapper(w)
     logs = mixtures.component_logs(z, means, log_variances)
     responsible = mixtures.log_responsibilities(logs)
     if s.objective == "literal":
-        own = mixtures.log_normal(z, *found.z)
-        terms["cond"] = (own - (responsible.exp() * logs).sum(-1)).mean()
+        posterior_log = mixtures.log_normal(z, *posterior.z)
+        terms["cond"] = (posterior_log - (responsible.exp() * logs).sum(-1)).mean()
         terms["emo"] = mixtures.kl_uniform(responsible).mean()
     else:
         mean, log_variance = mixtures.mixed_component(weights, means, log_variances)
-        terms["cond"] = _freed(mixtures.kl_normal(*found.z, mean, log_variance), s.free_nats)
+        terms["cond"] = _with_free_nats(mixtures.kl_normal(*posterior.z, mean, log_variance), s.free_nats)
         terms["emo"] = -(weights * responsible).sum(-1).mean()
     return terms
 
 
-def teach(decoder: TrackDecoder, how: str, track: Tensor, condition: Tensor, audio: Tensor, progress: float) -> Tensor:
+def teacher_force(
+    decoder: TrackDecoder, how: str, track: Tensor, condition: Tensor, audio: Tensor, progress: float
+) -> Tensor:
     """Predictions (B, T, n) under teacher forcing that keeps the decoder from copying the frame before.
 
     ``masked`` drops half of the frames before and disturbs the others; in the last 30 % of the training its own
-    predictions take their place with a probability that rises to one half. ``rollout`` writes from nothing, as
-    FaceFormer; ``plain`` shows the truth.
+    predictions take their place with a probability that rises to one half. ``rollout`` gives no truth at all,
+    as FaceFormer; ``plain`` gives the true frames.
     """
     if how == "rollout":
-        return decoder.write(condition, audio)
+        return decoder.generate(condition, audio)
     if how == "plain":
         return decoder(track, condition, audio)
-    shown = track
+    inputs = track
     if progress > 0.7:
         with torch.no_grad():
-            guessed = decoder(track, condition, audio)
-        own = torch.rand(track.shape[:2]).to(track) < 0.5 * (progress - 0.7) / 0.3
-        shown = torch.where(own[..., None], guessed, track)
-    shown = shown + 0.1 * torch.randn(shown.shape).to(shown)
+            predicted = decoder(track, condition, audio)
+        replaced = torch.rand(track.shape[:2]).to(track) < 0.5 * (progress - 0.7) / 0.3
+        inputs = torch.where(replaced[..., None], predicted, track)
+    inputs = inputs + 0.1 * torch.randn(inputs.shape).to(inputs)
     keep = (torch.rand(track.shape[:2]) < 0.5).to(track)
-    return decoder(shown, condition, audio, keep)
+    return decoder(inputs, condition, audio, keep)
 
 
-def _freed(divergence: Tensor, free: float) -> Tensor:
-    """Sum over dimensions of the batch's mean divergence, of each dimension at least ``free`` nats."""
+def _with_free_nats(divergence: Tensor, free: float) -> Tensor:
+    """Sum over dimensions of the batch's mean divergence, each dimension counted with at least ``free`` nats."""
     return divergence.mean(0).clamp_min(free).sum()

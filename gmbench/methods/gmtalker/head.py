@@ -23,24 +23,24 @@ from gmbench.nn.stylegan import (
     pixel_norm,
 )
 
-CONDITION = 4
+GENERATOR_INPUT = 4
 """Channels of the generator's input: rendering and shoulder mask."""
-JUDGED = 6
+DISCRIMINATOR_INPUT = 6
 """Channels of the discriminator's input: picture and rendering."""
 _COARSEST = 3  # log2 of the side where the encoder ends
 
 
 class EmotionMapping(nn.Module):
-    """z_style to s_style: two shared layers, then two of each emotion's own; a label that is soft blends styles.
+    """z_style to s_style: two shared layers, then two per emotion; a soft label blends styles.
 
     Without emotions (``emotions`` 0) it is the plain mapping network of four layers.
     """
 
     def __init__(self, width: int, emotions: int, spread: float = 1.0, apart: float = 0.0) -> None:
         super().__init__()
-        self.shared = nn.Sequential(_mapped(width), _mapped(width))
+        self.shared = nn.Sequential(_mapping_layer(width), _mapping_layer(width))
         self.branches = nn.ModuleList(
-            [nn.Sequential(_mapped(width), EqualLinear(width, width)) for _ in range(max(1, emotions))]
+            [nn.Sequential(_mapping_layer(width), EqualLinear(width, width)) for _ in range(max(1, emotions))]
         )
         for branch in self.branches:
             nn.init.normal_(branch[1].weight, std=spread)
@@ -70,7 +70,7 @@ class HeadGenerator(nn.Module):
         self.from_image, self.blocks = nn.ModuleDict(), nn.ModuleDict()
         for i in range(self.first, _COARSEST - 1, -1):
             wide = ch[2 ** (i + 1)]
-            self.from_image[str(i)] = ConvLayer(4 * CONDITION, wide, 1, gain=gain)
+            self.from_image[str(i)] = ConvLayer(4 * GENERATOR_INPUT, wide, 1, gain=gain)
             self.blocks[str(i)] = nn.Sequential(
                 ConvLayer(wide, wide, 3, gain=gain), ConvLayer(wide, ch[2**i], 3, down=True, gain=gain)
             )
@@ -132,7 +132,7 @@ class Discriminator(nn.Module):
         self.top = top
         self.from_image, self.blocks = nn.ModuleDict(), nn.ModuleDict()
         for i in range(top, 2, -1):
-            self.from_image[str(i)] = ConvLayer(4 * JUDGED, ch[2**i], 1)
+            self.from_image[str(i)] = ConvLayer(4 * DISCRIMINATOR_INPUT, ch[2**i], 1)
             self.blocks[str(i)] = nn.Sequential(
                 ConvLayer(ch[2**i], ch[2**i], 3), ConvLayer(ch[2**i], ch[2 ** (i - 1)], 3, down=True)
             )
@@ -162,7 +162,7 @@ def r1_penalty(discriminator: Discriminator, picture: Tensor, rendering: Tensor)
     return gradient.pow(2).sum((1, 2, 3)).mean()
 
 
-def _mapped(width: int) -> nn.Module:
+def _mapping_layer(width: int) -> nn.Module:
     return nn.Sequential(EqualLinear(width, width), nn.LeakyReLU(0.1))
 
 

@@ -216,7 +216,7 @@ class GMTalker:
         speaker = torch.full((len(z),), self._number(request.speaker))
         condition = self.gmeg.condition(z, speaker, labels)
         audio = torch.from_numpy(self.features(request.audio, request.frames))[None].expand(len(z), -1, -1)
-        return self.scale.restore(self.gmeg.decoder.write(condition, audio).numpy())
+        return self.scale.restore(self.gmeg.decoder.generate(condition, audio).numpy())
 
     def _motion(self, request: GenRequest) -> NDArray[np.float32]:
         """Motion (T, 12): the request's own, or generated around the person's mean pose."""
@@ -229,7 +229,7 @@ class GMTalker:
         noise = noise * (1.0 if request.temperature is None else request.temperature)
         audio = torch.from_numpy(self.features(request.audio, frames))[None]
         condition = person.nfmg.condition(person.nfmg.sample(noise), frames)
-        rho = person.motion_scale.restore(person.nfmg.decoder.write(condition, audio)[0].numpy())
+        rho = person.motion_scale.restore(person.nfmg.decoder.generate(condition, audio)[0].numpy())
         rho[:, POSE] += person.constants["rho_mean"][POSE]
         rho[:, BLINK] = rho[:, BLINK].clip(0, 1)
         return rho

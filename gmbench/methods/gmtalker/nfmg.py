@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gmbench.methods.gmtalker.gmeg import POSTERIOR_LIMITS, teach
+from gmbench.methods.gmtalker.gmeg import POSTERIOR_LIMITS, teacher_force
 from gmbench.methods.gmtalker.settings import Nfmg
 from gmbench.nn import mixtures
 from gmbench.nn.autoregressive import TrackDecoder, TrackEncoder
@@ -15,7 +15,7 @@ MOTION = 12
 
 
 class MotionGenerator(nn.Module):
-    """Standardised motion (B, T, 12) from audio and a latent a few frames."""
+    """Standardised motion (B, T, 12) from audio and one latent per few frames."""
 
     def __init__(self, settings: Nfmg, audio_dim: int) -> None:
         super().__init__()
@@ -80,9 +80,9 @@ def losses(
     s = network.settings
     mean, log_variance, used = network.posterior(motion, audio, valid)
     z = mixtures.draw(mean, log_variance)
-    written = teach(network.decoder, "masked", motion, network.condition(z, motion.shape[1]), audio, progress)
-    error = ((written - motion) ** 2).sum(-1, keepdim=True)
-    moved = ((written.diff(dim=1) - motion.diff(dim=1)) ** 2).sum(-1, keepdim=True)
+    predicted = teacher_force(network.decoder, "masked", motion, network.condition(z, motion.shape[1]), audio, progress)
+    error = ((predicted - motion) ** 2).sum(-1, keepdim=True)
+    moved = ((predicted.diff(dim=1) - motion.diff(dim=1)) ** 2).sum(-1, keepdim=True)
     terms = {
         "rec": masked_mean(error, valid).mean(),
         "kl": divergence(network, z, mean, log_variance, used),
@@ -97,5 +97,5 @@ def divergence(network: MotionGenerator, z: Tensor, mean: Tensor, log_variance: 
     count = used.sum() * z.shape[-1]
     if network.flow is None:
         return (mixtures.kl_normal(mean, log_variance) * used[..., None]).sum() / count
-    own = (mixtures.log_normal(z, mean, log_variance) * used).sum(1)
-    return (own - network.prior_log(z, used)).sum() / count
+    posterior_log = (mixtures.log_normal(z, mean, log_variance) * used).sum(1)
+    return (posterior_log - network.prior_log(z, used)).sum() / count
