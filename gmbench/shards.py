@@ -1,4 +1,4 @@
-"""Per-frame data in Parquet: one file a speaker, a row a frame, instead of thousands of small files."""
+"""Per-frame data in Parquet: one file per speaker, one row per frame, instead of thousands of small files."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gmbench.errors import InputError
 from gmbench.names import flat
+from gmbench.parquet import write_table
 
 Columns = Mapping[str, Any]
 """Arrays (T, ...) or lists of T strings or byte strings, by name."""
@@ -21,7 +22,7 @@ def write(folder: Path, speaker: str, clips: Iterable[tuple[str, Columns]]) -> N
     folder.mkdir(parents=True, exist_ok=True)
     tables = [_table(clip_id, columns) for clip_id, columns in clips]
     if tables:
-        pq.write_table(pa.concat_tables(tables), shard_path(folder, speaker), row_group_size=4096)
+        write_table(pa.concat_tables(tables), shard_path(folder, speaker), row_group_size=4096)
 
 
 def read(folder: Path, speaker: str, clip_id: str, names: Sequence[str] | None = None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gmbench import shards
 from gmbench.errors import InputError
+from gmbench.parquet import write_frame
 
 FRAME_ARRAYS = ("beta", "rho", "light", "landmarks")
 _LABELS = (
@@ -54,8 +55,8 @@ class TruthWriter:
     def close(self) -> None:
         """Write the last shard and the tables of clips and speakers."""
         self._flush()
-        pd.DataFrame(self._clips).to_parquet(self.folder / "clips.parquet", index=False)
-        pd.DataFrame(list(self._speakers.values())).to_parquet(self.folder / "speakers.parquet", index=False)
+        write_frame(pd.DataFrame(self._clips), self.folder / "clips.parquet")
+        write_frame(pd.DataFrame(list(self._speakers.values())), self.folder / "speakers.parquet")
 
     def _flush(self) -> None:
         if self._shard:

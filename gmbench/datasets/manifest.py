@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from gmbench.errors import InputError
+from gmbench.parquet import write_frame
 
 TRAIN, TEST, HELD_OUT, OTHER = "train", "test", "held_out", "other"
 """``held_out``: kept from training without being tested; ``other``: outside of the protocol."""
@@ -63,9 +64,8 @@ def clip_id(dataset: str, speaker: str, emotion: str, level: int, sentence: str)
 def write(rows: Iterable[ClipRow], path: Path) -> None:
     """Write a manifest as Parquet, ordered by clip."""
     ordered = sorted(rows, key=lambda row: row.clip_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
     columns = [field.name for field in fields(ClipRow)]
-    pd.DataFrame([asdict(row) for row in ordered], columns=columns).to_parquet(path, index=False)
+    write_frame(pd.DataFrame([asdict(row) for row in ordered], columns=columns), path)
 
 
 def read(path: Path) -> list[ClipRow]:

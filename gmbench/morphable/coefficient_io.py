@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gmbench import shards
 from gmbench.errors import InputError
+from gmbench.parquet import write_frame
 
 COLUMNS = ("beta", "rho", "light", "lm_rmse", "valid", "segment")
 SPEAKERS = "speakers.parquet"
@@ -16,8 +17,7 @@ SPEAKERS = "speakers.parquet"
 
 def write_speakers(folder: Path, rows: list[dict[str, Any]]) -> None:
     """Write shape (150,), texture (251,) and statistics of each speaker's coefficients."""
-    folder.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_parquet(folder / SPEAKERS, index=False)
+    write_frame(pd.DataFrame(rows), folder / SPEAKERS)
 
 
 def read_speaker(folder: Path, speaker: str) -> dict[str, NDArray[np.float64]]:

@@ -1,6 +1,5 @@
 """Records: one row per (method, clip, metric), Parquet, long form. All tables derive from them."""
 
-import io
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gmbench.errors import InputError, MixedColumnError
-from gmbench.store import write_atomically
+from gmbench.parquet import write_table
 
 FILE = "records.parquet"
 
@@ -98,10 +97,8 @@ def merge(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
 
 def write(path: Path, records: pd.DataFrame) -> None:
     """Write a table of records; the same records give the same bytes."""
-    buffer = io.BytesIO()
     table = pa.Table.from_pandas(records, schema=SCHEMA, preserve_index=False).replace_schema_metadata(None)
-    pq.write_table(table, buffer, compression="zstd")
-    write_atomically(path, buffer.getvalue())
+    write_table(table, path, compression="zstd")
 
 
 def read(path: Path) -> pd.DataFrame:

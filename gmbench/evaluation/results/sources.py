@@ -3,7 +3,6 @@
 Paths are relative to the folder of the table, so that folders which move together stay whole.
 """
 
-import io
 import os
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gmbench.evaluation.planning.plan import Plan
-from gmbench.store import write_atomically
+from gmbench.parquet import write_table
 
 FILE = "sources.parquet"
 COLUMNS = ("dataset", "method", "clip", "speaker", "emotion", "video", "reference", "change")
@@ -39,10 +38,8 @@ def save(folder: Path, new: pd.DataFrame) -> None:
         kept = [key not in fresh for key in zip(old["dataset"], old["method"], strict=True)]
         new = pd.concat([old[kept], new])
     table = new.sort_values(["dataset", "method", "clip"], kind="stable", ignore_index=True)
-    buffer = io.BytesIO()
     arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-    pq.write_table(arrow, buffer, compression="zstd")
-    write_atomically(folder / FILE, buffer.getvalue())
+    write_table(arrow, folder / FILE, compression="zstd")
 
 
 def read(folder: Path) -> pd.DataFrame | None:
