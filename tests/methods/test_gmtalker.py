@@ -1,5 +1,7 @@
 """GMTalker's networks: the paper's properties, at small sizes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from gmbench.errors import InputError
 from gmbench.methods.gmtalker import gmeg, nfmg
 from gmbench.methods.gmtalker.head import Discriminator, EmotionMapping, HeadGenerator, r1_penalty
 from gmbench.methods.gmtalker.head_training import to_signed
+from gmbench.methods.gmtalker.method import GMTalker, _Person
 from gmbench.methods.gmtalker.pictures import shoulder_mask
 from gmbench.methods.gmtalker.settings import Gmeg, Head, Nfmg, Settings
 from gmbench.methods.gmtalker.training import weight_label
@@ -223,11 +226,25 @@ class TestPictures:
         assert mask[42, 32] == 0
         assert mask[60].min() == 255
 
+    def test_shoulders_of_a_clip_do_not_depend_on_the_clip_before(self):
+        person = object.__new__(_Person)
+        person.head = SimpleNamespace(settings=Head(shoulder="per_frame_nearest"))
+        poses = np.zeros((10, 12), np.float32)
+        poses[:, 1] = np.arange(10)
+        person.constants = {"poses": poses, "masks": np.arange(10), "mask": np.array(99)}
+        rho = np.repeat(poses[[2, 8]], 30, axis=0)
+        first = [int(mask) for mask in person.masks(rho)]
+        list(person.masks(poses[::-1].copy()))
+        assert [int(mask) for mask in person.masks(rho)] == first
+        assert first[0] == 2
+        assert first[30:34] == [2, 3, 3, 4]
+        assert first[-1] == 7
+        person.head.settings = Head()
+        assert {int(mask) for mask in person.masks(rho)} == {99}
+
 
 class TestSettings:
     def test_settings_name_the_wrong_key(self):
-        from gmbench.methods.gmtalker.method import GMTalker
-
         method = GMTalker()
         assert method.settings({}) == Settings()
         assert method.settings({}, ["wo_gm", "wo_emn"]).gmeg.prior == "normal"

@@ -9,13 +9,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from torch import Tensor
 
 from gmbench.audio import hubert
 from gmbench.audio.hubert import to_video_rate
 from gmbench.audio.spectra import logmel
-from gmbench.errors import InputError, WeightsError
+from gmbench.errors import WeightsError
 from gmbench.media import Audio
 from gmbench.methods.card import MethodCard
 from gmbench.methods.gmtalker.checkpoints import CHECKPOINTS
@@ -37,6 +36,7 @@ from gmbench.methods.interface import (
     check_request,
 )
 from gmbench.methods.scaling import Scale
+from gmbench.methods.settings import read_settings
 from gmbench.methods.tracks import POSE
 from gmbench.morphable.model import BLINK, FaceModel
 from gmbench.morphable.model import load as load_model
@@ -52,6 +52,8 @@ CARD = MethodCard(
 )  # fmt: skip
 BATCH = 8
 """Frames that the head generator draws at once."""
+SMOOTHING = 13
+"""Frames in which a smoothed pose follows the pose by all but 1/e."""
 Blend = Literal["sample_blend", "mixture", "hard_switch"]
 
 
@@ -73,17 +75,7 @@ class GMTalker:
 
     def settings(self, given: Mapping[str, Any], ablations: Sequence[str] = ()) -> Settings:
         """The configuration's values, then what the ablations change."""
-        merged: dict[str, Any] = {
-            name: value if not isinstance(value, Mapping) else dict(value) for name, value in given.items()
-        }
-        for ablation in ablations:
-            for part, changes in ABLATIONS[ablation].items():
-                merged[part] = dict(merged.get(part, {})) | changes
-        try:
-            return Settings.model_validate(merged)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise InputError(f"gmtalker: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        return read_settings(Settings, "gmtalker", given, [ABLATIONS[name] for name in ablations])
 
     def fit(
         self, dataset: PreparedDataset, pretraining: PreparedDataset, out_dir: Path, settings: Settings, seed: int,
@@ -203,7 +195,7 @@ class GMTalker:
         return self.gmeg.sample_z(weights, fixed.w.expand(count, -1), fixed.noise.expand(count, -1), blended)
 
     def _expression(self, request: GenRequest, weights: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Expressions (T, 169) for weights a frame (T, K), under one w and noise."""
+        """Expressions (T, 169) for weights per frame (T, K), under one w and noise."""
         if request.expression is not None:
             return request.expression[: request.frames]
         rows, turns = np.unique(weights, axis=0, return_inverse=True)
@@ -246,8 +238,8 @@ class GMTalker:
         full = self.face_model.join(beta, rho[:, BLINK])
         renderings = person.renderer(self.face_model).frames(full, rho)
         batch: list[NDArray[np.float32]] = []
-        for t, rendering in enumerate(renderings):
-            batch.append(generator_input(rendering, person.mask(rho[t])))
+        for t, (rendering, mask) in enumerate(zip(renderings, person.masks(rho), strict=True)):
+            batch.append(generator_input(rendering, mask))
             if len(batch) == BATCH or t == len(rho) - 1:
                 with torch.inference_mode():
                     first = t + 1 - len(batch)
@@ -286,18 +278,21 @@ class _Person:
         facts = CHECKPOINTS.read_facts(path, "head")
         self.head = HeadGenerator(Head.model_validate(facts["settings"]), len(facts["emotions"]))
         self.constants = CHECKPOINTS.load_weights(path, self.head)
-        self._smoothed: NDArray[np.float32] | None = None
 
     def renderer(self, model: FaceModel) -> Renderer:
         """Draws this person."""
         return Renderer(model, self.constants["shape"], self.constants["texture"], self.head.settings.size_in)
 
-    def mask(self, rho: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """The shoulder mask of a frame: the reference, or that of the nearest pose, the pose smoothed over a second."""
-        if self.head.settings.shoulder == "reference":
-            return np.asarray(self.constants["mask"])
-        pose = rho[POSE]
-        before = pose if self._smoothed is None else self._smoothed
-        self._smoothed = np.asarray(before + (pose - before) / 13, np.float32)
-        away = ((self.constants["poses"][:, POSE] - self._smoothed) ** 2).sum(axis=1)
-        return np.asarray(self.constants["masks"][int(away.argmin())])
+    def masks(self, rho: NDArray[np.float32]) -> Iterator[NDArray[np.uint8]]:
+        """Shoulder masks (S, S) of a clip's frames, whose motion is (T, 12).
+
+        The same reference for all, or for each frame that of the nearest pose, the pose smoothed over half a second.
+        """
+        smoothed = rho[0, POSE]
+        for pose in rho[:, POSE]:
+            if self.head.settings.shoulder == "reference":
+                yield np.asarray(self.constants["mask"])
+                continue
+            smoothed = np.asarray(smoothed + (pose - smoothed) / SMOOTHING, np.float32)
+            distances = ((self.constants["poses"][:, POSE] - smoothed) ** 2).sum(axis=1)
+            yield np.asarray(self.constants["masks"][int(distances.argmin())])

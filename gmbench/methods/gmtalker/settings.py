@@ -92,8 +92,6 @@ class Settings(SettingsPart):
     gmeg: Gmeg = Gmeg()
     nfmg: Nfmg = Nfmg()
     head: Head = Head()
-    temperature: float = Field(1.0, ge=0, description="spread of the sampled expression latent")
-    motion_temperature: float = Field(1.0, ge=0)
 
 
 ABLATIONS: dict[str, dict[str, dict[str, object]]] = {
