@@ -10,13 +10,13 @@ from gmbench.media import FPS, SAMPLE_RATE, Audio
 
 MEL_BANDS = 80
 MEL_HOP = 200
-MEL_COLUMNS_PER_FRAME = SAMPLE_RATE / MEL_HOP / FPS
+MEL_WINDOW = 16
 LOGMEL_HOP = 320
 MFCC_COEFFICIENTS = 13
 
 
 def mel_spectrogram(audio: Audio) -> NDArray[np.float32]:
-    """Mel spectrogram (80, columns) at 80 columns a second, in [-4, 4].
+    """Mel spectrogram (80, columns) at 80 columns per second, in [-4, 4].
 
     n_fft 800, hop 200, 55 to 7600 Hz, pre-emphasis 0.97, dB less 20, floor -100 dB. Source: Wav2Lip's settings, which
     FlowVQTalker and EDTalk share.
@@ -31,15 +31,32 @@ def mel_spectrogram(audio: Audio) -> NDArray[np.float32]:
     return np.asarray(np.clip(8.0 * (level + 100.0) / 100.0 - 4.0, -4.0, 4.0), np.float32)
 
 
-def mel_windows(mel: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-    """(T, 80, 16) window of each video frame: 16 columns from round(3.2 t); the last column repeats."""
-    starts = np.round(MEL_COLUMNS_PER_FRAME * np.arange(frames)).astype(int)
-    columns = np.minimum(starts[:, None] + np.arange(16), mel.shape[1] - 1)
+def mel_windows(mel: NDArray[np.float32], frames: int, frames_before: int = 2) -> NDArray[np.float32]:
+    """Windows of the mel spectrogram that belong to video frames: 16 columns, 0.2 s, five frames.
+
+    Args:
+        mel: (80, columns) of :func:`mel_spectrogram`.
+        frames: T, number of video frames.
+        frames_before: the window of frame t has the columns from floor(3.2 (t - frames_before)) on. 2 centres it, as
+            EDTalk's lips see it; 0 starts at t, as a sync network sees the five frames t to t + 4.
+
+    Returns:
+        (T, 80, 16); before the first and after the last column those repeat.
+
+    Raises:
+        ValueError: a spectrogram without columns.
+
+    Source: Wav2Lip's data loader, EDTalk's audio input.
+    """
+    if mel.ndim != 2 or mel.shape[1] == 0:
+        raise ValueError(f"expected a mel spectrogram (80, columns), got {mel.shape}")
+    starts = (np.arange(frames) - frames_before) * SAMPLE_RATE // (MEL_HOP * FPS)
+    columns = np.clip(starts[:, None] + np.arange(MEL_WINDOW), 0, mel.shape[1] - 1)
     return np.asarray(mel[:, columns].transpose(1, 0, 2))
 
 
 def logmel(audio: Audio) -> NDArray[np.float32]:
-    """Log-mel features (L, 80) at 50 Hz, L = floor((n - 80) / 320) as HuBERT's; mean 0 and variance 1 a band.
+    """Log-mel features (L, 80) at 50 Hz, L = floor((n - 80) / 320) as HuBERT's; mean 0 and variance 1 per band.
 
     80 bands 0 to 8 kHz, FFT 1024, window 800, hop 320, log(1e-5 + x).
     """

@@ -67,6 +67,40 @@ def corpus_make(
     terminal.err.print(f"{count} clips in {out}, ground truth in {out / 'truth'}", markup=False, highlight=False)
 
 
+@corpus_app.command("probe")
+def corpus_probe(
+    speakers: Annotated[int, typer.Option(min=1)] = 4,
+    sentences: Annotated[int, typer.Option(min=1, help="Takes of each emotion and level.")] = 5,
+    seed: int = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say how well classifiers tell the emotion of a corpus from its sound, shape and skin, beside the bands.
+
+    The bands belong to 4 speakers and 5 sentences; nothing is written. Exits with 2 outside of a band.
+    """
+    from gmbench.corpus import probe
+    from gmbench.corpus.takes import CorpusSettings
+    from gmbench.morphable.synthetic.model import synthetic_model
+
+    settings = CorpusSettings(seed=seed, speakers=speakers, sentences=sentences)
+    with terminal.progress("drawing") as report:
+        accuracies = probe.accuracies(probe.collect(synthetic_model(), settings, report=report))
+    rows = [
+        {"from": name, "accuracy": round(accuracies[name], 3), "low": low, "high": high}
+        for name, (low, high) in probe.BANDS.items()
+    ]
+    if as_json:
+        terminal.print_json(rows)
+    else:
+        grid = Grid("emotion from", "accuracy", "band", header_style="bold")
+        for row in rows:
+            grid.add_row(str(row["from"]), f"{row['accuracy']:.3f}", f"{row['low']:.2f} to {row['high']:.2f}")
+        terminal.out.print(grid)
+    outside = [name for name, (low, high) in probe.BANDS.items() if not low <= accuracies[name] <= high]
+    if outside:
+        raise InputError(f"outside of the band: {', '.join(outside)}; is it the corpus of 4 speakers and 5 sentences?")
+
+
 @data_app.command("check")
 def data_check(
     folder: Annotated[Path, typer.Argument(help="Root of the raw data.")],

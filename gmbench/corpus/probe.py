@@ -4,7 +4,7 @@ The bands come from the corpus' purpose: sound alone must hint, shape alone and 
 together must suffice, so that every part of a method has something to contribute.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gmbench.audio.spectra import mel_spectrogram
 from gmbench.corpus import appearance
-from gmbench.corpus.takes import CorpusSettings, Take, TakeContent, draw_content, takes
+from gmbench.corpus.takes import CorpusSettings, TakeContent, draw_content, takes
 from gmbench.media import Audio
 from gmbench.morphable.camera import project
 from gmbench.morphable.model import TRANSLATION, FaceModel, place
@@ -31,7 +31,7 @@ _UNWRAPPED = 24
 
 
 @dataclass(frozen=True)
-class Probes:
+class ProbeFeatures:
     """Features per clip: ``audio``, ``geometry``, ``appearance`` (N, d) and ``emotion``, ``speaker`` (N,)."""
 
     audio: NDArray[np.float64]
@@ -41,12 +41,15 @@ class Probes:
     speaker: NDArray[np.str_]
 
 
-def collect(model: FaceModel, settings: CorpusSettings, chosen: Sequence[Take] | None = None) -> Probes:
-    """Draw each take again, three frames of it, and measure sound, coefficients and skin."""
+def collect(
+    model: FaceModel, settings: CorpusSettings, report: Callable[[int, int], None] | None = None
+) -> ProbeFeatures:
+    """Draw each take of a corpus, three frames of it, and measure sound, coefficients and skin."""
     rows: dict[str, list[NDArray[np.float64] | str]] = {
         n: [] for n in ("audio", "geometry", "appearance", "emotion", "speaker")
     }
-    for take in chosen or takes(settings):
+    chosen = takes(settings)
+    for done, take in enumerate(chosen, start=1):
         content = draw_content(model, settings, take)
         full = content.performance.full
         rows["audio"].append(_audio_features(content.sound))
@@ -54,33 +57,36 @@ def collect(model: FaceModel, settings: CorpusSettings, chosen: Sequence[Take] |
         rows["appearance"].append(_skin(model, content))
         rows["emotion"].append(take.emotion)
         rows["speaker"].append(content.performer.speaker)
-    return Probes(**{name: np.array(values) for name, values in rows.items()})
+        if report is not None:
+            report(done, len(chosen))
+    return ProbeFeatures(**{name: np.array(values) for name, values in rows.items()})
 
 
-def accuracies(probes: Probes, folds: int = 4) -> dict[str, float]:
+def accuracies(features: ProbeFeatures, folds: int = 4, trees: int = 400) -> dict[str, float]:
     """Cross-validated accuracy of each probe; features are centred per speaker, as person-specific methods see them."""
     from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-    centred = {name: _centre(getattr(probes, name), probes.speaker) for name in ("audio", "geometry", "appearance")}
-    views = {
-        "audio": ["audio"],
-        "geometry": ["geometry"],
-        "appearance": ["appearance"],
-        "geometry+appearance": ["geometry", "appearance"],
-        "all": ["audio", "geometry", "appearance"],
-    }
+    names = ("audio", "geometry", "appearance")
+    centred = {name: _whiten(_centre(getattr(features, name), features.speaker)) for name in names}
+    inputs = {name: [name] for name in names} | {"geometry+appearance": list(names[1:]), "all": list(names)}
     split = StratifiedKFold(folds, shuffle=True, random_state=0)
-    result = {}
-    for name, parts in views.items():
-        features = np.concatenate([_whiten(centred[part]) for part in parts], axis=1)
-        result[name] = float(cross_val_score(_classifier(), features, probes.emotion, cv=split).mean())
-    return result
+    return {
+        name: float(
+            cross_val_score(
+                _classifier(trees),
+                np.concatenate([centred[part] for part in parts], axis=1),
+                features.emotion,
+                cv=split,
+            ).mean()
+        )
+        for name, parts in inputs.items()
+    }
 
 
-def _classifier() -> object:
+def _classifier(trees: int) -> object:
     from sklearn.ensemble import RandomForestClassifier
 
-    return RandomForestClassifier(400, random_state=0, min_samples_leaf=2)
+    return RandomForestClassifier(trees, random_state=0, min_samples_leaf=2)
 
 
 def _whiten(features: NDArray[np.float64]) -> NDArray[np.float64]:

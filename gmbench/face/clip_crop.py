@@ -1,8 +1,8 @@
 """Square crops of whole clips: where to cut, so that head motion and shoulders stay.
 
-``anchor`` (StyleAvatar): around landmark 197 of the first frame, half-side 2.625 times its distance from the mouth; the
-half-side is the speaker's median, so that scale is comparable. ``tube`` (FOMM): union of the face boxes, widened.
-``full``: the middle square of the frame.
+``anchor`` (StyleAvatar): around landmark 197, on the nose, of the first frame, half-side 2.625 times its distance from
+the mouth; the half-side is the speaker's median, so that scale is comparable. ``tube`` (FOMM): union of the face boxes,
+widened. ``full``: the middle square of the frame.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from gmbench.errors import MediaError
 from gmbench.face.landmarks import LandmarkBackend
 from gmbench.media import Frames, Video
+from gmbench.morphable.landmarks_478 import MOUTH_LOWER, MOUTH_UPPER, NOSE
 
-ANCHOR, UPPER, LOWER = 197, 13, 14
 SEARCH = 25
 """Frames at the start in which a face must appear."""
 _DETECT_SIDE = 640
@@ -40,10 +40,8 @@ def middle_square(height: int, width: int) -> Square:
 
 def anchor_square(mesh: NDArray[np.float64]) -> Square:
     """Square of landmarks (478, 2): centre 197, half-side 1.25 * 2.1 * |mouth - 197|. Source: StyleAvatar."""
-    mouth = (mesh[UPPER] + mesh[LOWER]) / 2
-    return Square(
-        float(mesh[ANCHOR, 0]), float(mesh[ANCHOR, 1]), float(1.25 * 2.1 * np.linalg.norm(mouth - mesh[ANCHOR]))
-    )
+    mouth = (mesh[MOUTH_UPPER] + mesh[MOUTH_LOWER]) / 2
+    return Square(float(mesh[NOSE, 0]), float(mesh[NOSE, 1]), float(1.25 * 2.1 * np.linalg.norm(mouth - mesh[NOSE])))
 
 
 def tube_square(boxes: NDArray[np.float64], height: int, width: int) -> Square:

@@ -15,7 +15,6 @@ Frame = NDArray[np.uint8]
 Similarity = NDArray[np.float64]
 """(2, 3) matrix: scale times rotation, and shift."""
 
-EAT_CANVAS = 163
 EAT_SIZE = 128
 EAT_POINTS = slice(27, 45)
 SYNCNET_SIZE = 224
@@ -123,9 +122,3 @@ def fan224_matrix(landmarks: NDArray[np.float64]) -> Similarity:
     """Similarity from frame pixels to dlib's 224-pixel face chip with padding 0.25."""
     target = (_CHIP_SHAPE + CHIP_PADDING) / (1 + 2 * CHIP_PADDING) * CHIP_SIZE
     return fit_similarity(landmarks[list(_CHIP_POINTS)], target)
-
-
-def fan224_crop(frame: Frame, landmarks: NDArray[np.float64]) -> Frame:
-    """Emotion-FAN face chip (224, 224, 3), bilinear, black outside the frame."""
-    size = (CHIP_SIZE, CHIP_SIZE)
-    return np.asarray(cv2.warpAffine(frame, fan224_matrix(landmarks), size, flags=cv2.INTER_LINEAR), np.uint8)

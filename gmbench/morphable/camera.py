@@ -29,23 +29,6 @@ def rotation_derivatives(angles: NDArray[np.floating]) -> tuple[NDArray[np.float
     return z @ y @ x, np.stack([z @ y @ dx, z @ dy @ x, dz @ y @ x])
 
 
-def angles_from_matrix(rotation: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Rotation matrices (..., 3, 3) to Euler angles (..., 3), the inverse of :func:`rotation_matrix`."""
-    r = np.asarray(rotation, np.float64)
-    x = np.arctan2(r[..., 2, 1], r[..., 2, 2])
-    y = np.arctan2(-r[..., 2, 0], np.hypot(r[..., 0, 0], r[..., 1, 0]))
-    z = np.arctan2(r[..., 1, 0], r[..., 0, 0])
-    return np.stack([x, y, z], axis=-1)
-
-
-def pose_degrees(angles: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(..., 3) angles of the model in radians to pitch, yaw, roll in degrees as :mod:`gmbench.face.pose` defines them.
-
-    The model's y and z axes point the other way, so yaw and roll change their sign.
-    """
-    return np.degrees(np.asarray(angles, np.float64)) * [1.0, -1.0, -1.0]
-
-
 def project(points: Any, side: float) -> tuple[Any, Any]:
     """Points (..., 3) in camera axes to pixels (..., 2) and depths (...); numpy arrays or torch tensors.
 

@@ -1,7 +1,8 @@
 """The rasteriser for torch: which triangle covers a pixel is held fixed, its weights are recomputed with gradients.
 
 This is the gradient that a hard mesh rasteriser with one face a pixel and no blur gives: to vertex attributes and to
-positions inside of the triangles, not to silhouettes. GMTalker's fitting uses PyTorch3D so.
+positions inside of the triangles, not to silhouettes. GMTalker's fitting uses PyTorch3D so. Used by
+:mod:`gmbench.morphable.photometric` alone.
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
 """The reference fit by gradient descent: landmarks, then colours, frame by frame. Source: FaceVerse v3 tracker.
 
-Slower by far than :mod:`gmbench.morphable.fitting`, and the only one that looks at the picture. The colours use the
-fitted light: the public tracker compares with a constant light, so that its light never moves.
+Slower by far than :mod:`gmbench.morphable.fitting`, and the only one that looks at the picture. No stage of the
+pipeline uses it yet: the tests hold the fast fit to it. The colours use the fitted light: the public tracker compares
+with a constant light, so that its light never moves.
 """
 
 import functools

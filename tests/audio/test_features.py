@@ -52,13 +52,33 @@ def test_mel_is_80_columns_a_second_within_its_range():
     assert loud - quiet == pytest.approx(20 * np.log10(8) * 0.08, abs=0.1)
 
 
-def test_mel_windows_follow_the_video():
-    mel = np.arange(80 * 161, dtype=np.float32).reshape(80, 161)
-    windows = spectra.mel_windows(mel, 50)
+@pytest.mark.parametrize(
+    ("frames_before", "starts"),
+    [(2, [-7, -4, 0, 3, 6, 9, 12, 16, 19]), (0, [0, 3, 6, 9, 12, 16, 19, 22, 25])],
+)
+def test_mel_windows_follow_the_video(frames_before, starts):
+    """floor(3.2 (t - 2)) centred, floor(3.2 t) for sync; indices are clipped at both ends."""
+    mel = np.tile(np.arange(160, dtype=np.float32), (80, 1))
+    windows = spectra.mel_windows(mel, 50, frames_before)
     assert windows.shape == (50, 80, 16)
-    assert windows[10, 0, 0] == mel[0, 32]
-    assert windows[1, 0, 0] == mel[0, 3]
-    assert windows[49, 0, 15] == mel[0, min(157 + 15, 160)]
+    for frame, start in enumerate(starts):
+        expected = np.clip(np.arange(start, start + 16), 0, 159)
+        assert np.array_equal(windows[frame, 0], expected)
+        assert np.array_equal(windows[frame, 79], expected)
+    last = int(np.floor(3.2 * (49 - frames_before)))
+    assert np.array_equal(windows[49, 0], np.minimum(np.arange(last, last + 16), 159))
+
+
+def test_a_sound_stands_in_the_middle_of_its_frames_window():
+    audio = np.zeros(32000, np.int16)
+    audio[25 * 640 + 320] = 30000  # in the middle of frame 25
+    windows = spectra.mel_windows(spectra.mel_spectrogram(audio), 50)
+    loudness = windows.mean(axis=1)
+    touched = np.flatnonzero(loudness.max(axis=1) > -3.9)
+    assert touched.mean() == pytest.approx(25, abs=0.51)
+    assert loudness[25].argmax() == pytest.approx(7.5, abs=1.6)
+    with pytest.raises(ValueError, match="columns"):
+        spectra.mel_windows(np.zeros((80, 0), np.float32), 3)
 
 
 def test_logmel_has_huberts_length_and_is_normalised():

@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+import json
 
 import cv2
 import numpy as np
@@ -227,11 +228,35 @@ def test_emotion_pairs_share_their_second_style(model):
         performance.emotion_vector(model, "bored", 0)
 
 
-def test_probes_reach_their_bands(model):
+@pytest.mark.slow
+def test_probes_reach_their_bands():
     """Sound hints, shape and skin each leave doubt, together they suffice."""
-    found = probe.accuracies(probe.collect(model, CorpusSettings(speakers=4, sentences=5)))
-    for name, (low, high) in probe.BANDS.items():
-        assert low <= found[name] <= high, f"{name}: {found[name]:.3f} is outside of {low} to {high}"
+    result = CliRunner().invoke(app, ["corpus", "probe", "--json"])
+    rows = json.loads(result.stdout)["rows"]
+    assert [row["from"] for row in rows] == list(probe.BANDS)
+    for row in rows:
+        assert row["low"] <= row["accuracy"] <= row["high"], row
+    assert result.exit_code == 0
+
+
+def test_a_probe_outside_of_its_band_is_named(monkeypatch):
+    monkeypatch.setattr(probe, "accuracies", lambda features: dict.fromkeys(probe.BANDS, 0.95))
+    monkeypatch.setattr(probe, "collect", lambda model, settings, report: None)
+    result = CliRunner().invoke(app, ["corpus", "probe"])
+    assert isinstance(result.exception, InputError)
+    assert "outside of the band: audio, geometry, appearance;" in str(result.exception)
+
+
+def test_probes_measure_what_they_say(model):
+    """Noise in place of the sound tells nothing; the shape does."""
+    features = probe.collect(
+        model, CorpusSettings(speakers=1, emotions=("happy", "neutral"), levels=(3,), size=64, sentences=8)
+    )
+    assert features.audio.shape[0] == features.geometry.shape[0] == features.appearance.shape[0] == 16
+    assert features.geometry.shape[1] == 2 * 171
+    features = dataclasses.replace(features, audio=np.random.default_rng(0).normal(size=(16, 4)))
+    measured = probe.accuracies(features, folds=2, trees=30)
+    assert measured["audio"] < 0.75 < measured["geometry"]
 
 
 def test_what_cannot_be_made_is_refused(tmp_path):

@@ -1,9 +1,14 @@
 """Where clips are cut, and that the cut shows what lies there."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
-from gmbench.face.clip_crop import Square, anchor_square, cut, middle_square, tube_square
+from gmbench.errors import MediaError
+from gmbench.face.clip_crop import Square, anchor_square, cut, find_square, middle_square, tube_square
+from gmbench.face.landmarks import Face
+from gmbench.media import write_video
 
 HEIGHT, WIDTH = 400, 600
 
@@ -75,3 +80,57 @@ def test_outside_of_the_source_is_black():
     found = one(frame, Square(0, 20, 20), 40)
     assert not found[:, :19].any()
     assert (found[:, 21:] == 255).all()
+
+
+def mesh_around(x, y, spread):
+    """Landmarks whose box is centred on (x, y), with nose and mouth ``spread`` / 4 apart."""
+    mesh = np.full((478, 2), (x, y), float)
+    mesh[0], mesh[1] = (x - spread, y - spread), (x + spread, y + spread)
+    mesh[13] = mesh[14] = (x, y + spread / 4)
+    return Face(points=mesh[:68], mesh=mesh)
+
+
+class Scripted:
+    """A backend that answers each frame with the next list of faces, and keeps the sizes of what it saw."""
+
+    def __init__(self, *answers):
+        self.answers, self.seen = answers, []
+
+    @contextlib.contextmanager
+    def open(self):
+        def detect(frame):
+            self.seen.append(frame.shape[:2])
+            return self.answers[min(len(self.seen), len(self.answers)) - 1]
+
+        yield detect
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("video") / "wide.mp4"
+    write_video(path, [np.zeros((640, 1280, 3), np.uint8)] * 30)
+    return path
+
+
+def test_the_square_is_found_on_a_smaller_picture_and_given_in_the_sources_pixels(video):
+    backend = Scripted([], [mesh_around(50, 50, 10), mesh_around(300, 150, 40)])
+    assert find_square(video, backend, "anchor") == Square(600, 300, pytest.approx(2.625 * 20))
+    assert backend.seen == [(320, 640)] * 2
+
+
+def test_a_tube_reads_every_frame(video):
+    backend = Scripted([mesh_around(300, 150, 40)], [], [mesh_around(310, 150, 40)])
+    assert find_square(video, backend, "tube") == tube_square(
+        np.array([(520, 220, 680, 380), (540, 220, 700, 380)], float), 640, 1280
+    )
+    assert len(backend.seen) == 30
+
+
+def test_no_face_is_an_error_that_names_the_clip(video):
+    nobody = Scripted([])
+    with pytest.raises(MediaError, match=r"wide\.mp4: no face in the first 25 frames"):
+        find_square(video, nobody, "anchor")
+    assert len(nobody.seen) == 25
+    with pytest.raises(MediaError, match=r"wide\.mp4: no face in any frame"):
+        find_square(video, Scripted([]), "tube")
+    assert find_square(video, Scripted([]), "full") == Square(640, 320, 320)

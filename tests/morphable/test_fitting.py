@@ -126,6 +126,7 @@ def test_no_face_at_all_is_said(model):
     assert (track.segment == -1).all()
 
 
+@pytest.mark.slow
 def test_adam_and_levenberg_marquardt_reach_the_same_energy(model, clips):
     """With FaceVerse's weights, from the same identity: within 2 %."""
     shape, found = clips

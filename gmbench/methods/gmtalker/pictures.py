@@ -14,8 +14,8 @@ from gmbench.media import Video
 from gmbench.methods.interface import PreparedDataset
 from gmbench.methods.pictures import read_mattes, resize
 from gmbench.methods.tracks import POSE, read_shard
+from gmbench.morphable.landmarks_478 import CHIN
 
-CHIN = 152
 DILATION = 0.05
 
 
