@@ -9,7 +9,6 @@ import torch
 from scipy.spatial import cKDTree
 
 from gmbench import weights
-from gmbench.clips import Pair
 from gmbench.errors import InputError, WeightsError
 from gmbench.evaluation import interpolation, validate
 from gmbench.evaluation.planning import inputs, plan
@@ -102,35 +101,6 @@ def test_validation_draws_every_curve_and_says_what_is_wrong(heads, judges, tmp_
     validation_curves.draw(found, tmp_path / "curves.png")
     assert cv2.imread(str(tmp_path / "curves.png")) is not None
     json.dumps([c.as_json() for c in found], allow_nan=False)
-
-
-def curve(values, direction="higher", corruption="blur"):
-    chosen = validate.chosen([corruption])[0]
-    return validate._curve("psnr" if corruption == "blur" else "av_offset", direction, chosen, tuple(values))
-
-
-def test_rounding_errors_are_no_response():
-    assert np.isnan(curve([1.2e-12, 2.3e-13, 8.1e-13, 1.1e-12], "lower").rho)
-    assert curve([1.2e-12, 1e-6, 2e-6, 3e-6], "lower").rho == pytest.approx(1)
-    assert curve([np.inf, 40.0, 30.0, 20.0]).rho == pytest.approx(1)
-
-
-def test_clips_for_validation_are_of_each_emotion_alike():
-    pairs = [Pair(f"{e}{n:02d}", None, None, (), "S", e) for e, count in (("a", 9), ("b", 3)) for n in range(count)]
-    assert [p.clip for p in validate.spread(pairs, 5)] == ["a00", "a04", "a08", "b00", "b02"]
-    assert len(validate.spread(pairs, 50)) == 9 + 3
-    assert validate.spread([], 5) == []
-
-
-def test_verdicts():
-    assert curve([30, 20, 10, 5]).verdict == ""
-    assert "does not respond" in curve([30, 30, 30, 30]).verdict
-    assert "wrong way" in curve([5, 10, 20, 30]).verdict
-    assert "every level" in curve([30, 20, 25, 5]).verdict
-    assert "could not be computed" in curve([30, np.nan, np.nan, np.nan]).verdict
-    assert curve([0, -1, -2, -5, -10], "reference", "late").strict
-    with pytest.raises(InputError, match="did you mean blur"):
-        validate.chosen(["blurr"])
 
 
 def sequence(folder, name, frames):
