@@ -107,17 +107,17 @@ class LandmarkerSection(_Section):
 
 
 class ExtractorsSection(_Section):
-    """Training of the judges of the corpus; see :mod:`gmbench.stages.train_extractors`."""
+    """Training of the corpus' feature extractors; see :mod:`gmbench.stages.train_extractors`."""
 
-    people: int = Field(2000, ge=20, description="people drawn for the judges alone, two takes each")
-    frames: int = Field(2, ge=1, description="frames a take")
+    people: int = Field(2000, ge=20, description="people drawn for the extractors alone, two takes each")
+    frames: int = Field(2, ge=1, description="frames per take")
     held_out: int = Field(60, ge=0, description="people, the last ones, kept for the score")
     emotion_steps: int = Field(2400, ge=1)
     emotion_vgg_steps: int = Field(600, ge=1)
     syncnet_steps: int = Field(240, ge=1)
     identity_steps: int = Field(400, ge=1)
     features_steps: int = Field(500, ge=1)
-    validation_clips: int = Field(16, ge=2, description="clips of the corpus on which every judge is validated")
+    validation_clips: int = Field(16, ge=2, description="clips of the corpus on which every extractor is validated")
 
 
 class EvaluationSection(_Section):

@@ -1,1 +1,1 @@
-"""One thin module a pipeline stage: read the configuration, call gmbench, write outputs."""
+"""One thin module per pipeline stage: read the configuration, call gmbench, write outputs."""

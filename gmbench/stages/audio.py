@@ -1,4 +1,4 @@
-"""Audio features of the crops at 50 Hz; the loader pairs them to the video's rate."""
+"""Stage ``audio``: speech features of the crops at 50 Hz; the loader pairs them to the video's rate."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ SPEECH_FEATURES_VERSION = 1
 
 
 def audio(run: PipelineRun) -> None:
-    """Features of each clip in a shard a speaker, and a description that checkpoints must agree with."""
+    """Features of each clip, one shard per speaker, and a description that checkpoints must agree with."""
     settings = run.params.audio
     weights = digest(file_digest(Path(settings.hubert))) if settings.extractor == "hubert" else ""
     if settings.extractor == "hubert":

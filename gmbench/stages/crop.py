@@ -33,7 +33,7 @@ class _Cut:
 
 
 def crop(run: PipelineRun, section: DatasetSection) -> None:
-    """Cut each clip to its square; write videos with sound and the manifest of the crops."""
+    """Cut each clip to its square; write 25-fps videos with sound and the manifest of the crops."""
     rows, root = manifest.read(run.paths.manifest), Path(section.root)
     detector = backend(section.landmarks)
     weights = "" if section.crop == "full" else detector.weights_sha256()

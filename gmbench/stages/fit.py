@@ -50,7 +50,7 @@ class _Clip:
 
 
 def fit(run: PipelineRun, section: DatasetSection) -> None:
-    """Identity and texture once a speaker, coefficients of every frame."""
+    """Identity and texture once per speaker, coefficients of every frame."""
     rows = manifest.read(run.paths.cropped)
     source = run.face_model()
     groups: dict[str, list[ClipRow]] = defaultdict(list)
@@ -88,7 +88,7 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
         errors += [_error_row(row, arrays) for (row, _), (_, arrays) in zip(members, parts, strict=True)]
     coefficient_io.write_speakers(run.paths.coefficients, speakers)
     if section.coefficients == "truth":
-        _write_known(run, Path(section.root), groups)
+        _write_true_coefficients(run, Path(section.root), groups)
     shares = [row["percent_iod"] for row in errors]
     write_json(run.paths.work / "fit.json", {
         "clips": len(errors), "failed": failures,
@@ -99,10 +99,10 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
 
 def training_coefficients(run: PipelineRun, section: DatasetSection) -> Path:
     """Folder of the coefficients that methods learn from."""
-    return run.paths.known if section.coefficients == "truth" else run.paths.coefficients
+    return run.paths.true_coefficients if section.coefficients == "truth" else run.paths.coefficients
 
 
-def _write_known(run: PipelineRun, root: Path, groups: dict[str, list[ClipRow]]) -> None:
+def _write_true_coefficients(run: PipelineRun, root: Path, groups: dict[str, list[ClipRow]]) -> None:
     """The corpus' true coefficients in the form of fitted ones."""
     truth = Truth(root)
     speakers: list[dict[str, Any]] = []
@@ -111,12 +111,12 @@ def _write_known(run: PipelineRun, root: Path, groups: dict[str, list[ClipRow]])
         for row in rows:
             arrays = truth.frames(row.clip_id, ["beta", "rho", "light"])
             frames = len(arrays["rho"])
-            seen = {"lm_rmse": np.zeros(frames, np.float32), "valid": np.ones(frames, bool)}
-            parts.append((row.clip_id, arrays | seen | {"segment": np.zeros(frames, np.int64)}))
-        shards.write(run.paths.known, speaker, parts)
+            exact = {"lm_rmse": np.zeros(frames, np.float32), "valid": np.ones(frames, bool)}
+            parts.append((row.clip_id, arrays | exact | {"segment": np.zeros(frames, np.int64)}))
+        shards.write(run.paths.true_coefficients, speaker, parts)
         person = {name: np.asarray(truth.speakers.loc[speaker, name]) for name in ("shape", "texture")}
         speakers.append({"speaker": speaker, **person, **coefficient_io.statistics([arrays for _, arrays in parts])})
-    coefficient_io.write_speakers(run.paths.known, speakers)
+    coefficient_io.write_speakers(run.paths.true_coefficients, speakers)
 
 
 def fit_person(person: _Person) -> JobResult:
@@ -134,14 +134,14 @@ def fit_person(person: _Person) -> JobResult:
         return {"shape": np.zeros(150), "texture": np.zeros(251)}, {"frames": 0}
     picked = []
     for _, mesh in meshes:
-        seen = np.flatnonzero(np.isfinite(mesh).any(axis=(1, 2)))
+        with_face = np.flatnonzero(np.isfinite(mesh).any(axis=(1, 2)))
         count = max(1, person.fit.id_frames // len(meshes))
-        picked.append(mesh[seen[np.linspace(0, len(seen) - 1, min(count, len(seen))).astype(int)]])
+        picked.append(mesh[with_face[np.linspace(0, len(with_face) - 1, min(count, len(with_face))).astype(int)]])
     shape = fitting.fit_identity(energy, np.concatenate(picked))
     video, mesh = meshes[0]
     track = fitting.fit_track(energy, shape, mesh, person.fit.steps)
-    seen = np.flatnonzero(track.valid)
-    chosen = seen[np.linspace(0, len(seen) - 1, min(person.fit.texture_frames, len(seen))).astype(int)]
+    fitted = np.flatnonzero(track.valid)
+    chosen = fitted[np.linspace(0, len(fitted) - 1, min(person.fit.texture_frames, len(fitted))).astype(int)]
     samples = list(_samples(model, shape, track, person.crops / video, set(chosen.tolist())).values())
     colours, _ = texture.fit_texture(model, samples) if samples else (np.zeros(251), None)
     return {"shape": shape, "texture": colours}, {"frames": int(sum(map(len, picked)))}

@@ -18,7 +18,7 @@ LANDMARKS_VERSION = 1
 
 
 def landmarks(run: PipelineRun, section: DatasetSection) -> None:
-    """FaceMesh landmarks of every frame of the crops, a shard a speaker."""
+    """FaceMesh landmarks of every frame of the crops, one shard per speaker."""
     rows = manifest.read(run.paths.cropped)
     detector = backend(section.landmarks)
     weights = detector.weights_sha256()
@@ -29,19 +29,21 @@ def landmarks(run: PipelineRun, section: DatasetSection) -> None:
         key = digest("mesh", LANDMARKS_VERSION, *detector_facts, file_digest(path))
         jobs.append(Job(row.clip_id, key, (path, section.landmarks)))
     failures = run.run_jobs(detect, jobs)
-    found = 0
+    frames_with_face = 0
     for speaker, group in by_speaker(rows, jobs, failures).items():
         parts = [(row.clip_id, job_cache.load(run.store, job).arrays) for row, job in group]
-        found += sum(int(np.isfinite(arrays["mesh"]).any(axis=(1, 2)).sum()) for _, arrays in parts)
+        frames_with_face += sum(int(np.isfinite(arrays["mesh"]).any(axis=(1, 2)).sum()) for _, arrays in parts)
         shards.write(run.paths.landmarks, speaker, [(name, {"mesh": arrays["mesh"]}) for name, arrays in parts])
     total = sum(row.n_frames for row in rows)
-    networks = {p.name: file_digest(p) for p in sorted(EXTRACTORS.glob("*.safetensors"))}  # scoring waits for this file
-    report = {"frames": total, "with_face": found, "failed": failures, "extractors": networks}
+    networks = {
+        p.name: file_digest(p) for p in sorted(EXTRACTORS.glob("*.safetensors"))
+    }  # the stage extract depends on this report
+    report = {"frames": total, "with_face": frames_with_face, "failed": failures, "extractors": networks}
     write_json(run.paths.work / "landmarks.json", report)
 
 
 def detect(argument: tuple[Path, str]) -> JobResult:
-    """Landmarks (T, 478, 2) of the largest face a frame, NaN without one."""
+    """Landmarks (T, 478, 2) of the largest face of each frame, NaN without one."""
     path, name = argument
     video = Video(path)
     mesh = np.full((video.info.frames, MESH, 2), np.nan, np.float32)

@@ -34,7 +34,7 @@ class DatasetPaths:
 
     @property
     def landmarks(self) -> Path:
-        """Shards of landmarks (478, 2) a frame."""
+        """Shards of landmarks (478, 2) per frame."""
         return self.work / "landmarks"
 
     @property
@@ -43,8 +43,8 @@ class DatasetPaths:
         return self.work / "coefficients"
 
     @property
-    def known(self) -> Path:
-        """The synthetic corpus' own coefficients in the same form."""
+    def true_coefficients(self) -> Path:
+        """The synthetic corpus' true coefficients in the same form."""
         return self.coefficients / "known"
 
     @property
@@ -63,7 +63,7 @@ class DatasetPaths:
 
     @property
     def extracted(self) -> Path:
-        """What the extract stage found."""
+        """Report of the stage ``extract``."""
         return self.results_root / self.dataset / "extract.json"
 
     @property
@@ -73,7 +73,7 @@ class DatasetPaths:
 
     @property
     def metrics(self) -> Path:
-        """One small JSON a method."""
+        """One small JSON per method."""
         return self.results_root / "metrics" / self.dataset
 
 

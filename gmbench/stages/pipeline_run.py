@@ -39,7 +39,7 @@ class PipelineRun:
         return self.params.workers
 
     def report(self, done: int, total: int) -> None:
-        """Progress to stderr, about twenty lines a stage."""
+        """Progress to stderr, about twenty lines per stage."""
         if not self.quiet and (done == total or done % max(1, total // 20) == 0):
             sys.stderr.write(f"{self.paths.dataset}: {done}/{total}\n")
 
@@ -56,7 +56,7 @@ class PipelineRun:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A face model that workers load themselves, once a process."""
+    """A face model that workers load themselves, once per process."""
 
     path: Path
     digest: str

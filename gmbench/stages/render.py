@@ -20,7 +20,7 @@ RENDER_VERSION = 1
 
 
 def render(run: PipelineRun, section: DatasetSection) -> None:
-    """Renderings of the coefficients under the canonical light, PNG bytes in a shard a speaker."""
+    """Renderings of the coefficients under the canonical light, PNG bytes, one shard per speaker."""
     rows = manifest.read(run.paths.cropped)
     source = run.face_model()
     settings, folder = run.params.render, training_coefficients(run, section)

@@ -1,1 +1,1 @@
-"""Feature extractors that the pipeline trains on the synthetic corpus: small, and no judges of real faces."""
+"""Feature extractors that the pipeline trains on the synthetic corpus: small, and no good for real faces."""

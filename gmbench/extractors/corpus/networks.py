@@ -82,7 +82,7 @@ class EmotionNet(nn.Module):
 
 
 class EmotionVgg(nn.Module):
-    """A plain stack in the manner of VGG, classified frame by frame: the judge of E-PPL."""
+    """A plain stack in the manner of VGG, classified frame by frame, for E-PPL."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -163,7 +163,7 @@ def write(path: Path, kind: str, network: nn.Module, sizes: Mapping[str, int], r
 def read(path: Path, kind: str) -> Any:
     """A trained network for inference; raises WeightsError for another file.
 
-    Whether it may judge is for :func:`gmbench.weights.load_path` to say.
+    Whether metrics may use it, :func:`gmbench.weights.load_path` decides.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -46,7 +46,7 @@ class Faces:
         return Faces(self.frames[takes], self.matrices[takes])
 
     def chips(self) -> NDArray[np.uint8]:
-        """All chips (N, F, 64, 64, 3), as judges see them."""
+        """All chips (N, F, 64, 64, 3), as the extractors see them."""
         flat = zip(self.frames.reshape(-1, *self.frames.shape[2:]), self.matrices.reshape(-1, 2, 3), strict=True)
         chips = [cv2.warpAffine(frame, matrix, (SIDE, SIDE)) for frame, matrix in flat]
         return np.stack(chips).reshape(*self.frames.shape[:2], SIDE, SIDE, 3).astype(np.uint8)
@@ -55,7 +55,7 @@ class Faces:
         """Chips (B, 3, 64, 64) of some takes and frames (B,), and which of them are mirrored (B,).
 
         Turned, scaled and shifted, since landmarks are never exact, in one step from the frame, so that they are as
-        sharp as chips that are judged; tinted, and half of them mirrored.
+        sharp as chips of scored clips; tinted, and half of them mirrored.
         """
         middle, chips = ((SIDE - 1) / 2,) * 2, np.empty((len(takes), SIDE, SIDE, 3), np.uint8)
         draws = torch.rand(len(takes), 4).numpy() - 0.5
