@@ -39,7 +39,10 @@ class Clip:
 
 @dataclass(frozen=True)
 class Pair:
-    """A generated clip beside its reference; either may be absent. ``samples`` are further generated ones."""
+    """A generated clip beside its reference; either may be absent.
+
+    ``samples`` are further generated ones; ``reason`` says why there is no generated one, where that is known.
+    """
 
     clip: str
     generated: Clip | None
@@ -47,6 +50,7 @@ class Pair:
     samples: tuple[Clip, ...] = ()
     speaker: str = ""
     emotion: str = ""
+    reason: str = ""
 
 
 def find_clips(folder: Path) -> dict[str, Clip]:

@@ -36,6 +36,12 @@ class DatasetSection(_Section):
     coefficients: Literal["fit", "truth"] = Field(
         "fit", description="what methods learn from: fitted coefficients, or the synthetic corpus' own"
     )
+    models_of: str = Field(
+        "", description="dataset whose checkpoints generate this one's videos; nothing is trained on this one"
+    )
+    reference: Literal["same", "other", "own"] = Field(
+        "same", description="clip that shows the emotion: of the same speaker, of another one, or the scored clip"
+    )
     waits_for: str = Field(
         "models/face_model.npz", description="what must exist first: models/extractors for the corpus, or any file"
     )

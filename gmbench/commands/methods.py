@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from gmbench.evaluation.planning.inputs import Inputs
     from gmbench.evaluation.protocol import Protocol
     from gmbench.methods.card import MethodCard
+    from gmbench.methods.interface import EmotionSpec, GenRequest, Interpolates, TalkingHeadMethod
     from gmbench.methods.registry import System
     from gmbench.stages.pipeline_run import PipelineRun
 
-MethodName = Annotated[str, typer.Option("--method", help="<method>[-<ablation>][-s<seed>]; 'ours' is gmtalker.")]
+MethodName = Annotated[
+    str, typer.Option("--method", help="<method>[-<ablation>][-<drive>][-s<seed>]; 'ours' is gmtalker.")
+]
 Dataset = Annotated[str | None, typer.Option(help="Of params.yaml; the first that is evaluated by default.")]
 
 
@@ -36,10 +39,15 @@ def train(method: MethodName = "gmtalker", dataset: Dataset = None) -> None:
     train(run, run.params.datasets[run.paths.dataset], system.name)
     folder = model_folder(run.paths.dataset, system)
     card = json.loads((folder / "card.json").read_text("utf-8"))
+    if "models_of" in card:
+        line = f"{run.paths.dataset} uses the checkpoints of {card['models_of']}; nothing is trained on it"
+        terminal.err.print(line, markup=False, highlight=False)
+        return
     grid = Grid("part", "steps", "seconds", "parameters", "last losses", header_style="bold")
-    for part, told in card["parts"].items():
-        losses = ", ".join(f"{name} {value:.4g}" for name, value in told["losses"].items())
-        grid.add_row(part, str(told["steps"]), str(told["seconds"]), f"{told['parameters']:,}", losses)
+    for part, facts in card["parts"].items():
+        losses = ", ".join(f"{name} {value:.4g}" for name, value in facts["losses"].items())
+        numbers = (facts.get(name) for name in ("steps", "seconds", "parameters"))
+        grid.add_row(part, *("–" if value is None else f"{value:,}" for value in numbers), losses)
     terminal.out.print(grid)
     terminal.err.print(f"checkpoints and card: {folder}", markup=False, highlight=False)
 
@@ -51,6 +59,9 @@ def generate(
         list[str] | None, typer.Option(help="happy, happy:0.7, or happy=0.5,angry=0.5; a video each if repeated.")
     ] = None,
     speaker: Annotated[str | None, typer.Option(help="Person; the first that was learnt by default.")] = None,
+    source: Annotated[Path | None, typer.Option(help="Picture or video of the person, for a one-shot method.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Video that shows the emotion, instead of --emotion.")] = None,
+    transcript: Annotated[str, typer.Option(help="Words, for a method that reads them.")] = "",
     seed: int = 0,
     interpolate: Annotated[str | None, typer.Option(help="Two emotions, from:to, for example fear:sad.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, help="Spread of what is sampled; 0: most likely.")] = None,
@@ -62,37 +73,80 @@ def generate(
 
     A video that is interpolated moves from one emotion to the other; a folder shows one instant in 17 steps.
     """
-    from gmbench.executor import one_thread
-    from gmbench.media import read_audio, write_video
+    from gmbench.media import Video, read_audio
     from gmbench.methods import registry
-    from gmbench.methods.interface import EmotionSpec, GenRequest
-    from gmbench.stages.system_videos import STEPS, write_sequence
+    from gmbench.methods.interface import EmotionSpec, GenRequest, NotSupported, ReferenceClip
 
     system = registry.System.parse(method)
-    made = registry.create(system.method)
-    made.load(models or _folder(system, dataset))
-    person = speaker or next(iter(getattr(made, "speakers", [])), "")
-    sound = read_audio(audio)
+    if system.drives:
+        raise NotSupported(f"{method}: 'gmbench generate' has no clip for {system.drive}; use 'gmbench eval --method'")
     ends = interpolate.split(":") if interpolate else []
     if ends and len(ends) != 2:
         raise InputError(f"--interpolate: expected two emotions as from:to, got {interpolate!r}")
-    if ends and emotion:
-        raise InputError("--interpolate names both emotions itself; leave out --emotion")
-    first, last = (EmotionSpec.parse(ends[0]), EmotionSpec.parse(ends[1])) if ends else (None, None)
-    wanted = [first] if first else [EmotionSpec.parse(text) for text in emotion or []] or [EmotionSpec()]
-    for spec, path in zip(wanted, _paths(out, emotion or []), strict=True):
+    if (ends and (emotion or reference)) or (emotion and reference):
+        raise InputError("--interpolate, --emotion and --reference each name the emotion; give one of them")
+    wanted = [EmotionSpec.parse(text) for text in ends[:1] or emotion or []]
+    if reference is not None:
+        wanted = [EmotionSpec(clip=reference)]
+    last = EmotionSpec.parse(ends[1]) if ends else None
+    loaded = registry.load(system.method, models or _folder(system, dataset))
+    if last is not None:
+        _ways(loaded)
+    sound = read_audio(audio)
+    shown = None if reference is None else ReferenceClip(reference.stem, reference, read_audio(reference))
+    picture = None if source is None else _square(next(iter(Video(source))))
+    person = speaker or next(iter(loaded.speakers), "")
+    for spec, path in zip(wanted or [EmotionSpec()], _paths(out, emotion or []), strict=True):
         request = GenRequest(
-            audio.stem, sound, spec, person, seed, temperature=temperature, emotion_end=last if path.suffix else None
-        )
+            audio.stem, sound, spec, person, seed, temperature=temperature, emotion_end=last if path.suffix else None,
+            source_image=picture, transcript=transcript, reference=shown,
+        )  # fmt: skip
         if last is not None and not path.suffix:
-            with one_thread():
-                count = write_sequence(made.interpolate(request, spec, last, STEPS), path, person, ends)
-            terminal.err.print(f"{path}: {count} pictures", markup=False, highlight=False)
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with one_thread(), terminal.progress("generating") as report:
-            write_video(path, _watched(made.generate(request).frames, request.frames, report), sound)
-        terminal.err.print(f"{path}: {request.frames} frames", markup=False, highlight=False)
+            _write_steps(loaded, request, last, path, ends)
+        else:
+            _write_video(loaded, request, path)
+
+
+def _write_steps(
+    method: "TalkingHeadMethod", request: "GenRequest", last: "EmotionSpec", path: Path, ends: Sequence[str]
+) -> None:
+    """Pictures of one instant between two emotions."""
+    from gmbench.executor import one_thread
+    from gmbench.stages.system_videos import STEPS, write_sequence
+
+    interpolating, way = _ways(method)
+    with one_thread():
+        steps = interpolating.interpolate(request, request.emotion, last, STEPS, way)
+        count = write_sequence(steps, path, request.speaker, ends)
+    terminal.err.print(f"{path}: {count} pictures", markup=False, highlight=False)
+
+
+def _ways(method: "TalkingHeadMethod") -> "tuple[Interpolates, str]":
+    """The method and its default way between emotions; raises NotSupported where it has none."""
+    from gmbench.methods.interface import Interpolates, NotSupported
+
+    if not isinstance(method, Interpolates) or not method.card.interpolations:
+        raise NotSupported(f"{method.card.title} does not interpolate between emotions")
+    return method, method.card.interpolations[0].name
+
+
+def _write_video(method: "TalkingHeadMethod", request: "GenRequest", path: Path) -> None:
+    from gmbench.executor import one_thread
+    from gmbench.media import write_video
+    from gmbench.stages.system_videos import generate_frames
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with one_thread(), terminal.progress("generating") as report:
+        _, frames = generate_frames(method, request)
+        write_video(path, _watched(frames, request.frames, report), request.audio)
+    terminal.err.print(f"{path}: {request.frames} frames", markup=False, highlight=False)
+
+
+def _square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """A source image; raises InputError where it is not square, since methods expect the crops' form."""
+    if image.shape[0] != image.shape[1]:
+        raise InputError(f"--source: expected a square picture of the face, got {image.shape[1]}x{image.shape[0]}")
+    return image
 
 
 def ablate(
@@ -111,12 +165,7 @@ def ablate(
     params = run.params.model_copy(update={"workers": workers or run.params.workers})
     run = replace(run, params=params, quiet=True)
     ablations.ablate(
-        run,
-        params.datasets[run.paths.dataset],
-        registry_name(method),
-        seeds,
-        lambda line: terminal.err.print(line, markup=False, highlight=False),
-        out,
+        run, registry_name(method), seeds, lambda line: terminal.err.print(line, markup=False, highlight=False), out
     )
     terminal.out.print((out / "verdicts.md").read_text("utf-8"), markup=False, highlight=False)
 
@@ -138,9 +187,9 @@ def list_methods(as_json: JsonFlag = False) -> None:
     from gmbench.methods.card import cards
     from gmbench.reporting.method_cards import published_cards
 
-    rows = [_row(registry.create(name).card) for name in registry.factories()]
+    rows = [_row(name, registry.create(name).card) for name in registry.factories()]
     rows += [{"method": name, "kind": "control", "what": what, "source": ""} for name, what in CONTROLS.items()]
-    rows += [_row(card) for card in cards() if card.kind == "dropin"]
+    rows += [_row(card.name, card) for card in cards() if card.kind == "dropin"]
     for printed in published_cards():
         able = ", ".join(f"{key} {value}" for key, value in printed.capabilities)
         what = f"emotion from {printed.emotion_source}" + (f"; {able}" if able else "")
@@ -187,22 +236,24 @@ def generate_test_clips(methods: Sequence[str], dataset: str | None, workers: in
     return evaluation_inputs(run, names), evaluation_protocol(section), run.store.root
 
 
-def _row(card: "MethodCard") -> dict[str, str]:
+def _row(name: str, card: "MethodCard") -> dict[str, str]:
     sources = " or ".join(card.emotion_sources)
     what = f"{card.title}; emotion from {sources}; pose {card.pose}, eye {card.eye}, emotion {card.emotion}"
     if card.ablations:
         what += f"; ablations {', '.join(card.ablations)}"
-    return {"method": card.name, "kind": card.kind, "what": what, "source": "" if card.confirmed else "to be confirmed"}
+    if card.drives:
+        what += f"; drives {', '.join([drive.name for drive in card.drives] + list(card.drive_combinations))}"
+    return {"method": name, "kind": card.kind, "what": what, "source": "" if card.confirmed else "to be confirmed"}
 
 
 def _folder(system: "System", dataset: str | None) -> Path:
-    from gmbench.stages.train import model_folder
+    from gmbench.stages.train import checkpoint_folder
 
-    return model_folder(project(dataset).paths.dataset, system)
+    return checkpoint_folder(project(dataset), system)
 
 
 def _paths(out: Path, emotions: Sequence[str]) -> list[Path]:
-    """One path an emotion; several get the emotion's text in their names."""
+    """One path per emotion; several get the emotion's text in their names."""
     if len(emotions) < 2:
         return [out]
     names = ["".join(c if c.isalnum() or c == "." else "-" for c in text) for text in emotions]

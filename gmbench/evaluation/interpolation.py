@@ -131,7 +131,7 @@ def score_sequences(methods: dict[str, Path], dataset: str, protocol: Protocol) 
     Raises:
         InputError: a folder that holds no sequences. WeightsError: the extractor's or the landmarks' file is missing.
     """
-    chosen = _sequence_extractor(protocol)
+    chosen = sequence_extractor(protocol)
     detector = face_landmarks.backend(protocol.landmarks)
     shas = "+".join(sha for sha in (detector.weights_sha256(), chosen.sha256) if sha)
     rows = []
@@ -209,7 +209,8 @@ def _crops(
     return np.stack([cv2.warpAffine(f, extractor.matrix(p), size) for f, p in zip(frames, points, strict=True)])
 
 
-def _sequence_extractor(protocol: Protocol) -> SequenceExtractor:
+def sequence_extractor(protocol: Protocol) -> SequenceExtractor:
+    """The emotion network of a protocol; raises WeightsError where its file is missing."""
     if protocol.extractors == "corpus":
         from gmbench.extractors.corpus.emotion_vgg import CorpusEmotionVgg
 

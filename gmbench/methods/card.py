@@ -1,15 +1,82 @@
 """Method cards: what drives a method and what it can do."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any, Literal
 
 import yaml
 
-Source = Literal["none", "label", "video", "audio", "text"]
+from gmbench.errors import InputError
+
+EmotionSource = Literal["none", "label", "video", "audio", "text"]
 Ability = Literal["generate", "transfer", "none"]
+Given = Literal["motion", "expression", "label", "reference", "clip"]
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What a run's name lets a clip give in place of the method, for example ``pose`` in ``gmtalker-pose``.
+
+    Attributes:
+        name: in the names of runs; no hyphen.
+        about: as the report prints it.
+        gives: what the request then holds: ``motion`` (T, 12) and the scored clip as driver of the pose,
+            ``expression`` (T, 169), the emotion's ``label``, a ``reference`` clip that shows the emotion, or the scored
+            ``clip`` itself as driver of mouth, pose and expression.
+        temperature: spread of what is sampled under it; None leaves the method's own.
+    """
+
+    name: str
+    about: str
+    gives: tuple[Given, ...]
+    temperature: float | None = None
+
+
+POSE = Drive("pose", "head motion, gaze and blinks of the reference", ("motion",), 0.0)
+"""At temperature 0: reconstruction is asked of the most likely expression, diversity of samples."""
+COEFFICIENTS = Drive(
+    "coefficients", "motion and expressions of the reference: only the pictures are made", ("motion", "expression"), 0.0
+)
+REFERENCE = Drive("reference", "the emotion comes from another clip, not from a label", ("reference",))
+LABEL = Drive("label", "the emotion comes from the label", ("label",))
+VIDEO = Drive("video", "mouth, pose and expression of the scored clip", ("clip",))
+RECONSTRUCT = Drive("reconstruct", "the scored clip's frames through the picture parts alone", ("clip",))
+DRIVES = (POSE, COEFFICIENTS, REFERENCE, LABEL, VIDEO, RECONSTRUCT)
+"""Drives that several methods share; a card lists those that its method takes."""
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """A way between two emotions.
+
+    Attributes:
+        name: as orderings and the method's ``interpolate`` call it.
+        ablation: of the system that is asked for it; the full one by default.
+    """
+
+    name: str
+    ablation: str = ""
+
+
+@dataclass(frozen=True)
+class ExpectedOrdering:
+    """An ordering that a paper claims of a method and its ablations.
+
+    Attributes:
+        metric: base name.
+        order: from the best to the worst: ablations (empty: the full system), drives, or ways to interpolate.
+        table: of the method's paper.
+        drive: how the videos are generated, drives joined by a hyphen; ``between`` for sequences between two emotions.
+        dataset: of params.yaml; the one that ``gmbench ablate`` is asked about by default.
+    """
+
+    metric: str
+    order: tuple[str, ...]
+    table: str
+    drive: str = ""
+    dataset: str = ""
 
 
 @dataclass(frozen=True)
@@ -23,22 +90,27 @@ class MethodCard:
         emotion_sources, default_source: what may give the emotion, and what does by default.
         pose, eye, emotion: made by the method, taken from a driving clip, or neither.
         diversity: seeds give different videos.
-        identity_mode: ``one_shot`` or ``person_specific``.
+        identity_mode: ``one_shot`` (a request needs ``source_image``) or ``person_specific`` (it needs ``speaker``).
         native_resolution, native_fps: of its videos; 0 where unknown.
-        needs: fields of a request it cannot do without.
+        needs: fields of a request it cannot do without, however it is driven.
+        drive_needs: further fields by drives (joined by a hyphen, empty without a drive).
+        drives: that its runs can take, and ``drive_combinations``: those that go together, joined by a hyphen.
         stages: of its training, in order.
         licence: notes on code and weights.
-        ablations: name to what it changes in the settings.
+        ablations: name to what it changes in the settings; no hyphen in a name.
         confirmed: printed so in a paper; else set from what papers say of the method.
         reported: the paper that its published figures stand in, if any.
-        claims: orderings of its ablations.
+        expected_orderings: of its ablations.
+        metrics: by drives, what ``gmbench ablate`` measures; orderings add theirs.
+        compared: by drives, ablations that it runs beside those in an ordering.
+        interpolations: ways between two emotions, the default first; ``emotion_pairs``: between which.
     """
 
     name: str
     title: str
     kind: Literal["trainable", "dropin"]
-    emotion_sources: tuple[Source, ...]
-    default_source: Source
+    emotion_sources: tuple[EmotionSource, ...]
+    default_source: EmotionSource
     pose: Ability
     eye: Ability
     emotion: Ability
@@ -47,12 +119,41 @@ class MethodCard:
     native_resolution: int = 0
     native_fps: int = 25
     needs: tuple[str, ...] = ()
+    drive_needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    drives: tuple[Drive, ...] = ()
+    drive_combinations: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     licence: str = ""
     ablations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     confirmed: bool = True
     reported: str = ""
-    expected_orderings: "tuple[ExpectedOrdering, ...]" = ()
+    expected_orderings: tuple[ExpectedOrdering, ...] = ()
+    metrics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    compared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    interpolations: tuple[Interpolation, ...] = ()
+    emotion_pairs: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a name that a run's name could not hold."""
+        for name in (*self.ablations, *(drive.name for drive in self.drives)):
+            if "-" in name or not name:
+                raise InputError(f"card of {self.name}: {name!r} must be a name without hyphens")
+
+    def drive(self, name: str) -> Drive:
+        """A drive by name; raises KeyError for one that the card lacks."""
+        return {drive.name: drive for drive in self.drives}[name]
+
+    def needs_under(self, drives: Sequence[str]) -> tuple[str, ...]:
+        """Fields that a request must have when it is driven so."""
+        given = {thing for name in drives for thing in self.drive(name).gives}
+        person: tuple[str, ...] = ("speaker",) if self.identity_mode == "person_specific" else ("source_image",)
+        fields = {"motion": "motion", "expression": "expression", "reference": "reference", "clip": "drivers"}
+        driven = tuple(field for thing, field in fields.items() if thing in given)
+        return tuple(dict.fromkeys((*person, *self.needs, *driven, *self.drive_needs.get("-".join(drives), ()))))
+
+
+RENAMED = {name: f"{name}_official" for name in ("flowvqtalker", "edtalk_v", "edtalk_a", "dicetalk_v", "dicetalk_p")}
+"""Slugs of videos made elsewhere that now have a name of their own, so that no trained system shows their cards."""
 
 
 @functools.cache
@@ -62,26 +163,15 @@ def cards() -> tuple[MethodCard, ...]:
     return tuple(_card(name, row) for name, row in yaml.safe_load(text).items())
 
 
+def baseline_card(slug: str) -> MethodCard | None:
+    """The card of a baseline by its slug, also by the one it had before; None for any other name."""
+    by_name = {card.name: card for card in cards()}
+    return by_name.get(slug) or by_name.get(RENAMED.get(slug, ""))
+
+
 def _card(name: str, row: list[Any]) -> MethodCard:
     title, sources, default, pose, eye, emotion, diversity, resolution, confirmed = row
     return MethodCard(
         name, title, "dropin", tuple(sources.split()), default, pose, eye, emotion, diversity,
         native_resolution=resolution, confirmed=confirmed,
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class ExpectedOrdering:
-    """An ordering that a paper claims of a method and its ablations.
-
-    Attributes:
-        metric: base name.
-        order: ablations from the best to the worst, the full system as an empty name; or ways to interpolate.
-        table: of the method's paper.
-        drive: how the videos are generated; ``between`` for sequences between two emotions.
-    """
-
-    metric: str
-    order: tuple[str, ...]
-    table: str
-    drive: str = ""

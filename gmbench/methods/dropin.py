@@ -8,7 +8,7 @@ import yaml
 
 from gmbench.clips import Clip, find_clips
 from gmbench.errors import InputError
-from gmbench.methods.card import MethodCard, cards
+from gmbench.methods.card import MethodCard, baseline_card
 from gmbench.names import closest
 
 FOLDER = Path("dropin")
@@ -25,24 +25,24 @@ def card(folder: Path) -> MethodCard:
     Raises:
         InputError: a file that is no YAML, an unknown key, or no card at all.
     """
-    known = {c.name: c for c in cards()}.get(folder.name)
+    known = baseline_card(folder.name)
     path = folder / "card.yaml"
-    told: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     if path.exists():
         try:
-            told = yaml.safe_load(path.read_text("utf-8")) or {}
+            given = yaml.safe_load(path.read_text("utf-8")) or {}
         except yaml.YAMLError as error:
             raise InputError(f"{path}: not YAML ({error})") from error
     names = [f.name for f in fields(MethodCard)]
-    if unknown := sorted(set(told) - set(names)):
+    if unknown := sorted(set(given) - set(names)):
         raise InputError(f"{path}: unknown key {unknown[0]!r}; {closest(unknown[0], names)}")
-    if "emotion_sources" in told:
-        told["emotion_sources"] = tuple(told["emotion_sources"])
-    told |= {"name": folder.name, "kind": "dropin"}
+    if "emotion_sources" in given:
+        given["emotion_sources"] = tuple(given["emotion_sources"])
+    given |= {"name": folder.name, "kind": "dropin"}
     if known is not None:
-        return replace(known, **told)
+        return replace(known, **given)
     try:
-        return MethodCard(**told)
+        return MethodCard(**given)
     except TypeError as error:
         raise InputError(f"{path}: a method outside of the registry needs a whole card ({error})") from error
 

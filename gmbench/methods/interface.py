@@ -1,12 +1,15 @@
 """What a talking-head method is to the benchmark: its card, what it is asked for, what it gives, and its errors.
 
-Third parties register a factory ``() -> TalkingHeadMethod`` under the entry point group ``gmbench.methods``.
+Every method has what :class:`TalkingHeadMethod` lists; :class:`Interpolates`, :class:`HasLatents` and
+:class:`EmbedsEmotion` are optional and asked for with ``isinstance``. Third parties register a factory
+``() -> TalkingHeadMethod`` under the entry point group ``gmbench.methods``.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +19,7 @@ from gmbench.emotions import canonical
 from gmbench.errors import InputError
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import Audio
-from gmbench.methods.card import MethodCard, Source
+from gmbench.methods.card import EmotionSource, MethodCard
 from gmbench.store import Store
 
 
@@ -40,7 +43,7 @@ class EmotionSpec:
     clip: Path | None = None
 
     @property
-    def kind(self) -> Source:
+    def kind(self) -> EmotionSource:
         """Which source this is."""
         return "video" if self.clip else "label" if self.weights else "none"
 
@@ -59,12 +62,12 @@ class EmotionSpec:
             pairs = [(name, str(share))] + ([("neutral", str(1 - share))] if share < 1 else [])
         weights: dict[str, float] = {}
         for name, value in pairs:
-            known = canonical(name)
-            if not known:
+            emotion = canonical(name)
+            if not emotion:
                 raise InputError(
                     f"emotion {name.strip()!r} is unknown; expected for example happy or angry=0.5,sad=0.5"
                 )
-            weights[known] = weights.get(known, 0.0) + _number(value, text)
+            weights[emotion] = weights.get(emotion, 0.0) + _number(value, text)
         if min(weights.values()) < 0 or abs(sum(weights.values()) - 1) > 1e-6:
             raise InputError(f"emotion {text!r}: weights must not be negative and must sum to 1")
         return cls(weights)
@@ -77,21 +80,51 @@ class EmotionSpec:
 
 
 @dataclass(frozen=True)
+class Drivers:
+    """Videos that mouth, pose and expression are transferred from; None where the method makes them itself."""
+
+    mouth: Path | None = None
+    pose: Path | None = None
+    expression: Path | None = None
+
+
+@dataclass(frozen=True)
+class ReferenceClip:
+    """A clip that shows an emotion, with what the pipeline knows of it.
+
+    Attributes:
+        clip_id: name in messages.
+        video: 25 fps, as large as the crops.
+        audio: int16 samples at 16 kHz, 640 per frame.
+        expression, motion: (T, 169) and (T, 12) coefficients; None where there are none.
+    """
+
+    clip_id: str
+    video: Path
+    audio: Audio
+    expression: NDArray[np.float32] | None = None
+    motion: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
 class GenRequest:
     """What is to be generated.
 
     Attributes:
         clip_id: name in messages.
-        audio: int16 samples at 16 kHz, 640 a frame.
+        audio: int16 samples at 16 kHz, 640 per frame.
         emotion: what to express.
         speaker: person of a person-specific method.
         seed: of everything random.
-        source_image: of a one-shot method, (S, S, 3) uint8.
+        source_image: of a one-shot method, (S, S, 3) uint8 RGB.
         motion: (T, 12) head pose, gaze and blinks to be transferred; None to generate them.
         expression: (T, 169) coefficients to be drawn as they are; None to generate them.
         transcript: words, where a method reads them.
         emotion_end: emotion of the last frame; the video moves there from ``emotion`` in equal steps.
         temperature: spread of what is sampled; 0 gives the most likely.
+        drives: names of the run's drives, see :class:`~gmbench.methods.card.Drive`.
+        drivers: clips that parts of the video are transferred from.
+        reference: the clip of ``emotion.clip`` with its sound and coefficients.
     """
 
     clip_id: str
@@ -105,6 +138,9 @@ class GenRequest:
     transcript: str = ""
     emotion_end: EmotionSpec | None = None
     temperature: float | None = None
+    drives: tuple[str, ...] = ()
+    drivers: Drivers | None = None
+    reference: ReferenceClip | None = None
 
     @property
     def frames(self) -> int:
@@ -162,7 +198,7 @@ class PreparedDataset:
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """Where training works: the store of what is done, and ``make_all`` to run jobs there, side by side."""
+    """Where training works: the store of what is done, and ``run_jobs`` to run jobs there, side by side."""
 
     store: Store
     run_jobs: "Callable[[Callable[[Any], JobResult], Sequence[Job]], dict[str, str]]"
@@ -206,48 +242,123 @@ class FitReport:
     """What training did: one :class:`TrainedPart` per network, in the order of their training."""
 
     parts: tuple[TrainedPart, ...] = ()
+    checkpoints: tuple[Path, ...] = ()
+    """Files below the folder that the method is loaded from, whatever their type; all that training wrote by default.
+    Videos are generated again when one of them changes."""
 
 
 class TalkingHeadMethod(Protocol):
-    """A method; see docs/methods.md for how to add one."""
+    """What every method has; see docs/methods.md for how to add one."""
 
     card: MethodCard
 
+    @property
+    def speakers(self) -> Sequence[str]:
+        """After ``load``: people whom it can show; empty where it can show anybody."""
+        ...
+
+    @property
+    def emotions(self) -> Sequence[str]:
+        """After ``load``: emotions that it has learnt; empty where it takes no label."""
+        ...
+
     def settings(self, given: Mapping[str, Any], ablations: Sequence[str] = ()) -> Any:
-        """Typed settings of a configuration with ablations; raises InputError naming an unknown key."""
+        """Settings of a configuration with ablations: a pydantic model, a dataclass or a mapping.
+
+        Raises:
+            InputError: an unknown key, or a value that does not fit.
+        """
+        ...
 
     def fit(
         self, dataset: PreparedDataset, pretraining: PreparedDataset, out_dir: Path, settings: Any, seed: int,
         context: TrainingContext,
-        stages: Sequence[str] | None = None,
     ) -> FitReport:  # fmt: skip
-        """Train what the store lacks and write checkpoints below ``out_dir``."""
+        """Train what the store lacks and write checkpoints below ``out_dir``; the report lists them."""
+        ...
 
     def load(self, checkpoint_dir: Path) -> None:
         """Read what training wrote; raises WeightsError with the remedy."""
+        ...
 
     def generate(self, request: GenRequest) -> GenResult:
-        """Raises MissingInput or UnsupportedEmotion rather than fall back."""
+        """Raises MissingInput, UnsupportedEmotion or NotSupported rather than fall back."""
+        ...
+
+
+REQUIRED = ("card", "settings", "fit", "load", "generate")
+"""What an object must have before it is trained; ``speakers`` and ``emotions`` come with ``load``."""
+
+
+@runtime_checkable
+class Interpolates(Protocol):
+    """A method that moves between two emotions; its card names the ways."""
 
     def interpolate(
-        self, request: GenRequest, emotion_a: EmotionSpec, emotion_b: EmotionSpec, steps: int
+        self, request: GenRequest, emotion_a: EmotionSpec, emotion_b: EmotionSpec, steps: int, way: str
     ) -> list[GenResult]:
-        """One result a step from a to b; raises NotSupported."""
+        """One picture per step from a to b: the same instant, pose and noise; ``meta["alpha"]`` rises from 0 to 1."""
+        ...
+
+
+@runtime_checkable
+class HasLatents(Protocol):
+    """A method with a latent space of expressions."""
+
+    def posterior(self, beta: NDArray[np.float32], audio: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Latent (d,) of a real clip's coefficients (T, 169) and audio features (T, a)."""
+        ...
+
+
+@runtime_checkable
+class EmbedsEmotion(Protocol):
+    """A method with a space of emotions that both a request and a clip have a place in."""
+
+    @property
+    def modalities(self) -> Sequence[str]:
+        """What ``embed_clip`` can read of a clip, for example ``sound``, ``face``, ``both``."""
+        ...
 
     def embed_emotion(self, request: GenRequest) -> NDArray[np.float32]:
-        """Vector of the emotion in the method's own space; raises NotSupported."""
+        """Vector (d,) of the request's emotion."""
+        ...
+
+    def embed_clip(self, reference: ReferenceClip, modality: str) -> NDArray[np.float32]:
+        """Vector (d,) of the emotion that a clip shows."""
+        ...
+
+
+def as_json(settings: Any) -> dict[str, Any]:
+    """Settings as JSON values: of a pydantic model, a dataclass or a mapping.
+
+    Raises:
+        InputError: something else.
+    """
+    if callable(dump := getattr(settings, "model_dump", None)):
+        return dict(dump(mode="json"))
+    if is_dataclass(settings) and not isinstance(settings, type):
+        settings = asdict(settings)
+    if not isinstance(settings, Mapping):
+        raise InputError(f"settings must be a pydantic model, a dataclass or a mapping, got {type(settings).__name__}")
+    try:
+        return dict(json.loads(json.dumps(settings)))
+    except TypeError as error:
+        raise InputError(f"settings must hold what JSON can hold ({error})") from error
 
 
 def check_request(card: MethodCard, request: GenRequest) -> None:
-    """Raise MissingInput or UnsupportedEmotion for what the card says cannot work."""
-    for name in card.needs:
-        value = getattr(request, name)
-        if value is None or (isinstance(value, str | Sequence) and not len(value)):
-            raise MissingInput(f"{request.clip_id}: {card.title} needs {name}")
+    """Raise MissingInput, UnsupportedEmotion or NotSupported for what the card says cannot work."""
+    for name in request.drives:
+        if name not in {drive.name for drive in card.drives}:
+            raise NotSupported(f"{request.clip_id}: {card.title} has no drive {name!r}")
     kind = request.emotion.kind
     if kind != "none" and kind not in card.emotion_sources:
         expected = ", ".join(card.emotion_sources)
         raise UnsupportedEmotion(f"{request.clip_id}: {card.title} takes its emotion from {expected}, not from {kind}")
+    for name in card.needs_under(request.drives):
+        value = getattr(request, name)
+        if value is None or (isinstance(value, str | Sequence) and not len(value)):
+            raise MissingInput(f"{request.clip_id}: {card.title} needs {name}")
     if request.frames < 1:
         raise MissingInput(f"{request.clip_id}: the sound is shorter than one frame (640 samples)")
 

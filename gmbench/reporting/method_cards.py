@@ -8,18 +8,17 @@ from importlib import resources
 from gmbench.errors import InputError
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.methods import registry
-from gmbench.methods.card import MethodCard, cards
+from gmbench.methods.card import MethodCard, baseline_card
 
 
 def card_of(method: str) -> MethodCard | None:
-    """The card of a method of the registry, of one trained here, or None."""
-    card = {card.name: card for card in cards()}.get(method)
-    if card is not None or method in CONTROLS:
-        return card
+    """The card of a system that is trained here, of a baseline, or None."""
+    if method in CONTROLS:
+        return None
     try:
         return registry.create(registry.System.parse(method).method).card
     except InputError:
-        return None
+        return baseline_card(method)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A method's ablations over seeds: train, generate, score, and say which of its claims hold here.
+"""A method's ablations over seeds: train, generate, score, and say which of its card's expected orderings hold here.
 
 Everything goes through the store, so a run that was stopped goes on, and systems share the networks that an ablation
 does not change.
@@ -7,7 +7,7 @@ does not change.
 import contextlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,33 +15,31 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gmbench.config import DatasetSection, EvaluationSection
+from gmbench.config import EvaluationSection
 from gmbench.datasets.manifest import ClipRow
+from gmbench.errors import InputError
 from gmbench.evaluation.interpolation import score_sequences
 from gmbench.evaluation.results import aggregate, records
 from gmbench.evaluation.run import evaluate as score
 from gmbench.executor import cluster
-from gmbench.media import SAMPLES_PER_FRAME, read_audio
 from gmbench.methods import registry
-from gmbench.methods.card import ExpectedOrdering
-from gmbench.methods.gmtalker.expected_orderings import INTERPOLATIONS, PAIRS
-from gmbench.methods.interface import EmotionSpec, GenRequest
+from gmbench.methods.card import ExpectedOrdering, Interpolation, MethodCard
+from gmbench.methods.interface import EmotionSpec, Interpolates
 from gmbench.methods.registry import System
 from gmbench.metrics.key import MetricKey
 from gmbench.reporting import table_formats, tables
 from gmbench.stages.evaluation_plan import make_plan, scored_rows
 from gmbench.stages.generate import generate
+from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun, write_json
+from gmbench.stages.requests import RequestPlanner, build_request
 from gmbench.stages.system_videos import STEPS, write_sequence
-from gmbench.stages.train import model_folder, train
+from gmbench.stages.train import checkpoint_folder, train
 from gmbench.store import write_atomically
 
 OUT = Path("ablations")
-METRICS = {
-    "pose": ("psnr", "ssim", "ssim_u7", "fid", "m_lmd", "f_lmd", "sync_c", "acc_emo", "emo_prob"),
-    "": ("ba_m2a", "div", "pcm"),
-}
-"""Metrics of the videos under the reference's motion, and under their own."""
+BETWEEN = "between"
+"""Drive of orderings that are measured on sequences between two emotions."""
 SOUND_FRAMES = 25
 """Length of the sound under a sequence between two emotions."""
 Say = Callable[[str], None]
@@ -49,11 +47,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a claim ``better`` over ``worse`` came to.
+    """What an ordering ``better`` over ``worse`` came to.
 
     Attributes:
         margin: mean over seeds of the difference in the claimed direction; error: its standard error.
-        values: means of both, a pair a seed.
+        values: means of both, one pair per seed.
         verdict: ``resolved``, ``not resolved`` (margin within the error) or ``reversed``.
     """
 
@@ -67,83 +65,127 @@ class Verdict:
     verdict: str
 
 
-def ablate(
-    run: PipelineRun, section: DatasetSection, method: str, seeds: int, say: Say, out: Path = OUT
-) -> list[Verdict]:
-    """Run all that a method's claims need; writes records, tables and verdicts below ``out``.
+def ablate(run: PipelineRun, method: str, seeds: int, say: Say, out: Path = OUT) -> list[Verdict]:
+    """Run all that a method's expected orderings need; writes records, tables and verdicts below ``out``.
 
     Raises:
-        InputError: the method makes no claims.
+        InputError: the method expects no ordering.
     """
     card = registry.create(method).card
-    wanted = {
-        drive: sorted(
-            {name for ordering in card.expected_orderings if ordering.drive == drive for name in ordering.order} | extra
-        )
-        for drive, extra in (("pose", {"wo_gm_label"}), ("", set[str]()))
-    }
+    if not card.expected_orderings:
+        raise InputError(f"{method}: its card expects no ordering of ablations (MethodCard.expected_orderings)")
+    groups = _groups(run, card, say)
+    variants = {name for group in groups for name in group.variants} | {way.ablation for way in _ways(card)}
     with contextlib.ExitStack() as stack:
         if run.scheduler is None and run.workers > 1:
             run = replace(run, scheduler=stack.enter_context(cluster(run.workers)))
-        _train(run, section, method, set().union(*wanted.values()), seeds, say)
-        return _generate_and_compare(run, section, method, wanted, seeds, say, out)
+        _train(run, method, variants, seeds, say)
+        return _generate_and_compare(run, method, groups, seeds, say, out)
 
 
-def _train(run: PipelineRun, section: DatasetSection, method: str, names: set[str], seeds: int, say: Say) -> None:
+@dataclass(frozen=True)
+class _Group:
+    """Videos that are generated and scored together: of a dataset, under drives.
+
+    ``variants`` are ablations, or drives where an ordering compares those.
+    """
+
+    dataset: str
+    drive: str
+    variants: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+
+def _groups(run: PipelineRun, card: MethodCard, say: Say) -> list[_Group]:
+    """What the card's orderings are measured on, in the order of its metrics, but for datasets that are not here."""
+    own = run.paths.dataset
+    orderings = [ordering for ordering in card.expected_orderings if ordering.drive != BETWEEN]
+    drives = dict.fromkeys((*card.metrics, *(ordering.drive for ordering in orderings)))
+    groups = []
+    for dataset in dict.fromkeys((own, *(ordering.dataset or own for ordering in orderings))):
+        if dataset not in run.params.datasets:
+            say(f"no dataset {dataset} in params.yaml: orderings on it have no value")
+            continue
+        for drive in drives:
+            chosen = [o for o in orderings if (o.drive, o.dataset or own) == (drive, dataset)]
+            if not chosen:
+                continue
+            names = {name for ordering in chosen for name in ordering.order} | set(card.compared.get(drive, ()))
+            metrics = dict.fromkeys((*card.metrics.get(drive, ()), *(ordering.metric for ordering in chosen)))
+            groups.append(_Group(dataset, drive, tuple(sorted(names)), tuple(metrics)))
+    return groups
+
+
+def _ways(card: MethodCard) -> list[Interpolation]:
+    """Ways between emotions that an ordering needs; all of them where any does."""
+    wanted = any(ordering.drive == BETWEEN for ordering in card.expected_orderings)
+    return list(card.interpolations) if wanted else []
+
+
+def _train(run: PipelineRun, method: str, variants: set[str], seeds: int, say: Say) -> None:
     """Train the whole systems, whose networks the ablations share, then the ablations; each round side by side."""
-    for part in ({""}, names - {""}):
-        chosen = [_named(method, name, seed) for seed in range(seeds) for name in sorted(part)]
+    section = run.params.datasets[run.paths.dataset]
+    systems = [System.of(method, name, "", seed) for seed in range(seeds) for name in sorted({"", *variants})]
+    for whole in (True, False):
+        chosen = list(dict.fromkeys(system.trained for system in systems if (not system.ablations) == whole))
+        if not chosen:
+            continue
         say(f"training {', '.join(chosen)}")
         if run.scheduler is None:
             for name in chosen:
                 train(run, section, name)
             continue
-        with ThreadPoolExecutor(max(1, len(chosen))) as threads:
+        with ThreadPoolExecutor(len(chosen)) as threads:
             for done in [threads.submit(train, run, section, name) for name in chosen]:
                 done.result()
 
 
 def _generate_and_compare(
-    run: PipelineRun,
-    section: DatasetSection,
-    method: str,
-    wanted: Mapping[str, Sequence[str]],
-    seeds: int,
-    say: Say,
-    out: Path,
+    run: PipelineRun, method: str, groups: Sequence[_Group], seeds: int, say: Say, out: Path
 ) -> list[Verdict]:
     """Generate, score and compare."""
-    card = registry.create(method).card
-    parts = []
-    for drive, metrics in METRICS.items():
-        names = [_driven(_named(method, name, seed), drive) for seed in range(seeds) for name in wanted[drive]]
-        for number, name in enumerate(names, 1):
-            say(f"generating {name} ({number}/{len(names)})")
-            generate(run, section, name)
-        settings = EvaluationSection(metrics=metrics, controls=("ground_truth",), split=run.params.evaluation.split)
-        planned = make_plan(run, section, names, settings)
-        say(f"scoring {len(names)} systems")
-        table = score(planned, run.store.root, run.workers, run.scheduler)
-        records.write(out / f"records-{drive or 'own'}.parquet", table)
-        write_atomically(out / f"table-{drive or 'own'}.md", table_formats.render(tables.build(table), "md").encode())
-        parts.append(table)
-    say("sequences between emotions")
-    between = _between(run, section, method, seeds, out)
-    records.write(out / "records-between.parquet", between)
-    write_atomically(out / "table-between.md", table_formats.render(tables.build(between), "md").encode())
-    verdicts = [
-        v for ordering in card.expected_orderings for v in verdicts_of(ordering, [*parts, between], method, seeds)
-    ]
+    card, own = registry.create(method).card, run.paths.dataset
+    tables_of = [(group.dataset, _measured(run, group, method, seeds, say, out)) for group in groups]
+    if ways := _ways(card):
+        say("sequences between emotions")
+        tables_of.append((own, _keep(_between(run, method, ways, seeds, out), out, BETWEEN)))
+    verdicts = []
+    for ordering in card.expected_orderings:
+        measured = [table for dataset, table in tables_of if dataset == (ordering.dataset or own)]
+        verdicts += verdicts_of(ordering, measured, method, seeds)
     write_json(out / "verdicts.json", {"seeds": seeds, "verdicts": [asdict(v) for v in verdicts]})
     write_atomically(out / "verdicts.md", markdown(verdicts, seeds).encode())
     return verdicts
 
 
-def verdicts_of(ordering: ExpectedOrdering, found: Sequence[pd.DataFrame], method: str, seeds: int) -> list[Verdict]:
-    """Verdicts on the neighbours in a claim's order, from the systems' means at each seed."""
+def _measured(run: PipelineRun, group: _Group, method: str, seeds: int, say: Say, out: Path) -> pd.DataFrame:
+    """Records of a group's systems at all seeds."""
+    here = group.dataset == run.paths.dataset
+    run = run if here else replace(run, paths=DatasetPaths(group.dataset))
+    section = run.params.datasets[group.dataset]
+    names = [System.of(method, name, group.drive, seed).name for seed in range(seeds) for name in group.variants]
+    for number, name in enumerate(names, 1):
+        say(f"generating {name} ({number}/{len(names)})")
+        generate(run, section, name)
+    settings = EvaluationSection(metrics=group.metrics, controls=("ground_truth",), split=run.params.evaluation.split)
+    planned = make_plan(run, section, names, settings)
+    say(f"scoring {len(names)} systems")
+    table = score(planned, run.store.root, run.workers, run.scheduler)
+    return _keep(table, out, (group.drive or "own") + ("" if here else f"-{group.dataset}"))
+
+
+def _keep(table: pd.DataFrame, out: Path, name: str) -> pd.DataFrame:
+    """Write records and their table."""
+    records.write(out / f"records-{name}.parquet", table)
+    write_atomically(out / f"table-{name}.md", table_formats.render(tables.build(table), "md").encode())
+    return table
+
+
+def verdicts_of(ordering: ExpectedOrdering, measured: Sequence[pd.DataFrame], method: str, seeds: int) -> list[Verdict]:
+    """Verdicts on the neighbours in an order, from the systems' means at each seed."""
     means: dict[tuple[str, str], float] = {}
     direction = "higher"
-    for table in found:
+    for table in measured:
         for row in aggregate.rows(table):
             if MetricKey.parse(row.metric).name == ordering.metric:
                 means[row.method, ordering.metric] = row.value
@@ -185,49 +227,40 @@ def markdown(verdicts: Sequence[Verdict], seeds: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _named(method: str, ablation: str, seed: int) -> str:
-    return "-".join([method, *([ablation] if ablation else []), *([f"s{seed}"] if seed else [])])
-
-
-def _driven(name: str, drive: str) -> str:
-    system = System.parse(name)
-    parts = [system.method, *system.ablations, drive, f"s{system.seed}" if system.seed else ""]
-    return System.parse("-".join(part for part in parts if part)).name
-
-
 def _column(ordering: ExpectedOrdering, method: str, name: str, seed: int) -> str:
-    if ordering.drive == "between":
+    """What records call a system or a way between emotions at a seed."""
+    if ordering.drive == BETWEEN:
         return f"{name}-s{seed}"
-    return _driven(_named(method, name, seed), ordering.drive)
+    return System.of(method, name, ordering.drive, seed).name
 
 
-def _between(run: PipelineRun, section: DatasetSection, method: str, seeds: int, out: Path) -> pd.DataFrame:
+def _between(run: PipelineRun, method: str, ways: Sequence[Interpolation], seeds: int, out: Path) -> pd.DataFrame:
     """Sequences of all ways between emotions, drawn and scored."""
     rows = scored_rows(run)
     speakers = {row.speaker: row for row in reversed(rows)}
     folders: dict[str, Path] = {}
     for seed in range(seeds):
-        for way in (*INTERPOLATIONS, "label_embed"):
-            name = f"{way}-s{seed}"
-            folders[name] = out / "between" / name
-            _draw(
-                run, _named(method, "wo_gm_label" if way == "label_embed" else "", seed), way, speakers, folders[name]
-            )
+        for way in ways:
+            name = f"{way.name}-s{seed}"
+            folders[name] = out / BETWEEN / name
+            _draw(run, System.of(method, way.ablation, "", seed), way.name, speakers, folders[name])
+    section = run.params.datasets[run.paths.dataset]
     planned = make_plan(run, section, [], EvaluationSection(metrics=("psnr",), controls=("ground_truth",)))
     return score_sequences(folders, run.paths.dataset, planned.protocol)
 
 
-def _draw(run: PipelineRun, name: str, way: str, speakers: dict[str, ClipRow], folder: Path) -> None:
-    system = System.parse(name)
-    made = registry.create(system.method)
-    made.load(model_folder(run.paths.dataset, system))
+def _draw(run: PipelineRun, system: System, way: str, speakers: dict[str, ClipRow], folder: Path) -> None:
+    method = registry.load(system.method, checkpoint_folder(run, system))
+    card = method.card
+    if not isinstance(method, Interpolates):
+        raise InputError(f"{system.method}: its card orders ways between emotions, but it has no 'interpolate'")
+    planner = RequestPlanner(run, card)
     for speaker, row in speakers.items():
-        sound = read_audio(run.paths.crops / row.video_path)[: SOUND_FRAMES * SAMPLES_PER_FRAME]
-        for number, (a, b) in enumerate(PAIRS):
+        for number, (a, b) in enumerate(card.emotion_pairs):
             seed = run.params.seed + system.seed + 100 * number
-            request = GenRequest(row.clip_id, sound, EmotionSpec({a: 1.0}), speaker, seed)
-            how = {} if way == "label_embed" else {"blend": way}
-            steps = made.interpolate(request, EmotionSpec({a: 1.0}), EmotionSpec({b: 1.0}), STEPS, **how)
+            first, last = EmotionSpec({a: 1.0}), EmotionSpec({b: 1.0})
+            request = build_request(card, planner.inputs(row, ()), seed, SOUND_FRAMES)
+            steps = method.interpolate(replace(request, emotion=first), first, last, STEPS, way)
             write_sequence(steps, folder / f"{speaker}_{a}-{b}", speaker, (a, b))
 
 
@@ -236,5 +269,5 @@ def read_verdicts(out: Path = OUT) -> list[Verdict]:
     path = out / "verdicts.json"
     if not path.exists():
         return []
-    found = json.loads(path.read_text("utf-8"))["verdicts"]
-    return [Verdict(**(row | {"values": tuple(tuple(pair) for pair in row["values"])})) for row in found]
+    rows = json.loads(path.read_text("utf-8"))["verdicts"]
+    return [Verdict(**(row | {"values": tuple(tuple(pair) for pair in row["values"])})) for row in rows]

@@ -15,6 +15,9 @@ from gmbench.evaluation.planning.plan import Plan
 from gmbench.names import closest
 from gmbench.stages.pipeline_run import PipelineRun
 
+GENERATED = "generate.json"
+"""Beside a method's videos: how many there are, and why others are missing."""
+
 
 def make_plan(
     run: PipelineRun,
@@ -37,6 +40,7 @@ def evaluation_inputs(run: PipelineRun, methods: Sequence[str]) -> Inputs:
     """The methods' videos and the crops of the split that is scored; a video that is missing is a missing clip."""
     references: list[Pair] = []
     pairs_by_method: dict[str, list[Pair]] = {name: [] for name in methods}
+    reasons = {name: _failures(run, name) for name in methods}
     for row in scored_rows(run):
         name = row.video_path.removesuffix(".mp4")
         reference = Clip(name, run.paths.crops / row.video_path, None, None, row.speaker, row.emotion)
@@ -44,8 +48,15 @@ def evaluation_inputs(run: PipelineRun, methods: Sequence[str]) -> Inputs:
         for method, pairs in pairs_by_method.items():
             path = run.paths.videos(method) / row.video_path
             generated = Clip(name, path, None, None, row.speaker, row.emotion) if path.exists() else None
-            pairs.append(Pair(name, generated, reference, (), row.speaker, row.emotion))
+            reason = "" if generated else reasons[method].get(row.clip_id, "")
+            pairs.append(Pair(name, generated, reference, (), row.speaker, row.emotion, reason))
     return Inputs(pairs_by_method, tuple(references), run.paths.dataset)
+
+
+def _failures(run: PipelineRun, method: str) -> dict[str, str]:
+    """Why a method has no video of a clip, as the stage generate wrote it."""
+    path = run.paths.videos(method) / GENERATED
+    return dict(json.loads(path.read_text("utf-8"))["failed"]) if path.exists() else {}
 
 
 def all_rows(run: PipelineRun) -> list[ClipRow]:

@@ -1,8 +1,9 @@
 """Figures of what a trained system does: frames beside the truth, steps between emotions, motion, latents, losses."""
 
+import html
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -11,78 +12,104 @@ from numpy.typing import NDArray
 
 from gmbench.audio.hubert import to_video_rate
 from gmbench.datasets.manifest import ClipRow
+from gmbench.errors import InputError
 from gmbench.evaluation.results import records
-from gmbench.media import SAMPLES_PER_FRAME, Video, read_audio
-from gmbench.methods import capabilities, registry
-from gmbench.methods.gmtalker.expected_orderings import PAIRS
-from gmbench.methods.interface import EmotionSpec, GenRequest
+from gmbench.media import Video
+from gmbench.methods import registry, render
+from gmbench.methods.interface import EmbedsEmotion, EmotionSpec, HasLatents, Interpolates, TalkingHeadMethod
 from gmbench.methods.registry import System
 from gmbench.morphable import coefficient_io
 from gmbench.reporting import figures, latents
 from gmbench.reporting.page.markup import grid_html, picture_html
 from gmbench.reporting.table_formats import number
 from gmbench.shards import read as read_shard
+from gmbench.stages.capability_checks import check_capabilities
 from gmbench.stages.evaluation_plan import all_rows, scored_rows
 from gmbench.stages.fit import training_coefficients
 from gmbench.stages.pipeline_run import PipelineRun
-from gmbench.stages.train import model_folder
+from gmbench.stages.requests import RequestPlanner, build_request, read_reference
+from gmbench.stages.train import LOSSES, checkpoint_folder
 
-COLUMNS, STRIP = 6, 9
-"""Time stamps of a row of frames; pictures shown of a sequence between two emotions."""
+COLUMNS, STRIP, STRIP_FRAMES = 6, 9, 25
+"""Time stamps of a row of frames; pictures shown of a sequence between two emotions, and the length of its sound."""
 GRID_METRIC = "psnr"
 
 
 def system_figures(run: PipelineRun, name: str, folder: Path) -> str:
-    """Figures of a trained system in a folder ``figures`` below the page's, and the HTML that shows them."""
+    """Figures of a trained system in a folder ``figures`` below the page's, and the HTML that shows them.
+
+    Shows what the method has: strips only where it interpolates, a map only where it has latents or embeds emotions.
+    """
     system = System.parse(name)
-    shown = [n for n in run.params.methods if n.split("-")[0] == system.method or n in ("render", "refit")]
+    lender = run.params.datasets[run.paths.dataset].models_of
+    card = registry.create(system.method).card
+    if lender and card.identity_mode == "person_specific":
+        return f"<p>n/a: {html.escape(card.title)} shows only the people of {html.escape(lender)}.</p>"
+    shown = [n for n in run.params.methods if n in render.NAMES or _is_of(n, system.method)]
     rows = scored_rows(run)
     stem = folder / "figures" / f"{run.paths.dataset}-{system.name}"
-    made = registry.create(system.method)
-    made.load(model_folder(run.paths.dataset, system))
+    method = registry.load(system.method, checkpoint_folder(run, system))
     parts = []
 
     def show(file: str, caption: str) -> None:
         parts.append(picture_html(f"figures/{file}", caption))
 
-    for kind, row in _extremes(run, shown, rows).items():
+    ranking = _ranking_system(shown)
+    for kind, row in _extremes(run, ranking, rows).items():
         drawn = _grid(run, row, shown, stem.with_name(f"{stem.name}-{kind}"))
-        show(drawn, f"Clip with the {kind} {GRID_METRIC} of {_ranking_system(shown)}: {row.clip_id}")
-    show(_strips(run, made, rows, stem.with_name(f"{stem.name}-between")), "Between emotions: same instant and noise")
-    show(_angles(run, made, rows[0], stem.with_name(f"{stem.name}-motion")), f"Head motion of {rows[0].clip_id}")
-    space = _latents(run, made)
-    latents.draw_map(space, stem.with_name(f"{stem.name}-latents"))
-    latents.write_latents(space, stem.with_name(f"{stem.name}-latents.npz"))
-    numbers = {r["measure"]: r["value"] for r in latents.latent_rows(space) if not r["emotion"]}
-    told = ", ".join(f"{measure} {number(value)}" for measure, value in numbers.items())
-    show(f"{stem.name}-latents.png", f"Expression latents of all clips, held-out too: {told} (of the space itself)")
-    logs = {path.stem: path for path in sorted((model_folder(run.paths.dataset, system) / "losses").glob("*.tsv"))}
-    tables = {part: pd.read_csv(path, sep="\t").set_index("step") for part, path in logs.items()}
-    show(figures.losses(tables, stem.with_name(f"{stem.name}-losses")), "Losses in training")
-    return "".join(parts) + _capabilities(run, made, rows[0])
+        show(drawn, f"Clip with the {kind} {GRID_METRIC} of {ranking}: {row.clip_id}" if ranking else row.clip_id)
+    if strips := _strips(run, method, rows, stem.with_name(f"{stem.name}-between")):
+        show(strips, "Between emotions: same instant and noise")
+    if angles := _angles(run, method, rows[0], stem.with_name(f"{stem.name}-motion")):
+        show(angles, f"Head motion of {rows[0].clip_id}")
+    for kind, space in _latents(run, method).items():
+        file = stem.with_name(f"{stem.name}-{kind.replace(' ', '-')}")
+        latents.draw_map(space, file)
+        latents.write_latents(space, file.with_name(f"{file.name}.npz"))
+        show(
+            f"{file.name}.png", f"{kind.capitalize()} of all clips, held-out too: {_order(space)} (of the space itself)"
+        )
+    if curves := _losses(checkpoint_folder(run, system) / LOSSES, stem.with_name(f"{stem.name}-losses")):
+        show(curves, "Losses in training")
+    return "".join(parts) + _capabilities(run, method, rows[0])
 
 
-def _capabilities(run: PipelineRun, made: Any, row: ClipRow) -> str:
+def _is_of(name: str, method: str) -> bool:
+    """Whether a run's name is a variant of a method."""
+    try:
+        return System.parse(name).method == method
+    except InputError:
+        return False
+
+
+def _order(space: latents.Latents) -> str:
+    numbers = {row["measure"]: row["value"] for row in latents.latent_rows(space) if not row["emotion"]}
+    return ", ".join(f"{measure} {number(value)}" for measure, value in numbers.items())
+
+
+def _losses(folder: Path, stem: Path) -> str:
+    logs = {path.stem: pd.read_csv(path, sep="\t").set_index("step") for path in sorted(folder.glob("*.tsv"))}
+    logs = {part: table for part, table in logs.items() if len(table)}
+    return figures.losses(logs, stem) if logs else ""
+
+
+def _capabilities(run: PipelineRun, method: TalkingHeadMethod, row: ClipRow) -> str:
     """What the card says beside what was measured."""
-    others = [name for name in getattr(made, "emotions", ()) if name and name != row.emotion]
-    if not others:
-        return ""
-    sound = read_audio(run.paths.crops / row.video_path)[: 25 * SAMPLES_PER_FRAME]
-    request = GenRequest(row.clip_id, sound, EmotionSpec({row.emotion: 1.0}), row.speaker)
-    found = capabilities.check(made, request, EmotionSpec({others[0]: 1.0}))
-    lines = [[f.what, f.said, f.measured, "yes" if f.holds else "NO"] for f in found]
+    holds = {True: "yes", False: "NO", None: "–"}
+    checks = check_capabilities(run, method, row)
+    lines = [[c.change, c.card, c.measured, holds[c.holds]] for c in checks]
     return "<h3>Capabilities</h3>" + grid_html(["change", "card", "measured", "holds"], lines)
 
 
 def _ranking_system(shown: Sequence[str]) -> str:
-    """The system whose score picks the clips: with the reference's motion, if it was run."""
-    own = [n for n in shown if n not in ("render", "refit")]
-    return next((n for n in own if "pose" in n.split("-")), own[0])
+    """The system whose score picks the clips: with the reference's motion, if it was run; empty without one."""
+    own = [name for name in shown if name not in render.NAMES]
+    return next((name for name in own if "pose" in System.parse(name).drives), own[0] if own else "")
 
 
-def _extremes(run: PipelineRun, shown: Sequence[str], rows: list[ClipRow]) -> dict[str, ClipRow]:
+def _extremes(run: PipelineRun, ranking: str, rows: list[ClipRow]) -> dict[str, ClipRow]:
     table = records.read(run.paths.scores / records.FILE)
-    own = table[(table["metric"] == GRID_METRIC) & (table["method"] == _ranking_system(shown))].dropna(subset=["value"])
+    own = table[(table["metric"] == GRID_METRIC) & (table["method"] == ranking)].dropna(subset=["value"])
     by_clip = {row.video_path.removesuffix(".mp4"): row for row in rows}
     if own.empty:
         return {"first": rows[0]}
@@ -102,46 +129,60 @@ def _grid(run: PipelineRun, row: ClipRow, shown: Sequence[str], stem: Path) -> s
     return figures.grid(lines, [f"{t / 25:.2f} s" for t in stamps], stem)
 
 
-def _strips(run: PipelineRun, made: Any, rows: list[ClipRow], stem: Path) -> str:
+def _strips(run: PipelineRun, method: TalkingHeadMethod, rows: list[ClipRow], stem: Path) -> str:
+    """Steps between the card's pairs of emotions that the method has learnt; empty where it does not interpolate."""
+    card = method.card
+    if not isinstance(method, Interpolates) or not card.interpolations:
+        return ""
+    planner = RequestPlanner(run, card)
     lines: dict[str, list[NDArray[np.uint8]]] = {}
-    for place, (a, b) in enumerate(PAIRS):
-        row = rows[place % len(rows)]
-        if not {a, b} <= set(getattr(made, "emotions", ())):
+    for place, (a, b) in enumerate(card.emotion_pairs):
+        if not {a, b} <= set(method.emotions):
             continue
-        sound = read_audio(run.paths.crops / row.video_path)[: 25 * SAMPLES_PER_FRAME]
-        request = GenRequest(row.clip_id, sound, EmotionSpec({a: 1.0}), row.speaker, run.params.seed + place)
-        steps = made.interpolate(request, EmotionSpec({a: 1.0}), EmotionSpec({b: 1.0}), STRIP)
-        lines[f"{a} to {b}"] = [_sized(next(step.frames)) for step in steps]
+        request = build_request(
+            card, planner.inputs(rows[place % len(rows)], ()), run.params.seed + place, STRIP_FRAMES
+        )
+        first, last = EmotionSpec({a: 1.0}), EmotionSpec({b: 1.0})
+        request = replace(request, emotion=first)
+        steps = method.interpolate(request, first, last, STRIP, card.interpolations[0].name)
+        lines[f"{a} to {b}"] = [_sized(next(iter(step.frames))) for step in steps]
     shares = [f"{share:.3g}" for share in np.linspace(0, 1, STRIP)]
     return figures.grid(lines or {"one emotion": [np.zeros((128, 128, 3), np.uint8)]}, shares, stem, 0.9)
 
 
-def _angles(run: PipelineRun, made: Any, row: ClipRow, stem: Path) -> str:
-    """Pitch, yaw and roll of a clip: the truth and two seeds."""
+def _angles(run: PipelineRun, method: TalkingHeadMethod, row: ClipRow, stem: Path) -> str:
+    """Pitch, yaw and roll of a clip: the truth and two seeds; empty where the method gives no motion."""
     section = run.params.datasets[run.paths.dataset]
     truth = coefficient_io.read(training_coefficients(run, section), row.speaker, row.clip_id)["rho"]
-    sound = read_audio(run.paths.crops / row.video_path)[: len(truth) * SAMPLES_PER_FRAME]
-    emotion = EmotionSpec({row.emotion: 1.0} if row.emotion else {})
+    inputs = RequestPlanner(run, method.card).inputs(row, ())
     curves = {"truth": np.degrees(truth[:, :3])}
     for seed in (0, 1):
-        found = made.generate(GenRequest(row.clip_id, sound, emotion, row.speaker, seed)).motion
-        if found is not None:
-            curves[f"seed {seed}"] = np.degrees(found[:, :3])
-    return figures.angles(curves, stem)
+        motion = method.generate(build_request(method.card, inputs, seed, len(truth))).motion
+        if motion is not None:
+            curves[f"seed {seed}"] = np.degrees(motion[:, :3])
+    return figures.angles(curves, stem) if len(curves) > 1 else ""
 
 
-def _latents(run: PipelineRun, made: Any) -> latents.Latents:
-    """Posterior means of all clips, held-out ones too."""
-    section = run.params.datasets[run.paths.dataset]
-    folder = training_coefficients(run, section)
-    values, rows = [], []
-    for row in all_rows(run):
-        beta = coefficient_io.read(folder, row.speaker, row.clip_id)["beta"]
-        sound = read_shard(run.paths.audio, row.speaker, row.clip_id, ["features"])["features"]
-        values.append(made.posterior(beta, to_video_rate(sound, len(beta), run.params.audio.pair)))
-        rows.append(row)
+def _latents(run: PipelineRun, method: TalkingHeadMethod) -> dict[str, latents.Latents]:
+    """Embeddings of all clips, held-out ones too: of emotions by what is read of a clip, else of expressions."""
+    rows = all_rows(run)
     names = [np.array([getattr(row, key) for row in rows]) for key in ("emotion", "speaker")]
-    return latents.Latents(np.stack(values).astype(np.float64), *names)
+    spaces: dict[str, list[NDArray[np.float32]]] = {}
+    if isinstance(method, EmbedsEmotion):
+        planner = RequestPlanner(run, method.card)
+        for reference in (read_reference(planner.inputs(row, ()).clip) for row in rows):
+            for modality in method.modalities:
+                spaces.setdefault(f"emotions by {modality}", []).append(method.embed_clip(reference, modality))
+    elif isinstance(method, HasLatents):
+        spaces["latents"] = [_posterior(run, method, row) for row in rows]
+    return {name: latents.Latents(np.stack(values).astype(np.float64), *names) for name, values in spaces.items()}
+
+
+def _posterior(run: PipelineRun, method: HasLatents, row: ClipRow) -> NDArray[np.float32]:
+    folder = training_coefficients(run, run.params.datasets[run.paths.dataset])
+    beta = coefficient_io.read(folder, row.speaker, row.clip_id)["beta"]
+    sound = read_shard(run.paths.audio, row.speaker, row.clip_id, ["features"])["features"]
+    return method.posterior(beta, to_video_rate(sound, len(beta), run.params.audio.pair))
 
 
 def _sized(image: NDArray[np.uint8], side: int = 128) -> NDArray[np.uint8]:

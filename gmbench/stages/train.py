@@ -11,62 +11,119 @@ from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
 from gmbench.errors import InputError
 from gmbench.methods import registry
-from gmbench.methods.interface import PreparedDataset, TrainingContext
+from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext, as_json
 from gmbench.methods.registry import System
 from gmbench.names import closest
 from gmbench.stages.fit import training_coefficients
 from gmbench.stages.paths import FACE_MODEL, MODELS, DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun, write_json
-from gmbench.store import file_digest, write_atomically
+from gmbench.store import digest, file_digest, write_atomically
+
+CARD = "card.json"
+LOSSES = "losses"
 
 
 def model_folder(dataset: str, system: System) -> Path:
-    """Folder of a system's checkpoints."""
+    """Folder that a system's checkpoints of a dataset are written to."""
     return MODELS / dataset / system.trained
 
 
+def checkpoint_folder(run: PipelineRun, system: System) -> Path:
+    """Folder of the checkpoints that generate a dataset's videos: its own, or those of the dataset in ``models_of``.
+
+    Raises:
+        InputError: the system is not trained.
+    """
+    dataset = run.paths.dataset
+    section = run.params.datasets.get(dataset)
+    folder = model_folder((section.models_of if section else "") or dataset, system)
+    if not (folder / CARD).exists():
+        raise InputError(
+            f"{folder}: {system.name} is not trained; run the stage train or 'gmbench train --method {system.trained}'"
+        )
+    return folder
+
+
+def checkpoint_digest(folder: Path) -> str:
+    """Digest of names and contents of all files that a system is loaded from, as its run card lists them.
+
+    Raises:
+        InputError: one of them is gone.
+    """
+    card = json.loads((folder / CARD).read_text("utf-8"))
+    names = sorted(card.get("checkpoints") or _written(folder))
+    if missing := [name for name in names if not (folder / name).exists()]:
+        raise InputError(f"{folder / missing[0]}: no such checkpoint; train {card['system']} again")
+    return digest(*((name, file_digest(folder / name)) for name in names))
+
+
 def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
-    """Train a system and write its checkpoints, its run card, and one table of losses per network."""
+    """Train a system and write its checkpoints, its run card, and one table of losses per network.
+
+    On a dataset that uses another one's checkpoints nothing is trained; the run card says so.
+    """
     system = System.parse(name)
+    out = model_folder(run.paths.dataset, system)
+    if section.models_of:
+        write_json(out / CARD, {"system": system.name, "models_of": section.models_of})
+        return
     method = registry.create(system.method)
     settings = method.settings(run.params.systems.get(system.method, {}), system.ablations)
-    corpus = _prepared_dataset(run, run.paths, section)
+    dataset = prepared_dataset(run, run.paths, section)
+    seed = run.params.seed + system.seed
+    context = TrainingContext(run.store, run.run_jobs)
+    report = method.fit(dataset, _pretraining(run, dataset), out, settings, seed, context)
+    for part in report.parts:
+        _write_losses(out / LOSSES / f"{part.name}.tsv", part.losses)
+    facts: dict[str, Any] = provenance.describe({})
+    card = {
+        "system": system.name, "method": system.method, "ablations": list(system.ablations),
+        "seed": seed, "dataset": run.paths.dataset, "profile": run.params.profile,
+        "settings": as_json(settings), "audio": dict(dataset.audio_facts),
+        "clips": {"train": len(dataset.split(manifest.TRAIN)), "manifest": file_digest(run.paths.cropped)},
+        "face_model": run.face_model().digest, "parts": {part.name: part.as_json() for part in report.parts},
+        "checkpoints": _checkpoints(report, out),
+        "code": {"gmbench": facts["gmbench"], "commit": facts["commit"], "torch": facts["packages"]["torch"]},
+    }  # fmt: skip
+    write_json(out / CARD, card)
+    registry.load(system.method, out)  # what cannot be loaded is told now, not when videos are made
+
+
+def _pretraining(run: PipelineRun, dataset: PreparedDataset) -> PreparedDataset:
     other = run.params.pretrain_on
     if other not in run.params.datasets:
         raise InputError(f"params.yaml: pretrain_on: {closest(other, run.params.datasets)}")
-    pretraining = (
-        corpus
-        if other == run.paths.dataset
-        else _prepared_dataset(run, DatasetPaths(other), run.params.datasets[other])
-    )
-    bench = TrainingContext(run.store, run.run_jobs)
-    out = model_folder(run.paths.dataset, system)
-    report = method.fit(corpus, pretraining, out, settings, run.params.seed + system.seed, bench)
-    for part in report.parts:
-        _write_losses(out / "losses" / f"{part.name}.tsv", part.losses)
-    facts: dict[str, Any] = provenance.describe({})
-    card = {
-        "system": system.name, "method": method.card.name, "ablations": list(system.ablations),
-        "seed": run.params.seed + system.seed, "dataset": run.paths.dataset, "profile": run.params.profile,
-        "settings": settings.model_dump(mode="json"), "audio": dict(corpus.audio_facts),
-        "clips": {"train": len(corpus.split(manifest.TRAIN)), "manifest": file_digest(run.paths.cropped)},
-        "face_model": run.face_model().digest, "parts": {part.name: part.as_json() for part in report.parts},
-        "code": {"gmbench": facts["gmbench"], "commit": facts["commit"], "torch": facts["packages"]["torch"]},
-    }  # fmt: skip
-    write_json(out / "card.json", card)
+    if other == run.paths.dataset:
+        return dataset
+    return prepared_dataset(run, DatasetPaths(other), run.params.datasets[other])
 
 
-def _prepared_dataset(run: PipelineRun, paths: DatasetPaths, section: DatasetSection) -> PreparedDataset:
+def prepared_dataset(run: PipelineRun, paths: DatasetPaths, section: DatasetSection) -> PreparedDataset:
+    """A dataset as the stages prepared it."""
     facts = json.loads((paths.work / "audio.json").read_text("utf-8"))
-    told = {name: facts[name] for name in ("extractor", "pair", "weights", "audio_dim")}
-    if told["extractor"] == "hubert":
-        told["path"] = run.params.audio.hubert
+    audio_facts = {name: facts[name] for name in ("extractor", "pair", "weights", "audio_dim")}
+    if audio_facts["extractor"] == "hubert":
+        audio_facts["path"] = run.params.audio.hubert
     truth = Path(section.root) if section.kind == "synth" else None
     return PreparedDataset(
         paths.dataset, tuple(manifest.read(paths.cropped)), paths.crops, paths.landmarks,
-        training_coefficients(replace(run, paths=paths), section), paths.audio, paths.renders, told, FACE_MODEL,
+        training_coefficients(replace(run, paths=paths), section), paths.audio, paths.renders, audio_facts, FACE_MODEL,
         truth, section.size,
     )  # fmt: skip
+
+
+def _checkpoints(report: FitReport, out: Path) -> dict[str, str]:
+    """Digests of the files that the method says it is loaded from, by path below the folder; all by default."""
+    paths = [out / path for path in report.checkpoints] or [out / name for name in _written(out)]
+    if missing := [path for path in paths if not path.is_file()]:
+        raise InputError(f"{missing[0]}: training reports this checkpoint but did not write it")
+    return {path.resolve().relative_to(out.resolve()).as_posix(): file_digest(path) for path in paths}
+
+
+def _written(folder: Path) -> list[str]:
+    """Files below a folder but for the run card and the tables of losses."""
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [name for name in names if name != CARD and not name.startswith(f"{LOSSES}/")]
 
 
 def _write_losses(path: Path, rows: Sequence[Mapping[str, float]]) -> None:

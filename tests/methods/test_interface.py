@@ -1,22 +1,55 @@
 """Cards, requests, systems, drop-in folders: what a method is to the benchmark."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
+from gmbench import plugins
 from gmbench.errors import InputError
 from gmbench.methods import dropin, registry
-from gmbench.methods.card import cards
+from gmbench.methods.card import POSE, REFERENCE, VIDEO, MethodCard, baseline_card, cards
 from gmbench.methods.interface import (
+    Drivers,
+    EmbedsEmotion,
     EmotionSpec,
     GenRequest,
+    HasLatents,
+    Interpolates,
     MissingInput,
+    NotSupported,
     TrainedPart,
     UnsupportedEmotion,
+    as_json,
     check_request,
 )
 from gmbench.methods.registry import System
 
 SILENCE = np.zeros(6400, np.int16)
+
+
+def _method(name, **card):
+    """A factory of a method that has a card and does nothing."""
+    whole = {"pose": "generate", "eye": "none", "emotion": "none", "drives": (POSE,)} | card
+
+    class Method:
+        card = MethodCard(name, name, "trainable", ("none",), "none", **whole)
+        settings = fit = load = generate = print
+
+    return Method
+
+
+@pytest.fixture
+def other_methods(monkeypatch):
+    """Methods of another package by entry point: a function that takes factories by name."""
+
+    def register(**factories):
+        found = {name: plugins.Plugin(name, "other 1.0", factory) for name, factory in factories.items()}
+        monkeypatch.setattr(
+            plugins, "load", lambda group: plugins.Plugins(found if group == plugins.METHODS else {}, {})
+        )
+
+    return register
 
 
 class TestEmotions:
@@ -55,12 +88,49 @@ class TestRequests:
         with pytest.raises(UnsupportedEmotion, match="EAT takes its emotion from label, not from video"):
             check_request(by_label, GenRequest("clip", SILENCE, EmotionSpec(clip=tmp_path)))
 
+    def test_needs_follow_from_identity_and_drive(self):
+        card = MethodCard(
+            "x", "X", "trainable", ("audio", "video"), "audio", "generate", "none", "generate", needs=("audio",),
+            drives=(POSE, VIDEO), drive_needs={"": ("transcript",)},
+        )  # fmt: skip
+        assert card.needs_under(()) == ("source_image", "audio", "transcript")
+        assert card.needs_under(("video",)) == ("source_image", "audio", "drivers")
+        picture = np.zeros((8, 8, 3), np.uint8)
+        with pytest.raises(MissingInput, match="X needs transcript"):
+            check_request(card, GenRequest("clip", SILENCE, EmotionSpec(), source_image=picture))
+        with pytest.raises(MissingInput, match="X needs motion"):
+            check_request(card, GenRequest("clip", SILENCE, EmotionSpec(), source_image=picture, drives=("pose",)))
+        with pytest.raises(NotSupported, match="X has no drive 'label'"):
+            check_request(card, GenRequest("clip", SILENCE, EmotionSpec(), source_image=picture, drives=("label",)))
+        driven = GenRequest("clip", SILENCE, EmotionSpec(), source_image=picture, drives=("video",), drivers=Drivers())
+        check_request(card, driven)
+
+    def test_settings_are_a_model_a_dataclass_or_a_mapping(self):
+        @dataclass(frozen=True)
+        class Settings:
+            steps: int = 3
+            layers: tuple[int, ...] = (1, 2)
+
+        assert as_json(Settings()) == {"steps": 3, "layers": [1, 2]}
+        assert as_json({"a": 1}) == {"a": 1}
+        assert as_json(registry.create("gmtalker").settings({}))["gmeg"]["width"] == 512
+        with pytest.raises(InputError, match="got int"):
+            as_json(3)
+        with pytest.raises(InputError, match="what JSON can hold"):
+            as_json({"a": object()})
+
+    def test_capabilities_are_asked_for(self):
+        method = registry.create("gmtalker")
+        assert isinstance(method, Interpolates)
+        assert isinstance(method, HasLatents)
+        assert not isinstance(method, EmbedsEmotion)
+
 
 class TestSystems:
     def test_names(self):
         assert System.parse("ours") == System("gmtalker", "gmtalker")
         whole = System.parse("gmtalker-wo_gm-pose-s2")
-        assert (whole.ablations, whole.drive, whole.seed) == (("wo_gm",), "pose", 2)
+        assert (whole.ablations, whole.drives, whole.seed) == (("wo_gm",), ("pose",), 2)
         assert whole.trained == "gmtalker-wo_gm-s2"
         assert System.parse("gmtalker-s2-wo_gm-pose").name == whole.name
         with pytest.raises(InputError, match=r"GMTalker has no variant 'wo_mg'.*wo_gm"):
@@ -68,26 +138,35 @@ class TestSystems:
         with pytest.raises(InputError, match=r"unknown method 'gmtalkr'.*gmtalker"):
             System.parse("gmtalkr")
 
-    def test_a_third_party_registers_by_entry_point(self, monkeypatch):
-        class Entry:
-            name, value = "mine", "package:factory"
+    def test_a_name_with_hyphens_is_read_longest_first(self, other_methods):
+        other_methods(**{"my": _method("my"), "my-method": _method("my-method")})
+        assert System.parse("my-method-pose-s2") == System("my-method-pose-s2", "my-method", (), ("pose",), 2)
+        assert System.parse("my-pose").method == "my"
+        assert System.parse("my-method").trained == "my-method"
+        with pytest.raises(InputError, match=r"my-methods: my has no variant 'methods'"):
+            System.parse("my-methods")
 
-            def load(self):
-                return lambda: registry.create("gmtalker")
+    def test_drives_are_those_of_the_card(self, other_methods):
+        with pytest.raises(NotSupported, match="GMTalker has no drive 'video'; it has pose, coefficients"):
+            System.parse("gmtalker-video")
+        with pytest.raises(NotSupported, match="cannot take pose and coefficients at once; none go together"):
+            System.parse("gmtalker-coefficients-pose")
+        other_methods(several=_method("several", drives=(POSE, REFERENCE), drive_combinations=("pose-reference",)))
+        whole = System.parse("several-reference-s1-pose")
+        assert (whole.name, whole.drive, whole.trained) == ("several-pose-reference-s1", "pose-reference", "several-s1")
+        assert System.of("several", "", "pose-reference", 1) == whole
 
-        monkeypatch.setattr(
-            registry.metadata, "entry_points", lambda group: [Entry()] if group == registry.GROUP else []
-        )
-        registry.factories.cache_clear()
-        try:
-            assert set(registry.factories()) == {"gmtalker", "mine"}
-            assert registry.create("mine").card.name == "gmtalker"
-            monkeypatch.setattr(Entry, "name", "gmtalker")
-            registry.factories.cache_clear()
-            with pytest.raises(InputError, match="already taken"):
-                registry.factories()
-        finally:
-            registry.factories.cache_clear()
+    def test_one_that_fails_costs_only_itself(self, other_methods):
+        def broken():
+            raise OSError("no weights here")
+
+        other_methods(broken=broken, half=object, gmtalker=_method("thief"))
+        assert registry.create("gmtalker").card.name == "gmtalker"
+        assert "already taken" in registry.problems()["gmtalker"]
+        with pytest.raises(InputError, match=r"'broken' of other 1\.0 cannot be made \(OSError: no weights here\)"):
+            registry.create("broken")
+        with pytest.raises(InputError, match=r"'half' of other 1\.0 has no card"):
+            registry.create("half")
 
 
 class TestCards:
@@ -100,7 +179,16 @@ class TestCards:
             assert card.emotion != "generate" or {"label", "audio", "text"} & set(card.emotion_sources)
         assert not found["hallo"].confirmed
         assert found["pdfgc"].eye == "transfer"
-        assert found["flowvqtalker"].diversity
+        assert found["flowvqtalker_official"].diversity
+
+    def test_systems_trained_here_do_not_show_a_baselines_card(self):
+        assert not {"flowvqtalker", "edtalk", "dicetalk"} & {card.name for card in cards()}
+        assert baseline_card("edtalk_v").name == "edtalk_v_official"  # folders and records from before
+        assert baseline_card("gmtalker") is None
+
+    def test_names_with_hyphens_are_refused(self):
+        with pytest.raises(InputError, match="'wo-gm' must be a name without hyphens"):
+            MethodCard("x", "X", "trainable", ("none",), "none", "none", "none", "none", ablations={"wo-gm": {}})
 
     def test_a_folder_brings_its_card(self, tmp_path):
         folder = tmp_path / "eat"

@@ -228,7 +228,7 @@ def _has_other_emotions(references: Iterable[Pair]) -> bool:
 
 def _planned(method: str, pair: Pair, hasher: Hasher) -> PlannedClip:
     reference = hasher.source(pair.reference, "") if pair.reference is not None else None
-    absent = f"{method} has no clip named {pair.clip}"
+    absent = pair.reason or f"{method} has no clip named {pair.clip}"
     generated = hasher.source(pair.generated, absent, reference)
     samples = tuple(hasher.source(sample, "", reference) for sample in pair.samples)
     return PlannedClip(method, pair.clip, pair.speaker, pair.emotion, generated, reference, samples)

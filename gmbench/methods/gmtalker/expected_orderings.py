@@ -1,10 +1,21 @@
 """What GMTalker's ablations claim: orderings that a run can confirm, leave open, or contradict."""
 
-from gmbench.methods.card import ExpectedOrdering
+from gmbench.methods.card import ExpectedOrdering, Interpolation
 
-INTERPOLATIONS = ("sample_blend", "hard_switch", "mixture")
-"""Ways between two emotions of the full system; ``label_embed`` is that of the system without a mixture."""
+INTERPOLATIONS = (
+    Interpolation("sample_blend"),
+    Interpolation("hard_switch"),
+    Interpolation("mixture"),
+    Interpolation("label_embed", "wo_gm_label"),
+)
+"""Ways between two emotions; ``label_embed`` is that of the system without a mixture."""
 PAIRS = (("fear", "sad"), ("happy", "angry"), ("neutral", "surprised"), ("disgusted", "contempt"))
+METRICS = {
+    "pose": ("psnr", "ssim", "ssim_u7", "fid", "m_lmd", "f_lmd", "sync_c", "acc_emo", "emo_prob"),
+    "": ("ba_m2a", "div", "pcm"),
+}
+"""Metrics of the videos under the reference's motion, and under their own."""
+COMPARED = {"pose": ("wo_gm_label",)}
 
 EXPECTED_ORDERINGS = (
     ExpectedOrdering("acc_emo", ("", "wo_emn", "wo_gm"), "V", "pose"),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +14,12 @@ from torch import Tensor
 from gmbench.audio import hubert
 from gmbench.audio.hubert import to_video_rate
 from gmbench.audio.spectra import logmel
-from gmbench.errors import WeightsError
+from gmbench.errors import InputError, WeightsError
 from gmbench.media import Audio
-from gmbench.methods.card import MethodCard
+from gmbench.methods.card import COEFFICIENTS, MethodCard
+from gmbench.methods.card import POSE as POSE_DRIVE
 from gmbench.methods.gmtalker.checkpoints import CHECKPOINTS
-from gmbench.methods.gmtalker.expected_orderings import EXPECTED_ORDERINGS
+from gmbench.methods.gmtalker.expected_orderings import COMPARED, EXPECTED_ORDERINGS, INTERPOLATIONS, METRICS, PAIRS
 from gmbench.methods.gmtalker.gmeg import ExpressionGenerator
 from gmbench.methods.gmtalker.head import HeadGenerator
 from gmbench.methods.gmtalker.head_training import generator_input
@@ -46,15 +47,15 @@ from gmbench.names import closest
 CARD = MethodCard(
     name="gmtalker", title="GMTalker", kind="trainable", emotion_sources=("label",), default_source="label",
     pose="generate", eye="generate", emotion="generate", diversity=True, identity_mode="person_specific",
-    native_resolution=512, needs=("speaker",), stages=("gmeg", "nfmg", "head"),
+    native_resolution=512, drives=(POSE_DRIVE, COEFFICIENTS), stages=("gmeg", "nfmg", "head"),
     licence="written here; FaceVerse and HuBERT are files of the user, under their own terms",
     ablations=ABLATIONS, reported="gmtalker", expected_orderings=EXPECTED_ORDERINGS,
+    metrics=METRICS, compared=COMPARED, interpolations=INTERPOLATIONS, emotion_pairs=PAIRS,
 )  # fmt: skip
 BATCH = 8
 """Frames that the head generator draws at once."""
 SMOOTHING = 13
 """Frames in which a smoothed pose follows the pose by all but 1/e."""
-Blend = Literal["sample_blend", "mixture", "hard_switch"]
 
 
 @dataclass(frozen=True)
@@ -129,17 +130,20 @@ class GMTalker:
 
     def interpolate(
         self, request: GenRequest, emotion_a: EmotionSpec, emotion_b: EmotionSpec, steps: int,
-        blend: Blend = "sample_blend",
+        way: str = "sample_blend",
     ) -> list[GenResult]:  # fmt: skip
         """One picture a step: the middle of the request's sound, under the same w, noise, pose and style.
 
         ``sample_blend`` is eq. 12 on samples, ``mixture`` its literal reading (a component drawn anew each step),
-        ``hard_switch`` the label flipped half way. Without a mixture prior the label's embedding is interpolated.
+        ``hard_switch`` the label flipped half way. Without a mixture prior the label's embedding is interpolated
+        (``label_embed``).
         """
+        if way not in (names := [known.name for known in INTERPOLATIONS]):
+            raise InputError(f"GMTalker has no way {way!r} between emotions; {closest(way, names)}")
         check_request(self.card, request)
         a, b = (emotion.vector(self.emotions) for emotion in (emotion_a, emotion_b))
         shares = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
-        if blend == "hard_switch":
+        if way == "hard_switch":
             shares = np.rint(shares)
         labels = (1 - shares) * a + shares * b  # (N, K)
         styles = labels if self.gmeg.label is None else np.where(shares < 0.5, a, b).astype(np.float32)
@@ -148,7 +152,7 @@ class GMTalker:
             rho = self._motion(request)[middle : middle + 1]
             rho[:, BLINK] = 0
             z = self._latent(torch.from_numpy(labels), self._latents(request.seed, request))
-            if blend == "mixture":
+            if way == "mixture":
                 drawn = [self._latents(request.seed * 1000 + n, request) for n in range(steps)]
                 torch.manual_seed(request.seed)
                 z = torch.cat(
