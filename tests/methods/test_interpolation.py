@@ -8,8 +8,8 @@ import torch
 
 from gmbench.audio.hubert import to_video_rate
 from gmbench.audio.spectra import logmel
-from gmbench.methods import checkpoint
 from gmbench.methods.gmtalker import gmeg
+from gmbench.methods.gmtalker.checkpoints import CHECKPOINTS
 from gmbench.methods.gmtalker.method import GMTalker
 from gmbench.methods.gmtalker.settings import Gmeg
 from gmbench.methods.interface import EmotionSpec, GenRequest
@@ -38,7 +38,7 @@ def method(tmp_path, audio):
         "audio": {"extractor": "logmel", "pair": "concat", "weights": ""},
     }  # fmt: skip
     constants = {"mean": np.zeros(7, np.float32), "deviation": np.ones(7, np.float32)}
-    (tmp_path / "gmeg.safetensors").write_bytes(checkpoint.pack("gmeg", network, facts, constants))
+    (tmp_path / "gmeg.safetensors").write_bytes(CHECKPOINTS.pack("gmeg", network, facts, constants))
     found = GMTalker()
     found.load(tmp_path)
     return found

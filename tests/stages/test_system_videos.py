@@ -1,0 +1,106 @@
+"""Videos of trained systems, with a method that notes what it is asked for."""
+
+import numpy as np
+import pytest
+import yaml
+
+from gmbench import config
+from gmbench.datasets.manifest import ClipRow
+from gmbench.errors import InputError
+from gmbench.media import SAMPLES_PER_FRAME, Video, write_video
+from gmbench.methods import registry
+from gmbench.methods.gmtalker.method import GMTalker
+from gmbench.methods.interface import GenResult
+from gmbench.stages.paths import DatasetPaths
+from gmbench.stages.pipeline_run import PipelineRun
+from gmbench.stages.system_videos import generate_with_system
+from gmbench.store import Store
+
+FRAMES, SIDE = 6, 32
+
+
+class Noting(GMTalker):
+    """Shows a grey that the seed decides."""
+
+    def __init__(self, requests):
+        self.requests = requests
+
+    def load(self, checkpoint_dir):
+        pass
+
+    def generate(self, request):
+        self.requests.append(request)
+        grey = np.full((64, 64, 3), request.seed % 200, np.uint8)
+        return GenResult(iter([grey] * request.frames))
+
+
+@pytest.fixture
+def requests(monkeypatch):
+    found = []
+    monkeypatch.setattr(registry, "create", lambda name: Noting(found))
+    return found
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run of two clips, with folders of checkpoints."""
+    monkeypatch.chdir(tmp_path)
+    params = config.Params.model_validate(yaml.safe_load(config.profiles()["smoke"])).model_copy(update={"workers": 1})
+    paths = DatasetPaths("synth", tmp_path / "work", tmp_path / "results")
+    paths.crops.mkdir(parents=True)
+    for row in rows():
+        grey = [np.full((SIDE, SIDE, 3), 90, np.uint8)] * FRAMES
+        write_video(paths.crops / row.video_path, grey, np.zeros(FRAMES * SAMPLES_PER_FRAME, np.int16))
+    for system in ("gmtalker", "gmtalker-s2"):
+        folder = tmp_path / "models" / "synth" / system
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_text("{}")
+        (folder / "gmeg.safetensors").write_bytes(str(tmp_path).encode())  # weights that no other test loaded
+    return PipelineRun(params, paths, Store(tmp_path / "store"), quiet=True)
+
+
+def rows():
+    return [ClipRow(f"synth/S/{e}/1/0", "synth", "S", e, 1, "0", f"{e}.mp4", "", 0, FRAMES) for e in ("happy", "sad")]
+
+
+def seeds(run, requests, system):
+    requests.clear()
+    assert generate_with_system(run, system, rows()) == {}
+    return {request.clip_id: request.seed for request in requests}
+
+
+def test_a_systems_seed_is_used_in_generation(run, requests):
+    """Two systems of the same weights and another seed ask for other videos, of every clip."""
+    first, second = (seeds(run, requests, name) for name in ("gmtalker", "gmtalker-s2"))
+    assert first.keys() == second.keys() == {row.clip_id for row in rows()}
+    assert len({*first.values(), *second.values()}) == 4
+    changed = run.params.model_copy(update={"seed": run.params.seed + 2})
+    other = PipelineRun(changed, run.paths, Store(run.paths.work / "other"), quiet=True)
+    assert seeds(other, requests, "gmtalker") == second  # the run's seed and the system's are added
+
+
+def test_requests_say_what_the_clip_says(run, requests):
+    generate_with_system(run, "gmtalker", rows())
+    assert [(r.clip_id, dict(r.emotion.weights), r.speaker, r.frames) for r in requests] == [
+        ("synth/S/happy/1/0", {"happy": 1.0}, "S", FRAMES), ("synth/S/sad/1/0", {"sad": 1.0}, "S", FRAMES),
+    ]  # fmt: skip
+    assert all(r.motion is None and r.expression is None for r in requests)
+    for row, request in zip(rows(), requests, strict=True):
+        video = Video(run.paths.videos("gmtalker") / row.video_path)
+        assert (video.info.frames, video.info.width) == (FRAMES, SIDE)  # at the side of the reference
+        assert next(iter(video)).mean() == pytest.approx(request.seed % 200, abs=4)
+
+
+def test_what_is_in_the_store_is_not_generated_again_until_the_weights_change(run, requests):
+    generate_with_system(run, "gmtalker", rows())
+    requests.clear()
+    generate_with_system(run, "gmtalker", rows())
+    assert requests == []
+    (run.paths.work_root.parent / "models/synth/gmtalker/gmeg.safetensors").write_bytes(b"other weights")
+    generate_with_system(run, "gmtalker", rows())
+    assert len(requests) == 2
+
+
+def test_a_system_that_is_not_trained_is_named(run, requests):
+    with pytest.raises(InputError, match="gmtalker-s9"):
+        generate_with_system(run, "gmtalker-s9", rows())
