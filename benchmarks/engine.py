@@ -51,12 +51,12 @@ def measure(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:
 
 def measure_workers(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:
     """Two workers against one, over twelve clips so that the groups can be shared out evenly."""
-    own = folder / "workers"
-    own.mkdir()
-    run, methods, _ = runner(own, clips, count=12)
-    run(methods[:1], None, own / "warm")
+    work = folder / "workers"
+    work.mkdir()
+    run, methods, _ = runner(work, clips, count=12)
+    run(methods[:1], None, work / "warm")
     start = once(lambda: list(executor.run(_idle, [0, 1], workers=2)))
-    one, two = run(methods, None, own / "one"), run(methods, None, own / "two", workers=2)
+    one, two = run(methods, None, work / "one"), run(methods, None, work / "two", workers=2)
     yield "one worker, two methods, twelve clips", f"{one:.0f} s", ""
     yield f"two workers, their start ({start:.0f} s) included", f"{one / two:.2f} times one", ""
     yield "two workers once they run", f"{one / (two - start):.2f} times one", ">= 1.7"

@@ -107,17 +107,17 @@ def _paper() -> list[tuple[str, str, str]]:
     rows.append(
         _step("NFMG", motion, lambda: nfmg.losses(motion, move, audio, valid, 0.9)["total"], f"{batch} x {frames}")
     )
-    head, judge = HeadGenerator(settings.head, EMOTIONS), Discriminator(settings.head)
+    head, critic = HeadGenerator(settings.head, EMOTIONS), Discriminator(settings.head)
     condition = torch.randn(1, 4, settings.head.size_in, settings.head.size_in)
     picture = torch.randn(1, 3, settings.head.size_out, settings.head.size_out)
 
     def generate() -> torch.Tensor:
         fake = head(condition, head.mapping(torch.randn(1, settings.head.style), label[:1]))
-        return (fake - picture).abs().mean() - judge(fake, condition[:, :3]).mean()
+        return (fake - picture).abs().mean() - critic(fake, condition[:, :3]).mean()
 
     rows.append(_step("head generator", head, generate, "1 picture"))
     rows.append(
-        _step("discriminator with R1", judge, lambda: r1_penalty(judge, picture, condition[:, :3]), "1 picture")
+        _step("discriminator with R1", critic, lambda: r1_penalty(critic, picture, condition[:, :3]), "1 picture")
     )
     return rows
 

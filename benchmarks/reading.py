@@ -30,8 +30,8 @@ def measure(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:
                 frame.to_ndarray(format="rgb24")
 
     info = Video(path).info
-    own, first, second = seconds(ours), seconds(bare_decord), seconds(bare_pyav)
+    our_s, first, second = seconds(ours), seconds(bare_decord), seconds(bare_pyav)
     what = f"reading {info.frames} frames of {info.width} x {info.height}"
-    yield what, f"{1e3 * own / info.frames:.2f} ms a frame", ""
-    yield "against bare decord", f"{100 * (own / first - 1):+.0f} %", "<= +15 %"
-    yield "against bare PyAV", f"{100 * (own / second - 1):+.0f} %", ""
+    yield what, f"{1e3 * our_s / info.frames:.2f} ms per frame", ""
+    yield "against bare decord", f"{100 * (our_s / first - 1):+.0f} %", "<= +15 %"
+    yield "against bare PyAV", f"{100 * (our_s / second - 1):+.0f} %", ""

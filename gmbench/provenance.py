@@ -34,13 +34,13 @@ PACKAGES = (
 
 def package_versions() -> dict[str, str | None]:
     """Versions of the packages that can move a number; None where one is not installed."""
-    found: dict[str, str | None] = {}
+    versions: dict[str, str | None] = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = None
-    return found
+            versions[name] = None
+    return versions
 
 
 def git_commit() -> str | None:
@@ -54,7 +54,7 @@ def git_commit() -> str | None:
 
 
 def describe(arguments: dict[str, object]) -> dict[str, object]:
-    """Provenance of a run as JSON-ready facts."""
+    """Provenance of a run as a JSON-ready dictionary."""
     return {
         "gmbench": gmbench.__version__,
         "commit": git_commit(),

@@ -1,5 +1,6 @@
 """Commands about data: the corpus, datasets, face models, profiles."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,7 +34,7 @@ def corpus_make(
     speakers: Annotated[int, typer.Option(min=1)] = 4,
     sentences: Annotated[int, typer.Option(min=1, help="Takes of each emotion and level.")] = 4,
     levels: Annotated[str, typer.Option(help="Some of 1,2,3.")] = "1,2,3",
-    frames: Annotated[int, typer.Option(min=30, help="Length of a clip; 25 a second.")] = 50,
+    frames: Annotated[int, typer.Option(min=30, help="Length of a clip; 25 per second.")] = 50,
     size: Annotated[int, typer.Option(min=32, help="Side of the pictures in pixels.")] = 128,
     pretraining_speakers: Annotated[int, typer.Option(min=0, help="More people, with large head motion.")] = 0,
     pretraining_clips: Annotated[int, typer.Option(min=0)] = 10,
@@ -104,33 +105,33 @@ def corpus_probe(
 @data_app.command("check")
 def data_check(
     folder: Annotated[Path, typer.Argument(help="Root of the raw data.")],
-    dataset: Annotated[str | None, typer.Option(help="Layout; told from the folder by default.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Layout; recognised from the folder by default.")] = None,
     workers: Annotated[int, typer.Option(min=1)] = 1,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what is found, missing, corrupt, silent, or a Git-LFS pointer. Exits with 2 if nothing is usable."""
+    """Say what is there, missing, corrupt, silent, or a Git-LFS pointer. Exits with 2 if nothing is usable."""
     from gmbench.datasets.check import check
     from gmbench.datasets.readers import recognise
 
     kind = dataset or recognise(folder)
     with terminal.progress("checking") as report:
-        found = check(kind, folder, workers, report)
+        result = check(kind, folder, workers, report)
     if as_json:
-        rows = [{"path": p.path, "kind": p.kind, "reason": p.reason} for p in found.problems]
-        terminal.print_json([{"dataset": kind, "clips": len(found.rows), "problems": found.counts()}, *rows])
+        rows = [{"path": p.path, "kind": p.kind, "reason": p.reason} for p in result.problems]
+        terminal.print_json([{"dataset": kind, "clips": len(result.rows), "problems": result.counts()}, *rows])
     else:
         grid = Grid("file", "problem", "reason", header_style="bold")
-        for problem in found.problems:
+        for problem in result.problems:
             grid.add_row(problem.path, problem.kind, problem.reason)
-        splits = {name: sum(row.split == name for row in found.rows) for name in sorted({r.split for r in found.rows})}
-        speakers = len({row.speaker for row in found.rows})
+        splits = dict(sorted(Counter(row.split for row in result.rows).items()))
+        speakers = len({row.speaker for row in result.rows})
         terminal.out.print(
-            f"{kind}: {len(found.rows)} usable clips of {speakers} speakers, splits {splits}", highlight=False
+            f"{kind}: {len(result.rows)} usable clips of {speakers} speakers, splits {splits}", highlight=False
         )
-        if found.problems:
+        if result.problems:
             terminal.out.print(grid)
-    if not found.rows:
-        raise InputError(f"{folder}: no usable clip among {len(found.problems)} problems")
+    if not result.rows:
+        raise InputError(f"{folder}: no usable clip among {len(result.problems)} problems")
 
 
 @data_app.command("list")
@@ -177,8 +178,8 @@ def facemodel_convert(
 def _save(model: "FaceModel", out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     model.save(out.with_suffix(".npz"))
-    facts = f"{len(model.mean)} vertices, {len(model.triangles)} triangles, lids {model.blink_columns}"
-    terminal.err.print(f"{out.with_suffix('.npz')}: {facts}", markup=False, highlight=False)
+    size = f"{len(model.mean)} vertices, {len(model.triangles)} triangles, lids {model.blink_columns}"
+    terminal.err.print(f"{out.with_suffix('.npz')}: {size}", markup=False, highlight=False)
 
 
 @profile_app.command("use")

@@ -125,7 +125,7 @@ def validate(
     extractors: Annotated[
         str | None, typer.Option("--extractors", "--judges", help="Feature extractors: official or corpus.")
     ] = None,
-    clips: Annotated[int, typer.Option(min=1, help="At most so many clips, of each emotion alike.")] = 24,
+    clips: Annotated[int, typer.Option(min=1, help="At most so many clips, as many of each emotion.")] = 24,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for records, table and curves.")] = Path("validation"),
     store: Annotated[Path | None, typer.Option(help="Feature store.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
@@ -172,7 +172,7 @@ def validate(
 
 
 def list_metrics(name: Annotated[str | None, typer.Argument()] = None, as_json: JsonFlag = False) -> None:
-    """List the metrics, or explain one: how to read it and its traps."""
+    """List the metrics, or explain one: how to interpret it, and its caveats."""
     from dataclasses import asdict
 
     from gmbench.evaluation.scoring import registry
@@ -199,8 +199,8 @@ def list_protocols(name: Annotated[str | None, typer.Argument()] = None, as_json
     """List the protocols, or show one."""
     from gmbench.evaluation import protocol as protocols
 
-    found = [protocols.load(known) for known in ([name] if name else protocols.names())]
-    rows = [{"hash": item.hash, **item.model_dump()} for item in found]
+    loaded = [protocols.load(each) for each in ([name] if name else protocols.names())]
+    rows = [{"hash": protocol.hash, **protocol.model_dump()} for protocol in loaded]
     if as_json:
         terminal.print_json(rows)
     elif name:
@@ -216,7 +216,7 @@ def list_protocols(name: Annotated[str | None, typer.Argument()] = None, as_json
 def demo(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for clips and results.")] = Path("demo-out"),
     speakers: Annotated[int, typer.Option(min=1)] = 6,
-    clips: Annotated[int, typer.Option(min=1, help="Clips a speaker.")] = 2,
+    clips: Annotated[int, typer.Option(min=1, help="Clips per speaker.")] = 2,
     workers: Annotated[int, typer.Option(min=1)] = 1,
     as_json: JsonFlag = False,
 ) -> None:

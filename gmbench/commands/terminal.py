@@ -33,7 +33,7 @@ def print_warnings(notes: Iterable[str]) -> None:
 
 
 def print_summary(summary: Sequence[Any]) -> None:
-    """One row a metric, one column a method: fits a terminal."""
+    """One row per metric, one column per method: fits a terminal."""
     from gmbench.reporting.summary import ordered_methods
 
     methods = ordered_methods({row.method for row in summary})
@@ -48,9 +48,9 @@ def print_summary(summary: Sequence[Any]) -> None:
     for method in methods:
         grid.add_column(method, justify="right")
     for key in keys:
-        own = [cells.get((key, method)) for method in methods]
-        known = next(row for row in own if row is not None)
-        grid.add_row(key, ARROWS[known.direction], known.unit, *map(_cell, own))
+        line = [cells.get((key, method)) for method in methods]
+        metric = next(row for row in line if row is not None)
+        grid.add_row(key, ARROWS[metric.direction], metric.unit, *map(_cell, line))
     out.print(grid)
 
 
@@ -64,19 +64,19 @@ def _cell(row: Any) -> str:
     return number(row.value) + interval.replace("[", r"\[") + share
 
 
-def print_failures(records: pd.DataFrame, shown: int = 10) -> None:
+def print_failures(records: pd.DataFrame, most: int = 10) -> None:
     """One line for each clip that failed, with how many metrics it lacks."""
     bad = records[records["status"].isin(["failed", "missing"])]
     lines = bad.groupby(["method", "clip", "reason"], sort=True)["metric"].count()
-    for (method, clip, reason), count in list(zip(lines.index.tolist(), lines, strict=True))[:shown]:
+    for (method, clip, reason), count in list(zip(lines.index.tolist(), lines, strict=True))[:most]:
         err.print(f"{method}/{clip}: {count} metrics: {reason}", style="yellow", markup=False, highlight=False)
-    if len(lines) > shown:
-        err.print(f"... and {len(lines) - shown} more; all reasons are in the records", style="yellow", markup=False)
+    if len(lines) > most:
+        err.print(f"... and {len(lines) - most} more; all reasons are in the records", style="yellow", markup=False)
 
 
 @contextmanager
 def progress(what: str) -> Iterator[Any]:
-    """A progress bar on stderr with clips a second and time left; nothing without a terminal."""
+    """A progress bar on stderr with clips per second and time left; nothing without a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -45,46 +45,46 @@ def read_latents(path: Path) -> Latents:
     return Latents(x, emotion, speaker)
 
 
-def latent_rows(found: Latents) -> list[dict[str, Any]]:
-    """Clustering strength an emotion (one identity at a time, then their mean), silhouette and purity."""
+def latent_rows(space: Latents) -> list[dict[str, Any]]:
+    """Clustering strength per emotion (one identity at a time, then their mean), silhouette and purity."""
     rows = []
     for measure, function in (
         ("d_cls", latents.clustering_strength),
         ("d_cls_pair", latents.pairwise_clustering_strength),
     ):
         by_emotion: dict[str, list[float]] = {}
-        for name in np.unique(found.speaker):
-            own = found.speaker == name
-            for emotion, value in function(found.embeddings[own], found.emotion[own].tolist()).items():
+        for name in np.unique(space.speaker):
+            of_speaker = space.speaker == name
+            for emotion, value in function(space.embeddings[of_speaker], space.emotion[of_speaker].tolist()).items():
                 by_emotion.setdefault(emotion, []).append(value)
         for emotion, values in sorted(by_emotion.items()):
-            known = [value for value in values if np.isfinite(value)]
-            mean = float(np.mean(known)) if known else float("nan")
-            rows.append({"measure": measure, "emotion": emotion, "value": mean, "identities": len(known)})
-    names = found.emotion.tolist()
+            defined = [value for value in values if np.isfinite(value)]
+            mean = float(np.mean(defined)) if defined else float("nan")
+            rows.append({"measure": measure, "emotion": emotion, "value": mean, "identities": len(defined)})
+    names = space.emotion.tolist()
     whole = {
-        "silhouette": latents.silhouette(found.embeddings, names),
-        "knn_purity": latents.neighbour_purity(found.embeddings, names),
+        "silhouette": latents.silhouette(space.embeddings, names),
+        "knn_purity": latents.neighbour_purity(space.embeddings, names),
     }
-    count = len(np.unique(found.speaker))
+    count = len(np.unique(space.speaker))
     return rows + [{"measure": m, "emotion": "", "value": v, "identities": count} for m, v in whole.items()]
 
 
-def write_latents(found: Latents, path: Path) -> None:
+def write_latents(space: Latents, path: Path) -> None:
     """Write the NPZ that :func:`read_latents` reads."""
     buffer = io.BytesIO()
-    np.savez(buffer, embeddings=found.embeddings, emotion=found.emotion, speaker=found.speaker)
+    np.savez(buffer, embeddings=space.embeddings, emotion=space.emotion, speaker=space.speaker)
     write_atomically(path, buffer.getvalue())
 
 
-def draw_map(found: Latents, stem: Path, seed: int = 0) -> str:
+def draw_map(space: Latents, stem: Path, seed: int = 0) -> str:
     """A t-SNE map coloured by emotion as PNG and SVG; seed and perplexity stand below. Returns the PNG's name."""
-    flat, rows = latents.tsne_map(found.embeddings, found.emotion.tolist(), seed)
+    flat, rows = latents.tsne_map(space.embeddings, space.emotion.tolist(), seed)
     figure = figures.new(6, 5.5)
     axes = figure.add_subplot()
-    for emotion in np.unique(found.emotion[rows]):
-        own = found.emotion[rows] == emotion
-        axes.scatter(flat[own, 0], flat[own, 1], s=8, label=emotion)
+    for emotion in np.unique(space.emotion[rows]):
+        of_emotion = space.emotion[rows] == emotion
+        axes.scatter(flat[of_emotion, 0], flat[of_emotion, 1], s=8, label=emotion)
     perplexity = min(latents.PERPLEXITY, (len(rows) - 1) / 3)
     axes.set_xlabel(f"t-SNE of {len(rows)} embeddings, perplexity {perplexity:.3g}, seed {seed}", fontsize=8)
     axes.set_xticks([])

@@ -1,4 +1,4 @@
-"""What is known of a method beside its numbers: its card, and what the published tables say of it."""
+"""Cards of methods: of those that are known here by name, and as the published tables describe them."""
 
 import csv
 import functools

@@ -1,4 +1,4 @@
-"""The papers' tables as printed, with what is known to be wrong in them as footnotes; never merged with own numbers."""
+"""The papers' tables as printed, with known errors as footnotes; never merged with numbers measured here."""
 
 import csv
 import functools
@@ -51,7 +51,7 @@ class PublishedTable:
 
 @functools.cache
 def errata() -> tuple[Erratum, ...]:
-    """All that is known to be wrong."""
+    """All known errors."""
     return tuple(
         Erratum(
             int(row["number"]),
@@ -85,11 +85,11 @@ def published_tables() -> tuple[PublishedTable, ...]:
 def select(source: str | None, dataset: str | None, table: str | None = None) -> list[PublishedTable]:
     """Tables of a paper, by its number, and of a dataset; raises InputError where there are none."""
     wanted = (("source", source), ("dataset", dataset), ("table", table))
-    found = [t for t in published_tables() if all(v in (None, getattr(t, k)) for k, v in wanted)]
-    if not found:
-        known = {t.source for t in published_tables()} | {t.dataset for t in published_tables()}
-        raise InputError(f"no published table of {source or dataset!r}; {closest(str(source or dataset), known)}")
-    return found
+    selected = [t for t in published_tables() if all(v in (None, getattr(t, k)) for k, v in wanted)]
+    if not selected:
+        names = {t.source for t in published_tables()} | {t.dataset for t in published_tables()}
+        raise InputError(f"no published table of {source or dataset!r}; {closest(str(source or dataset), names)}")
+    return selected
 
 
 def as_table(table: PublishedTable) -> Table:

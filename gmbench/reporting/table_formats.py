@@ -24,7 +24,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A grid: one row a method, one column a metric, and notes below."""
+    """A grid: one row per method, one column per metric, and notes below."""
 
     title: str
     header: tuple[str, ...]
@@ -69,7 +69,7 @@ def _markdown(table: Table) -> str:
 
 
 def _csv(table: Table) -> str:
-    """Plain values; the interval and the coverage of each metric in columns of their own."""
+    """Plain values; the interval and the coverage of each metric in separate columns."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     metric_columns = [c for h in table.header[2:] for c in (h, f"{h} 95 % interval", f"{h} n/N")]

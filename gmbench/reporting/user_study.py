@@ -1,6 +1,6 @@
 """Tables of a user study from the raters' raw table.
 
-The table is a CSV with one rating a line: ``rater, clip, method, aspect, value``. ``value`` is a number
+The table is a CSV with one rating per line: ``rater, clip, method, aspect, value``. ``value`` is a number
 (an opinion score), ``1`` for each method that a rater picked as a favourite (kind ``preference``), or the
 emotion that the rater named (kind ``emotion``, with a column ``target``). Without raters there is no table.
 """
@@ -79,19 +79,20 @@ def study_rows(table: pd.DataFrame, kind: str) -> list[StudyRow]:
         agreement = _agreement(group, ordinal=kind == "opinion")
         votes = group.groupby("method")["number"].sum()
         shares = dict(zip(votes.index, user_study.preference_share(votes.to_numpy()), strict=True))
-        for method, own in group.groupby("method", sort=True):
-            grid = own.pivot_table(index="rater", columns="clip", values="number", dropna=False).to_numpy()
+        for method, ratings in group.groupby("method", sort=True):
+            grid = ratings.pivot_table(index="rater", columns="clip", values="number", dropna=False).to_numpy()
             low, high = user_study.two_level_interval(grid)
-            value, detail, measure = float(own["number"].mean()), f"alpha {agreement:.3f}", "human accuracy [%]"
+            value, detail, measure = float(ratings["number"].mean()), f"alpha {agreement:.3f}", "human accuracy [%]"
             if kind == "opinion":
-                score = user_study.mean_opinion_score(own["number"].to_numpy())
+                score = user_study.mean_opinion_score(ratings["number"].to_numpy())
                 measure = "MOS"
                 detail = f"s.d. {score.deviation:.3f}, t-interval ±{score.half_width:.3f}, {detail}"
             elif kind == "preference":
                 measure, value = "preference [%]", float(shares[method])
                 low, high = _share_interval(group, str(method))
                 detail = f"{votes[method]:.0f} of {votes.sum():.0f} votes"
-            result.append(StudyRow(str(method), str(aspect), measure, value, low, high, len(own), *grid.shape, detail))
+            numbers = (value, low, high, len(ratings), *grid.shape)
+            result.append(StudyRow(str(method), str(aspect), measure, *numbers, detail))
     return result
 
 
@@ -104,17 +105,21 @@ def _agreement(group: pd.DataFrame, ordinal: bool) -> float:
 
 def _share_interval(group: pd.DataFrame, method: str) -> tuple[float, float]:
     """Interval of a preference share: raters and clips are resampled for all methods at once."""
-    own = group[group["method"] == method].pivot_table(index="rater", columns="clip", values="number", aggfunc="sum")
-    total = group.pivot_table(index="rater", columns="clip", values="number", aggfunc="sum")
-    own = own.reindex_like(total).fillna(0.0)
+    of_all = _votes(group)
+    of_method = _votes(group[group["method"] == method]).reindex_like(of_all)
+    all_votes, method_votes = of_all.fillna(0.0).to_numpy(), of_method.fillna(0.0).to_numpy()
     generator = np.random.default_rng(0)
-    raters, clips = total.shape
-    a, b = own.to_numpy(), total.fillna(0.0).to_numpy()
+    raters, clips = all_votes.shape
     shares = []
     for _ in range(1000):
-        rows, columns = generator.integers(0, raters, raters), generator.integers(0, clips, clips)
-        votes = b[np.ix_(rows, columns)].sum()
-        if votes:
-            shares.append(100.0 * a[np.ix_(rows, columns)].sum() / votes)
+        drawn = np.ix_(generator.integers(0, raters, raters), generator.integers(0, clips, clips))
+        total = all_votes[drawn].sum()
+        if total:
+            shares.append(100.0 * method_votes[drawn].sum() / total)
     low, high = np.percentile(shares, [2.5, 97.5]) if shares else (np.nan, np.nan)
     return float(low), float(high)
+
+
+def _votes(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Votes by rater (rows) and clip (columns)."""
+    return ratings.pivot_table(index="rater", columns="clip", values="number", aggfunc="sum")

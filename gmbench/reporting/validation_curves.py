@@ -9,14 +9,14 @@ from gmbench.reporting.table_formats import number
 
 
 def draw(curves: Sequence[Curve], path: Path) -> None:
-    """One small plot a metric and corruption that it should respond to, as PNG and SVG; red where it fails to."""
-    shown = [curve for curve in curves if curve.expected]
-    if not shown:
+    """One small plot per metric and corruption that it should respond to, as PNG and SVG; red where it fails to."""
+    expected = [curve for curve in curves if curve.expected]
+    if not expected:
         return
     columns = 6
-    lines = -(-len(shown) // columns)
+    lines = -(-len(expected) // columns)
     figure = figures.new(2.3 * columns, 1.9 * lines)
-    for place, curve in enumerate(shown, start=1):
+    for place, curve in enumerate(expected, start=1):
         axes = figure.add_subplot(lines, columns, place)
         axes.plot(range(len(curve.levels)), curve.values, "o-", markersize=3, color="C3" if curve.verdict else "C0")
         axes.set_xticks(range(len(curve.levels)), [f"{level:g}" for level in curve.levels])
@@ -32,8 +32,8 @@ def markdown(curves: Sequence[Curve]) -> str:
     cells = {(curve.metric, curve.corruption): curve for curve in curves}
     lines = ["| Metric | " + " | ".join(corruptions) + " |", "|---" + "|---:" * len(corruptions) + "|"]
     for metric in metrics:
-        own = [cells.get((metric, corruption)) for corruption in corruptions]
-        lines.append(f"| {metric.replace('_', chr(92) + '_')} | " + " | ".join(_cell(curve) for curve in own) + " |")
+        row = [cells.get((metric, corruption)) for corruption in corruptions]
+        lines.append(f"| {metric.replace('_', chr(92) + '_')} | " + " | ".join(_cell(curve) for curve in row) + " |")
     lines += ["", "Spearman's rho of level and deterioration: 1 is right, – no change.", ""]
     lines += ["**Bold**: the metric should respond; with ! it does not, or not at every level.", ""]
     lines += [f"- {curve.verdict}" for curve in curves if curve.verdict]

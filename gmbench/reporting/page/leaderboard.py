@@ -1,4 +1,4 @@
-"""What the page shows, as plain data: leaderboards of aggregated numbers, and each method's clips in a part of its own.
+"""What the page shows, as plain data: leaderboards of aggregated numbers, and each method's clips in a separate file.
 
 The keys of these dictionaries are read by ``assets/page.js``.
 """

@@ -49,7 +49,7 @@ class _Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def copyfile(self, source: IO[bytes], outputfile: IO[bytes]) -> None:  # type: ignore[override]
-        """The part that was asked for; a browser that went away is no error."""
+        """The part that was asked for; a browser that closed the connection is no error."""
         try:
             if self.left is None:
                 super().copyfile(source, outputfile)

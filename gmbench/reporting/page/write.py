@@ -41,7 +41,7 @@ class PageContent:
         summaries: numbers of each dataset and protocol.
         sources: tables of :mod:`gmbench.evaluation.results.sources` with the folders they stand in.
         sections: below the leaderboard.
-        provenance: facts about the run.
+        provenance: where the numbers come from, per evaluation.
     """
 
     title: str
