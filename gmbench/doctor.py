@@ -37,7 +37,7 @@ class Check:
 
 def examine() -> list[Check]:
     """Everything that decides what can run here."""
-    return [*_machine(), *_packages(), *_codecs(), *_folders(), *_weights(), *_plugins()]
+    return [*_machine(), *_packages(), *_codecs(), *_folders(), *_weights(), *_landmark_backends(), *_plugins()]
 
 
 def _machine() -> Iterator[Check]:
@@ -91,13 +91,22 @@ def _weights() -> Iterator[Check]:
         yield Check(f"weights {name}", row["status"], str(detail), "" if row["status"] == "ok" else row["used_by"])
 
 
+def _landmark_backends() -> Iterator[Check]:
+    for name, backend in BACKENDS.all().items():
+        missing = [item.file for item in backend.weights if files.find(item.name) is None]
+        lack = f"; without {', '.join(missing)}" if missing else ""
+        detail = f"{BACKENDS.package(name)}, version {backend.version}{lack}"
+        state, loss = ("missing", "these landmarks") if missing else ("ok", "")
+        yield Check(f"landmark backend {name}", state, detail, loss)
+
+
 def _plugins() -> Iterator[Check]:
     """What other packages bring, and what of it is left out."""
     methods = plugins.load(plugins.METHODS)
     groups: list[tuple[str, dict[str, str], dict[str, str]]] = [
         (plugins.METRICS, METRICS.packages(), METRICS.problems()),
         (plugins.EXTRACTORS, EXTRACTORS.packages(), EXTRACTORS.problems()),
-        (plugins.LANDMARKS, BACKENDS.packages(), BACKENDS.problems()),
+        (plugins.LANDMARKS, {}, BACKENDS.problems()),
         (plugins.DATASETS, DATASETS.packages(), DATASETS.problems()),
         (plugins.METHODS, {name: plugin.package for name, plugin in methods.found.items()}, methods.problems),
     ]

@@ -29,6 +29,7 @@ class MetricSpec:
         interpretation: how to read the number.
         caveats: what misleads.
         default: part of an evaluation that names no metrics.
+        responds_to: corruptions of ``gmbench validate`` that must make it worse, besides those that list it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class MetricSpec:
     interpretation: str
     caveats: str
     default: bool = True
+    responds_to: tuple[str, ...] = ()
 
     @property
     def arrow(self) -> str:

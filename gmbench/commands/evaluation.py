@@ -9,7 +9,7 @@ from rich.table import Table as Grid
 
 from gmbench.commands import terminal
 from gmbench.commands.methods import generate_test_clips
-from gmbench.commands.options import DEFAULT_OUT, JsonFlag, MetricNames, named_folders, split
+from gmbench.commands.options import DEFAULT_OUT, JsonFlag, LandmarkName, MetricNames, named_folders, split
 
 
 def evaluate(
@@ -24,7 +24,7 @@ def evaluate(
     dataset: Annotated[str | None, typer.Option(help="Name of the dataset in records.")] = None,
     metrics: MetricNames = None,
     protocol: Annotated[str, typer.Option(help="Name, or path of a YAML file; see 'gmbench protocols'.")] = "full",
-    landmarks: Annotated[str | None, typer.Option(help="Landmark backend: mediapipe, fan, sidecar, corpus.")] = None,
+    landmarks: LandmarkName = None,
     pose: Annotated[str | None, typer.Option(help="Head pose: mediapipe (its matrix) or pnp.")] = None,
     controls: Annotated[
         list[str] | None,
@@ -121,7 +121,7 @@ def validate(
     metrics: MetricNames = None,
     corruptions: Annotated[list[str] | None, typer.Option(help="By name; all by default.")] = None,
     protocol: Annotated[str, typer.Option(help="Name, or path of a YAML file.")] = "full",
-    landmarks: Annotated[str | None, typer.Option(help="Landmark backend.")] = None,
+    landmarks: LandmarkName = None,
     extractors: Annotated[
         str | None, typer.Option("--extractors", "--judges", help="Feature extractors: official or corpus.")
     ] = None,
@@ -177,21 +177,21 @@ def list_metrics(name: Annotated[str | None, typer.Argument()] = None, as_json: 
 
     from gmbench.evaluation.scoring import registry
 
-    chosen = registry.select([name], has_reference=True) if name else list(registry.metrics().values())
+    chosen = [registry.METRICS.get(name)] if name else list(registry.metrics().values())
+    rows = [asdict(metric.spec) | {"package": registry.METRICS.package(metric.name)} for metric in chosen]
     if as_json:
-        terminal.print_json([asdict(metric.spec) for metric in chosen])
+        terminal.print_json(rows)
         return
     if name:
-        for field, value in asdict(chosen[0].spec).items():
+        for field, value in rows[0].items():
             text = ", ".join(value) if isinstance(value, tuple) else str(value)
             terminal.out.print(f"{field + ':':<13}{text}", markup=False, highlight=False, soft_wrap=True)
         return
-    grid = Grid("name", "", "unit", "range", "needs", "version", "default", header_style="bold")
-    for metric in chosen:
+    grid = Grid("name", "", "unit", "range", "needs", "version", "default", "package", header_style="bold")
+    for metric, row in zip(chosen, rows, strict=True):
         spec = metric.spec
-        needs = ", ".join(spec.needs)
-        default = "yes" if spec.default else ""
-        grid.add_row(spec.name, spec.arrow, spec.unit, spec.range, needs, str(spec.version), default)
+        needs, default = ", ".join(spec.needs), "yes" if spec.default else ""
+        grid.add_row(spec.name, spec.arrow, spec.unit, spec.range, needs, str(spec.version), default, row["package"])
     terminal.out.print(grid)
 
 

@@ -10,6 +10,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object wi
 MetricNames = Annotated[
     list[str] | None, typer.Option("--metrics", help="Metrics by name, repeated or separated by commas.")
 ]
+LandmarkName = Annotated[str | None, typer.Option(help="Landmark backend; 'gmbench doctor' lists them.")]
 DEFAULT_OUT = Path("gmbench-results")
 
 

@@ -1,5 +1,6 @@
 """Run a plan: extract what the store lacks, score every clip, return records."""
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,14 +9,17 @@ from pathlib import Path
 import pandas as pd
 
 from gmbench.emotions import canonical
+from gmbench.errors import StoreError
 from gmbench.evaluation.extraction.clip_group import ClipGroup, Outcome, extract_group
 from gmbench.evaluation.planning.plan import Plan, PlannedClip
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.records import WHOLE_SET, Record
 from gmbench.evaluation.scoring.metric import ClipData, ClipFeatures, FeatureReader, Metric, Score, Unscored
 from gmbench.executor import one_thread, run
+from gmbench.plugins import explain
 from gmbench.store import Store
 
+_log = logging.getLogger(__name__)
 CHANCE_REFERENCES = 20
 """At most this many other references stand for chance."""
 
@@ -139,16 +143,23 @@ def _scored(record: Record, score: Callable[[], Score], flags: tuple[str, ...] =
     """The record with what a scorer gave, or why it gave nothing; ``flags`` are added to the scorer's."""
     try:
         result = score()
+        if math.isnan(result.value):
+            raise Unscored("failed", "the metric gave NaN; it must say why there is no value")
+        return replace(
+            record,
+            value=float(result.value),
+            flags=" ".join(dict.fromkeys((*result.flags, *flags))),
+            frames_used=result.frames_used,
+            frames_expected=result.frames_expected,
+            clips_used=result.clips_used,
+        )
     except Unscored as error:
         return replace(record, status=error.status, reason=str(error))
-    return replace(
-        record,
-        value=result.value,
-        flags=" ".join(dict.fromkeys((*result.flags, *flags))),
-        frames_used=result.frames_used,
-        frames_expected=result.frames_expected,
-        clips_used=result.clips_used,
-    )
+    except StoreError:
+        raise
+    except Exception as error:  # a bug in one metric, of another package perhaps, must not take the others down
+        _log.debug("unexpected error in %s of %s", record.metric_name, record.clip, exc_info=True)
+        return replace(record, status="failed", reason=f"{record.metric_name}: {explain(error)}")
 
 
 def _size(features: ClipFeatures) -> str:

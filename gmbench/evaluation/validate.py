@@ -24,7 +24,7 @@ from gmbench.evaluation.protocol import Protocol
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.aggregate import SummaryRow, rows
 from gmbench.evaluation.run import Progress, evaluate
-from gmbench.metrics.catalogue import SPECS
+from gmbench.evaluation.scoring.registry import metrics
 from gmbench.metrics.key import MetricKey
 from gmbench.store import default_root
 
@@ -97,7 +97,7 @@ class Curve:
     def worsens(self, levels: Sequence[float] | None = None) -> bool:
         """Whether each of some levels, by default all, is worse than the one before; levels without a value aside."""
         name = MetricKey.parse(self.metric).name
-        bad = dict(zip(self.levels, _badness(self.values, SPECS[name].direction), strict=True))
+        bad = dict(zip(self.levels, _badness(self.values, metrics()[name].spec.direction), strict=True))
         known = [bad[level] for level in levels or self.levels if not math.isnan(bad[level])]
         return all(b > a for a, b in itertools.pairwise(known))
 
@@ -241,7 +241,7 @@ def curves(table: pd.DataFrame, corruptions: Sequence[Corruption]) -> list[Curve
 
 def _curve(metric: str, direction: str, corruption: Corruption, values: tuple[float, ...]) -> Curve:
     name = MetricKey.parse(metric).name
-    expected = name in corruption.touches
+    expected = name in corruption.touches or corruption.name in _responds_to(name)
     steps = _severity(corruption)
     bad = [round(value, _DECIMALS) for value in _badness(values, direction)]
     order = np.argsort(steps, kind="stable")
@@ -254,6 +254,12 @@ def _curve(metric: str, direction: str, corruption: Corruption, values: tuple[fl
     return Curve(
         metric, corruption.name, corruption.unit, corruption.levels, values, rho, strict, expected, verdict
     )  # fmt: skip
+
+
+def _responds_to(name: str) -> tuple[str, ...]:
+    """Corruptions that a metric itself declares to respond to."""
+    metric = metrics().get(name)
+    return metric.spec.responds_to if metric is not None else ()
 
 
 def _severity(corruption: Corruption) -> list[float]:
@@ -276,7 +282,7 @@ def _verdict(
     name: str, corruption: Corruption, known: int, levels: int, rho: float, strict: bool, expected: bool,
     values: tuple[float, ...],
 ) -> str:  # fmt: skip
-    title = SPECS[name].title if name in SPECS else name
+    title = metrics()[name].spec.title if name in metrics() else name
     if not expected:
         return ""
     if known < 2:

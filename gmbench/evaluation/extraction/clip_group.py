@@ -24,6 +24,7 @@ from gmbench.executor import one_thread
 from gmbench.face import landmarks as face_landmarks
 from gmbench.face.crops import eat128_crop
 from gmbench.media import Frames, Video, VideoInfo, read_audio
+from gmbench.plugins import explain
 from gmbench.store import Store
 
 _log = logging.getLogger(__name__)
@@ -154,7 +155,7 @@ class FramePass:
             try:
                 detector = self._context.__enter__()
                 self._landmark_track = face_landmarks.LandmarkTrack(detector, self.video.info.frames)
-            except MediaError as error:
+            except Exception as error:
                 self._give_up_landmarks(error)
         elif self._cropped:
             stored = self._store.get(self._landmark_key)
@@ -187,28 +188,37 @@ class FramePass:
         if self._landmark_track is not None:
             try:
                 points = self._landmark_track.repeat() if repeated else self._landmark_track.add(frame)
-            except MediaError as error:
+            except Exception as error:
                 self._give_up_landmarks(error)
         elif self._known is not None:
             points = self._known[self._read]
         view: Frames | None = frame
         if self._cropped:
             view = None if points is None or not np.isfinite(points).all() else eat128_crop(frame, points)
-        for key, feature in self._features.items():
+        for key, feature in list(self._features.items()):
             values = self._values[key]
             if repeated:
                 values[self._read] = values[self._read - 1]
             elif view is not None:
-                values[self._read] = feature.function(view)
+                try:
+                    values[self._read] = feature.function(view)
+                except Exception as error:
+                    self._give_up(key, feature.name, error)
         return view
 
-    def _give_up_landmarks(self, error: MediaError) -> None:
+    def _give_up(self, key: str, name: str, error: Exception) -> None:
+        """A feature that fails, of another package perhaps, is left out; the others go on."""
+        self.failures[key] = _reason(self.source, name, error)
+        self.missing.discard(key)
+        del self._features[key], self._values[key]
+
+    def _give_up_landmarks(self, error: Exception) -> None:
         """Without landmarks the pixels can still be compared, unless the crop needs a face."""
-        if self._cropped:
+        if self._cropped or isinstance(error, (StoreError, WeightsError)):
             raise error
         self.close()
         self.missing.discard(self._landmark_key)
-        self.failures[self._landmark_key] = str(error)
+        self.failures[self._landmark_key] = _reason(self.source, self._group.keys.protocol.landmarks, error)
 
     def finish(self) -> None:
         """Read to the end and store what this track computed; raises MediaError."""
@@ -236,6 +246,7 @@ class PairPass:
 
     def __init__(self, generated: FramePass, reference: FramePass, wanted: dict[str, PairFeature]) -> None:
         self.generated, self.reference, self.wanted = generated, reference, wanted
+        self._failures: dict[str, str] = {}
         self._values = np.empty((0, 0))
         self._indices: tuple[NDArray[np.int64], NDArray[np.int64]] = (np.empty(0, int), np.empty(0, int))
 
@@ -262,16 +273,33 @@ class PairPass:
         if a is None or b is None:
             return
         shown = resize(a, b.shape[0], b.shape[1])
-        for row, feature in enumerate(self.wanted.values()):
-            self._values[row, step] = feature.function(shown, b)
+        for row, (key, feature) in enumerate(self.wanted.items()):
+            if key in self._failures:
+                continue
+            try:
+                self._values[row, step] = feature.function(shown, b)
+            except WeightsError:
+                raise
+            except Exception as error:  # of another package perhaps: the other features go on
+                self._failures[key] = _reason(self.generated.source, feature.name, error)
 
     def finish(self, store: Store, outcome: Outcome) -> None:
         """Store the values, or note why there are none."""
         if self.problem:
             outcome.failures |= dict.fromkeys(self.wanted, self.problem)
             return
+        outcome.failures |= self._failures
         for key, values in zip(self.wanted, self._values, strict=True):
-            store.put(key, {"values": values})
+            if key not in self._failures:
+                store.put(key, {"values": values})
+
+
+def _reason(source: ClipSource, name: str, error: Exception) -> str:
+    """Why something could not be computed of a clip; errors that nobody expected bear their type."""
+    if isinstance(error, MediaError):
+        return str(error)
+    _log.debug("unexpected error of %s in %s", name, source.video, exc_info=error)
+    return f"{source.video}: {name}: {explain(error)}"
 
 
 def _missing_pairs(group: ClipGroup, store: Store) -> list[tuple[ClipSource, ClipSource, dict[str, PairFeature]]]:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gmbench import plugins
-from gmbench.errors import GmbenchError, InputError
+from gmbench.errors import InputError
 from gmbench.evaluation.extraction import corpus_extractors as corpus
 from gmbench.evaluation.extraction import official_extractors as official
 from gmbench.evaluation.extraction.features import ClipFeature, PairFeature
 from gmbench.evaluation.protocol import Protocol
 from gmbench.weights import Weights
-from gmbench.weights.declarations import refusal
+from gmbench.weights.declarations import declared, refusal
 
 Build = Callable[[Protocol], ClipFeature | PairFeature]
 """From a protocol to the feature that an extractor gives under it."""
@@ -81,8 +81,8 @@ def _build_plugin(spec: ExtractorSpec, build: Build, protocol: Protocol) -> Clip
             raise TypeError(f"expected ClipFeature or PairFeature, got {type(feature).__name__}")
         if feature.name != spec.name:
             raise ValueError(f"its feature is called {feature.name!r}; it must bear the name of the extractor")
-    except GmbenchError:
-        raise
+        for weights in feature.weights:
+            declared(weights)
     except Exception as error:
         package = EXTRACTORS.package(spec.name)
         raise InputError(f"feature extractor {spec.name!r}, of {package}: {plugins.explain(error)}") from error

@@ -9,6 +9,7 @@ from gmbench import media
 from gmbench.clips import Clip, Pair
 from gmbench.errors import InputError, MediaError, WeightsError
 from gmbench.evaluation.extraction.clip_group import ClipGroup
+from gmbench.evaluation.extraction.extractors import EXTRACTORS
 from gmbench.evaluation.extraction.features import ClipFeature, ClipSource, FrameFeature, Keys, PairFeature
 from gmbench.evaluation.planning.controls import check, control_source
 from gmbench.evaluation.protocol import Protocol
@@ -258,17 +259,24 @@ def _controls(names: Iterable[str], references: list[PlannedClip]) -> list[Plann
 
 
 def _playable(metrics: Sequence[Metric], protocol: Protocol, explicit: bool) -> tuple[list[Metric], list[str]]:
-    """Without those whose judge does not exist under the protocol."""
-    kept, lost = [], []
+    """Without those whose extractor does not exist under the protocol, or cannot be used."""
+    kept: list[Metric] = []
+    lost: list[str] = []
+    notes: list[str] = []
     for metric in metrics:
         try:
             metric.extractor_features(protocol)
             kept.append(metric)
-        except InputError:
+        except InputError as error:
             if explicit:
                 raise
-            lost.append(metric.name)
-    return kept, [f"no network trained on the corpus judges {', '.join(lost)}"] if lost else []
+            if set(metric.extractors) <= set(EXTRACTORS.built_in):
+                lost.append(metric.name)
+            else:
+                notes.append(f"left out: {metric.name}. {error}")
+    if lost:
+        notes.insert(0, f"no network trained on the corpus judges {', '.join(lost)}")
+    return kept, notes
 
 
 def _with_extractors(
