@@ -185,7 +185,7 @@ def list_metrics(name: Annotated[str | None, typer.Argument()] = None, as_json: 
     if name:
         for field, value in rows[0].items():
             text = ", ".join(value) if isinstance(value, tuple) else str(value)
-            terminal.out.print(f"{field + ':':<13}{text}", markup=False, highlight=False, soft_wrap=True)
+            terminal.out.print(f"{field + ':':<15}{text}", markup=False, highlight=False, soft_wrap=True)
         return
     grid = Grid("name", "", "unit", "range", "needs", "version", "default", "package", header_style="bold")
     for metric, row in zip(chosen, rows, strict=True):

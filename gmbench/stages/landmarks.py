@@ -7,6 +7,7 @@ import numpy as np
 from gmbench import job_cache, shards
 from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
+from gmbench.errors import MediaError
 from gmbench.face.landmarks import MESH, backend
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import Video
@@ -49,7 +50,9 @@ def detect(argument: tuple[Path, str]) -> JobResult:
     mesh = np.full((video.info.frames, MESH, 2), np.nan, np.float32)
     with backend(name).open() as detector:
         for t, frame in enumerate(video):
-            faces = [face for face in detector(frame) if face.mesh is not None]
+            faces = detector(frame)
+            if any(face.mesh is None for face in faces):
+                raise MediaError(f"{path}: landmark backend {name} gives no 478 points for the fit; use mediapipe")
             if faces:
                 mesh[t] = max(faces, key=lambda face: face.area).mesh
     return {"mesh": mesh}, {}
