@@ -8,8 +8,6 @@ import copy
 import functools
 import io
 import math
-import resource
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from gmbench.errors import WeightsError
+from gmbench.nn.memory import PeakMemory
 from gmbench.store import write_atomically
 
 ProgressCallback = Callable[[int, int, Mapping[str, float]], None]
@@ -99,7 +98,7 @@ class TrainReport:
         parameters, frozen_parameters: numbers with and without gradients, copies left out.
         stopped_early: the budget was spent before the last step.
         log: mean losses by name since the row before, one row per logged step, which is ``step``.
-        peak_memory: bytes that the GPU, or without one this process since its start, held at most; None if unknown.
+        peak_memory: bytes that the GPU, or without one this process, held at most; None if unknown.
     """
 
     steps: int
@@ -136,10 +135,8 @@ def train(
     from accelerate import Accelerator
 
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    device: torch.device = accelerator.device
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    state.modules.to(device).train()
+    memory = PeakMemory(accelerator.device)
+    state.modules.to(accelerator.device).train()
     names = list(state.optimisers)
     prepared = accelerator.prepare(*(state.optimisers[name] for name in names))
     state.optimisers = dict(zip(names, prepared if len(names) > 1 else [prepared], strict=True))
@@ -176,7 +173,7 @@ def train(
         state.modules[name].load_state_dict(average.state_dict())
     state.modules.eval().to("cpu")
     trained, frozen = _count_parameters(state)
-    return TrainReport(step, round(seconds, 1), trained, stopped, log, frozen, _peak_memory(device))
+    return TrainReport(step, round(seconds, 1), trained, stopped, log, frozen, memory.read())
 
 
 def _count_parameters(state: TrainState) -> tuple[int, int]:
@@ -185,14 +182,6 @@ def _count_parameters(state: TrainState) -> tuple[int, int]:
     parameters = {id(p): p for module in modules for p in module.parameters()}.values()  # shared ones count once
     trained = sum(p.numel() for p in parameters if p.requires_grad)
     return trained, sum(p.numel() for p in parameters) - trained
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Bytes: the GPU's since training began, or this process's since its start."""
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    unit = 1 if sys.platform == "darwin" else 1024  # getrusage counts bytes on macOS, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 @torch.no_grad()

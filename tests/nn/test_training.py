@@ -1,9 +1,12 @@
 """The training loop: exact resume, refusals, what the report counts."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from gmbench.errors import WeightsError
+from gmbench.nn.memory import PeakMemory
 from gmbench.nn.training import TrainConfig, TrainState, Updater, train, warm_up
 
 
@@ -87,3 +90,18 @@ def test_the_rate_warms_up_over_two_percent():
         warm_up(optimiser, 2.0, step, 1000)
         rates.append(optimiser.param_groups[0]["lr"])
     assert rates == pytest.approx([0.1, 1.0, 2.0, 2.0])
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux forgets earlier peaks")
+def test_peak_memory_forgets_what_was_before():
+    import numpy as np
+
+    cpu = torch.device("cpu")
+    before = PeakMemory(cpu)
+    block = np.ones(200 * 2**20, np.uint8)
+    assert before.read() > 200 * 2**20
+    with_block = before.read()
+    del block
+    assert before.read() > with_block - 2**22
+    after = PeakMemory(cpu)
+    assert after.read() < with_block - 100 * 2**20
