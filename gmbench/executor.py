@@ -34,6 +34,7 @@ def run(
     tasks: Sequence[Task],
     workers: int = 1,
     scheduler: str | None = None,
+    priority: int = 0,
 ) -> Iterator[tuple[int, Result | Exception]]:
     """Apply a function to each task.
 
@@ -42,6 +43,7 @@ def run(
         tasks: picklable.
         workers: processes on this machine; 1 runs in this process.
         scheduler: address of a running dask scheduler instead.
+        priority: of several calls that share workers, tasks of the higher one begin first.
 
     Yields:
         (index of the task, result) in order of completion; an exception in place of the result where a
@@ -52,7 +54,7 @@ def run(
             yield index, function(task)
         return
     with _client(workers, scheduler) as client:
-        yield from _distributed(client, function, tasks)
+        yield from _distributed(client, function, tasks, priority)
 
 
 @contextlib.contextmanager
@@ -177,11 +179,11 @@ def _quieten() -> None:
 
 
 def _distributed(
-    client: Any, function: Callable[[Task], Result], tasks: Sequence[Task]
+    client: Any, function: Callable[[Task], Result], tasks: Sequence[Task], priority: int
 ) -> Iterator[tuple[int, Result | Exception]]:
     from distributed import KilledWorker, as_completed
 
-    futures = {client.submit(function, task, pure=False): index for index, task in enumerate(tasks)}
+    futures = {client.submit(function, task, pure=False, priority=priority): index for index, task in enumerate(tasks)}
     suspects: list[int] = []
     try:
         for future in as_completed(list(futures)):

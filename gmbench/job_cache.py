@@ -41,6 +41,7 @@ def run_jobs(
     workers: int = 1,
     scheduler: str | None = None,
     report: Callable[[int, int], None] | None = None,
+    priority: int = 0,
 ) -> dict[str, str]:
     """Make the features that the store lacks.
 
@@ -48,7 +49,7 @@ def run_jobs(
         function: importable by workers; takes a job's argument, gives arrays and facts.
         jobs: with keys that name content, settings and version.
         store: where features go.
-        workers, scheduler: as for :func:`gmbench.executor.run`.
+        workers, scheduler, priority: as for :func:`gmbench.executor.run`.
         report: called with (done, all).
 
     Returns:
@@ -58,7 +59,7 @@ def run_jobs(
     done = len(jobs) - len(missing)
     failures: dict[str, str] = {}
     tasks = [_Task(function, job, store.root) for job in missing]
-    for index, result in run(_make, tasks, min(workers, max(len(tasks), 1)), scheduler):
+    for index, result in run(_make, tasks, min(workers, max(len(tasks), 1)), scheduler, priority):
         done += 1
         if isinstance(result, Exception):
             failures[missing[index].name] = f"worker died: {result}"

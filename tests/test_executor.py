@@ -47,3 +47,23 @@ def test_kept_workers_serve_every_call_until_more_are_wanted():
         assert served(4, 2) == first
         assert not served(6, 3) & first
     assert not served(4, 2) & first
+
+
+def _note(task):
+    path, text, seconds = task
+    time.sleep(seconds)
+    with path.open("a") as file:
+        file.write(text)
+    return text
+
+
+def test_tasks_of_higher_priority_begin_first(tmp_path):
+    path = tmp_path / "order"
+    with cluster(1) as scheduler, ThreadPoolExecutor(2) as threads:
+        first = threads.submit(
+            lambda: list(run(_note, [(path, "a", 2.0), (path, "b", 0), (path, "c", 0)], 1, scheduler))
+        )
+        time.sleep(1)
+        second = threads.submit(lambda: list(run(_note, [(path, "d", 0)], 1, scheduler, priority=1)))
+        first.result(), second.result()
+    assert path.read_text().index("d") < path.read_text().index("c")

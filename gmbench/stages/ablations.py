@@ -4,11 +4,9 @@ Everything goes through the store, so a run that was stopped goes on, and system
 does not change.
 """
 
-import contextlib
 import json
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,7 +19,6 @@ from gmbench.errors import InputError
 from gmbench.evaluation.interpolation import score_sequences
 from gmbench.evaluation.results import aggregate, records
 from gmbench.evaluation.run import evaluate as score
-from gmbench.executor import cluster
 from gmbench.methods import registry
 from gmbench.methods.card import ExpectedOrdering, Interpolation, MethodCard
 from gmbench.methods.interface import EmotionSpec, Interpolates
@@ -34,7 +31,8 @@ from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.stages.requests import RequestPlanner, build_request
 from gmbench.stages.system_videos import STEPS, write_sequence
-from gmbench.stages.train import checkpoint_folder, train
+from gmbench.stages.train import checkpoint_folder
+from gmbench.stages.training_pool import shared_workers, train_systems
 from gmbench.store import write_atomically
 
 OUT = Path("ablations")
@@ -76,11 +74,9 @@ def ablate(run: PipelineRun, method: str, seeds: int, say: Say, out: Path = OUT)
         raise InputError(f"{method}: its card expects no ordering of ablations (MethodCard.expected_orderings)")
     groups = _groups(run, card, say)
     variants = {name for group in groups for name in group.variants} | {way.ablation for way in _ways(card)}
-    with contextlib.ExitStack() as stack:
-        if run.scheduler is None and run.workers > 1:
-            run = replace(run, scheduler=stack.enter_context(cluster(run.workers)))
-        _train(run, method, variants, seeds, say)
-        return _generate_and_compare(run, method, groups, seeds, say, out)
+    with shared_workers(run) as shared:
+        _train(shared, method, variants, seeds, say)
+        return _generate_and_compare(shared, method, groups, seeds, say, out)
 
 
 @dataclass(frozen=True)
@@ -123,21 +119,11 @@ def _ways(card: MethodCard) -> list[Interpolation]:
 
 
 def _train(run: PipelineRun, method: str, variants: set[str], seeds: int, say: Say) -> None:
-    """Train the whole systems, whose networks the ablations share, then the ablations; each round side by side."""
-    section = run.params.datasets[run.paths.dataset]
+    """Train the whole systems and the ablations at every seed."""
     systems = [System.of(method, name, "", seed) for seed in range(seeds) for name in sorted({"", *variants})]
-    for whole in (True, False):
-        chosen = list(dict.fromkeys(system.trained for system in systems if (not system.ablations) == whole))
-        if not chosen:
-            continue
-        say(f"training {', '.join(chosen)}")
-        if run.scheduler is None:
-            for name in chosen:
-                train(run, section, name)
-            continue
-        with ThreadPoolExecutor(len(chosen)) as threads:
-            for done in [threads.submit(train, run, section, name) for name in chosen]:
-                done.result()
+    names = list(dict.fromkeys(system.trained for system in systems))
+    say(f"training {', '.join(names)}")
+    train_systems(run, run.params.datasets[run.paths.dataset], names)
 
 
 def _generate_and_compare(

@@ -6,7 +6,6 @@ from pathlib import Path
 from gmbench.config import DatasetSection
 from gmbench.datasets import check, manifest
 from gmbench.errors import InputError
-from gmbench.stages.paths import MODELS
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 
 
@@ -18,7 +17,6 @@ def ingest(run: PipelineRun, section: DatasetSection) -> None:
         raise InputError(f"{section.root}: no usable clip ({len(raw_data.problems)} problems: {reasons})")
     rows = [replace(row, dataset=run.paths.dataset) for row in raw_data.rows]
     manifest.write(rows, run.paths.manifest)
-    (MODELS / run.paths.dataset).mkdir(parents=True, exist_ok=True)  # generate depends on it, with systems or without
     write_json(run.paths.work / "ingest.json", {
         "clips": len(rows),
         "speakers": len({row.speaker for row in rows}),

@@ -43,9 +43,11 @@ class PipelineRun:
         if not self.quiet and (done == total or done % max(1, total // 20) == 0):
             sys.stderr.write(f"{self.paths.dataset}: {done}/{total}\n")
 
-    def run_jobs(self, function: Callable[[Any], job_cache.JobResult], jobs: Sequence[job_cache.Job]) -> dict[str, str]:
+    def run_jobs(
+        self, function: Callable[[Any], job_cache.JobResult], jobs: Sequence[job_cache.Job], priority: int = 0
+    ) -> dict[str, str]:
         """Make what the store lacks; reasons by name of what failed."""
-        return job_cache.run_jobs(function, jobs, self.store, self.workers, self.scheduler, self.report)
+        return job_cache.run_jobs(function, jobs, self.store, self.workers, self.scheduler, self.report, priority)
 
     def face_model(self) -> "ModelSource":
         """The run's face model, which the stage face_model wrote."""

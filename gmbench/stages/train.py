@@ -1,7 +1,9 @@
 """Stage ``train``: train a system on a dataset."""
 
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from gmbench import provenance
 from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
 from gmbench.errors import InputError
+from gmbench.job_cache import Job, JobResult
 from gmbench.methods import registry
 from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext, as_json
 from gmbench.methods.registry import System
@@ -57,6 +60,20 @@ def checkpoint_digest(folder: Path) -> str:
     return digest(*((name, file_digest(folder / name)) for name in names))
 
 
+class RisingPriority:
+    """Runs the jobs of one system's training, those of later rounds before earlier rounds of other systems.
+
+    Beside systems that have many jobs at once, one whose networks wait for one another is thereby not left for the end.
+    """
+
+    def __init__(self, run: PipelineRun) -> None:
+        self._run, self._rounds = run, itertools.count()
+
+    def __call__(self, function: Callable[[Any], JobResult], jobs: Sequence[Job]) -> dict[str, str]:
+        """Reasons by name of the jobs that failed."""
+        return self._run.run_jobs(function, jobs, next(self._rounds))
+
+
 def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
     """Train a system and write its checkpoints, its run card, and one table of losses per network.
 
@@ -64,6 +81,7 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
     """
     system = System.parse(name)
     out = model_folder(run.paths.dataset, system)
+    shutil.rmtree(out, ignore_errors=True)  # DVC keeps the folder of all systems: no file of an earlier training stays
     if section.models_of:
         write_json(out / CARD, {"system": system.name, "models_of": section.models_of})
         return
@@ -71,7 +89,7 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
     settings = method.settings(run.params.systems.get(system.method, {}), system.ablations)
     dataset = prepared_dataset(run, run.paths, section)
     seed = run.params.seed + system.seed
-    context = TrainingContext(run.store, run.run_jobs)
+    context = TrainingContext(run.store, RisingPriority(run))
     report = method.fit(dataset, _pretraining(run, dataset), out, settings, seed, context)
     for part in report.parts:
         _write_losses(out / LOSSES / f"{part.name}.tsv", part.losses)

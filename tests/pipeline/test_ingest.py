@@ -1,9 +1,12 @@
 """The stage ``ingest`` on a folder of one clip."""
 
+import json
+
 import numpy as np
 from scipy.io import wavfile
 
 from gmbench import config
+from gmbench.datasets import manifest
 from gmbench.media import write_video
 from gmbench.stages.ingest import ingest
 from gmbench.stages.paths import DatasetPaths
@@ -12,7 +15,7 @@ from gmbench.store import Store
 from tests.pipeline.project import ROOT
 
 
-def test_ingest_leaves_a_folder_of_systems_where_none_is_trained(tmp_path, monkeypatch):
+def test_a_folder_becomes_a_manifest_and_a_report(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     frames = np.zeros((10, 64, 64, 3), np.uint8)
     (tmp_path / "raw").mkdir()
@@ -22,4 +25,7 @@ def test_ingest_leaves_a_folder_of_systems_where_none_is_trained(tmp_path, monke
     section = config.DatasetSection(kind="folder", root="raw")
     run = PipelineRun(config.load(ROOT / "params.yaml"), DatasetPaths("mine"), Store(tmp_path / "store"), quiet=True)
     ingest(run, section)
-    assert (tmp_path / "models" / "mine").is_dir()  # the stage generate depends on it
+    (row,) = manifest.read(run.paths.manifest)
+    assert (row.dataset, row.video_path) == ("mine", "clip.mp4")
+    report = json.loads((run.paths.work / "ingest.json").read_text())
+    assert (report["clips"], report["problems"]) == (1, {})
