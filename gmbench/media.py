@@ -1,6 +1,6 @@
 """The only place that decodes or encodes video and audio.
 
-Everything that leaves this module is 25 frames a second, RGB uint8, 16 kHz mono int16. Frame times
+Everything that leaves this module is 25 frames per second, RGB uint8, 16 kHz mono int16. Frame times
 come from presentation time stamps. A source frame belongs to output slot round(25 t) and stays on
 screen until the next one; of several frames in one slot the last is kept.
 

@@ -9,14 +9,14 @@ from gmbench.errors import InputError
 _FORBIDDEN = re.compile(r"[\x00-\x1f]")
 
 
-def closest(name: str, known: Iterable[str]) -> str:
-    """``did you mean ...?``, or the list of what is known."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+def closest(name: str, choices: Iterable[str]) -> str:
+    """``did you mean ...?``, or the list of the choices."""
+    names = sorted(choices)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
-    return f"known: {shown or 'none'}"
+    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    return f"known: {listed or 'none'}"
 
 
 def check_clip_name(name: str, source: str) -> str:

@@ -31,8 +31,8 @@ def read(folder: Path, speaker: str, clip_id: str, names: Sequence[str] | None =
     Raises:
         InputError: no such shard or clip.
     """
-    for found, columns in clips(folder, speaker, names, only=clip_id):
-        if found == clip_id:
+    for name, columns in clips(folder, speaker, names, only=clip_id):
+        if name == clip_id:
             return columns
     raise InputError(f"{shard_path(folder, speaker)}: no clip {clip_id}")
 
@@ -79,8 +79,8 @@ def _table(clip_id: str, columns: Columns) -> pa.Table:
 
 
 def _shapes(path: Path) -> dict[str, str]:
-    found = pq.read_schema(path).metadata or {}
-    return {k.decode().removeprefix("shape:"): v.decode() for k, v in found.items() if k.startswith(b"shape:")}
+    metadata = pq.read_schema(path).metadata or {}
+    return {k.decode().removeprefix("shape:"): v.decode() for k, v in metadata.items() if k.startswith(b"shape:")}
 
 
 def _values(column: pa.ChunkedArray, shape: str) -> NDArray[Any]:

@@ -41,8 +41,8 @@ def onset_times(envelope: NDArray[np.float64]) -> NDArray[np.float64]:
 
     if not envelope.any():
         return np.empty(0)
-    found = onset.onset_detect(onset_envelope=envelope, sr=SAMPLE_RATE, hop_length=HOP, units="time")
-    return np.asarray(found, np.float64)
+    times = onset.onset_detect(onset_envelope=envelope, sr=SAMPLE_RATE, hop_length=HOP, units="time")
+    return np.asarray(times, np.float64)
 
 
 def onset_strength(envelope: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -76,21 +76,21 @@ def draw_look(
     generator: np.random.Generator, performer: Performer, emotion: str, level: int, frames: int, size: int, seed: int
 ) -> Look:
     """A clip's look; background and clothes belong to the speaker."""
-    wall, cloth, base = _setting(performer.speaker, size, seed)
+    background, cloth, base = _surroundings(performer.speaker, size, seed)
     drift = gaussian_filter1d(generator.normal(0, 1, (frames, 9)), 15.0, axis=0, mode="nearest") * 5.0
     light = base + _BANDS * (0.02 * drift + 0.04 * generator.normal(0, 1, 9))[:, None, :]
-    return Look(skin_signs(generator, emotion, level), light, wall, cloth)
+    return Look(skin_signs(generator, emotion, level), light, background, cloth)
 
 
 @functools.lru_cache(maxsize=1)
-def _setting(speaker: str, size: int, seed: int) -> tuple[NDArray[np.float64], ...]:
+def _surroundings(speaker: str, size: int, seed: int) -> tuple[NDArray[np.float64], ...]:
     """Background (S, S, 3), clothes (3,) and mean light (3, 9) of a speaker; not to be written to."""
     generator = np.random.default_rng([seed, 17, *speaker.encode()])
-    wall = cv2.GaussianBlur(generator.uniform(40, 215, (size, size, 3)), (0, 0), size / 7)
-    wall = (wall - wall.mean()) * 3.0 + generator.uniform(80, 180, 3)
+    background = cv2.GaussianBlur(generator.uniform(40, 215, (size, size, 3)), (0, 0), size / 7)
+    background = (background - background.mean()) * 3.0 + generator.uniform(80, 180, 3)
     cloth = generator.uniform(25, 200, 3)
     light = canonical_light() + _BANDS * (0.07 * generator.normal(0, 1, 9) + 0.012 * generator.normal(0, 1, (3, 9)))
-    return np.clip(wall, 0, 255), cloth, light
+    return np.clip(background, 0, 255), cloth, light
 
 
 def draw(
@@ -100,12 +100,12 @@ def draw(
     size = look.background.shape[0]
     large = size * _SHARPER
     identity, albedo = model.identity(performer.shape), model.albedo(performer.texture)
-    drawn = model.drawn_vertices
-    albedo[drawn:] = look.cloth * (albedo[drawn:] / np.maximum(albedo[drawn:].mean(axis=0), 1))
+    head_end = model.drawn_vertices
+    albedo[head_end:] = look.cloth * (albedo[head_end:] / np.maximum(albedo[head_end:].mean(axis=0), 1))
     canonical = model.mean * [10.0, -10.0, -10.0]
     lips = model.texture_basis[:, 1, model.names["texture"].index("lip_redness")] / -12.0
     head_triangles = model.triangle_ends[2]
-    wall = cv2.resize(look.background, (large, large), interpolation=cv2.INTER_CUBIC)
+    background = cv2.resize(look.background, (large, large), interpolation=cv2.INTER_CUBIC)
     rho = performance.rho
     torso = _torso(rho)
     for start in range(0, len(rho), _BATCH):
@@ -113,13 +113,13 @@ def draw(
         gaze = np.concatenate([rho[part, LEFT_GAZE], rho[part, RIGHT_GAZE]], axis=1)
         vertices = model.vertices(identity, performance.full[part], gaze)
         placed = place(vertices, rho[part])
-        placed[:, drawn:] = place(vertices[:, drawn:], torso[part])
+        placed[:, head_end:] = place(vertices[:, head_end:], torso[part])
         for number, points in enumerate(placed):
             pixels, depth = project(points, large)
             raster = rasterise(pixels, depth, model.triangles, large, large)
             colours = shade(albedo, model.normals(points), look.light[start + number])
             values = raster.interpolate(np.c_[colours, canonical, lips], model.triangles)
-            picture = wall.copy()
+            picture = background.copy()
             picture[raster.covered] = _paint(values[raster.covered], look.signs)
             picture = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
             picture += look.noise * generator.standard_normal(picture.shape, np.float32)

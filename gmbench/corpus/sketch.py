@@ -33,7 +33,7 @@ class Sketch:
         size: height and width in pixels.
         pose: (T, 3) pitch, yaw, roll in degrees.
         mouth: (T,) opening in [0, 1].
-        audio: int16, 640 samples a frame.
+        audio: int16, 640 samples per frame.
         speaker: decides colours and proportions.
         blur: sigma in pixels.
     """
@@ -68,10 +68,10 @@ class Sketch:
     def frames(self) -> Iterator[Frames]:
         """Frames (size, size, 3), one at a time."""
         generator = np.random.default_rng(self.speaker)
-        wall = cv2.GaussianBlur(generator.uniform(60, 190, (self.size, self.size, 3)), (0, 0), self.size / 12)
-        wall += generator.normal(0, 3, wall.shape)
+        background = cv2.GaussianBlur(generator.uniform(60, 190, (self.size, self.size, 3)), (0, 0), self.size / 12)
+        background += generator.normal(0, 3, background.shape)
         for points in self.landmarks():
-            frame = _draw(np.clip(wall, 0, 255).astype(np.uint8), points, _SKIN[self.speaker % len(_SKIN)])
+            frame = _draw(np.clip(background, 0, 255).astype(np.uint8), points, _SKIN[self.speaker % len(_SKIN)])
             yield np.asarray(cv2.GaussianBlur(frame, (0, 0), self.blur), np.uint8) if self.blur else frame
 
 
@@ -123,7 +123,7 @@ def write_sketch(path: Path, sketch: Sketch) -> None:
 def _speech(
     generator: np.random.Generator, onsets: NDArray[np.float64], frames: int, pitch: float
 ) -> tuple[Audio, NDArray[np.float64]]:
-    """Harmonic bursts at the onsets, and their loudness a frame in [0, 1]."""
+    """Harmonic bursts at the onsets, and their loudness per frame in [0, 1]."""
     samples = frames * SAMPLES_PER_FRAME
     time = np.arange(samples) / SAMPLE_RATE
     envelope = np.zeros(samples)

@@ -50,10 +50,10 @@ def tube_square(boxes: NDArray[np.float64], height: int, width: int) -> Square:
     Widened by max(0.1, (1.2 h - w) / 2 w) of the width on each side, and the same for the height, then cut to
     the frame. Source: first order motion model, crop_vox.
     """
-    seen = boxes[np.isfinite(boxes).all(axis=1)]
-    kept = seen[[overlap(box, seen[0]) > _SAME_FACE for box in seen]]
-    left, top = (float(v) for v in kept[:, :2].min(axis=0))
-    right, bottom = (float(v) for v in kept[:, 2:].max(axis=0))
+    finite = boxes[np.isfinite(boxes).all(axis=1)]
+    same_face = finite[[overlap(box, finite[0]) > _SAME_FACE for box in finite]]
+    left, top = (float(v) for v in same_face[:, :2].min(axis=0))
+    right, bottom = (float(v) for v in same_face[:, 2:].max(axis=0))
     w, h = right - left, bottom - top
     grow_w, grow_h = max(0.1, (1.2 * h - w) / (2 * w)) * w, max(0.1, (1.2 * w - h) / (2 * h)) * h
     left, right = max(0.0, left - grow_w), min(float(width), right + grow_w)

@@ -67,8 +67,8 @@ def pose_from_landmarks(landmarks: NDArray[np.float64], height: int, width: int)
         if not np.isfinite(points).all():
             continue
         image = np.ascontiguousarray(points[RIGID])
-        found, turn, shift = cv2.solvePnP(model, image, camera, None, flags=cv2.SOLVEPNP_SQPNP)
-        if not found:
+        solved, turn, shift = cv2.solvePnP(model, image, camera, None, flags=cv2.SOLVEPNP_SQPNP)
+        if not solved:
             continue
         turn, _ = cv2.solvePnPRefineLM(model, image, camera, None, turn, shift)
         rotation, _ = cv2.Rodrigues(turn)

@@ -1,4 +1,4 @@
-"""Fitted clips on disk: a shard a speaker with coefficients a frame, and a table of speakers."""
+"""Fitted clips on disk: one shard per speaker with coefficients per frame, and a table of speakers."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def read_speaker(folder: Path, speaker: str) -> dict[str, NDArray[np.float64]]:
 
 
 def statistics(clips: list[dict[str, Any]]) -> dict[str, NDArray[np.float32]]:
-    """Means and deviations of a speaker's coefficients over all seen frames."""
+    """Means and deviations of a speaker's coefficients over all frames with a face."""
     beta = np.concatenate([clip["beta"][clip["valid"]] for clip in clips])
     rho = np.concatenate([clip["rho"][clip["valid"]] for clip in clips])
     empty = len(beta) == 0

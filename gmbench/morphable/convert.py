@@ -19,7 +19,7 @@ from gmbench.morphable.landmarks_478 import COUNT, LEFT_LID_GAP, RIGHT_LID_GAP
 from gmbench.morphable.model import EXPRESSION, FaceModel
 
 UNIT = 0.01
-"""Model units a raw unit."""
+"""Model units per raw unit."""
 DEFAULT_BLINK = (14, 15)
 _ALLOWED = {
     ("numpy", "dtype"), ("numpy", "ndarray"),
@@ -74,7 +74,7 @@ def from_raw(raw: Mapping[str, Any], source: str, version: str | None = None) ->
     Args:
         raw: keys of FaceVerse.
         source: file's name, for messages.
-        version: ``synthetic`` for our own; by default told from the sizes.
+        version: ``synthetic`` for our own; by default recognised by the sizes.
 
     Raises:
         InputError: a version without full head, keys missing, or no lid columns can be found.
@@ -136,8 +136,8 @@ def recognise(raw: Mapping[str, Any], source: str) -> str:
     except KeyError as error:
         raise InputError(f"{source}: not a FaceVerse dictionary, {error} is missing") from None
     if widths not in _VERSIONS:
-        known = ", ".join(f"{v}: {s}/{e}" for (s, e), v in _VERSIONS.items())
-        raise InputError(f"{source}: {widths[0]} shape and {widths[1]} expression columns fit no version ({known})")
+        versions = ", ".join(f"{v}: {s}/{e}" for (s, e), v in _VERSIONS.items())
+        raise InputError(f"{source}: {widths[0]} shape and {widths[1]} expression columns fit no version ({versions})")
     return _VERSIONS[widths]
 
 

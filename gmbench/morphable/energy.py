@@ -121,9 +121,9 @@ class LandmarkEnergy:
         focal = FOCAL * self.side
         depth = placed[:, 2] + DISTANCE
         pixels = placed[:, :2] / depth[:, None] * focal + self.side / 2
-        known = np.isfinite(target[:, 0])
-        scale = np.where(known, self.scale, 0.0)
-        error = np.where(known[:, None], pixels - target, 0.0) * scale[:, None]
+        observed = np.isfinite(target[:, 0])
+        scale = np.where(observed, self.scale, 0.0)
+        error = np.where(observed[:, None], pixels - target, 0.0) * scale[:, None]
         screen = np.zeros((len(head), 2, 3))
         screen[:, 0, 0] = screen[:, 1, 1] = scale * focal / depth
         screen[:, :, 2] = -(scale * focal / depth**2)[:, None] * placed[:, :2]

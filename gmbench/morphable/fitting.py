@@ -1,4 +1,4 @@
-"""Fit the face model to landmarks by Levenberg-Marquardt: identity once a speaker, then frame by frame.
+"""Fit the face model to landmarks by Levenberg-Marquardt: identity once per speaker, then frame by frame.
 
 The energy and its derivatives are in :mod:`gmbench.morphable.energy`. A frame starts from the one before; the
 identity is solved together with the pose and expression of its frames, whose blocks are eliminated (Schur complement).
@@ -23,7 +23,7 @@ _FIRST_DAMPING, _EASE, _TIGHTEN, _STOP = 1e-3, 0.3, 4.0, 1e-5
 
 
 @dataclass(frozen=True)
-class Track:
+class FittedTrack:
     """Coefficients of a clip.
 
     Attributes:
@@ -51,7 +51,7 @@ def fit_identity(energy: LandmarkEnergy, frames: Vector, steps: int = 40) -> Vec
     Raises:
         InputError: no frame shows a face.
     """
-    targets = [frame[energy.chosen] for frame in frames if _seen(frame[energy.chosen])]
+    targets = [frame[energy.chosen] for frame in frames if _has_face(frame[energy.chosen])]
     if not targets:
         raise InputError("no frame with a face to take the identity from")
     shape = np.zeros(SHAPE)
@@ -74,18 +74,20 @@ def fit_identity(energy: LandmarkEnergy, frames: Vector, steps: int = 40) -> Vec
     return shape
 
 
-def fit_track(energy: LandmarkEnergy, shape: Vector, landmarks: Vector, steps: int = 8, smooth: bool = False) -> Track:
+def fit_track(
+    energy: LandmarkEnergy, shape: Vector, landmarks: Vector, steps: int = 8, smooth: bool = False
+) -> FittedTrack:
     """Coefficients of a clip of a person with known shape.
 
     Args:
         energy: landmark energy.
         shape: (150,) of the person.
         landmarks: (T, 478, 2) pixels, NaN rows without a face.
-        steps: most iterations a frame; the first frame of a run gets five times as many.
+        steps: most iterations per frame; the first frame of a run gets five times as many.
         smooth: mean over three frames, as for training data.
     """
     targets = landmarks[:, energy.chosen]
-    valid = np.array([_seen(target) for target in targets], bool)
+    valid = np.array([_has_face(target) for target in targets], bool)
     full = np.zeros((len(targets), UNKNOWNS))
     rmse = np.full(len(targets), np.nan)
     person = energy.identity(shape)
@@ -108,7 +110,7 @@ def fit_track(energy: LandmarkEnergy, shape: Vector, landmarks: Vector, steps: i
     rho = np.concatenate([full[:, POSE], full[:, GAZE], np.clip(blink, 0, 1)], axis=1)
     if rho.shape[1] != MOTION:
         raise ValueError(f"expected {MOTION} motion values, got {rho.shape[1]}")
-    return Track(beta.astype(np.float32), rho.astype(np.float32), rmse.astype(np.float32), valid, segment)
+    return FittedTrack(beta.astype(np.float32), rho.astype(np.float32), rmse.astype(np.float32), valid, segment)
 
 
 def fit_frame(
@@ -130,16 +132,16 @@ def fit_frame(
 
 
 def rigid_start(energy: LandmarkEnergy, person: tuple[Vector, Vector], target: Vector) -> Vector:
-    """A start whose pose fits the rigid points: eye corners, nose bridge and chin, or all known ones without these."""
-    known = np.isfinite(target[:, 0])
-    rigid = np.isin(energy.chosen, RIGID) & known
-    rigid = rigid if rigid.sum() >= 4 else known
+    """A start whose pose fits the rigid points: eye corners, nose bridge, chin; without these all observed ones."""
+    observed = np.isfinite(target[:, 0])
+    rigid = np.isin(energy.chosen, RIGID) & observed
+    rigid = rigid if rigid.sum() >= 4 else observed
     state = energy.start()
     # size and place first: depth from the spread of the points, then the shift of their mean
-    flat, seen = energy.project(state, person)[rigid], target[rigid]
-    depth = DISTANCE * np.linalg.norm(flat - flat.mean(0)) / max(float(np.linalg.norm(seen - seen.mean(0))), 1e-6)
+    flat, goal = energy.project(state, person)[rigid], target[rigid]
+    depth = DISTANCE * np.linalg.norm(flat - flat.mean(0)) / max(float(np.linalg.norm(goal - goal.mean(0))), 1e-6)
     state[5] = depth - DISTANCE
-    state[3:5] = (seen - energy.project(state, person)[rigid]).mean(axis=0) * depth / (energy.side * 1315 / 512)
+    state[3:5] = (goal - energy.project(state, person)[rigid]).mean(axis=0) * depth / (energy.side * 1315 / 512)
     for _ in range(20):
         error, jacobian, _ = energy.residuals(state, person, np.where(rigid[:, None], target, np.nan))
         pose = jacobian[:, POSE]
@@ -151,28 +153,28 @@ def rigid_start(energy: LandmarkEnergy, person: tuple[Vector, Vector], target: V
 
 
 def segments(valid: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(T,) number of the run of frames: gaps of at most 5 frames between seen ones join runs, others are -1."""
+    """(T,) number of the run of frames: gaps of at most 5 frames without a face join runs, longer ones are -1."""
     result = np.full(len(valid), -1, np.int64)
-    seen = np.flatnonzero(valid)
-    if len(seen) == 0:
+    observed_frames = np.flatnonzero(valid)
+    if len(observed_frames) == 0:
         return result
-    runs = np.split(seen, np.flatnonzero(np.diff(seen) > MAX_GAP + 1) + 1)
+    runs = np.split(observed_frames, np.flatnonzero(np.diff(observed_frames) > MAX_GAP + 1) + 1)
     for number, run in enumerate(runs):
         result[run[0] : run[-1] + 1] = number
     return result
 
 
 def interpolate(values: Vector, valid: NDArray[np.bool_], segment: NDArray[np.int64]) -> Vector:
-    """Rows (T, n) with short gaps filled linearly; frames outside any segment hold the nearest seen row."""
-    seen = np.flatnonzero(valid)
-    if len(seen) in (0, len(valid)):
+    """Rows (T, n) with short gaps filled linearly; frames outside any segment hold the nearest row with a face."""
+    observed_frames = np.flatnonzero(valid)
+    if len(observed_frames) in (0, len(valid)):
         return values
     result = values.copy()
     time = np.arange(len(valid))
     for column in range(values.shape[1]):
-        result[:, column] = np.interp(time, seen, values[seen, column])
+        result[:, column] = np.interp(time, observed_frames, values[observed_frames, column])
     outside = segment < 0
-    nearest = seen[np.abs(time[outside, None] - seen[None]).argmin(axis=1)]
+    nearest = observed_frames[np.abs(time[outside, None] - observed_frames[None]).argmin(axis=1)]
     result[outside] = values[nearest]
     return result
 
@@ -187,7 +189,7 @@ def smooth_track(values: Vector, segment: NDArray[np.int64]) -> Vector:
     return result
 
 
-def _seen(target: Vector) -> bool:
+def _has_face(target: Vector) -> bool:
     return int(np.isfinite(target).all(axis=1).sum()) >= 8
 
 
@@ -240,8 +242,8 @@ def _solve(hessian: Vector, gradient: Vector, damping: float) -> Vector:
 
 def _follow(energy: LandmarkEnergy, state: Vector, person: tuple[Vector, Vector], target: Vector) -> Vector:
     """A later frame's start: depth by the ratio of spreads, half of the mean shift. Source: FaceVerse v3."""
-    known = np.isfinite(target[:, 0])
-    before, now = energy.project(state, person)[known], target[known]
+    observed = np.isfinite(target[:, 0])
+    before, now = energy.project(state, person)[observed], target[observed]
     spread = np.linalg.norm(before - before.mean(0)) / max(float(np.linalg.norm(now - now.mean(0))), 1e-6)
     state = state.copy()
     state[5] = (state[5] + DISTANCE) * spread - DISTANCE

@@ -88,10 +88,10 @@ class AdamFitter:
             picture = torch.from_numpy(np.asarray(frame)).float()
             near = functools.partial(self.landmark_energy, target=target, previous=previous)
             names = ["rotation", "translation", "gaze", "expression", *(["shape"] if first else [])]
-            self._descend(state, names, self.phases.landmark_first if first else self.phases.landmark_later, near)
+            self._minimise(state, names, self.phases.landmark_first if first else self.phases.landmark_later, near)
             whole = functools.partial(self.energy, target=target, previous=previous, picture=picture)
             names = ["light", "rotation", "translation", "gaze", *(["shape", "texture"] if first else ["expression"])]
-            self._descend(state, names, self.phases.photo_first if first else self.phases.photo_later, whole)
+            self._minimise(state, names, self.phases.photo_first if first else self.phases.photo_later, whole)
             previous = torch.cat([state.rotation, state.translation]).detach().clone()
             yield State(**{name: value.detach().clone() for name, value in vars(state).items()})
 
@@ -114,9 +114,9 @@ class AdamFitter:
     def landmark_energy(self, state: State, target: Tensor, previous: Tensor | None) -> Tensor:
         """The same energy as :class:`gmbench.morphable.energy.LandmarkEnergy` over all landmarks."""
         points, _ = project(self.vertices(state)[self._landmarks], self.side)
-        known = torch.isfinite(target).all(dim=1)
+        observed = torch.isfinite(target).all(dim=1)
         error = ((points - torch.nan_to_num(target)) ** 2).sum(dim=1) / self.side**2
-        total = self.weights.landmarks * (self._share * error * known).sum()
+        total = self.weights.landmarks * (self._share * error * observed).sum()
         total = total + (self._prior * state.expression**2).sum() + self.weights.identity * (state.shape**2).sum()
         if previous is not None:
             total = (
@@ -151,7 +151,7 @@ class AdamFitter:
             summed = summed.index_add(0, self.triangles[:, corner], across)
         return summed / (summed.norm(dim=1, keepdim=True) + 1e-9)
 
-    def _descend(
+    def _minimise(
         self,
         state: State,
         names: list[str],
@@ -173,12 +173,12 @@ class AdamFitter:
     def _place(self, state: State, points: NDArray[np.floating]) -> None:
         """Depth and shift of a neutral face from the spread and mean of the landmarks."""
         with torch.no_grad():
-            seen = points[np.isfinite(points).all(axis=1)]
+            observed_points = points[np.isfinite(points).all(axis=1)]
             flat, _ = project(self.vertices(state)[self._landmarks], self.side)
-            spread = float(flat.std(dim=0).norm()) / float(np.linalg.norm(seen.std(axis=0)))
+            spread = float(flat.std(dim=0).norm()) / float(np.linalg.norm(observed_points.std(axis=0)))
             state.translation = torch.tensor([0.0, 0.0, 10.0 * spread - 10.0])
             flat, depth = project(self.vertices(state)[self._landmarks], self.side)
-            shift = torch.from_numpy(seen.mean(axis=0)).float() - flat.mean(dim=0)
+            shift = torch.from_numpy(observed_points.mean(axis=0)).float() - flat.mean(dim=0)
             state.translation[:2] += shift * depth.mean() / (self.side * 1315 / 512)
 
 

@@ -33,14 +33,14 @@ def sample(model: FaceModel, identity: Floats, full: Floats, rho: Floats, frame:
     columns, rows = np.floor(points).astype(int).T
     inside = (columns >= 0) & (columns < side) & (rows >= 0) & (rows < side)
     inside &= (np.arange(len(points)) < model.drawn_vertices) & (model.face_mask > 0.5)
-    seen = np.flatnonzero(inside)
-    seen = seen[np.abs(raster.depth[rows[seen], columns[seen]] - depth[seen]) < _TOLERANCE]
-    normals = model.normals(placed)[seen].astype(np.float64)
-    return Samples(seen, frame[rows[seen], columns[seen]].astype(np.float64), harmonics(normals))
+    visible = np.flatnonzero(inside)
+    visible = visible[np.abs(raster.depth[rows[visible], columns[visible]] - depth[visible]) < _TOLERANCE]
+    normals = model.normals(placed)[visible].astype(np.float64)
+    return Samples(visible, frame[rows[visible], columns[visible]].astype(np.float64), harmonics(normals))
 
 
 def fit_light(samples: Samples, albedo: Floats, weight: float = 30.0) -> NDArray[np.float64]:
-    """Light (3, 9) of a frame for known albedo (V, 3): least squares a channel, held near the canonical light."""
+    """Light (3, 9) of a frame for known albedo (V, 3): least squares per channel, held near the canonical light."""
     result = np.empty((3, BANDS))
     start = canonical_light()
     for channel in range(3):

@@ -176,7 +176,7 @@ def _energy(model: Any, person: _Person) -> LandmarkEnergy:
 
 
 def _samples(
-    model: Any, shape: NDArray[np.float64], track: fitting.Track, path: Path, chosen: set[int]
+    model: Any, shape: NDArray[np.float64], track: fitting.FittedTrack, path: Path, chosen: set[int]
 ) -> dict[int, texture.Samples]:
     """Colours at the visible vertices of chosen frames."""
     identity, result = model.identity(shape), {}

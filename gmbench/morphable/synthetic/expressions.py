@@ -141,10 +141,12 @@ class _Actions:
         return lips * (self.points * [-0.42, 0.0, 0.0] + [0.0, 0.0, 0.85])
 
     def _funnel(self) -> Points:
-        up, down = self.near(list(_UPPER_LIP), 0.9), self.near(list(_LOWER_LIP), 0.9)
+        upper, lower = self.near(list(_UPPER_LIP), 0.9), self.near(list(_LOWER_LIP), 0.9)
         lips = self.near([*LIPS_OUTER, *LIPS_INNER], 1.5)
         return (
-            lips * (self.points * [-0.25, 0.0, 0.0] + [0.0, 0.0, 0.5]) + up * [0, 0.30, 0.15] - down * [0, 0.35, -0.15]
+            lips * (self.points * [-0.25, 0.0, 0.0] + [0.0, 0.0, 0.5])
+            + upper * [0, 0.30, 0.15]
+            - lower * [0, 0.35, -0.15]
         )
 
     def _stretch(self) -> Points:

@@ -242,11 +242,11 @@ def _add_mouth(mesh: Mesh) -> None:
     lips = mesh.vertices[rim]
     middle = lips.mean(axis=0)
     spread = lips - middle
-    away = np.sign(np.sin(-2 * np.pi * np.arange(len(rim)) / len(rim)).round(9))[:, None] * [0.0, 1.0, 0.0]
+    outward = np.sign(np.sin(-2 * np.pi * np.arange(len(rim)) / len(rim)).round(9))[:, None] * [0.0, 1.0, 0.0]
     rings = [
         lips + [0.0, 0.0, -0.3],
-        lips * [1.04, 1.0, 1.0] + 1.3 * away + [0.0, 0.0, -0.75],
-        middle + spread * [0.9, 1.0, 1.0] + 1.5 * away + [0.0, 0.0, -3.0],
+        lips * [1.04, 1.0, 1.0] + 1.3 * outward + [0.0, 0.0, -0.75],
+        middle + spread * [0.9, 1.0, 1.0] + 1.5 * outward + [0.0, 0.0, -3.0],
     ]
     _grow(mesh, rim, rings, "mouth", [1.0, 0.9, 0.6])
     last = len(mesh.vertices) - len(rim) + np.arange(len(rim))

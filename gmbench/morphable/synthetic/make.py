@@ -11,7 +11,7 @@ from gmbench.morphable.synthetic import expressions, head, identities
 from gmbench.morphable.synthetic.head import EYE_SECTORS, Mesh, Points
 
 MILLIMETRES = 10.0
-"""Raw units a centimetre: a raw unit is 0.01 model units, and a model unit is a decimetre."""
+"""Raw units per centimetre: a raw unit is 0.01 model units, and a model unit is a decimetre."""
 LABELS = (
     "face",
     "skull",
