@@ -15,8 +15,6 @@ from gmbench.metrics.emotion import attended, first_attention
 WIDTH = 512
 MEAD_ORDER = ("happy", "angry", "disgusted", "fear", "sad", "neutral", "surprised", "contempt")
 """Outputs of the MEAD checkpoint of the EAT evaluation."""
-AFEW_ORDER = ("happy", "angry", "disgusted", "fear", "sad", "neutral", "surprised")
-CK_ORDER = ("happy", "angry", "disgusted", "fear", "sad", "contempt", "surprised")
 _BATCH = 8
 
 

@@ -20,7 +20,6 @@ NETWORK_FILE_VERSION = 1
 EMOTIONS = 8
 SIDE = 64
 """Side of chips and of shrunk frames."""
-LIP_SIDE = 40
 WIDTH = 16
 
 
