@@ -168,12 +168,12 @@ def _true_people(root: Path) -> Iterator[_Source]:
 def _write_frames(frames: NDArray[np.uint8], source: _Source) -> float:
     """Fill (T, S, S, 3) with the pictures of a video; gives S over the video's side."""
     video = Video(source.video)
-    found = (video.info.frames, video.info.height, video.info.width)
-    expected = (len(frames), found[1], found[1])
-    if found != expected:
+    size = (video.info.frames, video.info.height, video.info.width)
+    expected = (len(frames), size[1], size[1])
+    if size != expected:
         raise InputError(
-            f"{source.video}: expected {expected[0]} square frames, as many as landmarks, got {found[0]} of"
-            f" {found[2]} x {found[1]}; run the stages crop and landmarks again"
+            f"{source.video}: expected {expected[0]} square frames, as many as landmarks, got {size[0]} of"
+            f" {size[2]} x {size[1]}; run the stages crop and landmarks again"
         )
     for t, frame in enumerate(video):
         frames[t] = resize(frame, frames.shape[1])

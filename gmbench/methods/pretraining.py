@@ -1,4 +1,4 @@
-"""Clips of many people, on whom a system learns before it meets its own: which are taken, and their tracks."""
+"""Clips of many people for pre-training: which are taken, and their tracks."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -125,7 +125,7 @@ class _DecoderLayer(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(3)])
-        self.own = Attention(width, heads, dropout)
+        self.own = Attention(width, heads, dropout)  # self-attention; the name stands in checkpoints
         self.cross = Attention(width, heads, dropout)
         self.feed = Feed(width, dropout)
         self.drop = nn.Dropout(dropout)

@@ -56,9 +56,9 @@ class TestExpression:
         network = _gmeg(mapper_tokens=tokens)
         weights = torch.nn.functional.one_hot(torch.arange(4), K).float()
         inputs = (torch.randn(4, 20, 5), torch.randn(4, 20, 7), torch.ones(4, 20, dtype=torch.bool), weights)
-        found = gmeg.losses(network, *inputs, torch.zeros(4, dtype=torch.long), 0.9)
-        assert set(found) == {"rec", "cond", "w", "emo", "total"}
-        found["total"].backward()
+        terms = gmeg.losses(network, *inputs, torch.zeros(4, dtype=torch.long), 0.9)
+        assert set(terms) == {"rec", "cond", "w", "emo", "total"}
+        terms["total"].backward()
         missing = {n for n, p in network.named_parameters() if p.grad is None and "speaker" not in n}
         assert not missing
 
@@ -86,20 +86,20 @@ class TestExpression:
         w, noise = torch.randn(1, 4), torch.randn(1, 6)
         means, logs_v = network.mapper(w)
         label = torch.nn.functional.one_hot(torch.tensor([3]), K).float()
-        wanted = (means + torch.exp(0.5 * logs_v) * noise[:, None])[:, 3]
-        assert torch.equal(network.sample_z(label, w, noise), wanted)
+        expected = (means + torch.exp(0.5 * logs_v) * noise[:, None])[:, 3]
+        assert torch.equal(network.sample_z(label, w, noise), expected)
         half = 0.5 * label + 0.5 * label.roll(1, 1)
         jumps = {tuple(network.sample_z(half, w, noise, blended=False)[0].tolist()) for _ in range(40)}
         assert len(jumps) == 2
-        assert tuple(wanted[0].tolist()) in jumps
+        assert tuple(expected[0].tolist()) in jumps
 
-    def test_speakers_and_conditions_change_what_is_written(self):
+    def test_speakers_and_conditions_change_the_track(self):
         network = _gmeg().eval()
         z, audio, label = torch.randn(1, 6), torch.randn(1, 12, 7), torch.zeros(1, K)
-        said = [network.decoder.generate(network.condition(z, torch.tensor([n]), label), audio) for n in (0, 1)]
-        assert not torch.allclose(*said)
+        tracks = [network.decoder.generate(network.condition(z, torch.tensor([n]), label), audio) for n in (0, 1)]
+        assert not torch.allclose(*tracks)
         along = network.condition(z[:, None].expand(-1, 12, -1), torch.tensor([0]), label)
-        torch.testing.assert_close(network.decoder.generate(along, audio), said[0])
+        torch.testing.assert_close(network.decoder.generate(along, audio), tracks[0])
 
     def test_labels_with_intensity(self):
         order = ("angry", "neutral", "sad")
@@ -114,9 +114,11 @@ class TestMotion:
         mean, log_variance = torch.randn(2, 5, 8), torch.randn(2, 5, 8) * 0.3
         used = torch.ones(2, 5, dtype=torch.bool)
         z = mixtures.draw(mean, log_variance)
-        found = nfmg.divergence(network, z, mean, log_variance, used)
-        own = mixtures.log_normal(z, mean, log_variance) - mixtures.log_normal(z, torch.zeros(()), torch.zeros(()))
-        torch.testing.assert_close(found, own.sum() / 80)
+        divergence = nfmg.divergence(network, z, mean, log_variance, used)
+        log_ratio = mixtures.log_normal(z, mean, log_variance) - mixtures.log_normal(
+            z, torch.zeros(()), torch.zeros(())
+        )
+        torch.testing.assert_close(divergence, log_ratio.sum() / 80)
 
     def test_padding_and_pooling(self):
         network = _nfmg().eval()
@@ -136,9 +138,9 @@ class TestMotion:
         for steps in (0, 2):
             network = _nfmg(flow_steps=steps)
             valid = torch.ones(3, 20, dtype=torch.bool)
-            found = nfmg.losses(network, torch.randn(3, 20, 12), torch.randn(3, 20, 7), valid, 0.3)
-            assert set(found) == {"rec", "kl", "vel", "total"}
-            found["total"].backward()
+            terms = nfmg.losses(network, torch.randn(3, 20, 12), torch.randn(3, 20, 7), valid, 0.3)
+            assert set(terms) == {"rec", "kl", "vel", "total"}
+            terms["total"].backward()
 
 
 def _head(**changes) -> Head:
@@ -187,11 +189,11 @@ class TestHead:
     def test_penalty_is_the_gradients_norm(self):
         network = Discriminator(_head())
         picture, rendering = torch.randn(2, 3, 64, 64), torch.randn(2, 3, 64, 64)
-        found = float(r1_penalty(network, picture, rendering))
+        penalty = float(r1_penalty(network, picture, rendering))
         step = torch.randn_like(picture) * 1e-3
         picture.requires_grad_()
         (gradient,) = torch.autograd.grad(network(picture, rendering).sum(), picture)
-        assert found == pytest.approx(float(gradient.pow(2).sum()) / 2, rel=1e-4)
+        assert penalty == pytest.approx(float(gradient.pow(2).sum()) / 2, rel=1e-4)
         moved = float((network((picture + step).double().float(), rendering) - network(picture, rendering)).sum())
         assert moved == pytest.approx(float((gradient * step).sum()), abs=2e-4)
 

@@ -42,8 +42,8 @@ def _accuracy(objective: str) -> float:
         weights = torch.nn.functional.one_hot(label, K).float()
         z = network.sample_z(weights, torch.randn(64, settings.w), torch.randn(64, settings.z))
         condition = network.condition(z, torch.zeros(64, dtype=torch.long), weights)
-        written = network.decoder.generate(condition, torch.randn(64, T, AUDIO)).mean(1)
-    return float((torch.cdist(written, offsets).argmin(1) == label).float().mean())
+        generated = network.decoder.generate(condition, torch.randn(64, T, AUDIO)).mean(1)
+    return float((torch.cdist(generated, offsets).argmin(1) == label).float().mean())
 
 
 def test_components_become_emotions_only_with_the_corrected_objective():
@@ -82,8 +82,8 @@ def _peaks(flow_steps: int) -> np.ndarray:
     _, audio, beats = _nods(128, generator)
     with torch.inference_mode():
         z = network.sample(torch.randn(128, network.latents(T), settings.z))
-        written = network.decoder.generate(network.condition(z, T), audio)[..., 0].numpy()
-    return written[np.arange(128), beats + 4]
+        generated = network.decoder.generate(network.condition(z, T), audio)[..., 0].numpy()
+    return generated[np.arange(128), beats + 4]
 
 
 def test_the_flow_keeps_both_ways_to_nod():

@@ -25,10 +25,10 @@ def test_scale_has_a_floor():
 
 def test_windows_pad_short_clips():
     clips = [(np.arange(n, dtype=np.float32)[:, None],) for n in (5, 40)]
-    (found,), valid = WindowSampler(clips, (10, 10)).batch([0, 1])
+    (track,), valid = WindowSampler(clips, (10, 10)).batch([0, 1])
     assert valid.sum(1).tolist() == [5, 10]
-    assert found[0, :5, 0].tolist() == [0, 1, 2, 3, 4]
-    assert (found[1].diff(dim=0) == 1).all()
+    assert track[0, :5, 0].tolist() == [0, 1, 2, 3, 4]
+    assert (track[1].diff(dim=0) == 1).all()
 
 
 def test_emotions_are_drawn_alike():

@@ -34,12 +34,12 @@ class TestMixtures:
         z = mixtures.draw(mean, log_variance)
         logs = mixtures.component_logs(z, means, logs_v)
         responsible = mixtures.log_responsibilities(logs)
-        own = mixtures.log_normal(z, mean, log_variance)
-        literal = own - (responsible.exp() * logs).sum(-1) + mixtures.kl_uniform(responsible)
+        posterior_log = mixtures.log_normal(z, mean, log_variance)
+        literal = posterior_log - (responsible.exp() * logs).sum(-1) + mixtures.kl_uniform(responsible)
         mixed = MixtureSameFamily(
             Categorical(torch.ones(5, 8).double()), Independent(Normal(means, torch.exp(0.5 * logs_v)), 1)
         )
-        torch.testing.assert_close(literal, own - mixed.log_prob(z), atol=1e-5, rtol=0)
+        torch.testing.assert_close(literal, posterior_log - mixed.log_prob(z), atol=1e-5, rtol=0)
         order = torch.randperm(8)
         again = mixtures.component_logs(z, means[:, order], logs_v[:, order])
         torch.testing.assert_close(mixtures.log_responsibilities(again), responsible[:, order])
@@ -57,10 +57,10 @@ class TestMixtures:
     def test_uniform_divergence_is_bounded_and_everything_finite(self):
         for scale in (0.0, 1.0, 1e3):
             logs = mixtures.component_logs(torch.zeros(2, 4), scale * torch.randn(2, 8, 4), torch.full((2, 8, 4), -6.0))
-            found = mixtures.kl_uniform(mixtures.log_responsibilities(logs))
-            assert torch.isfinite(found).all()
-            assert (found > -1e-6).all()
-            assert (found <= math.log(8) + 1e-6).all()
+            divergence = mixtures.kl_uniform(mixtures.log_responsibilities(logs))
+            assert torch.isfinite(divergence).all()
+            assert (divergence > -1e-6).all()
+            assert (divergence <= math.log(8) + 1e-6).all()
 
     def test_one_component_is_certain(self):
         means, logs_v = _components(k=1)
@@ -91,7 +91,7 @@ class TestMixtures:
 
 
 class TestTransformer:
-    def test_padding_is_seen_by_nobody(self):
+    def test_nothing_attends_to_padding(self):
         encoder = TransformerEncoder(16, 4, 2).eval()
         x, valid = torch.randn(2, 9, 16), torch.ones(2, 9, dtype=torch.bool)
         valid[1, 6:] = False
@@ -113,20 +113,20 @@ class TestTransformer:
         torch.nn.init.normal_(decoder.outputs.weight, std=0.3)
         decoder.decoder.context = 12  # shorter than the clip
         condition, audio = torch.randn(2, 1, 16), torch.randn(2, 40, 7)
-        written = decoder.generate(condition, audio)
-        torch.testing.assert_close(written, decoder.generate_uncached(condition, audio), atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(written, decoder(written, condition, audio), atol=1e-4, rtol=1e-4)
+        generated = decoder.generate(condition, audio)
+        torch.testing.assert_close(generated, decoder.generate_uncached(condition, audio), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(generated, decoder(generated, condition, audio), atol=1e-4, rtol=1e-4)
         t, later = 17, audio.clone()
         later[:, t + halfwidth + 1 :] += 10
-        torch.testing.assert_close(decoder.generate(condition, later)[:, : t + 1], written[:, : t + 1])
-        assert not torch.allclose(decoder.generate(condition, later)[:, -1], written[:, -1])
-        track = written.clone()
+        torch.testing.assert_close(decoder.generate(condition, later)[:, : t + 1], generated[:, : t + 1])
+        assert not torch.allclose(decoder.generate(condition, later)[:, -1], generated[:, -1])
+        track = generated.clone()
         track[:, t + 1 :] += 10
         torch.testing.assert_close(
-            decoder(track, condition, audio)[:, : t + 1], written[:, : t + 1], atol=1e-4, rtol=1e-4
+            decoder(track, condition, audio)[:, : t + 1], generated[:, : t + 1], atol=1e-4, rtol=1e-4
         )
 
-    def test_a_frame_hears_its_own_sound_alone(self):
+    def test_a_frame_attends_to_its_own_sound_alone(self):
         decoder = TransformerDecoder(16, 4, 1)
         x, memory = torch.randn(1, 6, 16), torch.randn(1, 6, 16)
         other = memory.clone()
@@ -140,8 +140,8 @@ class TestTransformer:
         valid = torch.ones(1, 8, dtype=torch.bool)
         valid[:, 5:] = False
         track, audio = torch.randn(1, 8, 5), torch.randn(1, 8, 7)
-        found = encoder(track, audio, valid)[:, :5]
-        torch.testing.assert_close(found, encoder(track[:, :5], audio[:, :5], valid[:, :5]), atol=1e-5, rtol=1e-5)
+        encoded = encoder(track, audio, valid)[:, :5]
+        torch.testing.assert_close(encoded, encoder(track[:, :5], audio[:, :5], valid[:, :5]), atol=1e-5, rtol=1e-5)
 
 
 def _flow(channels, steps=3):
@@ -214,26 +214,26 @@ class TestPictures:
         for b in range(2):
             weight = conv.weight / math.sqrt(36) * scale[b][:, None, None]
             weight = weight * torch.rsqrt(weight.pow(2).sum((1, 2, 3), keepdim=True) + 1e-8)
-            wanted = torch.nn.functional.conv2d(x[b : b + 1], weight, padding=1)
-            torch.testing.assert_close(conv(x, style)[b : b + 1], wanted, atol=1e-4, rtol=1e-4)
+            expected = torch.nn.functional.conv2d(x[b : b + 1], weight, padding=1)
+            torch.testing.assert_close(conv(x, style)[b : b + 1], expected, atol=1e-4, rtol=1e-4)
 
     def test_upsampling_convolution_equals_resampling_first(self):
         conv, x, style = ModulatedConv(4, 5, 3, 8, up=True), torch.randn(2, 4, 10, 10), torch.randn(2, 8)
         plain = ModulatedConv(4, 5, 3, 8)
         plain.load_state_dict(conv.state_dict())
         plain.weight.data = conv.weight.data.flip(2, 3)  # a transposed convolution runs the other way
-        wanted = plain(double(x), style)
-        found = conv(x, style)
-        assert found.shape == wanted.shape == (2, 5, 20, 20)
-        torch.testing.assert_close(found[..., 2:-2, 2:-2], wanted[..., 2:-2, 2:-2], atol=1e-4, rtol=1e-4)
+        expected = plain(double(x), style)
+        upsampled = conv(x, style)
+        assert upsampled.shape == expected.shape == (2, 5, 20, 20)
+        torch.testing.assert_close(upsampled[..., 2:-2, 2:-2], expected[..., 2:-2, 2:-2], atol=1e-4, rtol=1e-4)
 
     def test_norms(self):
         z = pixel_norm(torch.randn(4, 64) * 7)
         torch.testing.assert_close(z.pow(2).mean(1), torch.ones(4), atol=1e-4, rtol=0)
         x = torch.randn(4, 3, 5, 5)
         spread = minibatch_deviation(x)[:, 3]
-        wanted = np.sqrt(x.numpy().var(axis=0) + 1e-8).mean()
-        assert np.allclose(spread.numpy(), wanted, atol=1e-5)
+        expected = np.sqrt(x.numpy().var(axis=0) + 1e-8).mean()
+        assert np.allclose(spread.numpy(), expected, atol=1e-5)
         with pytest.raises(ValueError, match="multiple of 4, got 6"):
             minibatch_deviation(torch.zeros(6, 1, 2, 2))
 
@@ -254,8 +254,8 @@ class TestPictures:
 class TestAudioInput:
     def test_one_frame_is_a_linear_layer(self):
         layer, audio = AudioInput(5, 7, 1), torch.randn(2, 9, 5)
-        wanted = torch.nn.functional.linear(audio, layer.convolution.weight[..., 0], layer.convolution.bias)
-        assert torch.allclose(layer(audio), wanted, atol=1e-6)
+        expected = torch.nn.functional.linear(audio, layer.convolution.weight[..., 0], layer.convolution.bias)
+        assert torch.allclose(layer(audio), expected, atol=1e-6)
 
     def test_sees_so_many_frames_and_their_order(self):
         layer, audio = AudioInput(5, 7, 5), torch.randn(1, 20, 5)
@@ -274,7 +274,7 @@ class TestAudioInput:
         with pytest.raises(ValueError, match="odd"):
             AudioInput(5, 7, 4)
 
-    def test_cached_writing_equals_rewriting(self):
+    def test_the_cache_changes_nothing(self):
         decoder = TrackDecoder(3, 5, 16, 2, 2, kernel=5).eval()
         torch.nn.init.normal_(decoder.outputs.weight)
         condition, audio = torch.randn(2, 1, 16), torch.randn(2, 12, 5)

@@ -91,20 +91,20 @@ class HeadGenerator(nn.Module):
 
     def forward(self, condition: Tensor, style: Tensor, noise: dict[str, Tensor] | None = None) -> Tensor:
         """Pictures; ``style`` (B, s) is the mapping network's, ``noise`` that of :meth:`draw_noise`."""
-        kept: dict[int, Tensor] = {}
+        features: dict[int, Tensor] = {}
         image = condition
         x: Tensor | None = None
         fine: Tensor | None = None
         for i in range(self.first, _COARSEST - 1, -1):
             image = image if self.settings.detail and i == self.first else halve(image)
-            seen = self.from_image[str(i)](haar(image))
-            fine = seen if fine is None else fine
-            x = kept[i] = self.blocks[str(i)](seen if x is None else x + seen)
-        x = self.bottom(kept[_COARSEST])
+            from_picture = self.from_image[str(i)](haar(image))
+            fine = from_picture if fine is None else fine
+            x = features[i] = self.blocks[str(i)](from_picture if x is None else x + from_picture)
+        x = self.bottom(features[_COARSEST])
         out: Tensor | None = None
         for number, i in enumerate(range(_COARSEST + 1, self.last + 1)):
             if str(i) in self.skips:
-                x = self.skips[str(i)](torch.cat([x, kept[i - 1]], 1))
+                x = self.skips[str(i)](torch.cat([x, features[i - 1]], 1))
             fixed = (None, None) if noise is None else (noise[f"{i}a"], noise[f"{i}b"])
             x = self.up[str(i)](x, style, fixed[0])
             if i == self.last and "detail" in self.skips:
@@ -146,8 +146,8 @@ class Discriminator(nn.Module):
             rendering = F.interpolate(rendering, (side, side), mode="bilinear", align_corners=False)
         image, x = torch.cat([picture, rendering], 1), None
         for i in range(self.top, 2, -1):
-            seen = self.from_image[str(i)](haar(image))
-            x = self.blocks[str(i)](seen if x is None else x + seen)
+            from_picture = self.from_image[str(i)](haar(image))
+            x = self.blocks[str(i)](from_picture if x is None else x + from_picture)
             image = halve(image) if i > 3 else image
         x = self.last(minibatch_deviation(x))
         hidden = F.leaky_relu(self.hidden(x.flatten(1)), 0.2) * math.sqrt(2)

@@ -42,7 +42,7 @@ class Nfmg(SettingsPart):
     heads: int = 8
     layers: tuple[int, int] = Field((8, 8), description="encoder, decoder")
     z: int = 16
-    stride: int = Field(4, ge=1, description="frames a latent")
+    stride: int = Field(4, ge=1, description="frames per latent")
     latent: Literal["frame", "pooled"] = "frame"
     flow_steps: int = Field(4, ge=0, description="0: w/o flow, a standard normal prior")
     flow_width: int = 128
