@@ -59,11 +59,11 @@ def _note(task):
 
 def test_tasks_of_higher_priority_begin_first(tmp_path):
     path = tmp_path / "order"
+    tasks = [(path, "a", 4.0), (path, "b", 0), (path, "c", 0)]
     with cluster(1) as scheduler, ThreadPoolExecutor(2) as threads:
-        first = threads.submit(
-            lambda: list(run(_note, [(path, "a", 2.0), (path, "b", 0), (path, "c", 0)], 1, scheduler))
-        )
-        time.sleep(1)
+        first = threads.submit(lambda: list(run(_note, tasks, 1, scheduler)))
+        time.sleep(1)  # "a" is at work now
         second = threads.submit(lambda: list(run(_note, [(path, "d", 0)], 1, scheduler, priority=1)))
-        first.result(), second.result()
+        first.result()
+        second.result()
     assert path.read_text().index("d") < path.read_text().index("c")

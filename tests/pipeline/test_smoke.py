@@ -47,6 +47,23 @@ def test_a_second_run_does_nothing(project):
     assert not [line for line in project.run("dvc", "repro").splitlines() if line.startswith("Running")]
 
 
+def test_a_change_of_the_decoder_makes_dvc_run_what_decodes_again(project):
+    assert json.loads(project.run("dvc", "status", "--json")) == {}
+    media, css = (project.folder / "gmbench" / name for name in ("media.py", "reporting/page/assets/style.css"))
+    texts = {path: path.read_text() for path in (media, css)}
+    try:
+        css.write_text(texts[css] + "\n")
+        assert set(json.loads(project.run("dvc", "status", "--json"))) == {"report"}
+        media.write_text(texts[media] + "\n")
+        changed = {name.partition("@")[0] for name in json.loads(project.run("dvc", "status", "--json"))}
+        decoding = {"corpus", "train_extractors", "ingest", "crop", "landmarks", "fit", "audio", "train"}
+        assert changed >= decoding | {"generate", "extract"}
+        assert "face_model" not in changed
+    finally:
+        for path, text in texts.items():
+            path.write_text(text)
+
+
 def test_the_report_has_tables_figures_and_clips(project):
     folder = project.folder / "reports"
     page = (folder / "index.html").read_text()
