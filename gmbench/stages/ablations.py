@@ -25,11 +25,12 @@ from gmbench.methods.interface import EmotionSpec, Interpolates
 from gmbench.methods.registry import System
 from gmbench.metrics.key import MetricKey
 from gmbench.reporting import table_formats, tables
-from gmbench.stages.evaluation_plan import make_plan, scored_rows
+from gmbench.stages.evaluation_plan import make_plan
 from gmbench.stages.generate import generate
 from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.stages.requests import RequestPlanner, build_request
+from gmbench.stages.scored_clips import scored_rows
 from gmbench.stages.system_videos import STEPS, write_sequence
 from gmbench.stages.train import checkpoint_folder
 from gmbench.stages.training_pool import shared_workers, train_systems

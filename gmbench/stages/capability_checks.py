@@ -17,9 +17,9 @@ from gmbench.methods.capabilities import CapabilityCheck, Measures, Variants, ch
 from gmbench.methods.interface import Drivers, EmotionSpec, GenRequest, TalkingHeadMethod
 from gmbench.metrics.emotion import SUITE_ORDER
 from gmbench.morphable import coefficient_io
-from gmbench.stages.evaluation_plan import scored_rows
 from gmbench.stages.pipeline_run import PipelineRun
 from gmbench.stages.requests import PreparedClip, RequestPlanner, build_request, read_reference
+from gmbench.stages.scored_clips import scored_rows
 from gmbench.store import digest
 
 FRAMES = 25

@@ -5,18 +5,12 @@ from collections.abc import Sequence
 
 from gmbench.clips import Clip, Pair
 from gmbench.config import DatasetSection, EvaluationSection
-from gmbench.datasets import manifest
-from gmbench.datasets.manifest import ClipRow
-from gmbench.errors import InputError
 from gmbench.evaluation import protocol
 from gmbench.evaluation.comparison import plan_comparison
 from gmbench.evaluation.planning.inputs import Inputs
 from gmbench.evaluation.planning.plan import Plan
-from gmbench.names import closest
 from gmbench.stages.pipeline_run import PipelineRun
-
-GENERATED = "generate.json"
-"""Beside a method's videos: how many there are, and why others are missing."""
+from gmbench.stages.scored_clips import GENERATED, scored_rows
 
 
 def make_plan(
@@ -57,20 +51,3 @@ def _failures(run: PipelineRun, method: str) -> dict[str, str]:
     """Why a method has no video of a clip, as the stage generate wrote it."""
     path = run.paths.videos(method) / GENERATED
     return dict(json.loads(path.read_text("utf-8"))["failed"]) if path.exists() else {}
-
-
-def all_rows(run: PipelineRun) -> list[ClipRow]:
-    """All cropped clips that were fitted."""
-    fitted = {row["clip"] for row in json.loads((run.paths.work / "fit.json").read_text("utf-8"))["per_clip"]}
-    return [row for row in manifest.read(run.paths.cropped) if row.clip_id in fitted]
-
-
-def scored_rows(run: PipelineRun) -> list[ClipRow]:
-    """Clips of the split that is scored; raises InputError where it is empty."""
-    rows = manifest.read(run.paths.cropped)
-    split = run.params.evaluation.split
-    chosen = [row for row in rows if split in ("all", row.split)]
-    if not chosen:
-        known = sorted({row.split for row in rows})
-        raise InputError(f"{run.paths.dataset}: no clips in split {split!r}; {closest(split, known)}")
-    return chosen

@@ -6,9 +6,9 @@ from gmbench.errors import InputError
 from gmbench.methods import dropin, registry, render
 from gmbench.methods.interface import NotSupported
 from gmbench.stages.dropin_videos import copy_dropin
-from gmbench.stages.evaluation_plan import GENERATED, scored_rows
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.stages.render_videos import generate_renders
+from gmbench.stages.scored_clips import GENERATED, scored_rows
 from gmbench.stages.system_videos import generate_with_system
 
 

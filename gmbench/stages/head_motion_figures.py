@@ -11,8 +11,9 @@ from gmbench.media import read_audio
 from gmbench.metrics import beats, head_motion
 from gmbench.reporting import figures
 from gmbench.reporting.page.markup import picture_html
-from gmbench.stages.evaluation_plan import make_plan, scored_rows
+from gmbench.stages.evaluation_plan import make_plan
 from gmbench.stages.pipeline_run import PipelineRun
+from gmbench.stages.scored_clips import scored_rows
 
 
 def head_motion_html(run: PipelineRun, methods: Sequence[str], folder: Path) -> str:

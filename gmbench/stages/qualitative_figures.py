@@ -24,10 +24,10 @@ from gmbench.reporting.page.markup import grid_html, picture_html
 from gmbench.reporting.table_formats import number
 from gmbench.shards import read as read_shard
 from gmbench.stages.capability_checks import check_capabilities
-from gmbench.stages.evaluation_plan import all_rows, scored_rows
 from gmbench.stages.fit import training_coefficients
 from gmbench.stages.pipeline_run import PipelineRun
 from gmbench.stages.requests import RequestPlanner, build_request, read_reference
+from gmbench.stages.scored_clips import all_rows, scored_rows
 from gmbench.stages.train import LOSSES, checkpoint_folder
 
 COLUMNS, STRIP, STRIP_FRAMES = 6, 9, 25
