@@ -8,6 +8,7 @@ gmbench read the ``.npz`` that is written from it.
 import io
 import pickle
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from gmbench.errors import InputError
 from gmbench.morphable.landmarks_478 import COUNT, LEFT_LID_GAP, RIGHT_LID_GAP
-from gmbench.morphable.model import EXPRESSION, FaceModel
+from gmbench.morphable.model import EXPRESSION, TEXTURE, FaceModel
 
 UNIT = 0.01
 """Model units per raw unit."""
@@ -80,53 +81,67 @@ def from_raw(raw: Mapping[str, Any], source: str, version: str | None = None) ->
         InputError: a version without full head, keys missing, or no lid columns can be found.
     """
     kind = version or recognise(raw, source)
+    keypoints = _check_keys(raw, source, kind)
+    flip = np.array([1.0, 1.0, 1.0] if kind == "v4" else [1.0, -1.0, -1.0]) * UNIT
+    mean = np.asarray(raw["meanshape"], np.float64).reshape(-1, 3)
+    count = len(mean)
+    triangles = np.asarray(raw["tri"], np.int64)
+    model = FaceModel(
+        mean=(mean * flip).astype(np.float32),
+        shape_basis=_basis(raw, source, "idBase", 156 if kind == "v4" else 150) * flip[:, None].astype(np.float32),
+        expression_basis=_basis(raw, source, "exBase", EXPRESSION) * flip[:, None].astype(np.float32),
+        texture_mean=np.asarray(raw["meantex"], np.float32).reshape(count, 3),
+        texture_basis=_basis(raw, source, "texBase", TEXTURE),
+        triangles=triangles if kind == "v4" else triangles[:, [0, 2, 1]],
+        vertex_ends=np.asarray(raw["ver_inds"], np.int64),
+        triangle_ends=np.asarray(raw["tri_inds"], np.int64),
+        landmarks=np.asarray(raw[keypoints], np.int64),
+        uv_colours=np.asarray(raw.get("uvtex", np.zeros((count, 3))), np.float32).reshape(count, 3),
+        labels=_labels(raw, count),
+        face_mask=np.asarray(raw.get("face_mask", np.ones(count)), np.float32).reshape(-1),
+        blink_columns=DEFAULT_BLINK,
+        names=_names(raw, kind),
+    )
+    if model.landmarks.shape != (COUNT,) or model.landmarks.max() >= count:
+        raise InputError(f"{source}: {keypoints} must name {COUNT} of {count} vertices, got {model.landmarks.shape}")
+    return replace(model, blink_columns=find_blink_columns(model, source))
+
+
+def _check_keys(raw: Mapping[str, Any], source: str, kind: str) -> str:
+    """The landmarks' key; raises InputError for a version without full head, or where keys are missing."""
     if kind not in ("v3", "v4", "synthetic"):
         raise InputError(f"{source}: FaceVerse {kind}; gmbench needs the full head of v3 or v4")
     keypoints = "keypoints_mediapipe" if kind == "v4" else "mediapipe_keypoints"
     needed = {"meanshape", "meantex", "idBase", "exBase", "texBase", "tri", "ver_inds", "tri_inds", keypoints}
     if missing := sorted(needed - set(raw)):
         raise InputError(f"{source}: FaceVerse {kind} without {', '.join(missing)}")
-    flip = np.array([1.0, 1.0, 1.0] if kind == "v4" else [1.0, -1.0, -1.0]) * UNIT
-    mean = np.asarray(raw["meanshape"], np.float64).reshape(-1, 3)
-    count = len(mean)
+    return keypoints
 
-    def basis(name: str, columns: int) -> NDArray[np.float32]:
-        values = np.asarray(raw[name], np.float32)
-        if values.ndim != 2 or values.shape[0] != 3 * count or values.shape[1] < columns:
-            raise InputError(f"{source}: {name} has shape {values.shape}, expected ({3 * count}, {columns} or more)")
-        return values[:, :columns].reshape(count, 3, columns)
 
-    triangles = np.asarray(raw["tri"], np.int64)
+def _basis(raw: Mapping[str, Any], source: str, name: str, columns: int) -> NDArray[np.float32]:
+    """The first columns of a basis as (V, 3, columns); raises InputError where its shape does not fit."""
+    values, rows = np.asarray(raw[name], np.float32), np.size(raw["meanshape"])
+    if values.ndim != 2 or values.shape[0] != rows or values.shape[1] < columns:
+        raise InputError(f"{source}: {name} has shape {values.shape}, expected ({rows}, {columns} or more)")
+    return values[:, :columns].reshape(rows // 3, 3, columns)
+
+
+def _labels(raw: Mapping[str, Any], count: int) -> NDArray[np.float32]:
     parsing = raw.get("parsing", np.zeros(count))
     parsing = parsing["skin"] if isinstance(parsing, dict) else parsing
-    shapes = 156 if kind == "v4" else 150
-    model = FaceModel(
-        mean=(mean * flip).astype(np.float32),
-        shape_basis=basis("idBase", shapes) * flip[:, None].astype(np.float32),
-        expression_basis=basis("exBase", EXPRESSION) * flip[:, None].astype(np.float32),
-        texture_mean=np.asarray(raw["meantex"], np.float32).reshape(count, 3),
-        texture_basis=basis("texBase", 251),
-        triangles=triangles if kind == "v4" else triangles[:, [0, 2, 1]],
-        vertex_ends=np.asarray(raw["ver_inds"], np.int64),
-        triangle_ends=np.asarray(raw["tri_inds"], np.int64),
-        landmarks=np.asarray(raw[keypoints], np.int64),
-        uv_colours=np.asarray(raw.get("uvtex", np.zeros((count, 3))), np.float32).reshape(count, 3),
-        labels=np.asarray(parsing, np.float32).reshape(count, -1)[:, 0],
-        face_mask=np.asarray(raw.get("face_mask", np.ones(count)), np.float32).reshape(-1),
-        blink_columns=DEFAULT_BLINK,
-        names={
-            "version": kind,
-            "expression": list(raw.get("exp_name_list", [])),
-            "identity": list(raw.get("id_name_list", [])),
-            "texture": list(raw.get("tex_name_list", [])),
-            "eye_push": 0.01 if kind == "v3" else 0.0,
-            "eye_shift": 0.005 if kind == "v3" else 0.0,
-        },
-    )
-    if model.landmarks.shape != (COUNT,) or model.landmarks.max() >= count:
-        raise InputError(f"{source}: {keypoints} must name {COUNT} of {count} vertices, got {model.landmarks.shape}")
-    object.__setattr__(model, "blink_columns", find_blink_columns(model, source))
-    return model
+    return np.asarray(parsing, np.float32).reshape(count, -1)[:, 0]
+
+
+def _names(raw: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Version, names of the bases' columns, and the constants of the eyes."""
+    return {
+        "version": kind,
+        "expression": list(raw.get("exp_name_list", [])),
+        "identity": list(raw.get("id_name_list", [])),
+        "texture": list(raw.get("tex_name_list", [])),
+        "eye_push": 0.01 if kind == "v3" else 0.0,
+        "eye_shift": 0.005 if kind == "v3" else 0.0,
+    }
 
 
 def recognise(raw: Mapping[str, Any], source: str) -> str:
@@ -168,35 +183,3 @@ def find_blink_columns(model: FaceModel, source: str) -> tuple[int, int]:
     if not left.any() or not right.any():
         raise InputError(f"{source}: no expression column closes one eye alone; is exBase the 171-column basis?")
     return int(np.argmax(np.where(left, shrink[:, 0], -1))), int(np.argmax(np.where(right, shrink[:, 1], -1)))
-
-
-def unpack(packed: NDArray[np.floating], layout: str) -> dict[str, NDArray[np.floating]]:
-    """Named fields of a packed coefficient vector (..., 609 or 490) of v3, or (..., 621) of v4.
-
-    Args:
-        packed: id, exp, tex, then angles 3, light 27, translation 3, eyes 4 (v3), or light before angles (v4).
-        layout: ``v3``, ``v3_52`` or ``v4``.
-
-    Raises:
-        ValueError: unknown layout, or another length.
-    """
-    tail = (("angles", 3), ("light", 27), ("translation", 3), ("gaze", 4))
-    orders = {
-        "v3": (("shape", 150), ("expression", 171), ("texture", 251), *tail),
-        "v3_52": (("shape", 150), ("expression", 52), ("texture", 251), *tail),
-        "v4": (("shape", 156), ("expression", 177), ("texture", 251), tail[1], tail[0], *tail[2:]),
-    }
-    if layout not in orders:
-        raise ValueError(f"unknown layout {layout!r}; expected one of {', '.join(orders)}")
-    total = sum(size for _, size in orders[layout])
-    if packed.shape[-1] != total:
-        raise ValueError(f"layout {layout} has {total} numbers, got {packed.shape[-1]}")
-    parts = np.split(packed, np.cumsum([size for _, size in orders[layout]])[:-1], axis=-1)
-    fields = dict(zip((name for name, _ in orders[layout]), parts, strict=True))
-    light = fields["light"]
-    shaped = (
-        light.reshape(*light.shape[:-1], 9, 3).swapaxes(-1, -2)
-        if layout == "v4"
-        else light.reshape(*light.shape[:-1], 3, 9)
-    )
-    return fields | {"light": shaped}

@@ -8,7 +8,7 @@ import pytest
 from gmbench.errors import InputError
 from gmbench.face.pose import matrix_from_euler
 from gmbench.morphable.camera import project, rotation_derivatives, rotation_matrix
-from gmbench.morphable.convert import find_blink_columns, from_raw, lid_gaps, read_raw, recognise, unpack
+from gmbench.morphable.convert import find_blink_columns, from_raw, lid_gaps, read_raw, recognise
 from gmbench.morphable.light import canonical_light, harmonics, shade
 from gmbench.morphable.model import EXPRESSION, load
 from gmbench.morphable.synthetic.make import synthesise
@@ -145,18 +145,6 @@ def test_versions_without_a_full_head_are_refused(raw):
         from_raw({k: v for k, v in raw.items() if k != "mediapipe_keypoints"}, "x")
     with pytest.raises(InputError, match="fit no version"):
         recognise({"idBase": np.zeros((3, 7)), "exBase": np.zeros((3, 7))}, "x")
-
-
-def test_packed_vectors_come_apart_in_both_layouts():
-    v3 = unpack(np.arange(609.0), "v3")
-    assert v3["angles"][0] == 150 + 171 + 251
-    assert v3["light"].shape == (3, 9)
-    v4 = unpack(np.arange(621.0), "v4")
-    assert v4["light"][0, 0] == 156 + 177 + 251
-    assert v4["light"][1, 0] == v4["light"][0, 0] + 1  # colour runs fastest in v4
-    assert v4["angles"][0] == 156 + 177 + 251 + 27
-    with pytest.raises(ValueError, match="609"):
-        unpack(np.zeros(3), "v3")
 
 
 def test_projection_has_the_closed_form_and_the_pixel_convention(model):
