@@ -142,38 +142,29 @@ def train(
     state.optimisers = dict(zip(names, prepared if len(names) > 1 else [prepared], strict=True))
     averages = {name: copy.deepcopy(state.modules[name]).requires_grad_(False) for name in state.averaged}
     checkpoint = _Checkpoint(state, averages, folder)
-    step, seconds, log = checkpoint.restore()
+    step, seconds, rows = checkpoint.restore()
+    log = _LossLog(rows, folder, step, progress)
     began = saved = time.monotonic()
-    sums: dict[str, list[float]] = {}
     stopped = False
-    write_live = _live(folder, step)
     while step < config.steps and not stopped:
         torch.manual_seed((config.seed * 1_000_003 + step) * 64 + accelerator.process_index)
-        losses = state.update(step, Updater(state, accelerator))
+        log.add(state.update(step, Updater(state, accelerator)))
         step += 1
         for name, decay in state.averaged.items():
             _follow(averages[name], state.modules[name], min(decay, step / (step + 9)))  # the start counts little
-        for name, value in losses.items():
-            sums.setdefault(name, []).append(float(value.detach()))
         now = time.monotonic()
         stopped = config.budget is not None and seconds + now - began >= config.budget
         if step % config.log_every == 0 or step == config.steps or stopped:
-            row = {"step": float(step)} | {name: sum(v) / len(v) for name, v in sums.items()}
-            _check_finite(row)
-            log.append(row)
-            write_live(row)
-            sums = {}
-            if progress is not None:
-                progress(step, config.steps, row)
+            log.write_row(step, config.steps)
         if folder is not None and step % config.log_every == 0 and now - saved > config.checkpoint_every:
-            checkpoint.save(step, seconds + now - began, log)
+            checkpoint.save(step, seconds + now - began, log.rows)
             saved = now
     seconds += time.monotonic() - began
     for name, average in averages.items():
         state.modules[name].load_state_dict(average.state_dict())
     state.modules.eval().to("cpu")
     trained, frozen = _count_parameters(state)
-    return TrainReport(step, round(seconds, 1), trained, stopped, log, frozen, memory.read())
+    return TrainReport(step, round(seconds, 1), trained, stopped, log.rows, frozen, memory.read())
 
 
 def _count_parameters(state: TrainState) -> tuple[int, int]:
@@ -193,10 +184,45 @@ def _follow(average: nn.Module, module: nn.Module, decay: float) -> None:
         kept.copy_(new)
 
 
-def _check_finite(row: Mapping[str, float]) -> None:
-    for name, value in row.items():
-        if not math.isfinite(value):
-            raise FloatingPointError(f"loss {name} is {value} at step {row['step']:.0f}; lower the learning rate")
+class _LossLog:
+    """Rows of mean losses: kept, written to dvclive's log below ``folder``, and passed to the callback."""
+
+    def __init__(
+        self, rows: list[dict[str, float]], folder: Path | None, step: int, progress: ProgressCallback | None
+    ) -> None:
+        self.rows, self._progress, self._live = rows, progress, _open_live(folder, step)
+        self._values: dict[str, list[float]] = {}
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        """Losses of one step."""
+        for name, value in losses.items():
+            self._values.setdefault(name, []).append(float(value.detach()))
+
+    def write_row(self, step: int, steps: int) -> None:
+        """Means of the losses since the last row; raises FloatingPointError for one that is no number."""
+        row = {"step": float(step)} | {name: sum(v) / len(v) for name, v in self._values.items()}
+        self._values = {}
+        for name, value in row.items():
+            if not math.isfinite(value):
+                raise FloatingPointError(f"loss {name} is {value} at step {step}; lower the learning rate")
+        self.rows.append(row)
+        if self._live is not None:
+            self._live.step = step
+            for name, value in row.items():
+                if name != "step":
+                    self._live.log_metric(name, value)
+            self._live.make_summary()
+        if self._progress is not None:
+            self._progress(step, steps, row)
+
+
+def _open_live(folder: Path | None, step: int) -> Any:
+    """dvclive's log below a folder, or None without one."""
+    if folder is None:
+        return None
+    from dvclive import Live
+
+    return Live(str(folder / "dvclive"), resume=step > 0, save_dvc_exp=False, dvcyaml=None, monitor_system=False)
 
 
 class _Checkpoint:
@@ -234,21 +260,3 @@ class _Checkpoint:
         }  # fmt: skip
         torch.save(content, buffer)
         write_atomically(self._path, buffer.getvalue())
-
-
-def _live(folder: Path | None, step: int) -> Callable[[Mapping[str, float]], None]:
-    """A function that writes rows to dvclive's log below ``folder``, or does nothing."""
-    if folder is None:
-        return lambda row: None
-    from dvclive import Live
-
-    log = Live(str(folder / "dvclive"), resume=step > 0, save_dvc_exp=False, dvcyaml=None, monitor_system=False)
-
-    def write(row: Mapping[str, float]) -> None:
-        log.step = int(row["step"])
-        for name, value in row.items():
-            if name != "step":
-                log.log_metric(name, value)
-        log.make_summary()
-
-    return write
