@@ -43,3 +43,8 @@ def save(path: Path, image: Image) -> None:
     """Write a picture; the suffix decides the format."""
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1]))
+
+
+def thumbnail(image: NDArray[np.uint8], side: int = 128) -> NDArray[np.uint8]:
+    """A square picture (S, S, 3) at (side, side, 3), averaged over areas."""
+    return np.asarray(cv2.resize(np.ascontiguousarray(image), (side, side), interpolation=cv2.INTER_AREA), np.uint8)

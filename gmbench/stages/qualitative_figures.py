@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from gmbench.methods.interface import EmbedsEmotion, EmotionSpec, HasLatents, In
 from gmbench.methods.registry import System
 from gmbench.morphable import coefficient_io
 from gmbench.reporting import figures, latents
+from gmbench.reporting.images import thumbnail
 from gmbench.reporting.page.markup import grid_html, picture_html
 from gmbench.reporting.table_formats import number
 from gmbench.shards import read as read_shard
@@ -125,7 +125,7 @@ def _grid(run: PipelineRun, row: ClipRow, shown: Sequence[str], stem: Path) -> s
     for name, path in paths.items():
         if path.exists():
             frames = list(Video(path))
-            lines[name] = [_sized(frames[min(t, len(frames) - 1)]) for t in stamps]
+            lines[name] = [thumbnail(frames[min(t, len(frames) - 1)]) for t in stamps]
     return figures.grid(lines, [f"{t / 25:.2f} s" for t in stamps], stem)
 
 
@@ -145,7 +145,7 @@ def _strips(run: PipelineRun, method: TalkingHeadMethod, rows: list[ClipRow], st
         first, last = EmotionSpec({a: 1.0}), EmotionSpec({b: 1.0})
         request = replace(request, emotion=first)
         steps = method.interpolate(request, first, last, STRIP, card.interpolations[0].name)
-        lines[f"{a} to {b}"] = [_sized(next(iter(step.frames))) for step in steps]
+        lines[f"{a} to {b}"] = [thumbnail(next(iter(step.frames))) for step in steps]
     shares = [f"{share:.3g}" for share in np.linspace(0, 1, STRIP)]
     return figures.grid(lines or {"one emotion": [np.zeros((128, 128, 3), np.uint8)]}, shares, stem, 0.9)
 
@@ -183,7 +183,3 @@ def _posterior(run: PipelineRun, method: HasLatents, row: ClipRow) -> NDArray[np
     beta = coefficient_io.read(folder, row.speaker, row.clip_id)["beta"]
     sound = read_shard(run.paths.audio, row.speaker, row.clip_id, ["features"])["features"]
     return method.posterior(beta, to_video_rate(sound, len(beta), run.params.audio.pair))
-
-
-def _sized(image: NDArray[np.uint8], side: int = 128) -> NDArray[np.uint8]:
-    return np.asarray(cv2.resize(np.ascontiguousarray(image), (side, side), interpolation=cv2.INTER_AREA), np.uint8)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -21,6 +20,7 @@ from gmbench.morphable.landmarks_478 import SPARSE
 from gmbench.morphable.render import Renderer
 from gmbench.provenance import describe
 from gmbench.reporting import figures, images, table_formats, tables, validation_curves
+from gmbench.reporting.images import thumbnail
 from gmbench.reporting.page import PageContent, Section, write
 from gmbench.reporting.page.markup import facts_html, grid_html, picture_html
 from gmbench.reporting.page.sections import clip_values, left_out, pairs, papers
@@ -155,7 +155,7 @@ def _sheet(paths: DatasetPaths, rows: list[manifest.ClipRow]) -> Any:
     speakers = sorted({row.speaker for row in rows})[:SHEET_SPEAKERS]
     emotions = [emotion for emotion in SUITE_ORDER if any(row.emotion == emotion for row in rows)]
     if len(emotions) < 2:
-        shown = [_small(images.frame_of(paths.crops / row.video_path, row.n_frames // 2)) for row in rows[:8]]
+        shown = [thumbnail(images.frame_of(paths.crops / row.video_path, row.n_frames // 2)) for row in rows[:8]]
         return images.contact_sheet([shown])
     lines = []
     for speaker in speakers:
@@ -165,7 +165,7 @@ def _sheet(paths: DatasetPaths, rows: list[manifest.ClipRow]) -> Any:
             blank = np.zeros((128, 128, 3), np.uint8)
             row = max(takes, key=lambda r: (r.level, r.clip_id), default=None)
             line.append(
-                blank if row is None else _small(images.frame_of(paths.crops / row.video_path, row.n_frames // 2))
+                blank if row is None else thumbnail(images.frame_of(paths.crops / row.video_path, row.n_frames // 2))
             )
         lines.append(line)
     return images.contact_sheet(lines, emotions)
@@ -189,14 +189,10 @@ def _overlays(run: PipelineRun, paths: DatasetPaths, rows: list[manifest.ClipRow
         renderer = Renderer(model, person["shape"], person["texture"], frame.shape[0])
         drawn = next(renderer.frames(full, track["rho"][t : t + 1]))
         lines.append([
-            _small(frame, 256), _small(images.with_points(frame, found[SPARSE], (255, 220, 0)), 256),
-            _small(images.with_points(frame, fitted[SPARSE], (60, 140, 255)), 256), _small(drawn, 256),
+            thumbnail(frame, 256), thumbnail(images.with_points(frame, found[SPARSE], (255, 220, 0)), 256),
+            thumbnail(images.with_points(frame, fitted[SPARSE], (60, 140, 255)), 256), thumbnail(drawn, 256),
         ])  # fmt: skip
     return images.contact_sheet(lines)
-
-
-def _small(image: Any, side: int = 128) -> Any:
-    return np.asarray(cv2.resize(np.ascontiguousarray(image), (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _plots(values: list[pd.DataFrame], run: PipelineRun, out: Path) -> None:

@@ -1,7 +1,6 @@
 """Videos of trained systems: every scored clip, and sequences between emotions."""
 
 import functools
-import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from gmbench import job_cache
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import GmbenchError, InputError
 from gmbench.job_cache import Job, JobResult
-from gmbench.media import Frames, Video, write_video
+from gmbench.media import Frames, Video, encode_video
 from gmbench.methods import registry
 from gmbench.methods.interface import GenRequest, GenResult, TalkingHeadMethod
+from gmbench.methods.pictures import resize
 from gmbench.methods.registry import System
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.stages.requests import RequestInputs, RequestPlanner, build_request, inputs_digest
@@ -75,11 +75,9 @@ def generate_clip(task: _SystemTask) -> JobResult:
     seed = int(digest(clip.row.clip_id, task.seed)[:8], 16)
     request = build_request(method.card, task.inputs, seed)
     side = Video(clip.video).info.width
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
-        result, frames = generate_frames(method, request)
-        write_video(path, (_sized(frame, side) for frame in frames), request.audio, crf=12)
-        arrays: dict[str, NDArray[Any]] = {"video": np.frombuffer(path.read_bytes(), np.uint8).copy()}
+    result, frames = generate_frames(method, request)
+    video = encode_video((resize(frame, side) for frame in frames), request.audio, crf=12)
+    arrays: dict[str, NDArray[Any]] = {"video": np.frombuffer(video, np.uint8)}
     for name, values in (("beta", result.expression), ("rho", result.motion)):
         if values is not None:
             arrays[name] = values
@@ -125,14 +123,6 @@ def _failed(method: TalkingHeadMethod, request: GenRequest, error: Exception) ->
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(place.filename).name}:{place.lineno}"
     return InputError(f"{request.clip_id}: {method.card.title} failed: {type(error).__name__}: {error} ({where})")
-
-
-def _sized(frame: Frames, side: int) -> Frames:
-    """A frame at the side of the reference."""
-    if frame.shape[0] == side:
-        return frame
-    how = cv2.INTER_AREA if side < frame.shape[0] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(frame, (side, side), interpolation=how), np.uint8)
 
 
 @functools.lru_cache(maxsize=2)
