@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from gmbench import emotions
-from gmbench.corpus.sketch import write_sketches
 from gmbench.errors import InputError, MediaError, WeightsError
 from gmbench.evaluation.extraction import clip_group, network_crops
 from gmbench.evaluation.extraction.accumulators import (
@@ -25,31 +24,12 @@ from gmbench.evaluation.scoring import network_metrics, registry
 from gmbench.metrics.emotion import SUITE_ORDER
 from gmbench.metrics.frechet import frechet_distance
 from gmbench.store import Store
-from tests.evaluation import extractor_files
 from tests.evaluation.helpers import protocol
 
 ALL = [
     "lpips_alex", "fid", "fid_eat", "sync_c", "sync_d", "av_offset", "sync_c_gap", "sync_corr", "acc_emo",
     "acc_emo_macro", "emo_prob", "emo_score", "emo_neutral", "emo_nonneutral", "emo_acc4", "f_sim", "div", "fvd",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def heads(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("heads")
-    write_sketches(folder, speakers=2, clips=1, seconds=1.2, size=96)
-    (folder / "labels.csv").write_text("clip,speaker,emotion\nS000/000,S000,neutral\nS001/000,S001,Anger\n")
-    return folder
-
-
-@pytest.fixture
-def files(tmp_path_factory, monkeypatch):
-    folder = tmp_path_factory.getbasetemp() / "judges"
-    if not folder.exists():
-        extractor_files.write_all(folder)
-    extractor_files.write_hashed(folder, monkeypatch)
-    monkeypatch.setenv("GMBENCH_WEIGHTS", str(folder))
-    return folder
 
 
 def planned(heads, metrics, controls=("ground_truth",), **changes):
@@ -62,14 +42,8 @@ def test_every_official_judge_runs_end_to_end(heads, files, tmp_path):
     options = {"fid_frames": 2, "pose": "tokenhpe"}
     table = evaluate(planned(heads, ALL, **options), tmp_path / "store")
     near = table[table["method"] == "near"].set_index("metric_name")
-    bad = near[near["status"] != "ok"]
-    assert bad[["status", "reason"]].to_dict("index") == {} or set(bad.index) <= {
-        "fvd",
-        "emo_score",
-        "emo_neutral",
-        "emo_nonneutral",
-        "emo_acc4",
-    }
+    assert set(near[near["status"] != "ok"].index) == {"fvd"}
+    assert set(table["metric_name"]) == set(ALL)
     assert (near.loc["fvd", "status"], near.loc["fvd", "clips_expected"]) == ("undefined", 2)
     assert "at least 64" in near.loc["fvd", "reason"]
     assert near.loc["fid", "flags"] == "fid_small_n"
@@ -79,13 +53,19 @@ def test_every_official_judge_runs_end_to_end(heads, files, tmp_path):
     truth = table[table["method"] == "ground_truth"].set_index("metric_name")
     assert truth.loc["fid", "value"] == pytest.approx(0, abs=1e-6)
     assert (truth.loc[["lpips_alex", "sync_c_gap"], "value"] == 0).all()
-    assert (truth["value"].loc[["sync_c"]] >= 0).all()
-    assert truth.loc["div", "metric"].unique().tolist() == ["div"] if truth["metric"].ndim else True
+    assert (near.loc["lpips_alex", "value"] > 0).all()
+    assert near.loc["fid", "value"] > 1e-3
+    assert set(truth.loc["div", "metric"]) == {"div"}
+    seen = near.loc[["acc_emo", "emo_prob", "f_sim"]]
+    assert (seen["frames_used"] == 30).all()
+    assert (seen["frames_expected"] == 30).all()
     keys = set(table["metric"])
     assert {"fid", "lpips_alex", "div", "acc_emo_fb:sketch", "sync_c_fb:sketch", "f_sim_fb:sketch"} <= keys
     rows = {(row.method, row.metric): row for row in aggregate.rows(table)}
     assert rows["near", "fid"].n == rows["near", "fid"].expected == 2
-    assert rows["near", "acc_emo_fb:sketch"].value in (0.0, 50.0, 100.0)
+    means = near["value"].groupby(level=0).mean()
+    for name in ("acc_emo", "emo_prob", "f_sim", "sync_c", "sync_d"):
+        assert rows["near", f"{name}_fb:sketch"].value == pytest.approx(means[name])
     score = rows["near", "emo_score_fb:sketch"]  # only two of its four emotions are here
     assert np.isnan(score.value)
     assert "classes_missing" in score.flags
@@ -98,8 +78,8 @@ def test_s3fd_crop_says_why_there_is_none(heads, files, tmp_path):
     table = evaluate(planned(heads, ["sync_c"], sync_crop="s3fd"), tmp_path)
     assert set(table["metric"]) == {"sync_c"}
     assert set(table["backend"]) == {"official"}
-    failed = table[table["status"] == "failed"]
-    assert failed["reason"].str.contains("face track").all()
+    assert set(table["status"]) == {"failed"}  # an untrained detector finds no face for long
+    assert table["reason"].str.contains("face track").all()
 
 
 @pytest.mark.parametrize("changes", [{"sync_crop": "eat"}, {"fan_released": False}])

@@ -164,8 +164,12 @@ class FramePass:
     def view(self, index: int) -> Frames | None:
         """Frame as the protocol shows it, None where the crop needs a face and there is none.
 
-        Indices must not fall; raises MediaError where the video breaks off.
+        Raises:
+            MediaError: the video breaks off.
+            ValueError: the frame lies before those of the last batch, which are gone.
         """
+        if index < self._start:
+            raise ValueError(f"frame {index} was asked for after frame {self._start}")
         while index >= self._read:
             self._pull()
         return self._views[index - self._start]
