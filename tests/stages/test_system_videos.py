@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from gmbench import config
+from gmbench.datasets import manifest
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
 from gmbench.media import SAMPLES_PER_FRAME, Video, write_video
@@ -26,7 +27,7 @@ class Noting(GMTalker):
         self.requests = requests
 
     def load(self, checkpoint_dir):
-        pass
+        self.speakers, self.emotions = ["S"], ["happy", "sad"]
 
     def generate(self, request):
         self.requests.append(request)
@@ -45,14 +46,17 @@ def requests(monkeypatch):
 def run(tmp_path, monkeypatch):
     """A run of two clips, with folders of checkpoints."""
     monkeypatch.chdir(tmp_path)
-    params = config.Params.model_validate(yaml.safe_load(config.profiles()["smoke"])).model_copy(update={"workers": 1})
-    paths = DatasetPaths("synth", tmp_path / "work", tmp_path / "results")
+    params = config.Params.model_validate(yaml.safe_load(config.profiles()["smoke"]))
+    section = config.DatasetSection(kind="folder", root=str(tmp_path))
+    params = params.model_copy(update={"workers": 1, "datasets": {"d": section}})
+    paths = DatasetPaths("d", tmp_path / "work", tmp_path / "results")
     paths.crops.mkdir(parents=True)
+    manifest.write(rows(), paths.cropped)
     for row in rows():
         grey = [np.full((SIDE, SIDE, 3), 90, np.uint8)] * FRAMES
         write_video(paths.crops / row.video_path, grey, np.zeros(FRAMES * SAMPLES_PER_FRAME, np.int16))
     for system in ("gmtalker", "gmtalker-s2"):
-        folder = tmp_path / "models" / "synth" / system
+        folder = tmp_path / "models" / "d" / system
         folder.mkdir(parents=True)
         (folder / "card.json").write_text("{}")
         (folder / "gmeg.safetensors").write_bytes(str(tmp_path).encode())  # weights that no other test loaded
@@ -60,7 +64,7 @@ def run(tmp_path, monkeypatch):
 
 
 def rows():
-    return [ClipRow(f"synth/S/{e}/1/0", "synth", "S", e, 1, "0", f"{e}.mp4", "", 0, FRAMES) for e in ("happy", "sad")]
+    return [ClipRow(f"d/S/{e}/1/0", "d", "S", e, 1, "0", f"{e}.mp4", "", 0, FRAMES) for e in ("happy", "sad")]
 
 
 def seeds(run, requests, system):
@@ -82,7 +86,7 @@ def test_a_systems_seed_is_used_in_generation(run, requests):
 def test_requests_say_what_the_clip_says(run, requests):
     generate_with_system(run, "gmtalker", rows())
     assert [(r.clip_id, dict(r.emotion.weights), r.speaker, r.frames) for r in requests] == [
-        ("synth/S/happy/1/0", {"happy": 1.0}, "S", FRAMES), ("synth/S/sad/1/0", {"sad": 1.0}, "S", FRAMES),
+        ("d/S/happy/1/0", {"happy": 1.0}, "S", FRAMES), ("d/S/sad/1/0", {"sad": 1.0}, "S", FRAMES),
     ]  # fmt: skip
     assert all(r.motion is None and r.expression is None for r in requests)
     for row, request in zip(rows(), requests, strict=True):
@@ -96,7 +100,7 @@ def test_what_is_in_the_store_is_not_generated_again_until_the_weights_change(ru
     requests.clear()
     generate_with_system(run, "gmtalker", rows())
     assert requests == []
-    (run.paths.work_root.parent / "models/synth/gmtalker/gmeg.safetensors").write_bytes(b"other weights")
+    (run.paths.work_root.parent / "models/d/gmtalker/gmeg.safetensors").write_bytes(b"other weights")
     generate_with_system(run, "gmtalker", rows())
     assert len(requests) == 2
 
