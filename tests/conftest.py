@@ -6,6 +6,7 @@ import pytest
 from gmbench.corpus.sketch import write_sketches
 from tests.shared import SHARED, WEIGHTS, missing
 
+SLOW_SECONDS = 10
 SLOWEST = ("tests/pipeline/",)
 """Folders that begin first when tests run side by side, so that none of them is left for the end alone."""
 
@@ -16,6 +17,14 @@ def pytest_collection_modifyitems(items):
         if "browser" in item.fixturenames:
             item.add_marker("browser")
     items.sort(key=lambda item: not item.nodeid.startswith(SLOWEST))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Name the tests that should bear the mark slow, so that ``make test-fast`` stays fast."""
+    reports = [report for kind in ("passed", "") for report in terminalreporter.stats.get(kind, ())]
+    late = [r for r in reports if getattr(r, "duration", 0) > SLOW_SECONDS and "slow" not in r.keywords]
+    for report in sorted(late, key=lambda report: -report.duration):
+        terminalreporter.write_line(f"not marked slow: {report.nodeid}, {report.when} took {report.duration:.0f} s")
 
 
 def pytest_runtest_setup(item):

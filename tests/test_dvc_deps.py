@@ -35,6 +35,12 @@ def test_dvc_yaml_agrees_with_the_imports():
     assert dvc_deps.rewritten(text) == text, "run python -m tools.dvc_deps --write"
 
 
+def test_a_stage_is_found_by_its_name():
+    for stage in _stages():
+        assert (ROOT / "pipelines" / f"{stage}.py").is_file()
+        assert (ROOT / "gmbench" / "stages" / f"{stage}.py").is_file()
+
+
 def test_a_change_of_the_decoder_changes_every_stage_that_decodes():
     assert _changed_by("gmbench/media.py") >= DECODING
 

@@ -53,6 +53,7 @@ def _edited(folder, file, *changes):
         path.write_text(text)
 
 
+@pytest.mark.slow
 def test_comments_docstrings_and_messages_do_not_count(copied):
     changes = (
         ('"""The square of a clip', '"""Square of a clip'),
@@ -62,6 +63,7 @@ def test_comments_docstrings_and_messages_do_not_count(copied):
     assert _edited(copied, "gmbench/media.py", ("no such file", "not there")) == ""
 
 
+@pytest.mark.slow
 def test_changed_code_without_a_new_version_is_named_with_the_remedy(copied):
     said = _edited(copied, "gmbench/stages/crop.py", ("crf=12", "crf=14"))
     assert "CROP_VERSION = 1" in said
@@ -70,6 +72,7 @@ def test_changed_code_without_a_new_version_is_named_with_the_remedy(copied):
     assert said.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_code_far_below_is_followed(copied):
     said = _edited(copied, "gmbench/media.py", ("edges[0] = 0", "edges[0] = 1"))
     for name in ("MEDIA_VERSION", "CROP_VERSION", "LANDMARKS_VERSION", "FIT_VERSION", "EXTRACTOR_TRAINING_VERSION"):
@@ -77,6 +80,7 @@ def test_code_far_below_is_followed(copied):
     assert "SPEECH_FEATURES_VERSION" not in said
 
 
+@pytest.mark.slow
 def test_a_raised_constant_asks_for_a_new_lock_alone(copied):
     change = (("crf=12", "crf=14"), ("CROP_VERSION = 1", "CROP_VERSION = 2"))
     said = _edited(copied, "gmbench/stages/crop.py", *change)

@@ -147,6 +147,7 @@ def test_the_key_changes_with_extractor_and_weights(tmp_path):
     assert len(keys) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("GMBENCH_SLOW_TESTS"), reason="half a minute; set GMBENCH_SLOW_TESTS=1")
 def test_processes_that_start_at_once_do_not_spoil_the_compiled_functions(tmp_path):
     code = (

@@ -353,6 +353,7 @@ def test_a_worker_that_dies_costs_its_clip_only(pair):
     others_are_unharmed(table)
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_ends_with_the_same_bytes(sketches, tmp_path, environment):
     command = [
         sys.executable, "-m", "gmbench.commands.app", "eval", "--videos", str(sketches / "near"), "--videos",
