@@ -1,6 +1,5 @@
 """What other packages bring: the examples, installed from their files, and plug-ins that fail."""
 
-import importlib.util
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from gmbench.evaluation import protocol
 from gmbench.evaluation.extraction.extractors import EXTRACTORS
 from gmbench.evaluation.scoring.registry import METRICS
 from gmbench.face.landmarks import BACKENDS
+from tests.packages import install
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -98,23 +98,12 @@ not_a_backend = broken:READER
 """
 
 
-def install(package: Path, target: Path) -> None:
-    """Install a package's folder into a target folder with the tools at hand, without a network."""
-    if importlib.util.find_spec("pip") is None:
-        command = ["uv", "pip", "install", "-q", "--offline", "--python", sys.executable]
-    else:
-        command = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--disable-pip-version-check"]
-    command += ["--no-deps", "--no-build-isolation", "--target", str(target), str(package)]
-    subprocess.run(command, check=True, capture_output=True, text=True)
-
-
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory):
     """A folder with both examples installed."""
     target = tmp_path_factory.mktemp("site")
     for package in ("my_metric", "my_dataset"):
-        copied = shutil.copytree(EXAMPLES / package, tmp_path_factory.mktemp("source") / package)
-        install(copied, target)
+        install(EXAMPLES / package, target)
     return target
 
 

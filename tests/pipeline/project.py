@@ -5,6 +5,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.packages import install
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("gmbench", "metrics", "pipelines", "dvc.yaml", ".dvcignore", ".gitignore")
@@ -26,9 +31,26 @@ class Project:
             "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t",
             "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9",  # any download fails at once
         }  # fmt: skip
+        self.packages = folder.parent / "packages"
+        self.environment["PYTHONPATH"] = os.pathsep.join(
+            [str(self.packages), *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
         self.run("git", "init", "-q")
         self.run("git", "add", "-A")
         self.run("git", "commit", "-qm", "start")
+
+    def install(self, package: Path) -> None:
+        """Make a package of somebody else known to the project's commands."""
+        install(package, self.packages)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What params.yaml holds."""
+        return dict(yaml.safe_load((self.folder / "params.yaml").read_text()))
+
+    def configure(self, **values: object) -> None:
+        """Change values of params.yaml."""
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(self.params | values, sort_keys=False))
 
     def run(self, *command: str, check: bool = True) -> str:
         """Standard output of a command; its end and the end of stderr in the message where it fails."""

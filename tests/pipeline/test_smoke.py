@@ -13,16 +13,25 @@ from scipy.io import wavfile
 
 from gmbench.evaluation.interpolation import find_sequences
 from gmbench.media import Video, read_audio
-from tests.pipeline.project import Project
+from tests.pipeline.project import ROOT, Project
 from tests.reporting.browser import complaints, open_browser
 
 pytestmark = pytest.mark.slow
 
 
+def smoke_project(folder, workers=1):
+    """The smoke profile with a method of another package beside GMTalker."""
+    made = Project(folder, "smoke")
+    made.install(ROOT / "examples" / "toy_method")
+    methods = ["render", "refit", "gmtalker", "toy-method"]
+    made.configure(methods=methods, trained=["gmtalker", "toy-method"], workers=workers)
+    return made
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """Killed in its first stage, then run to the end."""
-    made = Project(tmp_path_factory.mktemp("pipeline") / "project", "smoke")
+    made = smoke_project(tmp_path_factory.mktemp("pipeline") / "project")
     running, store = made.start("dvc", "repro"), made.folder / ".gmbench" / "store"
     deadline = time.monotonic() + 900
     while len(list(store.glob("*/*.safetensors"))) < 4:
@@ -183,6 +192,52 @@ def test_our_method_is_scored_by_one_command(project):
     assert rows["gmtalker", "psnr"]["value"] == pytest.approx(own.mean())
 
 
+class TestAnotherPackagesMethod:
+    """``toy-method`` of examples/toy_method, installed from its package: docs/methods.md describes this file."""
+
+    def test_it_goes_through_the_pipeline(self, project):
+        folder = project.folder / "models/synth/toy-method"
+        card = json.loads((folder / "card.json").read_text())
+        assert card["settings"] == {"every": 10, "opening": 0.06}
+        assert set(card["parts"]) == {"M001", "W002"}
+        content = hashlib.sha256((folder / "pictures.npz").read_bytes()).hexdigest()
+        assert card["checkpoints"] == {"pictures.npz": content}
+        recorded = pd.read_parquet(project.folder / "results/synth/scores/records.parquet")
+        own = recorded[(recorded["method"] == "toy-method") & (recorded["metric_name"] == "psnr")]
+        assert len(own) == 8
+        assert set(own["status"]) == {"ok"}
+        page = (project.folder / "reports/index.html").read_text()
+        assert "toy-method on synth" in page
+        assert "Toy method" in page
+        for name in ("best", "worst", "between"):
+            assert (project.folder / f"reports/figures/synth-toy-method-{name}.png").stat().st_size > 2000, name
+
+    def test_its_videos_follow_its_checkpoint(self, project):
+        first = next((project.folder / "results/synth/videos/toy-method").rglob("*.mp4"))
+        before = first.read_bytes()
+        project.configure(systems=project.params["systems"] | {"toy-method": {"opening": 0.2}})
+        project.run("gmbench", "train", "--method", "toy-method")
+        command = ("gmbench", "eval", "--method", "toy-method", "--metrics", "psnr", "--json")
+        shown = json.loads(project.run(*command))
+        assert {row["n"] for row in shown["rows"] if row["method"] == "toy-method"} == {8}
+        assert first.read_bytes() != before
+
+    def test_its_orderings_are_tried(self, project):
+        shown = project.run("gmbench", "ablate", "--method", "toy-method", "--seeds", "2")
+        (verdict,) = json.loads((project.folder / "ablations/verdicts.json").read_text())["verdicts"]
+        assert (verdict["metric"], verdict["better"], verdict["worse"]) == ("m_lmd", "", "still")
+        assert np.isfinite(verdict["values"]).all()
+        assert verdict["verdict"] in shown
+        named = set(pd.read_parquet(project.folder / "ablations/records-own.parquet")["method"])
+        assert {"toy-method", "toy-method-still", "toy-method-s1", "toy-method-still-s1"} <= named
+
+    def test_what_it_cannot_do_is_said_in_one_line(self, project):
+        refused = project.run("gmbench", "eval", "--method", "toy-method-pose", check=False)
+        assert "toy-method-pose: Toy method has no drive 'pose'; it has none" in refused
+        command = ("gmbench", "generate", "--method", "gmtalker-pose", "--audio", _speech(project, 1), "-o", "x.mp4")
+        assert "has no clip for pose; use 'gmbench eval --method'" in project.run(*command, check=False)
+
+
 def test_the_run_card_tells_what_was_trained(project):
     card = json.loads((project.folder / "models/synth/gmtalker/card.json").read_text())
     assert set(card["parts"]) == {"gmeg", "pretrained", "nfmg-M001", "nfmg-W002", "head-M001", "head-W002"}
@@ -203,9 +258,7 @@ def test_the_run_card_tells_what_was_trained(project):
     not os.environ.get("GMBENCH_SLOW_TESTS"), reason="a second whole run; GMBENCH_SLOW_TESTS=1 asks for it"
 )
 def test_another_run_with_other_workers_gives_the_same_table(project, tmp_path):
-    other = Project(tmp_path / "again", "smoke")
-    params = other.folder / "params.yaml"
-    params.write_text(params.read_text().replace("workers: 1", "workers: 2"))
+    other = smoke_project(tmp_path / "again", workers=2)
     other.run("dvc", "repro")
     for name in ("results/synth/scores/table.md", "work/synth/fit.json", "models/extractors/landmarker.json"):
         assert (other.folder / name).read_bytes() == (project.folder / name).read_bytes()
