@@ -132,6 +132,14 @@ class EvaluationSection(_Section):
     metrics: tuple[str, ...] = ()
     controls: tuple[str, ...] = ("ground_truth", "still")
     split: str = Field("test", description="split of the clips that are generated and scored")
+    min_coverage: float = Field(
+        0.0, ge=0, le=1, description="score fails if a number covers less than this share of its clips"
+    )
+    max_missing: float = Field(
+        0.0, ge=0, le=1,
+        description="score fails if more than this share of a metric's clips has no features in the store, though "
+        "the extract stage reported no failure",
+    )  # fmt: skip
 
 
 class Params(_Section):

@@ -24,13 +24,13 @@ class WeightsError(GmbenchError):
 
 
 class StoreError(GmbenchError):
-    """Results cannot be written: disk full, folder not writable."""
+    """Results cannot be written (disk full, folder not writable), or are not in the store any more."""
 
     exit_code = 4
 
 
 class MixedColumnError(GmbenchError):
-    """One table column would mix values of different protocols, judges or weights."""
+    """One table column would mix values of different protocols, extractors or weights."""
 
     exit_code = 5
 

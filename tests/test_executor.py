@@ -22,6 +22,55 @@ def test_torch_imported_later_has_one_thread_too():
     assert done.stdout.strip() == "1"
 
 
+RESTORED = """
+import cv2, threading, torch
+from threadpoolctl import threadpool_info
+from gmbench.executor import one_thread
+def counts():
+    return torch.get_num_threads(), cv2.getNumThreads(), sorted(pool["num_threads"] for pool in threadpool_info())
+torch.set_num_threads(3); cv2.setNumThreads(3)
+before = counts()
+assert 1 not in before[:2], before
+with one_thread():
+    with one_thread():
+        assert set([*counts()[:2], *counts()[2]]) == {1}, counts()
+    assert set([*counts()[:2], *counts()[2]]) == {1}, counts()
+    def other():
+        with one_thread():
+            found.append(counts()[1])
+    found = []
+    thread = threading.Thread(target=other); thread.start(); thread.join()
+    assert found == [1] and cv2.getNumThreads() == 1
+assert counts() == before, (counts(), before)
+try:
+    with one_thread():
+        raise KeyError
+except KeyError:
+    assert counts() == before
+"""
+
+
+def test_one_thread_leaves_the_process_as_it_was():
+    environment = {name: value for name, value in os.environ.items() if "_NUM_THREADS" not in name}
+    subprocess.run([sys.executable, "-c", RESTORED], env=environment, check=True)
+
+
+LATER = """
+import os
+from gmbench.executor import one_thread
+with one_thread():
+    import torch
+    assert torch.get_num_threads() == 1
+print(torch.get_num_threads(), os.environ["OMP_NUM_THREADS"])
+"""
+
+
+def test_torch_imported_inside_has_its_threads_afterwards():
+    environment = os.environ | {"OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", LATER], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "2"]
+
+
 def test_threads_share_the_workers_of_one_cluster():
     def call(start):
         return sorted(run(operator.neg, range(start, start + 3), 2, address))

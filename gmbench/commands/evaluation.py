@@ -95,6 +95,7 @@ def evaluate(
             scheduler=scheduler,
             batch=batch_size,
             progress=report,
+            error_log=out_dir / result_folder.ERRORS,
             on_plan=lambda plan: terminal.print_warnings(plan.warnings),
         )
     asked: dict[str, object] = {
@@ -104,6 +105,7 @@ def evaluate(
         "metrics": names or list(chosen.metrics) or "defaults",
         "controls": rows,
     }
+    terminal.print_warnings(result_folder.earlier_clips(out_dir, result.records))
     summary = save_results(out_dir, result.records, asked, result.plan)
     terminal.print_failures(result.records)
     if as_json:
@@ -155,6 +157,7 @@ def validate(
             store=store,
             workers=workers,
             progress=report,
+            error_log=out_dir / result_folder.ERRORS,
             on_plan=lambda plan: terminal.print_warnings(plan.warnings),
         )
     asked = {"dataset": given.dataset, "protocol": chosen.model_dump(), "clips": len(result.plan.clips)}

@@ -74,6 +74,7 @@ def compare(
     scheduler: str | None = None,
     batch: int = 16,
     progress: Progress | None = None,
+    error_log: Path | None = None,
     on_plan: Callable[[Plan], None] | None = None,
 ) -> ComparisonResult:
     """Compare every method's clips with the references.
@@ -87,6 +88,7 @@ def compare(
         scheduler: address of a dask scheduler instead.
         batch: frames read at a time.
         progress: called with the clips done and all clips.
+        error_log: file for the tracebacks of unexpected errors; without it the first of them is logged.
         on_plan: called with the plan before the work starts, for example to show its warnings.
 
     Raises:
@@ -99,18 +101,26 @@ def compare(
         protocol = plan.protocol
         if on_plan is not None:
             on_plan(plan)
-        tables.append(evaluate(plan, store or default_root(), workers, scheduler, batch, progress))
+        tables.append(evaluate(plan, store or default_root(), workers, scheduler, batch, progress, error_log))
     if sequences:
         tables.append(score_sequences(dict(sequences), inputs.dataset, protocol))
     return ComparisonResult(protocol, concatenate(tables), plan)
 
 
 def require_coverage(rows: Sequence[aggregate.SummaryRow], least: float) -> None:
-    """Refuse numbers that cover less than a share of their clips; raises CoverageError naming the worst."""
+    """Refuse numbers that cover too few of the clips.
+
+    Args:
+        least: share of the clips that should have a value which must have one.
+
+    Raises:
+        CoverageError: names how many numbers cover less, and the worst.
+    """
     low = [row for row in rows if row.n < least * row.expected]
     if low:
         worst = min(low, key=lambda row: row.n / max(row.expected, 1))
         raise CoverageError(
-            f"{len(low)} numbers below --min-coverage {least}, for example {worst.metric} of {worst.method}: "
-            f"{worst.n} of {worst.expected} clips"
+            f"{len(low)} numbers below the least coverage of {least:g}, for example {worst.metric} of {worst.method}: "
+            f"{worst.n} of {worst.expected} clips; the records say why, --min-coverage (in params.yaml: "
+            "evaluation.min_coverage) is the limit"
         )

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +11,19 @@ import pandas as pd
 
 from gmbench.emotions import canonical
 from gmbench.errors import StoreError
-from gmbench.evaluation.extraction.clip_group import ClipGroup, Outcome, extract_group
+from gmbench.evaluation.extraction.clip_group import ClipGroup, extract_group
+from gmbench.evaluation.extraction.outcome import Outcome
 from gmbench.evaluation.planning.plan import Plan, PlannedClip
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.records import WHOLE_SET, Record
 from gmbench.evaluation.scoring.metric import ClipData, ClipFeatures, FeatureReader, Metric, Score, Unscored
 from gmbench.executor import one_thread, run
-from gmbench.plugins import explain
-from gmbench.store import Store
+from gmbench.store import Store, write_atomically
 
 _log = logging.getLogger(__name__)
+
+MAX_MISSING = 0.0
+"""Share of a metric's clips that may lack features without a known reason: after an extraction there are none."""
 CHANCE_REFERENCES = 20
 """At most this many other references stand for chance."""
 
@@ -34,17 +38,24 @@ def evaluate(
     scheduler: str | None = None,
     batch: int = 16,
     progress: Progress | None = None,
+    error_log: Path | None = None,
 ) -> pd.DataFrame:
     """Records of a plan.
 
     Order of clips, batch size, number of workers and earlier interrupted runs do not change them.
 
+    Args:
+        error_log: file for the tracebacks of unexpected errors; see :func:`report_errors`.
+
     Raises:
         StoreError: results cannot be kept.
     """
-    failures = extract(plan, store, workers, scheduler, batch, progress)
-    with one_thread():
-        return score(plan, Store(store), failures)
+    outcome = extract(plan, store, workers, scheduler, batch, progress)
+    try:
+        with one_thread():
+            return score(plan, Store(store), outcome)
+    finally:
+        report_errors(outcome, error_log)
 
 
 def extract(
@@ -54,25 +65,50 @@ def extract(
     scheduler: str | None = None,
     batch: int = 16,
     progress: Progress | None = None,
-) -> dict[str, str]:
-    """Extract what the store lacks; returns reasons by key of what could not be extracted."""
+) -> Outcome:
+    """Extract what the store lacks; returns what could not be extracted, and why."""
     groups = plan.groups(store, batch)
-    failures: dict[str, str] = {}
+    total = Outcome(plan.dataset)
     for done, (index, result) in enumerate(run(extract_group, groups, workers, scheduler), start=1):
-        outcome = result if isinstance(result, Outcome) else _lost(groups[index], result)
-        failures |= outcome.failures
+        total.add(result if isinstance(result, Outcome) else _lost(groups[index], result))
         if progress is not None:
             progress(done, len(groups))
-    return failures
+    return total
 
 
-def score(plan: Plan, store: Store, failures: dict[str, str]) -> pd.DataFrame:
-    """Score all clips from stored features."""
-    reader = FeatureReader(store, plan.keys, failures)
+def report_errors(outcome: Outcome, error_log: Path | None) -> None:
+    """Say that there were unexpected errors, and keep their tracebacks by clip.
+
+    Args:
+        error_log: written anew, or removed where there were none; without it the first traceback is logged.
+    """
+    if error_log is not None:
+        error_log.unlink(missing_ok=True)
+    texts = [f"{clip}\n{text}" for clip, clip_texts in sorted(outcome.tracebacks.items()) for text in clip_texts]
+    if not texts:
+        return
+    if error_log is not None:
+        write_atomically(error_log, "\n".join(texts).encode())
+    where = f"tracebacks in {error_log}" if error_log is not None else f"the first:\n{texts[0]}"
+    _log.warning("unexpected errors in %d clips, %s", len(outcome.tracebacks), where)
+
+
+def score(plan: Plan, store: Store, outcome: Outcome, max_missing: float = MAX_MISSING) -> pd.DataFrame:
+    """Score all clips from stored features.
+
+    Args:
+        outcome: of the extraction; a scorer's unexpected error is a failed record and leaves its traceback here.
+        max_missing: share of a metric's clips that may lack features for no known reason.
+
+    Raises:
+        StoreError: more than that lack them, as when the store was emptied after the extraction.
+    """
+    reader = FeatureReader(store, plan.keys, outcome.failures)
     references = {c.clip: reader.features_of(c.reference) for c in plan.clips if c.reference is not None}
     identities = _identities(plan, references)
-    result: list[Record] = []
     methods: dict[str, list[ClipData]] = {}
+    scorer = _Scorer(plan, reader, outcome)
+    result: list[Record] = []
     for clip in plan.clips:
         data = ClipData(
             clip=clip.clip,
@@ -85,9 +121,10 @@ def score(plan: Plan, store: Store, failures: dict[str, str]) -> pd.DataFrame:
             identity=identities.get(clip.speaker, references.get(clip.clip)),
         )
         methods.setdefault(clip.method, []).append(data)
-        result += [_clip_record(plan, clip, data, metric) for metric in plan.metrics if metric.score is not None]
+        result += [scorer.of_clip(clip, data, metric) for metric in plan.metrics if metric.score is not None]
     for method, clips in methods.items():
-        result += [_set_record(plan, method, clips, metric) for metric in plan.metrics if metric.score_set is not None]
+        result += [scorer.of_set(method, clips, metric) for metric in plan.metrics if metric.score_set is not None]
+    scorer.check_missing(max_missing)
     return records.frame(result)
 
 
@@ -100,66 +137,89 @@ def _identities(plan: Plan, references: dict[str, ClipFeatures]) -> dict[str, Cl
     return result
 
 
-def _clip_record(plan: Plan, clip: PlannedClip, data: ClipData, metric: Metric) -> Record:
-    """One clip under one metric."""
-    about = replace(
-        _unscored_record(plan, clip.method, metric),
-        clip=clip.clip,
-        speaker=clip.speaker,
-        emotion=clip.emotion,
-        clips_expected=int(not metric.emotions or data.emotion in metric.emotions),
-        generated_sha256=clip.generated.video_sha256,
-        reference_sha256=clip.reference.video_sha256 if clip.reference else "",
-        generated_size=_size(data.generated),
-        reference_size=_size(data.reference) if data.has_reference else "",
-    )
-    borrowed = "audio" in metric.spec.needs and clip.generated.borrowed_audio
-    return _scored(about, lambda: metric.score(data), ("reference_audio",) if borrowed else ())  # type: ignore[misc]
+class _Scorer:
+    """Turns what scorers give into records, and counts the clips whose features are not in the store."""
 
+    def __init__(self, plan: Plan, reader: FeatureReader, outcome: Outcome) -> None:
+        self._plan, self._reader, self._outcome = plan, reader, outcome
+        self._clips: Counter[str] = Counter()
+        self._missing: Counter[str] = Counter()
 
-def _set_record(plan: Plan, method: str, clips: list[ClipData], metric: Metric) -> Record:
-    """All clips of a method under one metric."""
-    about = replace(_unscored_record(plan, method, metric), clip=WHOLE_SET, clips_expected=len(clips))
-    return _scored(about, lambda: metric.score_set(clips))  # type: ignore[misc]
+    def of_clip(self, clip: PlannedClip, data: ClipData, metric: Metric) -> Record:
+        """One clip under one metric."""
+        about = replace(
+            self._unscored(clip.method, metric),
+            clip=clip.clip,
+            speaker=clip.speaker,
+            emotion=clip.emotion,
+            clips_expected=int(not metric.emotions or data.emotion in metric.emotions),
+            generated_sha256=clip.generated.video_sha256,
+            reference_sha256=clip.reference.video_sha256 if clip.reference else "",
+            generated_size=_size(data.generated),
+            reference_size=_size(data.reference) if data.has_reference else "",
+        )
+        borrowed = "audio" in metric.spec.needs and clip.generated.borrowed_audio
+        scored = self._scored(about, lambda: metric.score(data), 1)  # type: ignore[misc]
+        if borrowed and scored.status == "ok":
+            return replace(scored, flags=" ".join(filter(None, (scored.flags, "reference_audio"))))
+        return scored
 
+    def of_set(self, method: str, clips: list[ClipData], metric: Metric) -> Record:
+        """All clips of a method under one metric."""
+        about = replace(self._unscored(method, metric), clip=WHOLE_SET, clips_expected=len(clips))
+        return self._scored(about, lambda: metric.score_set(clips), len(clips))  # type: ignore[misc]
 
-def _unscored_record(plan: Plan, method: str, metric: Metric) -> Record:
-    """What every record of a method and a metric says."""
-    key = metric.key(plan.detector, plan.protocol)
-    return Record(
-        method=method,
-        dataset=plan.dataset,
-        metric=str(key),
-        protocol=plan.protocol.name,
-        protocol_hash=plan.protocol.hash,
-        backend=key.backend,
-        weights_sha256=plan.weights_of(metric),
-        metric_name=metric.name,
-        metric_version=metric.spec.version,
-    )
+    def check_missing(self, most: float) -> None:
+        """Refuse numbers of a store that does not hold what was extracted; raises StoreError."""
+        shares = {name: self._missing[name] / self._clips[name] for name in self._missing}
+        bad = sorted((name for name in shares if shares[name] > most), key=lambda name: -shares[name])
+        if bad:
+            raise StoreError(
+                f"{self._reader.store.root}: the features of {self._missing[bad[0]]} of {self._clips[bad[0]]} clips "
+                f"for metric {bad[0]} are not there, though extraction reported no failure ({len(bad)} metrics lack "
+                "features); run the stage 'extract' again (dvc repro --force --single-item "
+                f"extract@{self._plan.dataset}), or raise evaluation.max_missing to score what is there"
+            )
 
+    def _unscored(self, method: str, metric: Metric) -> Record:
+        """What every record of a method and a metric says."""
+        plan = self._plan
+        key = metric.key(plan.detector, plan.protocol)
+        return Record(
+            method=method,
+            dataset=plan.dataset,
+            metric=str(key),
+            protocol=plan.protocol.name,
+            protocol_hash=plan.protocol.hash,
+            backend=key.backend,
+            weights_sha256=plan.weights_of(metric),
+            metric_name=metric.name,
+            metric_version=metric.spec.version,
+        )
 
-def _scored(record: Record, score: Callable[[], Score], flags: tuple[str, ...] = ()) -> Record:
-    """The record with what a scorer gave, or why it gave nothing; ``flags`` are added to the scorer's."""
-    try:
-        result = score()
-        if math.isnan(result.value):
-            raise Unscored("failed", "the metric gave NaN; it must say why there is no value")
+    def _scored(self, record: Record, score: Callable[[], Score], clips: int) -> Record:
+        """The record with what a scorer gave, or why it gave nothing."""
+        before = self._reader.not_extracted
+        try:
+            result = score()
+            if math.isnan(result.value):
+                raise Unscored("failed", "the metric gave NaN; it must say why there is no value")
+        except Unscored as error:
+            return replace(record, status=error.status, reason=str(error))
+        except Exception as error:  # a bug in a scorer must not take the other metrics down
+            about = f"{record.method}/{record.clip}"
+            return replace(record, status="failed", reason=self._outcome.reason(error, about, record.metric_name))
+        finally:
+            self._clips[record.metric_name] += clips
+            self._missing[record.metric_name] += min(clips, self._reader.not_extracted - before)
         return replace(
             record,
             value=float(result.value),
-            flags=" ".join(dict.fromkeys((*result.flags, *flags))),
+            flags=" ".join(dict.fromkeys(result.flags)),
             frames_used=result.frames_used,
             frames_expected=result.frames_expected,
             clips_used=result.clips_used,
         )
-    except Unscored as error:
-        return replace(record, status=error.status, reason=str(error))
-    except StoreError:
-        raise
-    except Exception as error:  # a bug in one metric, of another package perhaps, must not take the others down
-        _log.debug("unexpected error in %s of %s", record.metric_name, record.clip, exc_info=True)
-        return replace(record, status="failed", reason=f"{record.metric_name}: {explain(error)}")
 
 
 def _size(features: ClipFeatures) -> str:

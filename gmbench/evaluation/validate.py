@@ -130,6 +130,7 @@ def validate(
     workers: int = 1,
     scheduler: str | None = None,
     progress: Progress | None = None,
+    error_log: Path | None = None,
     on_plan: Callable[[Plan], None] | None = None,
 ) -> Validation:
     """Corrupt the references of ``inputs`` and see how each metric responds.
@@ -139,7 +140,7 @@ def validate(
         protocol, metrics: see :func:`gmbench.evaluation.comparison.plan_comparison`.
         corruptions: each at all of its levels.
         clips: at most so many, the same number of each emotion.
-        store, workers, scheduler, progress, on_plan: see :func:`gmbench.evaluation.comparison.compare`.
+        store, workers, scheduler, progress, error_log, on_plan: see :func:`gmbench.evaluation.comparison.compare`.
 
     Raises:
         InputError, WeightsError, StoreError: as :func:`gmbench.evaluation.comparison.compare`.
@@ -149,7 +150,7 @@ def validate(
     if on_plan is not None:
         on_plan(plan)
     spoilt = corrupted(plan, corruptions)
-    table = evaluate(spoilt, store or default_root(), workers, scheduler, progress=progress)
+    table = evaluate(spoilt, store or default_root(), workers, scheduler, progress=progress, error_log=error_log)
     return Validation(plan, table, curves(table, corruptions))
 
 

@@ -4,7 +4,7 @@ import sys
 
 from gmbench.config import DatasetSection
 from gmbench.evaluation.run import extract as extract_features
-from gmbench.evaluation.run import feature_keys
+from gmbench.evaluation.run import feature_keys, report_errors
 from gmbench.stages.evaluation_plan import make_plan
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.store import digest
@@ -18,8 +18,14 @@ def extract(run: PipelineRun, section: DatasetSection) -> None:
     """
     planned = make_plan(run, section)
     sys.stderr.writelines(f"warning: {note}\n" for note in planned.warnings)
-    failures = extract_features(planned, run.store.root, run.workers, run.scheduler, progress=run.report)
+    outcome = extract_features(planned, run.store.root, run.workers, run.scheduler, progress=run.report)
+    report_errors(outcome, run.paths.errors)
     clips = [clip.clip for clip in planned.clips]
     keys = {key for group in planned.groups(run.store.root, batch=1) for key in feature_keys(group)}
-    facts = {"clips": len(set(clips)), "sides": len(clips), "failures": failures, "features": digest(sorted(keys))}
+    facts = {
+        "clips": len(set(clips)),
+        "sides": len(clips),
+        "failures": outcome.failures,
+        "features": digest(sorted(keys)),
+    }
     write_json(run.paths.extracted, facts)

@@ -67,6 +67,11 @@ class DatasetPaths:
         return self.results_root / self.dataset / "extract.json"
 
     @property
+    def errors(self) -> Path:
+        """Tracebacks of unexpected errors of the extract stage; not there where there were none."""
+        return self.extracted.with_name("extract-errors.log")
+
+    @property
     def scores(self) -> Path:
         """Records and tables."""
         return self.results_root / self.dataset / "scores"

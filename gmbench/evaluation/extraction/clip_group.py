@@ -4,9 +4,9 @@ A group is the unit of work. Its clips are read side by side in batches; landmar
 pair features are computed as the frames pass, and stored as soon as a clip is through.
 """
 
-import logging
+import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gmbench.audio import onsets
-from gmbench.errors import MediaError, StoreError, WeightsError
+from gmbench.errors import MediaError
 from gmbench.evaluation.extraction.clip_pass import extract_clip_features
 from gmbench.evaluation.extraction.corruptions import corrupted_audio, corrupted_frames
 from gmbench.evaluation.extraction.features import ClipFeature, ClipSource, FrameFeature, Keys, PairFeature
+from gmbench.evaluation.extraction.outcome import Outcome
 from gmbench.evaluation.protocol import pair_indices
 from gmbench.executor import one_thread
 from gmbench.face import landmarks as face_landmarks
 from gmbench.face.crops import eat128_crop
 from gmbench.media import Frames, Video, VideoInfo, read_audio
-from gmbench.plugins import explain
 from gmbench.store import Store
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,18 +58,10 @@ class ClipGroup:
     reference_features: tuple[ClipFeature, ...] = ()
 
 
-@dataclass
-class Outcome:
-    """What became of a group: reasons of what could not be computed, by store key."""
-
-    name: str
-    failures: dict[str, str] = field(default_factory=dict)
-
-
 def extract_group(group: ClipGroup) -> Outcome:
     """Compute and store what the store lacks.
 
-    Unusable files become failures in the outcome, and so does an unexpected error, with its type.
+    Unusable files become failures in the outcome, and so does an unexpected error, with its type and its traceback.
 
     Raises:
         StoreError: results cannot be written. WeightsError: a network's file is missing.
@@ -93,7 +83,7 @@ def _extract(group: ClipGroup) -> Outcome:
     tracks: dict[str, FramePass] = {}
     try:
         for name, source in {identity(source): source for source in sources}.items():
-            track = FramePass(source, group, store)
+            track = FramePass(source, group, store, outcome)
             if name in paired or track.missing:
                 tracks[name] = track
                 _guard(track, outcome, track.open)
@@ -104,7 +94,6 @@ def _extract(group: ClipGroup) -> Outcome:
                 pair.step(step, outcome)
         for track in tracks.values():
             _guard(track, outcome, track.finish)
-            outcome.failures |= track.failures
         for pair in passes:
             pair.finish(store, outcome)
     finally:
@@ -113,16 +102,16 @@ def _extract(group: ClipGroup) -> Outcome:
     for source in {(identity(source), source.sound): source for source in sources}.values():
         generated = any(identity(source) == identity(candidate) for candidate in group.candidates)
         wanted = (*group.reference_features, *(group.clip_features if generated else ()))
-        extract_clip_features(source, wanted, group.keys, store, outcome.failures)
+        extract_clip_features(source, wanted, group.keys, store, outcome)
     return outcome
 
 
 class FramePass:
     """One clip being read: frames arrive in batches, everything of single frames is computed on the way."""
 
-    def __init__(self, source: ClipSource, group: ClipGroup, store: Store) -> None:
+    def __init__(self, source: ClipSource, group: ClipGroup, store: Store, outcome: Outcome) -> None:
         self.source, self.problem = source, ""
-        self._group, self._store = group, store
+        self._group, self._store, self._outcome = group, store, outcome
         keys = group.keys
         self._video_key, self._landmark_key = keys.video(source), keys.landmarks(source)
         self._cropped = keys.protocol.crop != "full"
@@ -135,8 +124,8 @@ class FramePass:
         self.missing = {*self._features, *([self._landmark_key] if self._detect else [])}
         if not store.has(self._video_key):
             self.missing.add(self._video_key)
-        self.failures: dict[str, str] = {}
         self._landmark_track: face_landmarks.LandmarkTrack | None = None
+        self._detector = contextlib.ExitStack()
 
     def open(self) -> None:
         """Open file and detector; raises MediaError."""
@@ -151,9 +140,8 @@ class FramePass:
         self._known = None
         if self._detect:
             backend = face_landmarks.backend(self._group.keys.protocol.landmarks)
-            self._context = backend.open(self.source.landmarks)
             try:
-                detector = self._context.__enter__()
+                detector = self._detector.enter_context(backend.open(self.source.landmarks))
                 self._landmark_track = face_landmarks.LandmarkTrack(detector, self.video.info.frames)
             except Exception as error:
                 self._give_up_landmarks(error)
@@ -199,33 +187,34 @@ class FramePass:
         view: Frames | None = frame
         if self._cropped:
             view = None if points is None or not np.isfinite(points).all() else eat128_crop(frame, points)
-        for key, feature in list(self._features.items()):
-            values = self._values[key]
+        for key, values in list(self._values.items()):
             if repeated:
                 values[self._read] = values[self._read - 1]
             elif view is not None:
-                try:
-                    values[self._read] = feature.function(view)
-                except Exception as error:
-                    self._give_up(key, feature.name, error)
+                self._score_frame(key, view)
         return view
 
-    def _give_up(self, key: str, name: str, error: Exception) -> None:
-        """A feature that fails, of another package perhaps, is left out; the others go on."""
-        self.failures[key] = _reason(self.source, name, error)
-        self.missing.discard(key)
-        del self._features[key], self._values[key]
+    def _score_frame(self, key: str, view: Frames) -> None:
+        """One frame feature of the frame; one that fails is given up, the clip goes on."""
+        try:
+            self._values[key][self._read] = self._features[key].function(view)
+        except Exception as error:
+            del self._values[key]
+            self._give_up(key, self._features[key].name, error)
 
     def _give_up_landmarks(self, error: Exception) -> None:
         """Without landmarks the pixels can still be compared, unless the crop needs a face."""
-        if self._cropped or isinstance(error, (StoreError, WeightsError)):
+        if self._cropped:
             raise error
         self.close()
-        self.missing.discard(self._landmark_key)
-        self.failures[self._landmark_key] = _reason(self.source, self._group.keys.protocol.landmarks, error)
+        self._give_up(self._landmark_key, f"landmarks by {self._group.keys.protocol.landmarks}", error)
+
+    def _give_up(self, key: str, name: str, error: Exception) -> None:
+        self.missing.discard(key)
+        self._outcome.failures[key] = self._outcome.reason(error, self.source.video, name)
 
     def finish(self) -> None:
-        """Read to the end and store what this track computed; raises MediaError."""
+        """Read to the end and store what was computed on the way; raises MediaError."""
         while self._read < self.video.info.frames:
             self._pull()
         info = self.video.info
@@ -239,18 +228,20 @@ class FramePass:
         self.close()
 
     def close(self) -> None:
-        """Close the detector."""
-        if self._landmark_track is not None:
-            self._context.__exit__(None, None, None)
-            self._landmark_track = None
+        """Close the detector; an error while it closes costs nothing but is reported."""
+        self._landmark_track = None
+        try:
+            self._detector.close()
+        except Exception as error:
+            self._outcome.reason(error, self.source.video)
 
 
 class PairPass:
-    """A generated and a reference track in step, and the pair features that the store lacks."""
+    """A generated and a reference clip read in step, and the pair features that the store lacks."""
 
     def __init__(self, generated: FramePass, reference: FramePass, wanted: dict[str, PairFeature]) -> None:
         self.generated, self.reference, self.wanted = generated, reference, wanted
-        self._failures: dict[str, str] = {}
+        self._failed: dict[str, str] = {}
         self._values = np.empty((0, 0))
         self._indices: tuple[NDArray[np.int64], NDArray[np.int64]] = (np.empty(0, int), np.empty(0, int))
 
@@ -278,32 +269,22 @@ class PairPass:
             return
         shown = resize(a, b.shape[0], b.shape[1])
         for row, (key, feature) in enumerate(self.wanted.items()):
-            if key in self._failures:
+            if key in self._failed:
                 continue
             try:
                 self._values[row, step] = feature.function(shown, b)
-            except WeightsError:
-                raise
-            except Exception as error:  # of another package perhaps: the other features go on
-                self._failures[key] = _reason(self.generated.source, feature.name, error)
+            except Exception as error:  # one feature of one pair is lost, not the others
+                self._failed[key] = outcome.reason(error, self.generated.source.video, feature.name)
 
     def finish(self, store: Store, outcome: Outcome) -> None:
         """Store the values, or note why there are none."""
         if self.problem:
             outcome.failures |= dict.fromkeys(self.wanted, self.problem)
             return
-        outcome.failures |= self._failures
+        outcome.failures |= self._failed
         for key, values in zip(self.wanted, self._values, strict=True):
-            if key not in self._failures:
+            if key not in self._failed:
                 store.put(key, {"values": values})
-
-
-def _reason(source: ClipSource, name: str, error: Exception) -> str:
-    """Why something could not be computed of a clip; errors that nobody expected bear their type."""
-    if isinstance(error, MediaError):
-        return str(error)
-    _log.debug("unexpected error of %s in %s", name, source.video, exc_info=error)
-    return f"{source.video}: {name}: {explain(error)}"
 
 
 def _missing_pairs(group: ClipGroup, store: Store) -> list[tuple[ClipSource, ClipSource, dict[str, PairFeature]]]:
@@ -325,13 +306,8 @@ def _guard(track: FramePass, outcome: Outcome, action: Callable[..., Any], *argu
         return None
     try:
         return action(*arguments)
-    except (StoreError, WeightsError):
-        raise
-    except MediaError as error:
-        track.problem = str(error)
     except Exception as error:  # a bug or a broken library must not take the other clips down
-        track.problem = f"{track.source.video}: {type(error).__name__}: {error}"
-        _log.debug("unexpected error in %s", track.source.video, exc_info=True)
+        track.problem = outcome.reason(error, track.source.video)
     outcome.failures |= dict.fromkeys(track.missing, track.problem)
     return None
 
@@ -342,19 +318,17 @@ def _extract_audio(source: ClipSource, group: ClipGroup, store: Store, outcome: 
         return
     try:
         audio = corrupted_audio(read_audio(source.audio), source.audio_change)
-    except MediaError as error:
-        outcome.failures[key] = str(error)
-        return
-    envelope = onsets.onset_envelope(audio)
-    store.put(
-        key,
-        {
+        envelope = onsets.onset_envelope(audio)
+        arrays = {
             "onset_times": onsets.onset_times(envelope),
             "onset_strength": onsets.onset_strength(envelope),
             "rms": onsets.frame_rms(audio),
             "samples": np.array([len(audio)], np.int64),
-        },
-    )
+        }
+    except Exception as error:
+        outcome.failures[key] = outcome.reason(error, source.audio)
+        return
+    store.put(key, arrays)
 
 
 def resize(frame: Frames, height: int, width: int) -> Frames:

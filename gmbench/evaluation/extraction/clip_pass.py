@@ -1,92 +1,89 @@
 """One decoding pass over a clip that feeds all feature extractors which read whole clips."""
 
-import logging
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-from gmbench.errors import MediaError, StoreError, WeightsError
+from gmbench.errors import MediaError
 from gmbench.evaluation.extraction.corruptions import corrupted_audio, corrupted_frames
 from gmbench.evaluation.extraction.features import Accumulator, ClipContext, ClipFeature, ClipSource, Keys
+from gmbench.evaluation.extraction.outcome import Outcome
 from gmbench.media import Frames, Video, read_audio
 from gmbench.store import Store
 
-_log = logging.getLogger(__name__)
-Failures = dict[str, str]
-"""Reasons by store key."""
-
 
 def extract_clip_features(
-    source: ClipSource, wanted: tuple[ClipFeature, ...], keys: Keys, store: Store, failures: Failures
+    source: ClipSource, wanted: tuple[ClipFeature, ...], keys: Keys, store: Store, outcome: Outcome
 ) -> None:
-    """Show a clip to the feature extractors it: once to all, and before that to those that others require.
+    """Extract what the store lacks of a clip's features, in one pass; in another before it those that they require.
 
-    The landmarks and the whole sound are known by then, which networks need before they see the first frame.
+    Landmarks and the whole sound are known by then: networks need them before the first frame.
     """
     missing = {keys.clip(f, source): f for f in wanted if not store.has(keys.clip(f, source))}
     if not missing or source.video is None:
         return
-    first = tuple(r for f in missing.values() for r in f.requires)
-    if first:
-        extract_clip_features(source, first, keys, store, failures)
-    extraction = ExtractionPass(source, failures, list(missing))
+    required = tuple(r for f in missing.values() for r in f.requires)
+    if required:
+        extract_clip_features(source, required, keys, store, outcome)
+    extraction = ExtractionPass(source, outcome)
     try:
         video = Video(source.video)
-        context = _context(source, list(missing.values()), keys, store, video, failures)
+        context = _context(source, list(missing.values()), keys, store, video, outcome.failures)
         for key, feature in missing.items():
             given = {r.name: found.arrays for r in feature.requires if (found := store.get(keys.clip(r, source)))}
             extraction.begin(key, feature, replace(context, given=given))
         frames = (frame for batch in corrupted_frames(video, source.video_change, 16) for frame in batch)
         for index, frame in enumerate(frames):
             extraction.add(index, frame)
-        extraction.finish(store)
-    except MediaError as error:
-        extraction.abort(str(error))
+    except Exception as error:  # of the clip itself; those of extractors are caught one by one
+        reason = outcome.reason(error, source.video)
+        outcome.failures |= {key: reason for key in missing if key not in outcome.failures}
+        return
+    extraction.finish(store)
 
 
 class ExtractionPass:
     """Feature extractors that share one pass over a clip; the failure of one does not end the others."""
 
-    def __init__(self, source: ClipSource, failures: Failures, keys: list[str]) -> None:
-        self._source, self._failures, self._owed = source, failures, set(keys)
-        self._collectors: dict[str, Accumulator] = {}
+    def __init__(self, source: ClipSource, outcome: Outcome) -> None:
+        self._source, self._outcome = source, outcome
+        self._accumulators: dict[str, Accumulator] = {}
 
     def begin(self, key: str, feature: ClipFeature, context: ClipContext) -> None:
         """Start an extractor."""
-        self._guarded(key, lambda: self._collectors.__setitem__(key, feature.begin(context)))
+        try:
+            self._accumulators[key] = feature.begin(context)
+        except Exception as error:  # here and below: a bug or a broken library must not take other metrics down
+            self._fail(key, error)
 
     def add(self, index: int, frame: Frames) -> None:
         """Feed one frame to every extractor that has not failed."""
-        for key, collector in list(self._collectors.items()):
-            self._guarded(key, collector.add, index, frame)
+        for key, accumulator in list(self._accumulators.items()):
+            try:
+                accumulator.add(index, frame)
+            except Exception as error:
+                self._fail(key, error)
 
     def finish(self, store: Store) -> None:
         """Store the features of every extractor that has not failed."""
-        for key, collector in list(self._collectors.items()):
-            self._guarded(key, lambda key=key, collector=collector: store.put(key, collector.finish()))  # type: ignore[misc]
-            self._owed.discard(key)
+        for key, accumulator in list(self._accumulators.items()):
+            try:
+                store.put(key, accumulator.finish())
+            except Exception as error:
+                self._fail(key, error)
 
-    def abort(self, reason: str) -> None:
-        """The clip itself cannot be read: note the reason under every feature that is still missing."""
-        self._failures |= {key: reason for key in self._owed if key not in self._failures}
-
-    def _guarded(self, key: str, action: Callable[..., object], *arguments: Any) -> None:
-        try:
-            action(*arguments)
-            return
-        except (StoreError, WeightsError):
-            raise
-        except MediaError as error:
-            reason = f"{self._source.video}: {error}"
-        except Exception as error:  # a bug or a broken library must not take the other metrics down
-            reason = f"{self._source.video}: {type(error).__name__}: {error}"
-            _log.debug("unexpected error in %s", self._source.video, exc_info=True)
-        self._failures[key] = reason
-        self._collectors.pop(key, None)
+    def _fail(self, key: str, error: Exception) -> None:
+        video = self._source.video
+        reason = f"{video}: {error}" if isinstance(error, MediaError) else self._outcome.reason(error, video)
+        self._outcome.failures[key] = reason
+        self._accumulators.pop(key, None)
 
 
 def _context(
-    source: ClipSource, features: list[ClipFeature], keys: Keys, store: Store, video: Video, failures: Failures
+    source: ClipSource,
+    features: list[ClipFeature],
+    keys: Keys,
+    store: Store,
+    video: Video,
+    failures: dict[str, str],
 ) -> ClipContext:
     """What the networks may know; where landmarks or sound are absent those that need them say so."""
     landmarks, audio, silent = None, None, ""

@@ -83,6 +83,8 @@ class Plan:
         for clip in self.clips:
             reference = _usable(clip.reference)
             target = self.keys.identity(reference or clip.generated)
+            # Under another pairing, candidates of different lengths step through the reference at different speeds,
+            # but frames of a batch that has passed are gone: FramePass.view serves one of them at a time.
             apart = clip.generated.picture if self.protocol.pairing != "index" else ""
             gathered.setdefault((target, reference is None, apart), []).append(clip)
         return [

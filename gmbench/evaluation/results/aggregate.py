@@ -1,5 +1,6 @@
-"""From records to rows: one number a (method, dataset, metric), with interval, coverage and facts."""
+"""From records to rows: one number per (method, dataset, metric), with interval, coverage and remarks."""
 
+import logging
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -80,10 +81,15 @@ class Comparison:
 
 
 SIGNIFICANCE = 0.05
+UNKNOWN_METRIC = "unknown_metric"
+"""Flag of a metric that no installed package declares: its plain mean is shown, and no side is better."""
+_log = logging.getLogger(__name__)
 
 
 def rows(records: pd.DataFrame) -> list[SummaryRow]:
     """Aggregate records, in order of dataset, method and declaration of the metrics.
+
+    A metric whose package is not installed any more is logged and bears the flag ``unknown_metric``.
 
     Raises:
         MixedColumnError: a metric's records come from different protocols, judges or weights.
@@ -92,25 +98,31 @@ def rows(records: pd.DataFrame) -> list[SummaryRow]:
     known = metrics()
     order = {name: position for position, name in enumerate(known)}
     result = []
+    unknown = sorted(set(records["metric_name"].astype(str)) - set(known))
+    if unknown:
+        _log.warning(
+            "no installed package declares %s: plain means, which may be another quantity, and no side is better; "
+            "install the package that the metrics came with", ", ".join(unknown),
+        )  # fmt: skip
     records = records.sort_values(ORDER, kind="stable")  # the resamples go by position
     for (dataset, method, key), group in records.groupby(["dataset", "method", "metric"], sort=True):
         first = group.iloc[0]
         metric = known.get(str(first["metric_name"]))
         counted = group[group["clips_expected"] > 0]
-        found = statistics.estimate(
+        estimate = statistics.estimate(
             counted["value"].to_numpy(), list(counted["speaker"]), metric.statistic if metric else "mean",
             classes=_classes(counted),
         )  # fmt: skip
         absent = set(metric.emotions) - set(_classes(counted[counted["value"].notna()])) if metric else set()
         if absent:  # the mean over the others would be another quantity
-            found = statistics.Estimate(math.nan, math.nan, math.nan, 0)
+            estimate = statistics.Estimate(math.nan, math.nan, math.nan, 0)
         row = SummaryRow(
             method=str(method),
             dataset=str(dataset),
             metric=str(key),
-            value=found.value,
-            low=found.low,
-            high=found.high,
+            value=estimate.value,
+            low=estimate.low,
+            high=estimate.high,
             pooled=statistics.pooled_mean(group["value"].to_numpy(), group["frames_used"].to_numpy()),
             n=int(counted["clips_used"][counted["value"].notna()].sum()),
             expected=int(counted["clips_expected"].sum()),
@@ -122,7 +134,9 @@ def rows(records: pd.DataFrame) -> list[SummaryRow]:
             protocol_hash=str(first["protocol_hash"]),
             backend=str(first["backend"]),
             metric_version=int(first["metric_version"]),
-            flags=" ".join(sorted({f for fs in group["flags"] for f in str(fs).split()} | _if(absent))),
+            flags=" ".join(
+                sorted({f for fs in group["flags"] for f in str(fs).split()} | _remarks(metric is None, bool(absent)))
+            ),
         )
         result.append((dataset, method, order.get(str(first["metric_name"]), len(order)), row))
     return [row for *_, row in sorted(result, key=lambda item: item[:3])]
@@ -133,8 +147,9 @@ def _classes(records: pd.DataFrame) -> list[str]:
     return [canonical(str(label)) or str(label) for label in records["emotion"]]
 
 
-def _if(absent: set[str]) -> set[str]:
-    return {"classes_missing"} if absent else set()
+def _remarks(unknown: bool, classes_missing: bool) -> set[str]:
+    """Flags of an aggregated number besides those of its records."""
+    return ({UNKNOWN_METRIC} if unknown else set()) | ({"classes_missing"} if classes_missing else set())
 
 
 def compare(records: pd.DataFrame, first: str, second: str) -> list[Comparison]:

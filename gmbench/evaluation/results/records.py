@@ -68,6 +68,10 @@ class Record:
 SCHEMA = pa.schema(
     [(field.name, {str: pa.string(), float: pa.float64(), int: pa.int64()}[field.type]) for field in fields(Record)]  # type: ignore[index]
 )
+GROUP = ["method", "dataset", "protocol_hash", "metric"]
+"""Columns of what is aggregated to one number."""
+COMPARABLE = ["backend", "weights_sha256", "metric_version"]
+"""Columns in which the records of one metric and protocol must agree."""
 ORDER = ["dataset", "protocol_hash", "method", "clip", "metric"]
 
 
@@ -86,13 +90,29 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def merge(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
-    """Old records with those replaced that the new ones repeat (same method, dataset, protocol, metric)."""
+    """Old and new records; a new one replaces the old one of its method, dataset, protocol, metric and clip.
+
+    Old clips that were not evaluated again stay, unless another extractor, file or version gave their numbers:
+    together with the new ones they would be no column.
+    """
     if old is None or old.empty:
         return new
-    columns = ["method", "dataset", "protocol_hash", "metric"]
-    fresh = set(new[columns].drop_duplicates().itertuples(index=False, name=None))
-    keep = [row not in fresh for row in old[columns].itertuples(index=False, name=None)]
-    return concatenate([old[keep], new])
+    replaced = _is_in(old, new, [*GROUP, "clip"])
+    other_kind = _is_in(old, new, GROUP) & ~_is_in(old, new, [*GROUP, *COMPARABLE])
+    return concatenate([old[~replaced & ~other_kind], new])
+
+
+def not_evaluated_again(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
+    """The old records of clips that new ones of the same method, dataset, protocol and metric leave out."""
+    if old is None or old.empty:
+        return new.iloc[:0]
+    return old[_is_in(old, new, GROUP) & ~_is_in(old, new, [*GROUP, "clip"]) & (old["clip"] != WHOLE_SET)]
+
+
+def _is_in(old: pd.DataFrame, new: pd.DataFrame, columns: list[str]) -> pd.Series:
+    """Whether the new records have one with the same values in some columns, for each old one."""
+    fresh = set(new[columns].itertuples(index=False, name=None))
+    return pd.Series([row in fresh for row in old[columns].itertuples(index=False, name=None)], old.index, dtype=bool)
 
 
 def write(path: Path, records: pd.DataFrame) -> None:
@@ -134,12 +154,12 @@ def read_all(paths: Iterable[Path]) -> pd.DataFrame | None:
 
 
 def check_columns(records: pd.DataFrame) -> None:
-    """Refuse to put values of different judges, protocols, weights or versions under one key.
+    """Refuse to put values of different extractors, protocols, weights or versions under one key.
 
     Raises:
         MixedColumnError: names the metric and what differs.
     """
-    columns = ["backend", "protocol_hash", "weights_sha256", "metric_version"]
+    columns = [*COMPARABLE, "protocol_hash"]
     for metric, group in records.groupby("metric"):
         kinds = group[columns].drop_duplicates()
         if len(kinds) > 1:

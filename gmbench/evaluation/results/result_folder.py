@@ -16,6 +16,8 @@ from gmbench.provenance import describe
 from gmbench.store import write_atomically
 
 PROVENANCE = "run.json"
+ERRORS = "errors.log"
+"""Tracebacks of unexpected errors; not there where there were none."""
 
 
 def check_writable(folder: Path) -> None:
@@ -31,18 +33,37 @@ def check_writable(folder: Path) -> None:
 def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Plan | None = None) -> pd.DataFrame:
     """Merge new records into the folder's, and write provenance and what ``plan`` compared; returns all records.
 
-    Methods evaluated earlier into the same folder stay; what was evaluated again is replaced. Without a plan the
-    folder's warnings stay.
+    Methods and clips evaluated earlier into the same folder stay; what was evaluated again is replaced. Without a plan
+    the folder's warnings stay.
     """
     path = folder / records.FILE
-    merged = records.merge(records.read(path) if path.exists() else None, new)
+    stale = earlier_clips(folder, new)
+    merged = records.merge(_earlier(folder), new)
     records.write(path, merged)
     if plan is not None:
         sources.save(folder, sources.of_plan(plan, folder))
-    facts = describe(arguments) | {"warnings": list(plan.warnings) if plan else warnings(folder)}
+    facts = describe(arguments) | {
+        "warnings": list(dict.fromkeys([*(plan.warnings if plan else warnings(folder)), *stale]))
+    }
     text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
     write_atomically(folder / PROVENANCE, text.encode())
     return merged
+
+
+def earlier_clips(folder: Path, new: pd.DataFrame) -> list[str]:
+    """A warning per method with clips that lie in the folder's records but were not evaluated again."""
+    stale = records.not_evaluated_again(_earlier(folder), new)
+    return [
+        f"{method}: {group['clip'].nunique()} clips evaluated earlier, but not now, stay in {folder} and its tables "
+        f"where extractor and version are the same (for example {group['clip'].iloc[0]}); numbers of a whole set, such "
+        "as FID, are of the clips evaluated now. To drop them, use a new --out"
+        for method, group in stale.groupby("method")
+    ]
+
+
+def _earlier(folder: Path) -> pd.DataFrame | None:
+    path = folder / records.FILE
+    return records.read(path) if path.exists() else None
 
 
 def warnings(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Which files a comparison read: a row a (method, clip), kept beside the records so that a report can show the clips.
+"""Which files a comparison read: one row per (method, clip), kept beside the records for reports that show the clips.
 
 Paths are relative to the folder of the table, so that folders which move together stay whole.
 """
@@ -31,11 +31,12 @@ def of_plan(plan: Plan, folder: Path) -> pd.DataFrame:
 
 
 def save(folder: Path, new: pd.DataFrame) -> None:
-    """Write the table; methods that were compared earlier stay, what was compared again is replaced."""
+    """Write the table; clips that were compared earlier stay, what was compared again is replaced."""
     old = read(folder)
     if old is not None:
-        fresh = set(zip(new["dataset"], new["method"], strict=True))
-        kept = [key not in fresh for key in zip(old["dataset"], old["method"], strict=True)]
+        columns = ["dataset", "method", "clip"]
+        fresh = set(new[columns].itertuples(index=False, name=None))
+        kept = [key not in fresh for key in old[columns].itertuples(index=False, name=None)]
         new = pd.concat([old[kept], new])
     table = new.sort_values(["dataset", "method", "clip"], kind="stable", ignore_index=True)
     arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)

@@ -123,17 +123,24 @@ class Metric:
 
 @dataclass
 class FeatureReader:
-    """Access to stored features, and to the reasons for absent ones."""
+    """Access to stored features, and to the reasons for absent ones.
+
+    Attributes:
+        failures: why features could not be extracted, by store key.
+        not_extracted: how often a feature was asked for that is not there and is not known to have failed.
+    """
 
     store: Store
     keys: Keys
     failures: dict[str, str]
+    not_extracted: int = 0
     _cache: dict[ClipSource, "ClipFeatures"] = field(default_factory=dict)
 
     def feature(self, key: str) -> Feature:
         """A stored feature; raises Unscored with the reason of its absence."""
         feature = self.store.get(key)
         if feature is None:
+            self.not_extracted += key not in self.failures
             raise Unscored("failed", self.failures.get(key, NOT_EXTRACTED))
         return feature
 

@@ -1,0 +1,46 @@
+"""What became of a group of clips: a short reason for every failure, and the traceback of every unexpected one."""
+
+import traceback
+from dataclasses import dataclass, field
+
+from gmbench.errors import MediaError, StoreError, WeightsError
+from gmbench.plugins import explain
+
+
+@dataclass
+class Outcome:
+    """Failures of a group; goes from a worker to the process that started it.
+
+    Attributes:
+        name: of the group.
+        failures: why something could not be computed, by store key.
+        tracebacks: of errors that nobody foresaw, by clip.
+    """
+
+    name: str
+    failures: dict[str, str] = field(default_factory=dict)
+    tracebacks: dict[str, list[str]] = field(default_factory=dict)
+
+    def reason(self, error: Exception, clip: object, feature: str = "") -> str:
+        """Why a clip failed, in one line; the traceback of an unexpected error is kept.
+
+        Args:
+            error: what was raised.
+            clip: its file or name.
+            feature: what could not be computed of it, where not all is lost.
+
+        Raises:
+            StoreError, WeightsError: the error itself, where it concerns the run and not the clip.
+        """
+        if isinstance(error, (StoreError, WeightsError)):
+            raise error
+        if isinstance(error, MediaError):
+            return str(error)
+        self.tracebacks.setdefault(str(clip), []).append("".join(traceback.format_exception(error)))
+        return ": ".join(part for part in (str(clip), feature, explain(error)) if part)
+
+    def add(self, other: "Outcome") -> None:
+        """Take over what another group reports."""
+        self.failures |= other.failures
+        for clip, texts in other.tracebacks.items():
+            self.tracebacks.setdefault(clip, []).extend(texts)
