@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from gmbench import shards
+from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
+from gmbench.methods.interface import PreparedDataset
 from gmbench.methods.pretraining import well_fitted, wide_motion
 from gmbench.methods.scaling import Scale
 from gmbench.methods.track_windows import WindowSampler, draw_balanced
-from gmbench.methods.tracks import ClipTracks, longest_run
+from gmbench.methods.tracks import ClipTracks, emotions_of, longest_run, read_clips, relative_motion
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +59,30 @@ def test_pretraining_takes_long_clips_with_wide_motion():
 def test_the_longest_run_with_a_face():
     assert longest_run(np.array([0, 0, -1, -1, -1, 1, 1, 1, 2, 2, 2])) == slice(5, 8)
     assert longest_run(np.array([-1, -1])) == slice(0, 0)
+
+
+def test_relative_motion_takes_the_mean_pose_away_and_leaves_gaze_and_lids():
+    rho = np.random.default_rng(0).normal(1, 1, (20, 12)).astype(np.float32)
+    relative = relative_motion(rho)
+    assert np.allclose(relative[:, :6].mean(axis=0), 0, atol=1e-6)
+    assert np.allclose(relative[:, :6].std(axis=0), rho[:, :6].std(axis=0), atol=1e-5)
+    assert np.array_equal(relative[:, 6:], rho[:, 6:])
+
+
+def test_clips_are_cut_where_no_face_was_found_and_missing_ones_left_out(tmp_path):
+    rows = tuple(ClipRow(f"d/M/sad/1/{n}", "d", "M", "sad", 1, str(n), "", "") for n in range(3))
+    folders = [tmp_path / name for name in ("crops", "landmarks", "coefficients", "audio", "renders")]
+    dataset = PreparedDataset("d", rows, *folders, {"pair": "concat"}, tmp_path / "model.npz", None, 64)
+    with pytest.raises(InputError, match=r"none of 3 clips was fitted; see fit\.json"):
+        read_clips(dataset, rows)
+    beta = np.arange(10, dtype=np.float32)[:, None].repeat(169, axis=1)
+    track = {"beta": beta, "rho": np.zeros((10, 12), np.float32), "segment": np.array([0, 0, -1] + [1] * 7)}
+    faceless = track | {"segment": np.full(10, -1)}
+    shards.write(dataset.coefficients, "M", [(rows[0].clip_id, faceless), (rows[1].clip_id, track)])
+    sound = np.arange(20, dtype=np.float16)[:, None]
+    shards.write(dataset.audio, "M", [(row.clip_id, {"features": sound}) for row in rows])
+    (clip,) = read_clips(dataset, rows)
+    assert clip.clip_id == rows[1].clip_id
+    assert clip.beta[:, 0].tolist() == [3, 4, 5, 6, 7, 8, 9]
+    assert clip.audio[0].tolist() == [6, 7]
+    assert emotions_of(rows) == ("sad",)
