@@ -52,9 +52,9 @@ def _machine() -> Iterator[Check]:
 
 
 def _packages() -> Iterator[Check]:
-    for name, found in package_versions().items():
-        if found is not None:
-            yield Check(f"package {name}", "ok", found)
+    for name, version in package_versions().items():
+        if version is not None:
+            yield Check(f"package {name}", "ok", version)
         elif name in _OPTIONAL:
             yield Check(f"package {name}", "missing", f"pip install {name}", _OPTIONAL[name])
         elif name != "opencv-python" and not name.startswith("opencv"):

@@ -32,6 +32,7 @@ import dataclasses
 import numpy as np
 
 from gmbench.datasets.readers import Dataset
+from gmbench.errors import WeightsError
 from gmbench.evaluation.extraction.extractors import ExtractorSpec
 from gmbench.evaluation.extraction.features import ClipFeature, FrameFeature, PairFeature
 from gmbench.evaluation.scoring.metric import Metric, Score
@@ -45,6 +46,14 @@ def fail(*arguments):
 
 def build(protocol):
     return ClipFeature("bad_extractor", 1, fail)
+
+
+def lose_weights(context):
+    raise WeightsError("broken on purpose")
+
+
+def build_without_weights(protocol):
+    return ClipFeature("bad_weights", 1, lose_weights)
 
 
 def metric(name, **changes):
@@ -61,6 +70,8 @@ BAD_FRAMES = metric("bad_frames", score=lambda clip: clip.generated.per_frame(BA
 BAD_PAIR = PairFeature("bad_pair", 1, fail)
 BAD_PAIRS = metric("bad_pairs", score=lambda clip: clip.pair(BAD_PAIR), pair_features=(BAD_PAIR,))
 ASKING = metric("asking", score=lambda clip: clip.generated.extracted("bad_extractor"), extractors=("bad_extractor",))
+LOSING = metric("losing", score=lambda clip: clip.generated.extracted("bad_weights"), extractors=("bad_weights",))
+BAD_WEIGHTS = ExtractorSpec(name="bad_weights", build=build_without_weights)
 UNBUILT = metric("unbuilt", extractors=("no_build",))
 BAD_EXTRACTOR = ExtractorSpec(name="bad_extractor", build=build)
 NO_BUILD = ExtractorSpec(name="no_build", build=fail)
@@ -84,10 +95,12 @@ frames = broken:BAD_FRAMES
 pairs = broken:BAD_PAIRS
 asking = broken:ASKING
 unbuilt = broken:UNBUILT
+losing = broken:LOSING
 
 [gmbench.extractors]
 bad_extractor = broken:BAD_EXTRACTOR
 no_build = broken:NO_BUILD
+bad_weights = broken:BAD_WEIGHTS
 
 [gmbench.datasets]
 bad_reader = broken:READER
@@ -273,7 +286,7 @@ def test_what_fails_is_named_once_and_leaves_the_rest_alone(broken, tmp_path):
 def test_a_metric_or_extractor_that_raises_is_a_failed_record(broken, on_path, call, clips, tmp_path):
     on_path(broken)
     sides = ("--reference", clips / "reference", "--videos", clips / "near", "--store", tmp_path / "store")
-    names = ["psnr", "cpbd", "bad_score", "bad_value", "bad_frames", "bad_pairs", "asking"]
+    names = ["psnr", "cpbd", "bad_score", "bad_value", "bad_frames", "bad_pairs", "asking", "losing"]
     code, rows, _ = call("eval", *sides, "--metrics", ",".join(names))
     assert code == 0
     values = {row["metric"]: row["value"] for row in rows}
@@ -284,7 +297,8 @@ def test_a_metric_or_extractor_that_raises_is_a_failed_record(broken, on_path, c
         of_metric = records[records["metric_name"] == name]
         assert set(of_metric["status"]) == {"failed"}
         reason = of_metric["reason"].iloc[0]
-        assert "gave NaN" in reason if name == "bad_value" else "RuntimeError: broken on purpose" in reason
+        expected = {"bad_value": "gave NaN", "losing": "broken on purpose"}.get(name, "RuntimeError: broken on purpose")
+        assert expected in reason
 
 
 def test_an_extractor_that_cannot_be_built_costs_its_metric(broken, on_path, call, clips, tmp_path):

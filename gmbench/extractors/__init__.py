@@ -1,1 +1,1 @@
-"""Feature extractors: trained on the corpus where official weights cannot be had, under keys of their own."""
+"""The networks of the feature extractors: published ones, and in ``corpus`` those trained on the synthetic corpus."""

@@ -42,8 +42,8 @@ def load(path: Path) -> EmotionFan:
     state = read_state(path)
     classes = len(state["pred_fc2.bias"]) if "pred_fc2.bias" in state else len(MEAD_ORDER)
     network = EmotionFan(classes)
-    own = network.state_dict()
-    state |= {name: own[name] for name in own if name.startswith("pred_fc1.") and name not in state}
+    initial = network.state_dict()
+    state |= {name: initial[name] for name in initial if name.startswith("pred_fc1.") and name not in state}
     fill(network, state, path, optional=("fc.",))
     return network
 

@@ -43,8 +43,8 @@ def pose_matrices(network: Any, frames: NDArray[np.uint8]) -> NDArray[np.float64
     x = torch.from_numpy(np.stack(sized)).permute(0, 3, 1, 2).float() / 255
     x = (x - torch.tensor(_MEAN)[:, None, None]) / torch.tensor(_DEVIATION)[:, None, None]
     with torch.inference_mode():
-        found = network(x)
-    return (found[0] if isinstance(found, tuple) else found).double().numpy()
+        rotations = network(x)
+    return (rotations[0] if isinstance(rotations, tuple) else rotations).double().numpy()
 
 
 def load_onnx(path: Path) -> Any:

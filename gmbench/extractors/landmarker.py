@@ -28,7 +28,7 @@ LANDMARKER_FILE_VERSION = 1
 class Landmarker(nn.Module):
     """Images (B, 3, 96, 96) in [0, 1] to points (B, P, 2) in shares of the side.
 
-    A small encoder and decoder with skips gives one 24 x 24 heatmap a point; a point is the mean place under the
+    A small encoder and decoder with skips gives one 24 x 24 heatmap per point; a point is the mean place under the
     heatmap's softmax.
     """
 
@@ -62,8 +62,8 @@ class Landmarker(nn.Module):
 
 
 @dataclass(frozen=True)
-class Training:
-    """How long and how fast to train; ``report`` is called with (step, steps)."""
+class LandmarkerSettings:
+    """How long and how fast to train the landmarker."""
 
     steps: int = 400
     batch: int = 16
@@ -72,10 +72,13 @@ class Training:
 
 
 def train(
-    frames: NDArray[np.uint8], points: NDArray[np.floating], settings: Training,
+    frames: NDArray[np.uint8], points: NDArray[np.floating], settings: LandmarkerSettings,
     report: Callable[[int, int], None] | None = None,
 ) -> Landmarker:  # fmt: skip
-    """Train on frames (N, S, S, 3) with points (N, P, 2) in pixels; L1 distance, shifted and scaled at random."""
+    """Train on frames (N, S, S, 3) with points (N, P, 2) in pixels; L1 distance, shifted and scaled at random.
+
+    ``report`` is called with (step, steps).
+    """
     torch.manual_seed(settings.seed)
     generator = np.random.default_rng([settings.seed, 31])
     network = Landmarker(points.shape[1])
@@ -109,18 +112,18 @@ def predict(network: Landmarker, frames: NDArray[np.uint8]) -> NDArray[np.float6
 
 def write(path: Path, network: Landmarker, landmarks: NDArray[np.integer]) -> None:
     """Save the network with the numbers (P,) of its landmarks among the 478."""
-    facts = {"landmarks": [int(n) for n in landmarks], "version": LANDMARKER_FILE_VERSION}
+    description = {"landmarks": [int(n) for n in landmarks], "version": LANDMARKER_FILE_VERSION}
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
-    write_atomically(path, save(state, metadata={"facts": json.dumps(facts)}))
+    write_atomically(path, save(state, metadata={"facts": json.dumps(description)}))
 
 
 def read(path: Path) -> tuple[Landmarker, NDArray[np.int64]]:
     """The network and the numbers (P,) of its landmarks; raises WeightsError for another file."""
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["facts"])
+            description = json.loads((file.metadata() or {})["facts"])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        landmarks = np.array(facts["landmarks"], np.int64)
+        landmarks = np.array(description["landmarks"], np.int64)
         network = Landmarker(len(landmarks))
         network.load_state_dict(state)
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
@@ -149,13 +152,13 @@ def _augment(
     """Shift, scale, turn and tint at random; targets in shares of the side."""
     side = frames.shape[1]
     images, targets = np.empty((len(frames), INPUT, INPUT, 3), np.uint8), np.empty(points.shape)
-    for n, (frame, known) in enumerate(zip(frames, points, strict=True)):
+    for n, (frame, in_frame) in enumerate(zip(frames, points, strict=True)):
         scale = INPUT / side * generator.uniform(0.9, 1.15)
         angle = generator.uniform(-0.15, 0.15)
         turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         shift = INPUT / 2 + generator.uniform(-5, 5, 2) - turn @ [side / 2, side / 2]
         images[n] = cv2.warpAffine(frame, np.c_[turn, shift], (INPUT, INPUT), borderMode=cv2.BORDER_REPLICATE)
-        targets[n] = (known @ turn.T + shift) / INPUT
+        targets[n] = (in_frame @ turn.T + shift) / INPUT
     colours = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     tint = torch.from_numpy(generator.uniform(0.75, 1.25, (len(frames), 3, 1, 1))).float()
     return (colours * tint).clamp(0, 1), torch.from_numpy(targets).float()

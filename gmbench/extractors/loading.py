@@ -49,21 +49,21 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], path: Path, optional: 
     Raises:
         WeightsError: a name is missing, unknown, or has another shape.
     """
-    own = network.state_dict()
-    counters = {name for name in own if name.endswith("num_batches_tracked")}  # absent in old files
-    missing = [name for name in own if name not in state and name not in counters]
-    unknown = [name for name in state if name not in own and not name.startswith(optional or ("\0",))]
+    expected = network.state_dict()
+    counters = {name for name in expected if name.endswith("num_batches_tracked")}  # absent in old files
+    missing = [name for name in expected if name not in state and name not in counters]
+    unknown = [name for name in state if name not in expected and not name.startswith(optional or ("\0",))]
     if missing or unknown:
         raise WeightsError(
             f"{path}: not the weights of {type(network).__name__}: {len(missing)} names missing"
             f"{_example(missing)}, {len(unknown)} unknown{_example(unknown)}"
         )
-    for name in own:
-        if name in state and state[name].shape != own[name].shape:
+    for name in expected:
+        if name in state and state[name].shape != expected[name].shape:
             raise WeightsError(
-                f"{path}: {name} has shape {tuple(state[name].shape)}, expected {tuple(own[name].shape)}"
+                f"{path}: {name} has shape {tuple(state[name].shape)}, expected {tuple(expected[name].shape)}"
             )
-    network.load_state_dict({name: state.get(name, own[name]) for name in own})
+    network.load_state_dict({name: state.get(name, expected[name]) for name in expected})
     return network.eval().requires_grad_(False)
 
 

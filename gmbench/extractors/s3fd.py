@@ -15,7 +15,7 @@ from gmbench.extractors.loading import fill, read_state
 CONFIDENCE = 0.9
 SCALE = 0.25
 SMALL_FRAME = 256
-"""Up to this side frames are searched at their own size: a quarter of it would leave 64 pixels."""
+"""Up to this side frames are searched at full size: a quarter of it would leave 64 pixels."""
 _MEAN_RGB = (123.0, 117.0, 104.0)
 _FEATURES = (64, 64, "M", 128, 128, "M", 256, 256, 256, "C", 512, 512, 512, "M", 512, 512, 512, "M")
 _TAPS = (16, 23, 30)
@@ -56,13 +56,13 @@ class S3FD(nn.Module):
             x = F.relu(layer(x))
             if number % 2 == 1:
                 sources.append(x)
-        found = []
+        outputs = []
         for number, (source, score, place) in enumerate(zip(sources, self.conf, self.loc, strict=True)):
             scores = score(source)
             if number == 0:  # the smallest faces have three kinds of background, of which the strongest counts
                 scores = torch.cat([scores[:, :3].amax(dim=1, keepdim=True), scores[:, 3:]], dim=1)
-            found.append((scores, place(source)))
-        return found
+            outputs.append((scores, place(source)))
+        return outputs
 
 
 class _Norm(nn.Module):
@@ -105,17 +105,17 @@ def detect(
     return torch.cat([boxes[last], scores[last, None]], dim=1).numpy().astype(np.float64)
 
 
-def decode(found: list[tuple[Tensor, Tensor]], height: int, width: int) -> tuple[Tensor, Tensor]:
+def decode(outputs: list[tuple[Tensor, Tensor]], height: int, width: int) -> tuple[Tensor, Tensor]:
     """Boxes (n, 4) in shares of the image and face probabilities (n,) from the network's output."""
     boxes, scores = [], []
-    for (score, offset), step, size in zip(found, _STEPS, _SIZES, strict=True):
+    for (score, offset), step, size in zip(outputs, _STEPS, _SIZES, strict=True):
         rows, columns = torch.meshgrid(torch.arange(score.shape[2]), torch.arange(score.shape[3]), indexing="ij")
         share = torch.tensor([width, height], dtype=torch.float32)
         centre = (torch.stack([columns, rows], -1).flatten(0, 1) + 0.5) * step / share
         extent = torch.full_like(centre, float(size)) / share
-        moved = offset[0].flatten(1).T
-        centre = centre + moved[:, :2] * _VARIANCES[0] * extent
-        extent = extent * torch.exp(moved[:, 2:] * _VARIANCES[1])
+        shift = offset[0].flatten(1).T
+        centre = centre + shift[:, :2] * _VARIANCES[0] * extent
+        extent = extent * torch.exp(shift[:, 2:] * _VARIANCES[1])
         boxes.append(torch.cat([centre - extent / 2, centre + extent / 2], dim=1))
         scores.append(score[0].flatten(1).softmax(dim=0)[1])
     return torch.cat(boxes), torch.cat(scores)

@@ -107,7 +107,7 @@ def sound_embeddings(network: SyncNet, mfcc: NDArray[np.float64], count: int) ->
 
 
 def mfcc_windows(mfcc: NDArray[np.floating], count: int) -> NDArray[np.float32]:
-    """(count, 1, C, 20) windows of coefficients (columns, C), four columns a frame."""
+    """(count, 1, C, 20) windows of coefficients (columns, C), four columns per frame."""
     starts = MFCC_STEP * np.arange(count)
     columns = starts[:, None] + np.arange(MFCC_COLUMNS)
     return np.asarray(mfcc[columns].transpose(0, 2, 1)[:, None], np.float32)

@@ -1,4 +1,4 @@
-"""Classification trunks seen layer by layer: LPIPS, and the emotion VGG of E-PPL."""
+"""Features of classification networks, layer by layer: LPIPS, and the emotion VGG of E-PPL."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,13 +38,13 @@ class Trunk(nn.Module):
         self.register_buffer("scale", torch.tensor(scale)[:, None, None], persistent=False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Images (B, 3, H, W) to one unit-normalised (B, C, H', W') a layer."""
-        x, found = as_input_of(self, (images - self.shift.float()) / self.scale.float()), []
+        """Images (B, 3, H, W) to one unit-normalised (B, C, H', W') per layer."""
+        x, maps = as_input_of(self, (images - self.shift.float()) / self.scale.float()), []
         for number, module in enumerate(self.features):
             x = module(x)
             if number in self.layers:
-                found.append(unit_normalised(x.float()))
-        return found
+                maps.append(unit_normalised(x.float()))
+        return maps
 
 
 class Lpips:
@@ -81,13 +81,13 @@ def load_lpips(kind: str, path: Path, precision: torch.dtype = torch.float32) ->
 
 
 def lpips_heads(kind: str) -> list[Tensor]:
-    """The five learned weights (C,) a layer, as the lpips package ships them."""
+    """The five learned weights (C,), one per layer, as the lpips package ships them."""
     import importlib.util
 
-    found = importlib.util.find_spec("lpips")
-    if found is None or found.origin is None:
+    package = importlib.util.find_spec("lpips")
+    if package is None or package.origin is None:
         raise WeightsError("the package lpips, which ships the heads of LPIPS, is not installed")
-    state = read_state(Path(found.origin).parent / "weights" / "v0.1" / f"{kind}.pth")
+    state = read_state(Path(package.origin).parent / "weights" / "v0.1" / f"{kind}.pth")
     return [state[f"lin{n}.model.1.weight"].flatten() for n in range(5)]
 
 
@@ -100,8 +100,8 @@ class EmotionTrunk:
     def distances(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Distances (N - 1,) of neighbours among RGB crops (N, S, S, 3)."""
         with torch.inference_mode():
-            found = [self._trunk(_unit(image)) for image in images]
-            pairs = zip(found[:-1], found[1:], strict=True)
+            features = [self._trunk(_unit(image)) for image in images]
+            pairs = zip(features[:-1], features[1:], strict=True)
             return np.array([_mean_distance(a, b) for a, b in pairs])
 
     def recognise(self, crop: NDArray[np.uint8]) -> int:
@@ -126,7 +126,7 @@ def _mean_distance(first: list[Tensor], second: list[Tensor]) -> float:
 
 
 def _out_of_place(trunk: Trunk) -> Trunk:
-    """torchvision's rectifiers write into their input, which is a feature that is still wanted."""
+    """torchvision's rectifiers write into their input, which is a feature that is still needed."""
     for module in trunk.modules():
         if isinstance(module, nn.ReLU):
             module.inplace = False

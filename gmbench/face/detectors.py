@@ -160,8 +160,8 @@ def fan(path: Path | None) -> Iterator[Detector]:
     )
 
     def detect(frame: NDArray[np.uint8]) -> list[Face]:
-        found = aligner.get_landmarks_from_image(frame)
-        return [Face(np.asarray(points, np.float64)) for points in found or []]
+        faces = aligner.get_landmarks_from_image(frame)
+        return [Face(np.asarray(points, np.float64)) for points in faces or []]
 
     yield detect
 

@@ -23,7 +23,7 @@ from gmbench.emotions import SUITE_ORDER
 from gmbench.evaluation.extraction.network_crops import CORPUS_SIDE, chip_matrix, mouth_crop
 from gmbench.extractors import landmarker
 from gmbench.extractors.corpus import networks, training
-from gmbench.extractors.corpus.training import Faces, Recipe
+from gmbench.extractors.corpus.training import Faces, TrainingSettings
 from gmbench.face.landmarks_68 import mesh_vertices
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import Video, coded_and_decoded, read_audio
@@ -47,14 +47,14 @@ class ExtractorTraining:
 
     Attributes:
         kind: one of ``landmarker`` and :data:`gmbench.extractors.corpus.networks.NETWORKS`.
-        recipe: how long and how fast.
+        settings: how long and how fast.
         held_out: number of people, the last ones, that are kept for its score.
         store, people_jobs: where the frames of the people are.
         root: the corpus; sync_clips: its clips for the sync network; test_clips: those of its speakers.
     """
 
     kind: str
-    recipe: Recipe
+    settings: TrainingSettings
     held_out: int
     store: Path
     people_jobs: tuple[Job, ...]
@@ -97,7 +97,7 @@ def mirrored_actions(actions: NDArray[np.float32], names: Sequence[str]) -> NDAr
 
 def train_network(job: ExtractorTraining) -> JobResult:
     """One network: its file, and its report with recipe, data and score on unseen people."""
-    report: dict[str, Any] = {"kind": job.kind, "recipe": asdict(job.recipe)}
+    report: dict[str, Any] = {"kind": job.kind, "recipe": asdict(job.settings)}
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and nothing reads such memory
     try:
@@ -115,7 +115,7 @@ def train_network(job: ExtractorTraining) -> JobResult:
 
 
 def _train_sync_network(job: ExtractorTraining, path: Path, report: dict[str, Any]) -> dict[str, int]:
-    network = training.train_sync(*mouths_and_mfcc(job.root, job.sync_clips), job.recipe)
+    network = training.train_sync(*mouths_and_mfcc(job.root, job.sync_clips), job.settings)
     score = scores.sync_score(network, *mouths_and_mfcc(job.root, job.test_clips))
     report |= {"data": list(job.sync_clips), "held_out": score}
     networks.write(path, job.kind, network, {}, report)
@@ -126,8 +126,10 @@ def _train_landmarker(job: ExtractorTraining, path: Path, report: dict[str, Any]
     frames, points = (_of_all_people(job, name) for name in ("frames", "points"))
     points = points * np.float32(landmarker.INPUT / frames.shape[3])
     frames = scores.shrunk(frames, landmarker.INPUT)
-    recipe = landmarker.Training(job.recipe.steps, job.recipe.batch, job.recipe.rate, job.recipe.seed)
-    network = landmarker.train(frames.reshape(-1, *frames.shape[2:]), points.reshape(-1, *points.shape[2:]), recipe)
+    settings = landmarker.LandmarkerSettings(
+        job.settings.steps, job.settings.batch, job.settings.rate, job.settings.seed
+    )
+    network = landmarker.train(frames.reshape(-1, *frames.shape[2:]), points.reshape(-1, *points.shape[2:]), settings)
     landmarker.write(path, network, LANDMARKS)
     report |= {"data": f"{len(frames)} takes of people", "landmarks": len(LANDMARKS)}
     report["held_out"] = scores.landmark_error(network, LANDMARKS, *_frames_and_points(job.root, job.test_clips))
@@ -142,7 +144,7 @@ def _train_face_network(job: ExtractorTraining, path: Path, report: dict[str, An
     train_part, held_out_part = (
         {name: values[part] for name, values in data.items()} for part in (slice(split), slice(split, None))
     )
-    network, sizes = _TRAIN[job.kind](train_part, job.recipe)
+    network, sizes = _TRAIN[job.kind](train_part, job.settings)
     report["data"] = f"people 0 to {split // people.TAKES - 1}, {split} takes"
     report["held_out"] = scores.SCORES[job.kind](network, held_out_part) if job.held_out else {}
     networks.write(path, job.kind, network, sizes, report)
@@ -155,7 +157,7 @@ def _of_all_people(job: ExtractorTraining, name: str) -> NDArray[Any]:
     return np.concatenate([job_cache.load(store, part).arrays[name] for part in job.people_jobs])
 
 
-_TRAIN: dict[str, Callable[[TrainingData, Recipe], tuple[torch.nn.Module, dict[str, int]]]] = {
+_TRAIN: dict[str, Callable[[TrainingData, TrainingSettings], tuple[torch.nn.Module, dict[str, int]]]] = {
     "emotion": lambda d, r: (
         training.train_emotion(d["faces"], d["emotion"], d["extras"], r), {"extras": d["extras"].shape[-1]},
     ),

@@ -15,7 +15,7 @@ from gmbench.errors import StoreError
 from gmbench.evaluation import protocol, validate
 from gmbench.evaluation.planning.inputs import Inputs
 from gmbench.extractors.corpus import networks
-from gmbench.extractors.corpus.training import Recipe
+from gmbench.extractors.corpus.training import TrainingSettings
 from gmbench.job_cache import Job
 from gmbench.metrics.key import MetricKey
 from gmbench.stages.extractor_jobs import ExtractorTraining, draw_training_people, train_network
@@ -58,13 +58,19 @@ def _train(run: PipelineRun, root: Path) -> None:
     clips = digest(*(file_digest(root / str(corpus.clips.loc[name, "video"])) for name in names))
     jobs = []
     for kind in ("landmarker", *networks.NETWORKS):
-        recipe = _recipe(kind, run)
+        settings = _settings(kind, run)
         held_out = run.params.extractors.held_out
         task = ExtractorTraining(
-            kind, recipe, held_out, run.store.root, tuple(people_jobs), root, sync_clips, test_clips
+            kind, settings, held_out, run.store.root, tuple(people_jobs), root, sync_clips, test_clips
         )
         key = digest(
-            "judge", EXTRACTOR_TRAINING_VERSION, kind, *(job.key for job in people_jobs), clips, vars(recipe), held_out
+            "judge",
+            EXTRACTOR_TRAINING_VERSION,
+            kind,
+            *(job.key for job in people_jobs),
+            clips,
+            vars(settings),
+            held_out,
         )
         jobs.append(Job(kind, key, task))
     _must_succeed(run.run_jobs(train_network, jobs))
@@ -116,13 +122,13 @@ def _must_succeed(failures: dict[str, str]) -> None:
         raise StoreError(f"{len(failures)} jobs failed, for example {name}: {reason}")
 
 
-def _recipe(kind: str, run: PipelineRun) -> Recipe:
+def _settings(kind: str, run: PipelineRun) -> TrainingSettings:
     seed = run.params.seed
     if kind == "landmarker":
-        settings = run.params.landmarker
-        return Recipe(settings.steps, settings.batch, settings.rate, seed)
+        section = run.params.landmarker
+        return TrainingSettings(section.steps, section.batch, section.rate, seed)
     steps = getattr(run.params.extractors, f"{kind}_steps")
-    return Recipe(steps, {"emotion": 48, "syncnet": 6, "identity": 48}.get(kind, 64), seed=seed)
+    return TrainingSettings(steps, {"emotion": 48, "syncnet": 6, "identity": 48}.get(kind, 64), seed=seed)
 
 
 def _validate(run: PipelineRun, root: Path, corpus: Truth, tested: tuple[str, ...]) -> list[validate.Curve]:

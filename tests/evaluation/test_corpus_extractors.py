@@ -174,7 +174,7 @@ def test_training_learns_and_repeats():
     for take, number in enumerate(emotion):  # a bright bar for each emotion
         chips[take, :, 8 * number : 8 * number + 8] = 250
     faces = training.Faces(chips, np.tile(np.eye(2, 3), (16, 2, 1, 1)))
-    recipe = training.Recipe(40, 8)
+    recipe = training.TrainingSettings(40, 8)
     extras = rng.normal(size=(16, 2, 3)).astype(np.float32)
     both = np.stack([extras, -extras], axis=2)
     first, again = (training.train_emotion(faces, emotion, both, recipe).eval() for _ in range(2))
@@ -186,13 +186,13 @@ def test_training_learns_and_repeats():
     assert len(vgg.maps(networks.as_input(chips[:1, 0]))) == 4
     training.train_identity(faces, recipe)
     for steps in (1, 5, 40):
-        training.train_features(chips, extras, training.Recipe(steps, 8))
+        training.train_features(chips, extras, training.TrainingSettings(steps, 8))
 
 
 @pytest.mark.parametrize("steps", [1, 5, 6])
 def test_the_landmarker_trains_for_any_number_of_steps(steps):
     frames, points = np.full((4, 96, 96, 3), 128, np.uint8), np.full((4, 5, 2), 48.0)
-    network = landmarker.train(frames, points, landmarker.Training(steps, 2))
+    network = landmarker.train(frames, points, landmarker.LandmarkerSettings(steps, 2))
     assert landmarker.predict(network, frames).shape == (4, 5, 2)
 
 
@@ -216,7 +216,7 @@ def test_faces_are_cut_out_where_they_are_and_mirrored_where_they_say():
     faces = training.Faces(frames, np.tile(matrix, (2, 40, 1, 1)))
     assert np.array_equal(faces.chips(), frames[:, :, 10:74, 20:84])
     torch.manual_seed(0)
-    seen, mirrored = faces.moved(np.repeat([0, 1], 40), np.tile(np.arange(40), 2))
+    seen, mirrored = faces.augmented(np.repeat([0, 1], 40), np.tile(np.arange(40), 2))
     assert 20 < mirrored.sum() < 60
     assert np.array_equal(seen[:, 0, 32, 56].numpy() > seen[:, 0, 32, 8].numpy(), mirrored)
     edges = (seen[:, 0, 32].diff().abs().numpy() > 0.1).sum(axis=1)

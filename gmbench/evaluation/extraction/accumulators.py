@@ -1,4 +1,4 @@
-"""What feature extractors do with the frames of a clip as these pass by."""
+"""How feature extractors turn the frames of a clip, one after another, into features."""
 
 from collections.abc import Callable
 from typing import Protocol as Interface
@@ -28,7 +28,7 @@ class Stream(Interface):
         ...
 
     def embeddings(self) -> NDArray[np.float32]:
-        """(T - 4, d), a row a window of five."""
+        """(T - 4, d), one row per window of five."""
         ...
 
 
@@ -39,51 +39,51 @@ class FrameAccumulator:
     """
 
     def __init__(
-        self, network: Network, crop: Crop, wanted: NDArray[np.int64], batch: int,
-        done: Callable[[NDArray[np.float32]], Arrays],
+        self, network: Network, crop: Crop, indices: NDArray[np.int64], batch: int,
+        summarise: Callable[[NDArray[np.float32]], Arrays],
     ) -> None:  # fmt: skip
-        self._network, self._crop, self._batch, self._done = network, crop, batch, done
-        self._rows = {int(index): row for row, index in enumerate(wanted)}
-        self._waiting: list[Frame] = []
-        self._places: list[int] = []
-        self._found: NDArray[np.float32] | None = None
+        self._network, self._crop, self._batch, self._summarise = network, crop, batch, summarise
+        self._rows = {int(index): row for row, index in enumerate(indices)}
+        self._pending: list[Frame] = []
+        self._pending_rows: list[int] = []
+        self._features: NDArray[np.float32] | None = None
         self._last: tuple[Frame, int] | None = None
-        self._same: list[tuple[int, int]] = []
+        self._repeated: list[tuple[int, int]] = []
 
     def add(self, index: int, frame: Frame) -> None:
-        """The next frame; one that repeats the last wanted frame shares its features."""
+        """The next frame; one that repeats the last used frame shares its features."""
         row = self._rows.get(index)
         if row is None:
             return
-        seen = self._crop(index, frame)
-        if seen is None:
+        crop = self._crop(index, frame)
+        if crop is None:
             return
-        if self._last is not None and np.array_equal(seen, self._last[0]):
-            self._same.append((row, self._last[1]))
+        if self._last is not None and np.array_equal(crop, self._last[0]):
+            self._repeated.append((row, self._last[1]))
             return
-        self._last = seen, row
-        self._waiting.append(seen)
-        self._places.append(row)
-        if len(self._waiting) == self._batch:
+        self._last = crop, row
+        self._pending.append(crop)
+        self._pending_rows.append(row)
+        if len(self._pending) == self._batch:
             self._flush()
 
     def finish(self) -> Arrays:
-        """What ``done`` makes of the features (n, d)."""
+        """What ``summarise`` makes of the features (n, d)."""
         self._flush()
-        if self._found is None:
-            return self._done(np.empty((0, 0), np.float32))
-        for row, source in self._same:
-            self._found[row] = self._found[source]
-        return self._done(self._found)
+        if self._features is None:
+            return self._summarise(np.empty((0, 0), np.float32))
+        for row, source in self._repeated:
+            self._features[row] = self._features[source]
+        return self._summarise(self._features)
 
     def _flush(self) -> None:
-        if not self._waiting:
+        if not self._pending:
             return
-        values = self._network(np.stack(self._waiting))
-        if self._found is None:
-            self._found = np.full((len(self._rows), values.shape[1]), np.nan, np.float32)
-        self._found[self._places] = values
-        self._waiting, self._places = [], []
+        values = self._network(np.stack(self._pending))
+        if self._features is None:
+            self._features = np.full((len(self._rows), values.shape[1]), np.nan, np.float32)
+        self._features[self._pending_rows] = values
+        self._pending, self._pending_rows = [], []
 
 
 class WindowAccumulator:
@@ -91,25 +91,25 @@ class WindowAccumulator:
 
     def __init__(self, network: Callable[[NDArray[np.uint8]], NDArray[np.float32]], length: int) -> None:
         self._network, self._length = network, length
-        self._waiting: list[Frame] = []
-        self._found: list[NDArray[np.float32]] = []
+        self._pending: list[Frame] = []
+        self._features: list[NDArray[np.float32]] = []
 
     def add(self, index: int, frame: Frame) -> None:
         """The next frame."""
-        self._waiting.append(frame)
-        if len(self._waiting) == self._length:
-            self._found.append(self._network(np.stack(self._waiting)[None])[0])
-            self._waiting = []
+        self._pending.append(frame)
+        if len(self._pending) == self._length:
+            self._features.append(self._network(np.stack(self._pending)[None])[0])
+            self._pending = []
 
     def finish(self) -> Arrays:
         """``features`` (w, d); raises MediaError for a clip shorter than a window."""
-        if not self._found:
+        if not self._features:
             raise MediaError(f"clip shorter than {self._length} frames")
-        return {"features": np.stack(self._found)}
+        return {"features": np.stack(self._features)}
 
 
 class LipSyncAccumulator:
-    """Embeddings of lips and sound, a row a window of five frames."""
+    """Embeddings of lips and sound, one row per window of five frames."""
 
     def __init__(
         self, context: ClipContext, crop: Crop, stream: Stream,
@@ -125,10 +125,10 @@ class LipSyncAccumulator:
 
     def add(self, index: int, frame: Frame) -> None:
         """The next frame."""
-        seen = self._crop(index, frame)
-        if seen is None:
+        crop = self._crop(index, frame)
+        if crop is None:
             raise MediaError("no crop of the mouth")
-        self._stream.add(seen)
+        self._stream.add(crop)
 
     def finish(self) -> Arrays:
         """``video`` and ``audio`` (M, d)."""
@@ -145,32 +145,32 @@ def spaced(count: int, most: int) -> NDArray[np.int64]:
 def interpolate_missing(series: NDArray[np.float64]) -> NDArray[np.float64]:
     """A series (T, ...) with its NaN rows interpolated linearly, ends held; raises MediaError if all are NaN."""
     flat = series.reshape(len(series), -1)
-    known = np.flatnonzero(np.isfinite(flat).all(axis=1))
-    if len(known) == 0:
+    complete = np.flatnonzero(np.isfinite(flat).all(axis=1))
+    if len(complete) == 0:
         raise MediaError("no face found")
-    if len(known) == len(flat):
+    if len(complete) == len(flat):
         return series
     times = np.arange(len(flat))
-    columns = [np.interp(times, known, column[known]) for column in flat.T]
+    columns = [np.interp(times, complete, column[complete]) for column in flat.T]
     return np.stack(columns, axis=1).reshape(series.shape)
 
 
-def moved(matrix: Similarity, shift: NDArray[np.float64]) -> Similarity:
+def shifted(matrix: Similarity, shift: NDArray[np.float64]) -> Similarity:
     """A similarity followed by a shift (2,)."""
     return np.column_stack([matrix[:, :2], matrix[:, 2] + shift])
 
 
 def eat_sync_matrices(landmarks: NDArray[np.float64]) -> list[Similarity]:
-    """A similarity a frame into EAT's 224-pixel SyncNet crop, of landmarks (T, 68, 2).
+    """One similarity per frame into EAT's 224-pixel SyncNet crop, of landmarks (T, 68, 2).
 
     The clip's mean eyes and mouth go to (87, 59), (137, 59), (112, 120); a shift that follows each frame's mouth,
     smoothed by 0.2 of the last one, is added. Source: EAT evaluation code.
     """
     from gmbench.face.crops import fit_similarity
 
-    known = interpolate_missing(landmarks)
+    points_68 = interpolate_missing(landmarks)
     points = np.stack(
-        [known[:, 36:42].mean(axis=1), known[:, 42:48].mean(axis=1), known[:, 60:68].mean(axis=1)], axis=1
+        [points_68[:, 36:42].mean(axis=1), points_68[:, 42:48].mean(axis=1), points_68[:, 60:68].mean(axis=1)], axis=1
     )
     target = np.array([[87.0, 59.0], [137.0, 59.0], [112.0, 120.0]])
     base = fit_similarity(points.mean(axis=0), target)
@@ -178,7 +178,7 @@ def eat_sync_matrices(landmarks: NDArray[np.float64]) -> list[Similarity]:
     for t, mouth in enumerate(points[:, 2]):
         raw = target[2] - transform_points(base, mouth)
         last = raw if t == 0 else 0.2 * last + 0.8 * raw
-        result.append(moved(base, last))
+        result.append(shifted(base, last))
     return result
 
 
@@ -189,7 +189,7 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def in_suite_order(probabilities: NDArray[np.floating], order: tuple[str, ...]) -> NDArray[np.float64]:
-    """(8,) in the suite's order of probabilities in a network's own; 0 for emotions that it does not know."""
+    """(8,) in the suite's order of probabilities in a network's order; 0 for emotions that it lacks."""
     result = np.zeros(len(SUITE_ORDER))
     for name, value in zip(order, probabilities, strict=True):
         result[SUITE_ORDER.index(name)] = value
@@ -197,12 +197,12 @@ def in_suite_order(probabilities: NDArray[np.floating], order: tuple[str, ...]) 
 
 
 def no_emotion() -> Arrays:
-    """What stands for a clip without a face."""
+    """The stored features of a clip without a face."""
     return {"probabilities": np.full(len(SUITE_ORDER), np.nan), "faces": count(0)}
 
 
 def count(number: int) -> NDArray[np.int64]:
-    """A number as it is stored."""
+    """A number in the form in which features are stored."""
     return np.array([number], np.int64)
 
 
@@ -213,7 +213,7 @@ def complete_rows(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def only_complete(features: NDArray[np.float32]) -> Arrays:
     """``features`` of the frames that have some; raises MediaError where none has."""
-    seen = complete_rows(features)
-    if len(seen) == 0:
-        raise MediaError("no frame could be judged: the crop needs a face")
-    return {"features": seen}
+    complete = complete_rows(features)
+    if len(complete) == 0:
+        raise MediaError("no frame could be used: the crop needs a face")
+    return {"features": complete}

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from gmbench.errors import MediaError
+from gmbench.errors import MediaError, WeightsError
 from gmbench.evaluation.extraction.corruptions import corrupted_audio, corrupted_frames
+from gmbench.evaluation.extraction.extractors import EXTRACTORS
 from gmbench.evaluation.extraction.features import Accumulator, ClipContext, ClipFeature, ClipSource, Keys
 from gmbench.evaluation.extraction.outcome import Outcome
 from gmbench.media import Frames, Video, read_audio
@@ -46,9 +47,11 @@ class ExtractionPass:
     def __init__(self, source: ClipSource, outcome: Outcome) -> None:
         self._source, self._outcome = source, outcome
         self._accumulators: dict[str, Accumulator] = {}
+        self._names: dict[str, str] = {}
 
     def begin(self, key: str, feature: ClipFeature, context: ClipContext) -> None:
         """Start an extractor."""
+        self._names[key] = feature.name
         try:
             self._accumulators[key] = feature.begin(context)
         except Exception as error:  # here and below: a bug or a broken library must not take other metrics down
@@ -72,7 +75,9 @@ class ExtractionPass:
 
     def _fail(self, key: str, error: Exception) -> None:
         video = self._source.video
-        reason = f"{video}: {error}" if isinstance(error, MediaError) else self._outcome.reason(error, video)
+        lacks_weights = isinstance(error, WeightsError) and self._names[key] in EXTRACTORS.packages()
+        expected = isinstance(error, MediaError) or lacks_weights  # of another package: costs its metrics alone
+        reason = f"{video}: {error}" if expected else self._outcome.reason(error, video)
         self._outcome.failures[key] = reason
         self._accumulators.pop(key, None)
 

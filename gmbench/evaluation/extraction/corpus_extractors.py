@@ -1,4 +1,4 @@
-"""The networks trained on the synthetic corpus at work on a clip, under the same names as the official ones."""
+"""The networks trained on the synthetic corpus as feature extractors; they give the arrays of the official ones."""
 
 import functools
 from collections.abc import Callable
@@ -82,9 +82,9 @@ def _trained(kind: str) -> Any:
 
 
 def _pictures(context: ClipContext, crop: str, most: int) -> Accumulator:
-    wanted = spaced(context.frames, most)
+    indices = spaced(context.frames, most)
     return FrameAccumulator(
-        _encoded("features"), shrunk_crop(protocol_crop(context, crop)), wanted, _SMALL_BATCH, only_complete
+        _encoded("features"), shrunk_crop(protocol_crop(context, crop)), indices, _SMALL_BATCH, only_complete
     )
 
 
@@ -92,7 +92,7 @@ def _motion(context: ClipContext) -> Accumulator:
     """Windows of 16 frames: mean features and mean size of their steps."""
     count = (context.frames // _MOTION_WINDOW) * _MOTION_WINDOW
 
-    def done(features: NDArray[np.float32]) -> Arrays:
+    def summarise(features: NDArray[np.float32]) -> Arrays:
         if len(features) == 0:
             raise MediaError(f"clip shorter than {_MOTION_WINDOW} frames")
         windows = features.reshape(-1, _MOTION_WINDOW, features.shape[1])
@@ -100,7 +100,7 @@ def _motion(context: ClipContext) -> Accumulator:
         return {"features": np.concatenate([windows.mean(axis=1), steps], axis=1)}
 
     crop = shrunk_crop(lambda index, frame: frame)
-    return FrameAccumulator(_encoded("features"), crop, np.arange(count), _SMALL_BATCH, done)
+    return FrameAccumulator(_encoded("features"), crop, np.arange(count), _SMALL_BATCH, summarise)
 
 
 def _corpus_emotion(context: ClipContext) -> Accumulator:
@@ -108,16 +108,16 @@ def _corpus_emotion(context: ClipContext) -> Accumulator:
 
     network = _trained("emotion")
 
-    def done(features: NDArray[np.float32]) -> Arrays:
-        seen = complete_rows(features)
-        if len(seen) == 0:
+    def summarise(features: NDArray[np.float32]) -> Arrays:
+        complete = complete_rows(features)
+        if len(complete) == 0:
             return no_emotion() | {"windows": np.empty((0, len(SUITE_ORDER)))}
         with torch.inference_mode():
-            found = network.classify(torch.from_numpy(seen.reshape(1, len(seen), 2, -1)))[0].numpy()
-        return {"probabilities": found, "faces": count(len(seen)), "windows": found[None]}
+            probabilities = network.classify(torch.from_numpy(complete.reshape(1, len(complete), 2, -1)))[0].numpy()
+        return {"probabilities": probabilities, "faces": count(len(complete)), "windows": probabilities[None]}
 
     both_ways = _forward(lambda chips: network.both_ways(chips).flatten(1))
-    return FrameAccumulator(both_ways, corpus_chip(context), np.arange(context.frames), _SMALL_BATCH, done)
+    return FrameAccumulator(both_ways, corpus_chip(context), np.arange(context.frames), _SMALL_BATCH, summarise)
 
 
 def _corpus_identity(context: ClipContext) -> Accumulator:
@@ -146,17 +146,17 @@ class _Mouths:
 
     def __init__(self, network: Any) -> None:
         self._network = network
-        self._seen: list[NDArray[np.uint8]] = []
+        self._mouths: list[NDArray[np.uint8]] = []
 
     def add(self, crop: Frame) -> None:
         """The next mouth (40, 40, 1)."""
-        self._seen.append(crop[..., 0])
+        self._mouths.append(crop[..., 0])
 
     def embeddings(self) -> NDArray[np.float32]:
         """(T - 4, 64)."""
         import torch
 
-        grey = torch.from_numpy(np.stack(self._seen)).float()
+        grey = torch.from_numpy(np.stack(self._mouths)).float()
         windows = torch.stack([grey[i : i + WINDOW] for i in range(len(grey) - WINDOW + 1)])
         with torch.inference_mode():
             return np.asarray(torch.cat([self._network.lips(part) for part in windows.split(64)]).numpy())

@@ -20,7 +20,7 @@ _SAME_FACE = 0.5
 
 
 def aligned_crop(context: ClipContext, matrix: Callable[[NDArray[np.float64]], NDArray[np.float64]], side: int) -> Crop:
-    """Crops by a similarity of each frame's own landmarks; None where it has none."""
+    """Crops by a similarity of the landmarks of each frame; None where a frame has none."""
     points = known_landmarks(context)
 
     def crop(index: int, frame: Frame) -> Frame | None:
@@ -50,8 +50,8 @@ def landmark_box_crop(context: ClipContext) -> Crop:
         top -= 0.25 * (bottom - top)
         rows = slice(max(0, int(top)), max(1, int(bottom)))
         columns = slice(max(0, int(left)), max(1, int(right)))
-        seen = frame[rows, columns]
-        return seen if seen.size else None
+        inside = frame[rows, columns]
+        return inside if inside.size else None
 
     return crop
 
@@ -63,10 +63,10 @@ def sync_crop(context: ClipContext, kind: str) -> Crop:
         size = (crops.SYNCNET_SIZE,) * 2
         return lambda index, frame: np.asarray(cv2.warpAffine(frame, matrices[index], size), np.uint8)
     if kind == "s3fd":
-        found = context.given.get("s3fd")
-        if found is None:
+        tracked = context.given.get("s3fd")
+        if tracked is None:
             raise MediaError("no face track for SyncNet's crop")
-        boxes = found["boxes"]
+        boxes = tracked["boxes"]
     else:
         points = all_landmarks(context)
         boxes = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
@@ -75,8 +75,8 @@ def sync_crop(context: ClipContext, kind: str) -> Crop:
     return lambda index, frame: crops.syncnet_crop(frame, *(float(v) for v in track[index]))
 
 
-def longest_track(found: list[NDArray[np.float64]], cuts: list[int]) -> NDArray[np.float64]:
-    """Boxes (T, 4) of the longest track of a clip, NaN where it is not or was lost.
+def longest_track(detections: list[NDArray[np.float64]], cuts: list[int]) -> NDArray[np.float64]:
+    """Boxes (T, 4) of the longest track of a clip, NaN outside it and where it was lost.
 
     Inside a shot a box belongs to the track whose last box it overlaps by more than half; at most 25 frames may be
     lost. A track counts with at least min(100, 0.8 T) frames. The published limit of 100 pixels on a box's mean side
@@ -85,25 +85,25 @@ def longest_track(found: list[NDArray[np.float64]], cuts: list[int]) -> NDArray[
     Raises:
         MediaError: no such track.
     """
-    least = min(_TRACK, int(_LOW_TRACK * len(found)))
-    ends = [*cuts, len(found)]
+    least = min(_TRACK, int(_LOW_TRACK * len(detections)))
+    ends = [*cuts, len(detections)]
     tracks: list[dict[int, NDArray[np.float64]]] = []
     for start, stop in zip([0, *cuts], ends, strict=True):
         open_tracks: list[dict[int, NDArray[np.float64]]] = []
         for t in range(start, stop):
-            free = list(found[t])
+            unassigned = list(detections[t])
             for track in open_tracks:
                 last = max(track)
-                near = [n for n, box in enumerate(free) if overlap(box, track[last]) > _SAME_FACE]
+                near = [n for n, box in enumerate(unassigned) if overlap(box, track[last]) > _SAME_FACE]
                 if t - last <= _LOST and near:
-                    track[t] = free.pop(near[0])
-            open_tracks += [{t: box} for box in free]
+                    track[t] = unassigned.pop(near[0])
+            open_tracks += [{t: box} for box in unassigned]
         tracks += open_tracks
     long = [track for track in tracks if max(track) - min(track) + 1 >= max(least, 1)]
     if not long:
         raise MediaError(f"no face track of {least} frames")
     best = max(long, key=lambda track: (max(track) - min(track), len(track)))
-    boxes = np.full((len(found), 4), np.nan)
+    boxes = np.full((len(detections), 4), np.nan)
     for t, box in best.items():
         boxes[t] = box
     return boxes
@@ -133,9 +133,11 @@ def shrunk_crop(crop: Crop) -> Crop:
     """A crop at 64 pixels."""
 
     def shrink(index: int, frame: Frame) -> Frame | None:
-        seen = crop(index, frame)
+        cropped = crop(index, frame)
         size = (CORPUS_SIDE, CORPUS_SIDE)
-        return None if seen is None else np.asarray(cv2.resize(seen, size, interpolation=cv2.INTER_AREA), np.uint8)
+        if cropped is None:
+            return None
+        return np.asarray(cv2.resize(cropped, size, interpolation=cv2.INTER_AREA), np.uint8)
 
     return shrink
 

@@ -1,4 +1,4 @@
-"""The published networks at work on a clip: which file, which crop, which frames, what is kept."""
+"""The published networks as feature extractors: which file, which crop, which frames, what is stored."""
 
 import functools
 from collections.abc import Callable
@@ -154,9 +154,9 @@ def _fid(context: ClipContext, crop: str, most: int) -> Accumulator:
     from gmbench.extractors.inception import fid_features, load_fid
 
     network = _loaded(load_fid, "fid_inception")
-    wanted = spaced(context.frames, most)
+    indices = spaced(context.frames, most)
     return FrameAccumulator(
-        lambda x: fid_features(network, x), protocol_crop(context, crop), wanted, BATCH, only_complete
+        lambda x: fid_features(network, x), protocol_crop(context, crop), indices, BATCH, only_complete
     )
 
 
@@ -164,9 +164,9 @@ def _fid_eat(context: ClipContext, precision: str) -> Accumulator:
     from gmbench.extractors.inception import eat_features, eat_frames, load_eat
 
     network = _loaded(load_eat, "inception_v3", precision=precision)
-    wanted = eat_frames(context.frames)
+    indices = eat_frames(context.frames)
     return FrameAccumulator(
-        lambda x: eat_features(network, x), protocol_crop(context, "eat128"), wanted, BATCH, only_complete
+        lambda x: eat_features(network, x), protocol_crop(context, "eat128"), indices, BATCH, only_complete
     )
 
 
@@ -182,16 +182,16 @@ def _emotion(context: ClipContext, released: bool, precision: str) -> Accumulato
 
     network = _loaded(emotion_fan.load, "emotion_fan_mead", precision=precision)
 
-    def done(features: NDArray[np.float32]) -> Arrays:
-        seen = complete_rows(features)
-        if len(seen) == 0:
+    def summarise(features: NDArray[np.float32]) -> Arrays:
+        complete = complete_rows(features)
+        if len(complete) == 0:
             return no_emotion()
-        logits = emotion_fan.clip_logits(network, seen, released)
-        return {"probabilities": in_suite_order(softmax(logits), emotion_fan.MEAD_ORDER), "faces": count(len(seen))}
+        logits = emotion_fan.clip_logits(network, complete, released)
+        return {"probabilities": in_suite_order(softmax(logits), emotion_fan.MEAD_ORDER), "faces": count(len(complete))}
 
     return FrameAccumulator(
         lambda x: emotion_fan.frame_features(network, x), aligned_crop(context, crops.fan224_matrix, crops.CHIP_SIZE),
-        np.arange(context.frames), BATCH, done,
+        np.arange(context.frames), BATCH, summarise,
     )  # fmt: skip
 
 
@@ -200,16 +200,16 @@ def _affect(context: ClipContext, precision: str) -> Accumulator:
 
     backbone, temporal = _loaded(affectnet.load, "emo_affectnet", "emo_affectnet_lstm", precision=precision)
 
-    def done(features: NDArray[np.float32]) -> Arrays:
-        seen = complete_rows(features)
-        if len(seen) == 0:
+    def summarise(features: NDArray[np.float32]) -> Arrays:
+        complete = complete_rows(features)
+        if len(complete) == 0:
             return {"windows": np.empty((0, len(SUITE_ORDER)))}
-        found = affectnet.window_probabilities(temporal, seen)
-        return {"windows": np.stack([in_suite_order(p, affectnet.ORDER) for p in found])}
+        windows = affectnet.window_probabilities(temporal, complete)
+        return {"windows": np.stack([in_suite_order(p, affectnet.ORDER) for p in windows])}
 
     return FrameAccumulator(
         lambda x: np.stack([affectnet.frame_feature(backbone, face) for face in x]), landmark_box_crop(context),
-        np.arange(0, context.frames, affectnet.FRAME_STEP), 1, done,
+        np.arange(0, context.frames, affectnet.FRAME_STEP), 1, summarise,
     )  # fmt: skip
 
 
@@ -230,7 +230,7 @@ def _pose(context: ClipContext) -> Accumulator:
     network = _loaded(load_script, "tokenhpe")
     return FrameAccumulator(
         lambda x: pose_matrices(network, x).reshape(len(x), 9), lambda index, frame: frame, np.arange(context.frames),
-        _SMALL_BATCH, lambda found: {"pose": euler_from_matrix(found.astype(np.float64).reshape(-1, 3, 3))},
+        _SMALL_BATCH, lambda matrices: {"pose": euler_from_matrix(matrices.astype(np.float64).reshape(-1, 3, 3))},
     )  # fmt: skip
 
 
@@ -252,18 +252,18 @@ class FaceBoxAccumulator:
 
         self._network, self._detect = _loaded(s3fd.load, "s3fd"), s3fd.detect
         self._scale = s3fd.search_scale(context.height, context.width)
-        self._found: list[NDArray[np.float64]] = []
+        self._detections: list[NDArray[np.float64]] = []
         self._cuts: list[int] = []
         self._last: NDArray[np.float32] | None = None
 
     def add(self, index: int, frame: Frame) -> None:
         """The next frame."""
-        self._found.append(self._detect(self._network, frame, self._scale)[:, :4])
-        seen = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2HSV).astype(np.float32)
-        if self._last is not None and np.abs(seen - self._last).mean() > _SHOT_CHANGE:
+        self._detections.append(self._detect(self._network, frame, self._scale)[:, :4])
+        colours = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2HSV).astype(np.float32)
+        if self._last is not None and np.abs(colours - self._last).mean() > _SHOT_CHANGE:
             self._cuts.append(index)
-        self._last = seen
+        self._last = colours
 
     def finish(self) -> Arrays:
         """The longest track; raises MediaError where none is long enough."""
-        return {"boxes": longest_track(self._found, self._cuts)}
+        return {"boxes": longest_track(self._detections, self._cuts)}

@@ -21,8 +21,8 @@ class CorpusEmotionVgg:
     def distances(self, chips: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Mean over layers of the distances (N - 1,) of neighbours among RGB chips (N, 64, 64, 3)."""
         with torch.inference_mode():
-            found = [self._network.maps(as_input(chip[None])) for chip in chips]
-        pairs = zip(found[:-1], found[1:], strict=True)
+            maps = [self._network.maps(as_input(chip[None])) for chip in chips]
+        pairs = zip(maps[:-1], maps[1:], strict=True)
         return np.array([np.mean([float(layer_distance(f, g)) for f, g in zip(a, b, strict=True)]) for a, b in pairs])
 
     def recognise(self, chip: NDArray[np.uint8]) -> int:

@@ -41,11 +41,11 @@ class Encoder(nn.Module):
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """What each layer gives, (B, C, H, W)."""
-        found, x = [], images
+        maps, x = [], images
         for layer in self.layers:
             x = layer(x)
-            found.append(x)
-        return found
+            maps.append(x)
+        return maps
 
 
 class EmotionNet(nn.Module):
@@ -76,7 +76,7 @@ class EmotionNet(nn.Module):
         return torch.stack([self.features(chips), self.features(chips.flip(3))], dim=1)
 
     def classify(self, features: Tensor) -> Tensor:
-        """Probabilities (N, 8) of N clips' features (N, F, 2, d) both ways: the mean of what either way says."""
+        """Probabilities (N, 8) of N clips' features (N, F, 2, d) both ways: the mean of both."""
         return torch.stack([self.logits(side).double().softmax(1) for side in features.unbind(2)]).mean(0)
 
 
@@ -98,12 +98,12 @@ class EmotionVgg(nn.Module):
 
     def maps(self, chips: Tensor) -> list[Tensor]:
         """Unit-normalised outputs of the rectifiers."""
-        found, x = [], chips
+        maps, x = [], chips
         for layer in self.features:
             x = layer(x)
             if isinstance(layer, nn.ReLU):
-                found.append(unit_normalised(x))
-        return found
+                maps.append(unit_normalised(x))
+        return maps
 
 
 class SyncTowers(nn.Module):
@@ -154,9 +154,9 @@ NETWORKS: dict[str, type[nn.Module]] = {
 
 def write(path: Path, kind: str, network: nn.Module, sizes: Mapping[str, int], report: Mapping[str, Any]) -> None:
     """Save a network with its sizes and what its training reported, ``passed`` above all."""
-    facts = {"kind": kind, "version": NETWORK_FILE_VERSION, "sizes": dict(sizes), "report": dict(report)}
+    description = {"kind": kind, "version": NETWORK_FILE_VERSION, "sizes": dict(sizes), "report": dict(report)}
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
-    write_atomically(path, save(state, metadata={"facts": json.dumps(facts, sort_keys=True)}))
+    write_atomically(path, save(state, metadata={"facts": json.dumps(description, sort_keys=True)}))
 
 
 def read(path: Path, kind: str) -> Any:
@@ -166,11 +166,11 @@ def read(path: Path, kind: str) -> Any:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})["facts"])
+            description = json.loads((file.metadata() or {})["facts"])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if facts["kind"] != kind:
-            raise ValueError(f"it holds {facts['kind']}")
-        network = NETWORKS[kind](**facts["sizes"])
+        if description["kind"] != kind:
+            raise ValueError(f"it holds {description['kind']}")
+        network = NETWORKS[kind](**description["sizes"])
         network.load_state_dict(state)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise WeightsError(f"{path}: not the network {kind} ({error}); run the stage train_extractors again") from error
