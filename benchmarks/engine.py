@@ -46,7 +46,7 @@ def measure(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:
     yield f"all default metrics, {landmarks} landmarks", f"{first:.1f} s", ""
     yield "second method on the same references", f"{100 * second / first:.0f} % of the first", "<= 60 %"
     yield "new metric on stored features", f"{100 * metric / first:.1f} % of the first", "<= 2 %"
-    yield f"one pass a metric ({len(passes)} metrics)", f"{apart / together:.1f} times decoding once", ""
+    yield f"one pass per metric ({len(passes)} metrics)", f"{apart / together:.1f} times decoding once", ""
 
 
 def measure_workers(folder: Path, clips: Path | None) -> Iterator[tuple[str, str, str]]:

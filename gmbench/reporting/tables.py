@@ -16,8 +16,8 @@ from gmbench.reporting.summary import Summary
 from gmbench.reporting.table_formats import Cell, Table, number
 
 FLAGS = {
-    "fid_small_n": "fid_small_n: fewer than 2,048 frames a side, FID is biased upwards; compare rows of equal n only.",
-    "fvd_small_n": "fvd_small_n: fewer than 400 windows a side, FVD rests on a singular covariance.",
+    "fid_small_n": "fid_small_n: fewer than 2,048 frames per side, FID is biased up; compare only rows of equal n.",
+    "fvd_small_n": "fvd_small_n: fewer than 400 windows per side, FVD rests on a singular covariance.",
     "unequal_n": "unequal_n: a method lacks clips of the set; its FID or FVD has another n than the others'.",
     "classes_missing": "classes_missing: Emo-Score needs clips of each of its emotions; none of some is here.",
     "no_face": "no_face: clips in which no face was found count as wrong in accuracies and as 0 in scores.",

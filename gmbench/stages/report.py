@@ -22,7 +22,7 @@ from gmbench.provenance import describe
 from gmbench.reporting import figures, images, table_formats, tables, validation_curves
 from gmbench.reporting.images import thumbnail
 from gmbench.reporting.page import PageContent, Section, write
-from gmbench.reporting.page.markup import facts_html, grid_html, picture_html
+from gmbench.reporting.page.markup import grid_html, json_html, picture_html
 from gmbench.reporting.page.sections import clip_values, left_out, pairs, papers
 from gmbench.reporting.page.write import read_sources
 from gmbench.reporting.summary import Summary
@@ -106,7 +106,7 @@ def _corpus_extractors(out: Path) -> str:
             "held_out": held_out, "recipe": facts.get("recipe", {}), "failed": facts.get("failed", []),
             "data": data if isinstance(data, str) else f"{len(data)} clips, {data[0]} to {data[-1]}",
         }  # fmt: skip
-        parts.append(f"<h3>{html.escape(path.stem)}</h3>{facts_html(shown)}")
+        parts.append(f"<h3>{html.escape(path.stem)}</h3>{json_html(shown)}")
         if confusion:
             stem = out / "figures" / f"confusion-{path.stem}"
             title = f"{path.stem} on people it has not met"

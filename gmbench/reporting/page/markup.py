@@ -15,9 +15,9 @@ class Section:
     body: str
 
 
-def facts_html(facts: Mapping[str, Any]) -> str:
-    """Facts as JSON to read."""
-    return f"<pre>{html.escape(json.dumps(dict(facts), indent=1, ensure_ascii=False))}</pre>"
+def json_html(fields: Mapping[str, Any]) -> str:
+    """Indented JSON for people to read."""
+    return f"<pre>{html.escape(json.dumps(dict(fields), indent=1, ensure_ascii=False))}</pre>"
 
 
 def picture_html(file: str, caption: str) -> str:

@@ -21,7 +21,7 @@ from gmbench.errors import InputError, StoreError
 from gmbench.evaluation.results import records, result_folder
 from gmbench.evaluation.results import sources as clip_files
 from gmbench.reporting.page.leaderboard import leaderboard, method_descriptions, metric_descriptions
-from gmbench.reporting.page.markup import Section, facts_html
+from gmbench.reporting.page.markup import Section, json_html
 from gmbench.reporting.page.sections import record_sections
 from gmbench.reporting.published_tables import errata_html
 from gmbench.reporting.summary import Summary
@@ -161,7 +161,7 @@ def _page(content: PageContent, page_data: dict[str, Any]) -> str:
     sections = [
         *content.sections,
         Section("What is wrong in the published tables", errata_html()),
-        Section("Provenance", facts_html(content.provenance)),
+        Section("Provenance", json_html(content.provenance)),
     ]
     links = "".join(f'<a href="#s{n}">{html.escape(s.title)}</a>' for n, s in enumerate(sections))
     bodies = "\n".join(
