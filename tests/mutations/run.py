@@ -1,6 +1,8 @@
 """Apply each listed mistake in turn and see whether its tests fail.
 
-    python -m tests.mutations.run [PART-OF-A-FILE-OR-DESCRIPTION]
+    python -m tests.mutations.run [--quick] [PART-OF-A-FILE-OR-DESCRIPTION]
+
+``--quick`` leaves out the first round, which makes sure that the tests pass while nothing is wrong.
 
 Nothing on the disk changes: a child process of its own reads the changed text in place of the file.
 """
@@ -27,7 +29,7 @@ class Mutation:
 
     Attributes:
         file: below the project's root.
-        tests: files that must fail, separated by spaces.
+        tests: files or single tests that must fail, separated by spaces.
         what: the mistake in words.
     """
 
@@ -95,12 +97,13 @@ def _replace(path: Path, text: str) -> None:
 def main() -> int:
     """Print what was noticed; 1 where something was not."""
     os.chdir(ROOT)
-    part = sys.argv[1] if len(sys.argv) > 1 else ""
+    quick, part = "--quick" in sys.argv, "".join(word for word in sys.argv[1:] if word != "--quick")
     chosen = [m for m in listed() if part in m.file or part in m.what]
     texts = [mutation.text() for mutation in chosen]
     for name in _WARM:
         importlib.import_module(name)
-    missed = [f"fails without any change: {tests}" for tests in sorted({m.tests for m in chosen}) if not passes(tests)]
+    unchanged = [] if quick else sorted({mutation.tests for mutation in chosen})
+    missed = [f"fails without any change: {tests}" for tests in unchanged if not passes(tests)]
     for mutation, text in zip(chosen, texts, strict=True):
         noticed = not passes(mutation.tests, ROOT / mutation.file, text)
         sys.stdout.write(f"{'noticed    ' if noticed else 'NOT NOTICED'}  {mutation.file}: {mutation.what}\n")
