@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # Containers often forbid bytecode; then each of a pipeline's processes compiles two thousand modules again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install test test-fast lint types arrows unit demo ablations bench lock clean
+.PHONY: install test test-fast lint types arrows unit demo ablations bench mutation lock clean
 
 install: $(STAMP)
 
@@ -49,6 +49,11 @@ ablations: demo
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+# Mistakes that the tests must notice, then mutmut's score of the modules behind the tables; both in copies.
+mutation: install
+	nice -n 15 $(BIN)/python -m tests.mutations.run
+	nice -n 15 $(BIN)/python -m tests.mutations.score
 
 lock:
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --extra dev pyproject.toml -o requirements.lock

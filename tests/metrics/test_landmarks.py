@@ -51,3 +51,11 @@ def test_trace_golden():
 def test_shapes_are_checked(face):
     with pytest.raises(ValueError, match="one shape"):
         landmarks.landmark_distance(face, face[:3])
+
+
+def test_the_eyes_are_the_means_of_six_points_each():
+    """Points that differ by eye: 36 to 41 have the mean x 2.5 of 0 to 5, 42 to 47 the mean 25 of 0, 10, ..., 50."""
+    points = np.full((68, 2), 7.0)
+    points[36:42, 0], points[42:48, 0] = np.arange(6), 10 * np.arange(6)
+    points[42:48, 1] = 37.0
+    assert landmarks.interocular(points) == pytest.approx(np.hypot(22.5, 30.0))

@@ -139,3 +139,20 @@ def test_a_clip_without_a_speaker_lets_clips_be_resampled(rng):
     assert statistics.estimate(values, ["", *names[1:]]) == statistics.estimate(values)
     assert statistics.estimate(values[:10], names[:10]) != statistics.estimate(values[:10])  # five speakers
     assert statistics.estimate(values[:8], names[:8]) == statistics.estimate(values[:8])
+
+
+def test_both_ends_of_an_interval_leave_out_as_much(rng):
+    values = rng.normal(3, 1, 400)
+    error = values.std() / 20
+    found = statistics.estimate(values, resamples=20_000)
+    paired = statistics.paired_difference(values, np.zeros(400), resamples=20_000)
+    for ends in (found, paired):
+        assert (ends.high - ends.value) / error == pytest.approx(1.96, abs=0.08)
+        assert (ends.value - ends.low) / error == pytest.approx(1.96, abs=0.08)
+
+
+def test_methods_without_a_common_clip_have_no_difference():
+    found = statistics.paired_difference(np.array([1.0, math.nan]), np.array([math.nan, 1.0]))
+    assert found.n == 0
+    assert all(math.isnan(number) for number in (found.value, found.low, found.high, found.p))
+    assert math.isnan(statistics.pooled_mean(np.array([5.0]), np.array([0])))

@@ -52,11 +52,14 @@ def main() -> None:
 
 def _copy(copy: Path, modules: list[str], tests: list[str]) -> None:
     """The package and its tests, with folders in place of links, and mutmut's configuration."""
-    for name in ("gmbench", "tests"):
+    for name in ("gmbench", "tests", "tools"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("params.yaml", "pyproject.toml"):
         shutil.copy(ROOT / name, copy / name)
-    settings = {"source_paths": ["gmbench"], "only_mutate": modules, "pytest_add_cli_args_test_selection": tests}
+    settings = {
+        "source_paths": ["gmbench"], "only_mutate": modules, "also_copy": ["tools", "params.yaml"],
+        "pytest_add_cli_args_test_selection": tests,
+    }  # fmt: skip
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
     with (copy / "pyproject.toml").open("a") as file:
         file.write("\n".join(["", "[tool.mutmut]", *lines, ""]))
