@@ -173,6 +173,17 @@ def cluster(workers: int) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def connection(scheduler: str) -> Iterator[None]:
+    """One client of a running scheduler for several calls of :func:`run`, at once from threads too.
+
+    Raises:
+        InputError: no scheduler answers there.
+    """
+    with _client(1, scheduler):
+        yield
+
+
+@contextlib.contextmanager
 def kept_workers() -> Iterator[None]:
     """Inside, the first call of :func:`run` that needs workers starts them, and later ones find them warm.
 

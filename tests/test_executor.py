@@ -5,7 +5,9 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from gmbench.executor import cluster, kept_workers, run
+from distributed import LocalCluster
+
+from gmbench.executor import cluster, connection, kept_workers, run
 
 CODE = """
 from gmbench.executor import one_thread
@@ -96,6 +98,19 @@ def test_kept_workers_serve_every_call_until_more_are_wanted():
         assert served(4, 2) == first
         assert not served(6, 3) & first
     assert not served(4, 2) & first
+
+
+def test_threads_share_one_connection_to_a_running_scheduler():
+    def call(start):
+        return sorted(run(operator.neg, range(start, start + 3), 2, str(started.scheduler_address)))
+
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as started,
+        connection(str(started.scheduler_address)),
+        ThreadPoolExecutor(6) as threads,
+    ):
+        found = list(threads.map(call, range(6)))
+    assert found == [[(n, -(start + n)) for n in range(3)] for start in range(6)]
 
 
 def _note(task):

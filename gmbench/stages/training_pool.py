@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from gmbench.config import DatasetSection
-from gmbench.executor import cluster
+from gmbench.executor import cluster, connection
 from gmbench.methods.registry import System
 from gmbench.stages.paths import MODELS
 from gmbench.stages.pipeline_run import PipelineRun
@@ -42,9 +42,12 @@ def train_systems(run: PipelineRun, section: DatasetSection, names: Sequence[str
 
 @contextlib.contextmanager
 def shared_workers(run: PipelineRun) -> Iterator[PipelineRun]:
-    """The run with workers that several threads may use at once; unchanged where it has one worker or a scheduler."""
-    if run.scheduler is not None or run.workers == 1:
+    """The run with workers that several threads may use at once; unchanged where it has one worker."""
+    if run.scheduler is not None:
+        with connection(run.scheduler):
+            yield run
+    elif run.workers == 1:
         yield run
-        return
-    with cluster(run.workers) as scheduler:
-        yield replace(run, scheduler=scheduler)
+    else:
+        with cluster(run.workers) as scheduler:
+            yield replace(run, scheduler=scheduler)
