@@ -87,6 +87,9 @@ class FitSection(_Section):
     steps: int = Field(8, ge=1, description="most Levenberg-Marquardt iterations a frame")
     smooth: bool = True
     texture_frames: int = Field(3, ge=1, description="frames that a speaker's texture is taken from")
+    refine: Literal["none", "photometric"] = Field(
+        "none", description="photometric: move the landmark fit towards the pictures, about a second per frame"
+    )
 
 
 class AudioSection(_Section):

@@ -1,7 +1,7 @@
 """Stage ``fit``: identity, texture and coefficients of the face model from landmarks."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from gmbench.media import Video
 from gmbench.morphable import coefficient_io, fitting, texture
 from gmbench.morphable.energy import LandmarkEnergy
 from gmbench.morphable.landmarks_478 import OUTER_EYE_CORNERS, SPARSE
+from gmbench.morphable.model import FaceModel
 from gmbench.stages.pipeline_run import ModelSource, PipelineRun, by_speaker, write_json
 from gmbench.store import digest, file_digest
 
@@ -57,6 +58,7 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
     for row in rows:
         groups[row.speaker].append(row)
     people, jobs = {}, []
+    settings = run.params.fit.model_dump(exclude={"refine"})  # the identity does not depend on it
     for speaker, group in groups.items():
         ordered = sorted(group, key=lambda row: (row.emotion != "neutral", row.level, row.clip_id))
         chosen = tuple((row.clip_id, row.video_path) for row in ordered)
@@ -64,9 +66,10 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
             source, run.params.fit, section.size, run.paths.landmarks, run.paths.crops, speaker, chosen
         )
         content = file_digest(shards.shard_path(run.paths.landmarks, speaker))
-        key = digest("identity", FIT_VERSION, source.digest, run.params.fit.model_dump(), section.size, content, chosen)
+        key = digest("identity", FIT_VERSION, source.digest, settings, section.size, content, chosen)
         jobs.append(Job(speaker, key, people[speaker]))
     failures = run.run_jobs(fit_person, jobs)
+    refinement = () if run.params.fit.refine == "none" else (run.params.fit.refine,)
     clip_jobs: list[Job] = []
     fitted: list[ClipRow] = []
     for job in jobs:
@@ -75,7 +78,7 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
         arrays = job_cache.load(run.store, job).arrays
         for row in groups[job.name]:
             task = _Clip(people[job.name], arrays["shape"], arrays["texture"], row.clip_id, row.video_path)
-            clip_jobs.append(Job(row.clip_id, digest("fit", FIT_VERSION, job.key, row.clip_id), task))
+            clip_jobs.append(Job(row.clip_id, digest("fit", FIT_VERSION, job.key, row.clip_id, *refinement), task))
             fitted.append(row)
     failures |= run.run_jobs(fit_clip, clip_jobs)
     speakers: list[dict[str, Any]] = []
@@ -153,7 +156,21 @@ def fit_clip(clip: _Clip) -> JobResult:
     energy = _energy(model, person)
     mesh = shards.read(person.landmarks, person.speaker, clip.clip_id, ["mesh"])["mesh"].astype(np.float64)
     track = fitting.fit_track(energy, clip.shape, mesh, person.fit.steps, person.fit.smooth)
-    frames = len(mesh)
+    light = _light(clip, model, track)
+    if person.fit.refine == "photometric":
+        track, light = _refined(clip, model, track, light, mesh)
+    corners = mesh[:, list(OUTER_EYE_CORNERS)]
+    width = np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1)
+    arrays = {
+        "beta": track.beta, "rho": track.rho, "light": light, "lm_rmse": track.lm_rmse,
+        "valid": track.valid, "segment": track.segment, "eye_width": width.astype(np.float32),
+    }  # fmt: skip
+    return arrays, {}
+
+
+def _light(clip: _Clip, model: FaceModel, track: fitting.FittedTrack) -> NDArray[np.float32]:
+    """(T, 27) light, estimated on some frames and interpolated; zeros where no frame shows a face."""
+    person, frames = clip.person, len(track.valid)
     chosen = {t for t in range(0, frames, LIGHT_EVERY) if track.valid[t]}
     albedo = model.albedo(clip.texture)
     sampled = _samples(model, clip.shape, track, person.crops / clip.video, chosen)
@@ -162,13 +179,25 @@ def fit_clip(clip: _Clip) -> JobResult:
     if lights:
         times, values = np.array(sorted(lights)), np.stack([lights[t] for t in sorted(lights)])
         light = np.stack([np.interp(np.arange(frames), times, values[:, k]) for k in range(27)], axis=1)
-    corners = mesh[:, list(OUTER_EYE_CORNERS)]
-    width = np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1)
-    arrays = {
-        "beta": track.beta, "rho": track.rho, "light": light.astype(np.float32), "lm_rmse": track.lm_rmse,
-        "valid": track.valid, "segment": track.segment, "eye_width": width.astype(np.float32),
-    }  # fmt: skip
-    return arrays, {}
+    return light.astype(np.float32)
+
+
+def _refined(
+    clip: _Clip, model: FaceModel, track: fitting.FittedTrack, light: NDArray[np.float32], mesh: NDArray[np.float64]
+) -> tuple[fitting.FittedTrack, NDArray[np.float32]]:
+    """The landmark fit moved towards the pictures, smoothed again where the landmark fit was."""
+    from gmbench.morphable.photometric import AdamFitter
+
+    fitter = AdamFitter(model, clip.person.size)
+    frames = Video(clip.person.crops / clip.video)
+    refined, light = fitter.refine(frames, mesh, track, clip.shape, clip.texture, light)
+    if not clip.person.fit.smooth:
+        return refined, light
+    beta, rho = (
+        fitting.smooth_track(values.astype(np.float64), track.segment).astype(np.float32)
+        for values in (refined.beta, refined.rho)
+    )
+    return replace(refined, beta=beta, rho=rho), light
 
 
 def _energy(model: Any, person: _Person) -> LandmarkEnergy:

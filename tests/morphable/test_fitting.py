@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from gmbench.corpus.takes import CorpusSettings, draw_tracks, takes
+from gmbench.corpus import appearance
+from gmbench.corpus.takes import CorpusSettings, draw_content, draw_tracks, takes
 from gmbench.errors import InputError
 from gmbench.executor import one_thread
 from gmbench.morphable import fitting
@@ -165,6 +168,41 @@ def test_colours_pull_the_photometric_fit_towards_the_picture(model):
     assert float(fitter.photo(first, picture)) < 0.6 * float(fitter.photo(bare, picture))
     assert second.expression[[14, 15]].min() > 0.3
     assert abs(float(first.rotation[1]) - 0.2) < 0.05
+
+
+def noisy_clip(model, frames):
+    """Pictures of 96 pixels, landmarks that are off by a pixel, and what was drawn; frame 3 shows no face."""
+    settings = CorpusSettings(size=96)
+    content = draw_content(model, settings, takes(settings)[0])
+    drawn = replace(content.performance, full=content.performance.full[:frames], rho=content.performance.rho[:frames])
+    look = replace(content.look, light=content.look.light[:frames])
+    pictures = np.stack([
+        frame.image for frame in appearance.draw(model, content.performer, drawn, look, content.generator)
+    ])  # fmt: skip
+    landmarks = model.landmark_points(content.performer.shape, drawn.full, drawn.rho, 96)
+    landmarks += np.random.default_rng(0).normal(0, 1.0, landmarks.shape)
+    landmarks[3] = np.nan
+    return pictures, landmarks, content, drawn
+
+
+def test_pictures_correct_a_fit_of_noisy_landmarks(model):
+    pictures, landmarks, content, drawn = noisy_clip(model, 6)
+    shape, texture = content.performer.shape, content.performer.texture
+    track = fitting.fit_track(LandmarkEnergy(model, 96, SPARSE), shape, landmarks)
+    light = content.look.light[:6].reshape(6, 27)
+    refined, lights = AdamFitter(model, 96).refine(pictures, landmarks, track, shape, texture, light)
+
+    def turned(fitted):
+        return np.abs(fitted.rho[:, :3] - drawn.rho[:, :3])[track.valid].mean()
+
+    assert turned(refined) < 0.85 * turned(track)
+    assert refined.beta.shape == (6, 169)
+    assert lights.shape == (6, 27)
+    assert refined.rho.dtype == refined.beta.dtype == np.float32
+    assert np.array_equal(refined.lm_rmse, track.lm_rmse, equal_nan=True)
+    assert not track.valid[3]
+    assert refined.rho[3] == pytest.approx((refined.rho[2] + refined.rho[4]) / 2, abs=1e-5)
+    assert refined.rho[:, 10:].min() >= 0
 
 
 def test_texture_and_light_are_recovered_from_a_rendering(model):
