@@ -20,3 +20,23 @@ METRIC = Metric(
     lambda clip: frame_mean(clip.generated.per_frame(FEATURE), "none"),
     (FEATURE,),
 )
+
+
+def raising(frame):
+    return 1 / (0 * int(frame[0, 0, 0]))
+
+
+def _metric(name, function):
+    feature = FrameFeature(name, 1, function)
+    return Metric(
+        MetricSpec(name, name, 1, "higher", "", "", (), "", "", "", ""),
+        lambda clip: frame_mean(clip.generated.per_frame(feature), "none"),
+        (feature,),
+    )
+
+
+def brightness(frame):
+    return float(frame.mean())
+
+
+RAISING, HARMLESS = _metric("raising", raising), _metric("harmless", brightness)
