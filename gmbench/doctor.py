@@ -15,6 +15,7 @@ from gmbench.datasets.readers import DATASETS
 from gmbench.evaluation.extraction.extractors import EXTRACTORS
 from gmbench.evaluation.scoring.registry import METRICS
 from gmbench.face.landmarks import BACKENDS
+from gmbench.methods import registry as method_registry
 from gmbench.provenance import package_versions
 from gmbench.weights import files, manifest
 
@@ -102,17 +103,19 @@ def _landmark_backends() -> Iterator[Check]:
 
 def _plugins() -> Iterator[Check]:
     """What other packages bring, and what of it is left out."""
-    methods = plugins.load(plugins.METHODS)
+    others = plugins.load(plugins.METHODS).found.values()
+    left_out = method_registry.problems()
+    packages = {plugin.name: plugin.package for plugin in others if plugin.name not in left_out}
     groups: list[tuple[str, dict[str, str], dict[str, str]]] = [
         (plugins.METRICS, METRICS.packages(), METRICS.problems()),
         (plugins.EXTRACTORS, EXTRACTORS.packages(), EXTRACTORS.problems()),
         (plugins.LANDMARKS, {}, BACKENDS.problems()),
         (plugins.DATASETS, DATASETS.packages(), DATASETS.problems()),
-        (plugins.METHODS, {name: plugin.package for name, plugin in methods.found.items()}, methods.problems),
+        (plugins.METHODS, packages, left_out),
     ]
-    for group, packages, problems in groups:
+    for group, names, problems in groups:
         noun = plugins.GROUPS[group]
-        for name, package in packages.items():
+        for name, package in names.items():
             yield Check(f"{noun} {name}", "ok", package)
         for name, reason in problems.items():
             yield Check(f"{noun} {name}", "damaged", reason, f"this {noun}")

@@ -25,7 +25,7 @@ def card(folder: Path) -> MethodCard:
     Raises:
         InputError: a file that is no YAML, an unknown key, or no card at all.
     """
-    known = baseline_card(folder.name)
+    registered = baseline_card(folder.name)
     path = folder / "card.yaml"
     given: dict[str, Any] = {}
     if path.exists():
@@ -39,8 +39,8 @@ def card(folder: Path) -> MethodCard:
     if "emotion_sources" in given:
         given["emotion_sources"] = tuple(given["emotion_sources"])
     given |= {"name": folder.name, "kind": "dropin"}
-    if known is not None:
-        return replace(known, **given)
+    if registered is not None:
+        return replace(registered, **given)
     try:
         return MethodCard(**given)
     except TypeError as error:

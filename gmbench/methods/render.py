@@ -30,7 +30,7 @@ class CoefficientSource:
 
 
 def frames(
-    model: FaceModel, source: CoefficientSource, size: int, plate: NDArray[np.uint8]
+    model: FaceModel, source: CoefficientSource, size: int, background: NDArray[np.uint8]
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames (size, size, 3) of a clip, drawn over a background of that size.
 
@@ -39,16 +39,16 @@ def frames(
     """
     if source.truth is not None:
         truth = Truth(source.truth)
-        person = truth.speakers.loc[source.speaker]
+        row = truth.speakers.loc[source.speaker]
         track = truth.frames(source.clip_id, ["beta", "rho", "light"])
-        shape, texture = np.asarray(person["shape"]), np.asarray(person["texture"])
+        shape, texture = np.asarray(row["shape"]), np.asarray(row["texture"])
     else:
-        found = coefficient_io.read_speaker(source.fitted, source.speaker)
+        person = coefficient_io.read_speaker(source.fitted, source.speaker)
         track = coefficient_io.read(source.fitted, source.speaker, source.clip_id)
-        shape, texture = found["shape"], found["texture"]
+        shape, texture = person["shape"], person["texture"]
     renderer = Renderer(model, shape, texture, size)
     full = model.join(track["beta"], track["rho"][:, 10:12])
     for t, placed in enumerate(renderer.placed(full, track["rho"])):
         colours = shade(renderer.albedo, model.normals(placed.vertices), track["light"][t].reshape(3, 9))
-        drawn = to_bytes(placed.raster.interpolate(colours, model.triangles))
-        yield np.where(placed.raster.covered[..., None], drawn, plate)
+        rendering = to_bytes(placed.raster.interpolate(colours, model.triangles))
+        yield np.where(placed.raster.covered[..., None], rendering, background)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from gmbench.config import EvaluationSection
 from gmbench.datasets.manifest import ClipRow
@@ -51,7 +52,7 @@ class Verdict:
     Attributes:
         margin: mean over seeds of the difference in the claimed direction; error: its standard error.
         values: means of both, one pair per seed.
-        verdict: ``resolved``, ``not resolved`` (margin within the error) or ``reversed``.
+        verdict: ``resolved``, ``not resolved`` (no difference at 5 % in a t-test over seeds) or ``reversed``.
     """
 
     metric: str
@@ -95,16 +96,16 @@ class _Group:
 
 def _groups(run: PipelineRun, card: MethodCard, say: Say) -> list[_Group]:
     """What the card's orderings are measured on, in the order of its metrics, but for datasets that are not here."""
-    own = run.paths.dataset
+    here = run.paths.dataset
     orderings = [ordering for ordering in card.expected_orderings if ordering.drive != BETWEEN]
     drives = dict.fromkeys((*card.metrics, *(ordering.drive for ordering in orderings)))
     groups = []
-    for dataset in dict.fromkeys((own, *(ordering.dataset or own for ordering in orderings))):
+    for dataset in dict.fromkeys((here, *(ordering.dataset or here for ordering in orderings))):
         if dataset not in run.params.datasets:
             say(f"no dataset {dataset} in params.yaml: orderings on it have no value")
             continue
         for drive in drives:
-            chosen = [o for o in orderings if (o.drive, o.dataset or own) == (drive, dataset)]
+            chosen = [o for o in orderings if (o.drive, o.dataset or here) == (drive, dataset)]
             if not chosen:
                 continue
             names = {name for ordering in chosen for name in ordering.order} | set(card.compared.get(drive, ()))
@@ -188,16 +189,30 @@ def verdicts_of(ordering: ExpectedOrdering, measured: Sequence[pd.DataFrame], me
         margin, error = float(gains.mean()), float(gains.std(ddof=1) / math.sqrt(seeds)) if seeds > 1 else math.nan
         result.append(
             Verdict(
-                ordering.metric, ordering.table, better, worse, margin, error, tuple(pairs), _verdict(margin, error)
+                ordering.metric,
+                ordering.table,
+                better,
+                worse,
+                margin,
+                error,
+                tuple(pairs),
+                judge_margin(margin, error, seeds),
             )
         )
     return result
 
 
-def _verdict(margin: float, error: float) -> str:
+def judge_margin(margin: float, error: float, seeds: int) -> str:
+    """``resolved``, ``reversed`` or ``not resolved``: a two-sided t-test of a mean difference at 5 %.
+
+    Args:
+        margin: mean over seeds of the difference in the claimed direction.
+        error: its standard error.
+        seeds: how many there are.
+    """
     if math.isnan(margin):
         return "no value"
-    if not abs(margin) > error:
+    if seeds < 2 or not abs(margin) > stats.t.ppf(0.975, seeds - 1) * error:
         return "not resolved"
     return "resolved" if margin > 0 else "reversed"
 
@@ -205,7 +220,8 @@ def _verdict(margin: float, error: float) -> str:
 def markdown(verdicts: Sequence[Verdict], seeds: int) -> str:
     """Verdicts as a table."""
     lines = [
-        f"Differences in the claimed direction, mean over {seeds} seeds and its standard error.", "",
+        f"Differences in the claimed direction, mean over {seeds} seeds and its standard error; t-test at 5 %.",
+        "",
         "| Metric | Table | Claimed better | Claimed worse | Margin | Verdict |", "|---|---|---|---|---:|---|",
     ]  # fmt: skip
     for v in verdicts:

@@ -11,12 +11,12 @@ from gmbench.store import write_atomically
 
 def copy_dropin(run: PipelineRun, name: str, folder: Path, rows: list[ClipRow]) -> dict[str, str]:
     """Copy an outside method's videos of clips to where they are scored; reasons by clip of what is missing."""
-    found = dropin.videos(folder, run.paths.dataset)
+    clips = dropin.videos(folder, run.paths.dataset)
     missing = {}
     for row in rows:
         clip = row.video_path.removesuffix(".mp4")
-        names = [n for n in (row.clip_id, clip, flat(row.clip_id)) if n in found]
-        video = found[names[0]].video if names else None
+        names = [n for n in (row.clip_id, clip, flat(row.clip_id)) if n in clips]
+        video = clips[names[0]].video if names else None
         if video is None or not video.is_file():
             missing[row.clip_id] = f"{folder / run.paths.dataset}: no video {clip}.mp4"
             continue

@@ -22,26 +22,27 @@ def head_motion_html(run: PipelineRun, methods: Sequence[str], folder: Path) -> 
     planned = make_plan(run, section)
     row = max(scored_rows(run), key=lambda r: (r.n_frames, r.clip_id))
     reader = FeatureReader(run.store, planned.keys, {})
-    own = [clip for clip in planned.clips if clip.clip == row.video_path.removesuffix(".mp4")]
-    if not own or own[0].reference is None:
+    clips = [clip for clip in planned.clips if clip.clip == row.video_path.removesuffix(".mp4")]
+    if not clips or clips[0].reference is None:
         return ""
-    reference = reader.features_of(own[0].reference)
-    sides = {"reference": reference} | {c.method: reader.features_of(c.generated) for c in own if c.method in methods}
+    reference = reader.features_of(clips[0].reference)
+    generated = {clip.method: reader.features_of(clip.generated) for clip in clips if clip.method in methods}
+    features = {"reference": reference} | generated
     stem = folder / "figures" / f"{run.paths.dataset}-heads"
     try:
         axis = head_motion.principal_axis(reference.pose)
-        heads = {name: _motion(side, axis) for name, side in sides.items()}
+        heads = {name: _motion(side, axis) for name, side in features.items()}
         mel = mel_spectrogram(read_audio(run.paths.crops / row.video_path))
         sound = reference.onset_strength, onset_frames(reference.onset_times)
-        drawn = figures.correlation_map(mel, *sound, heads, stem.with_name(f"{stem.name}-correlation"))
+        correlation = figures.correlation_map(mel, *sound, heads, stem.with_name(f"{stem.name}-correlation"))
         _, height, width = reference.size
-        traces = {name: side.landmarks for name, side in sides.items()}
-        traced = figures.trace_map(traces, (height, width), stem.with_name(f"{stem.name}-trace"))
+        traces = {name: side.landmarks for name, side in features.items()}
+        trace = figures.trace_map(traces, (height, width), stem.with_name(f"{stem.name}-trace"))
     except Unscored as error:
         return f"<p>No maps of head motion: {html.escape(str(error))}.</p>"
     return picture_html(
-        f"figures/{drawn}", f"Sound and heads of {row.clip_id}; heads along the reference's main axis"
-    ) + picture_html(f"figures/{traced}", f"The landmarks' way through {row.clip_id}")
+        f"figures/{correlation}", f"Sound and heads of {row.clip_id}; heads along the reference's main axis"
+    ) + picture_html(f"figures/{trace}", f"The landmarks' way through {row.clip_id}")
 
 
 def _motion(side: ClipFeatures, axis: object) -> figures.Motion:

@@ -45,7 +45,7 @@ def system_figures(run: PipelineRun, name: str, folder: Path) -> str:
     card = registry.create(system.method).card
     if lender and card.identity_mode == "person_specific":
         return f"<p>n/a: {html.escape(card.title)} shows only the people of {html.escape(lender)}.</p>"
-    shown = [n for n in run.params.methods if n in render.NAMES or _is_of(n, system.method)]
+    methods = [n for n in run.params.methods if n in render.NAMES or _is_of(n, system.method)]
     rows = scored_rows(run)
     stem = folder / "figures" / f"{run.paths.dataset}-{system.name}"
     method = registry.load(system.method, checkpoint_folder(run, system))
@@ -54,10 +54,10 @@ def system_figures(run: PipelineRun, name: str, folder: Path) -> str:
     def show(file: str, caption: str) -> None:
         parts.append(picture_html(f"figures/{file}", caption))
 
-    ranking = _ranking_system(shown)
+    ranking = _ranking_system(methods)
     for kind, row in _extremes(run, ranking, rows).items():
-        drawn = _grid(run, row, shown, stem.with_name(f"{stem.name}-{kind}"))
-        show(drawn, f"Clip with the {kind} {GRID_METRIC} of {ranking}: {row.clip_id}" if ranking else row.clip_id)
+        picture = _grid(run, row, methods, stem.with_name(f"{stem.name}-{kind}"))
+        show(picture, f"Clip with the {kind} {GRID_METRIC} of {ranking}: {row.clip_id}" if ranking else row.clip_id)
     if strips := _strips(run, method, rows, stem.with_name(f"{stem.name}-between")):
         show(strips, "Between emotions: same instant and noise")
     if angles := _angles(run, method, rows[0], stem.with_name(f"{stem.name}-motion")):
@@ -101,26 +101,26 @@ def _capabilities(run: PipelineRun, method: TalkingHeadMethod, row: ClipRow) -> 
     return "<h3>Capabilities</h3>" + grid_html(["change", "card", "measured", "holds"], lines)
 
 
-def _ranking_system(shown: Sequence[str]) -> str:
+def _ranking_system(methods: Sequence[str]) -> str:
     """The system whose score picks the clips: with the reference's motion, if it was run; empty without one."""
-    own = [name for name in shown if name not in render.NAMES]
-    return next((name for name in own if "pose" in System.parse(name).drives), own[0] if own else "")
+    systems = [name for name in methods if name not in render.NAMES]
+    return next((name for name in systems if "pose" in System.parse(name).drives), systems[0] if systems else "")
 
 
 def _extremes(run: PipelineRun, ranking: str, rows: list[ClipRow]) -> dict[str, ClipRow]:
     table = records.read(run.paths.scores / records.FILE)
-    own = table[(table["metric"] == GRID_METRIC) & (table["method"] == ranking)].dropna(subset=["value"])
+    scored = table[(table["metric"] == GRID_METRIC) & (table["method"] == ranking)].dropna(subset=["value"])
     by_clip = {row.video_path.removesuffix(".mp4"): row for row in rows}
-    if own.empty:
+    if scored.empty:
         return {"first": rows[0]}
-    ordered = [str(clip) for clip in own.sort_values("value")["clip"]]
+    ordered = [str(clip) for clip in scored.sort_values("value")["clip"]]
     return {"best": by_clip[ordered[-1]], "worst": by_clip[ordered[0]]}
 
 
-def _grid(run: PipelineRun, row: ClipRow, shown: Sequence[str], stem: Path) -> str:
+def _grid(run: PipelineRun, row: ClipRow, methods: Sequence[str], stem: Path) -> str:
     """Frames at the same time stamps: the truth, then each system."""
     paths = {"ground truth": run.paths.crops / row.video_path}
-    paths |= {name: run.paths.videos(name) / row.video_path for name in shown}
+    paths |= {name: run.paths.videos(name) / row.video_path for name in methods}
     lines, stamps = {}, np.linspace(0, row.n_frames - 1, COLUMNS + 2).round().astype(int)[1:-1]
     for name, path in paths.items():
         if path.exists():

@@ -37,8 +37,8 @@ def generate_renders(run: PipelineRun, section: DatasetSection, method: str, row
     model = run.face_model()
     root = Path(section.root)
     truth = root if method == "render" and section.kind == "synth" else None
-    known = root / "truth" / "clips.parquet" if truth else run.paths.coefficients / coefficient_io.SPEAKERS
-    content = file_digest(known)
+    coefficients = root / "truth" / "clips.parquet" if truth else run.paths.coefficients / coefficient_io.SPEAKERS
+    content = file_digest(coefficients)
     clips = {row.speaker: _background_clips(run, row.speaker) for row in rows}
     backgrounds = {speaker: [file_digest(path) for path in paths] for speaker, paths in clips.items()}
     jobs = []

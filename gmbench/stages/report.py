@@ -39,27 +39,27 @@ SHEET_SPEAKERS, OVERLAYS = 5, 6
 def report(run: PipelineRun, out: Path = REPORTS, clips: str = "link") -> None:
     """Write ``reports/index.html``, the page, with figures and tables beside it."""
     out.mkdir(parents=True, exist_ok=True)
-    found, sections, folders = None, [], []
+    merged, sections, folders = None, [], []
     for name in run.params.evaluate:
-        own = replace(run, paths=DatasetPaths(name))
-        table = result_folder.only(records.read(own.paths.scores / records.FILE), dataset=name)
-        found = records.merge(found, table)
-        folders.append(own.paths.scores)
+        dataset_run = replace(run, paths=DatasetPaths(name))
+        table = result_folder.only(records.read(dataset_run.paths.scores / records.FILE), dataset=name)
+        merged = records.merge(merged, table)
+        folders.append(dataset_run.paths.scores)
         grid = tables.build(table)
-        grid = replace(grid, notes=(*grid.notes, *result_folder.warnings(own.paths.scores)))
+        grid = replace(grid, notes=(*grid.notes, *result_folder.warnings(dataset_run.paths.scores)))
         write_atomically(out / f"table-{name}.md", table_formats.render(grid, "md").encode())
         for system in run.params.trained:
-            sections.append(Section(f"{system} on {name}", system_figures(own, system, out)))
-        if told := head_motion_html(own, run.params.methods, out):
-            sections.append(Section(f"Heads of {name}", told))
-    if found is None:
+            sections.append(Section(f"{system} on {name}", system_figures(dataset_run, system, out)))
+        if heads := head_motion_html(dataset_run, run.params.methods, out):
+            sections.append(Section(f"Heads of {name}", heads))
+    if merged is None:
         raise InputError("params.yaml: evaluate names no dataset; there is nothing to report")
-    values = [found[["dataset", "method", "clip", "metric", "value"]]]
+    values = [merged[["dataset", "method", "clip", "metric", "value"]]]
     if ablated := _ablations():
         sections.append(Section("Ablations", ablated))
-    summaries, with_ablations = Summary.per_protocol(found), _with_ablations(found)
-    all_summaries = summaries if with_ablations is found else Summary.per_protocol(with_ablations)
-    sections += [*left_out(folders), clip_values(found, out), pairs(found), papers(all_summaries, out)]
+    summaries, with_ablations = Summary.per_protocol(merged), _with_ablations(merged)
+    all_summaries = summaries if with_ablations is merged else Summary.per_protocol(with_ablations)
+    sections += [*left_out(folders), clip_values(merged, out), pairs(merged), papers(all_summaries, out)]
     sections += [
         Section(f"{name}: clips and fits", _dataset(run, DatasetPaths(name), out)) for name in run.params.datasets
     ]

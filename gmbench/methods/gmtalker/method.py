@@ -107,15 +107,15 @@ class GMTalker:
 
     def features(self, audio: Audio, frames: int) -> NDArray[np.float32]:
         """Audio features (T, a) as in training; raises WeightsError where the extractor's weights are others."""
-        told = self.facts["audio"]
-        if told["extractor"] == "hubert":
-            network = hubert.load(Path(told["path"]))
-            if network.sha256 != told["weights"]:
-                raise WeightsError(f"{told['path']}: not the HuBERT that GMTalker was trained on")
+        audio_facts = self.facts["audio"]
+        if audio_facts["extractor"] == "hubert":
+            network = hubert.load(Path(audio_facts["path"]))
+            if network.sha256 != audio_facts["weights"]:
+                raise WeightsError(f"{audio_facts['path']}: not the HuBERT that GMTalker was trained on")
             values: NDArray[Any] = network(audio)
         else:
             values = logmel(audio).astype(np.float16)
-        return to_video_rate(values, frames, told["pair"])
+        return to_video_rate(values, frames, audio_facts["pair"])
 
     def generate(self, request: GenRequest) -> GenResult:
         """A video of any length; seed and temperature as asked."""
@@ -169,15 +169,15 @@ class GMTalker:
     def embed_emotion(self, request: GenRequest) -> NDArray[np.float32]:
         """The expression latent z (d_z,) that the request's emotion, seed and temperature give."""
         with torch.inference_mode():
-            found = self._latent(torch.from_numpy(self._weights(request))[None], self._latents(request.seed, request))
-        return np.asarray(found[0].numpy())
+            latent = self._latent(torch.from_numpy(self._weights(request))[None], self._latents(request.seed, request))
+        return np.asarray(latent[0].numpy())
 
     def posterior(self, beta: NDArray[np.float32], audio: NDArray[np.float32]) -> NDArray[np.float32]:
         """Mean of q(z | beta, a) (d_z,) of a real clip's expressions (T, 169) and features (T, a)."""
         with torch.inference_mode():
             values = torch.from_numpy(self.scale.standardise(beta))[None], torch.from_numpy(audio)[None]
-            found = self.gmeg.posterior(*values, torch.ones(1, len(beta), dtype=torch.bool))
-        return np.asarray(found.z[0][0].numpy())
+            latent = self.gmeg.posterior(*values, torch.ones(1, len(beta), dtype=torch.bool))
+        return np.asarray(latent.z[0][0].numpy())
 
     def _weights(self, request: GenRequest) -> NDArray[np.float32]:
         check_request(self.card, request)
