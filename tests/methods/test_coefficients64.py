@@ -6,7 +6,8 @@ import torch
 
 from gmbench.errors import InputError
 from gmbench.methods.checkpoint import CheckpointFormat
-from gmbench.methods.coefficients64 import COLUMNS, COMPONENTS, Coefficients64, join_lids, split_lids
+from gmbench.methods.coefficients64 import COLUMNS, COMPONENTS, Coefficients64, join_lids, landmark_scale, split_lids
+from gmbench.morphable.synthetic.model import synthetic_model
 
 FORMAT = CheckpointFormat("echo", {"codes": 1})
 
@@ -82,3 +83,24 @@ def test_too_few_frames_are_refused():
         Coefficients64.fit([np.zeros((60, COLUMNS), np.float32)])
     with pytest.raises(InputError, match=r"got 100 of \[169\]"):
         Coefficients64.fit([np.zeros((100, 169), np.float32)])
+
+
+def test_columns_that_move_the_face_most_are_kept_first():
+    model = synthetic_model()
+    generator = np.random.default_rng(0)
+    train, held_out = (generator.normal(0, 0.1, (900, COLUMNS)).astype(np.float32) for _ in range(2))
+    shape = np.zeros(model.shape_basis.shape[-1])
+    still = np.zeros((len(held_out), 12))
+
+    def error(code):
+        decoded = split_lids(code.decode(code.encode(held_out)))
+        faces = [
+            model.landmark_points(shape, model.join(*parts), still, 128) for parts in (split_lids(held_out), decoded)
+        ]
+        return float(np.linalg.norm(faces[0] - faces[1], axis=-1).mean())
+
+    plain, by_landmarks = Coefficients64.fit([train]), Coefficients64.fit([train], landmark_scale(model, [train]))
+    assert error(by_landmarks) < error(plain) / 3
+    unit = landmark_scale(model, [train])
+    assert unit.mean == pytest.approx(train.mean(axis=0), abs=1e-6)
+    assert (unit.deviation > 0).all()
