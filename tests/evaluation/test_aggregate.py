@@ -1,0 +1,55 @@
+"""Rows and comparisons from records with chosen values."""
+
+import math
+
+import numpy as np
+import pytest
+
+from gmbench.evaluation.results import aggregate
+from tests.reporting.test_tables import rows, table_of
+
+HARD = np.random.default_rng(0).normal(20, 4, 24)
+NOISE = np.random.default_rng(1).normal(0, 3, 24)
+
+
+def compared(metric, first, second):
+    (found,) = aggregate.compare(table_of(rows("a", metric, first), rows("b", metric, second)), "a", "b")
+    return found
+
+
+def test_only_a_supported_difference_has_a_better_method():
+    close = compared("psnr", HARD + NOISE, HARD)
+    assert close.p > 0.05
+    assert close.better == ""
+    clear = compared("psnr", HARD + 1 + NOISE / 30, HARD)
+    assert clear.p < 0.05
+    assert (clear.better, clear.n, clear.expected) == ("a", 24, 24)
+
+
+@pytest.mark.parametrize(("metric", "better"), [("psnr", "a"), ("m_lmd", "b"), ("div", "")])
+def test_the_better_method_is_on_the_metrics_better_side(metric, better):
+    found = compared(metric, HARD + 1, HARD)
+    assert found.difference == pytest.approx(1)
+    assert found.better == better
+    assert compared(metric, HARD, HARD + 1).better == {"a": "b", "b": "a", "": ""}[better]
+
+
+def test_coverage_is_of_the_clips_that_should_have_a_value():
+    failed = rows("a", "psnr", [30.0, math.nan, 20.0])
+    failed[1] |= {"status": "failed", "clips_used": 0}
+    aside = rows("a", "psnr", [math.nan], clip="z", clips_expected=0, clips_used=0, status="undefined")
+    (row,) = aggregate.rows(table_of(failed, aside))
+    assert (row.value, row.n, row.expected) == (25, 2, 3)
+
+
+def test_flags_of_all_records_are_gathered_once():
+    first, second = rows("a", "psnr", [1.0, 2.0], flags="x y"), rows("a", "psnr", [3.0], clip="z", flags="y")
+    (row,) = aggregate.rows(table_of(first, second))
+    assert row.flags == "x y"
+
+
+def test_frames_weigh_the_pooled_mean_alone():
+    records = rows("a", "psnr", [10.0, 20.0])
+    records[1] |= {"frames_used": 30, "frames_expected": 40}
+    (row,) = aggregate.rows(table_of(records))
+    assert (row.value, row.pooled, row.frames_used, row.frames_expected) == (15, 17.5, 40, 50)
