@@ -1,6 +1,4 @@
-"""Emotion: attention over frames as Emotion-FAN does it, accuracy, Emo-Score."""
-
-from collections.abc import Mapping, Sequence
+"""Emotion: attention over frames as Emotion-FAN does it; what accuracy and Emo-Score are."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,55 +35,6 @@ def first_attention(features: NDArray[np.floating], alpha: NDArray[np.floating])
     """f_v (d,) = sum alpha f / sum alpha of features (T, d). Source: Meng et al., eq. 2."""
     a = np.asarray(alpha, np.float64)
     return np.asarray(a @ np.asarray(features, np.float64) / a.sum())
-
-
-def confusion(targets: Sequence[str], predictions: Sequence[str], classes: Sequence[str]) -> NDArray[np.int64]:
-    """(C, C) counts, rows the targets; a prediction that is no class (no face) counts in no column."""
-    place = {name: i for i, name in enumerate(classes)}
-    table = np.zeros((len(classes), len(classes)), np.int64)
-    for target, prediction in zip(targets, predictions, strict=True):
-        if prediction in place:
-            table[place[target], place[prediction]] += 1
-    return table
-
-
-def accuracy(table: NDArray[np.integer]) -> float:
-    """Micro accuracy in percent of a confusion matrix."""
-    return float(100.0 * np.trace(table) / table.sum())
-
-
-def macro_recall(table: NDArray[np.integer]) -> float:
-    """Mean recall in percent over the classes that occur."""
-    totals = table.sum(axis=1)
-    return float(100.0 * np.mean(np.diag(table)[totals > 0] / totals[totals > 0]))
-
-
-def class_mean(values: Sequence[float], classes: Sequence[str], wanted: Sequence[str] | None = None) -> float:
-    """Mean over classes of the classes' means; NaN where a wanted class has no value.
-
-    Args:
-        values: one a clip, NaN ones are left out; classes: the clips' classes.
-        wanted: which classes; all that occur by default.
-    """
-    pools: dict[str, list[float]] = {}
-    for value, name in zip(values, classes, strict=True):
-        if not np.isnan(value):
-            pools.setdefault(name, []).append(value)
-    if wanted is None:
-        wanted = sorted(pools)
-    if not wanted or any(name not in pools for name in wanted):
-        return float("nan")
-    return float(np.mean([np.mean(pools[name]) for name in wanted]))
-
-
-def emo_score(means: Mapping[str, float]) -> tuple[float, float, float]:
-    """Emo-Score, neutral part N and non-neutral part NN from the class means: (N + 3 NN) / 4.
-
-    Source: DICE-Talk T. 1; the identity holds in all 29 rows of its tables.
-    """
-    neutral = means["neutral"]
-    others = float(np.mean([means[name] for name in EMO_SCORE_CLASSES[1:]]))
-    return (neutral + 3.0 * others) / 4.0, neutral, others
 
 
 _ACC_TRAPS = (

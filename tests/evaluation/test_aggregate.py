@@ -53,3 +53,36 @@ def test_frames_weigh_the_pooled_mean_alone():
     records[1] |= {"frames_used": 30, "frames_expected": 40}
     (row,) = aggregate.rows(table_of(records))
     assert (row.value, row.pooled, row.frames_used, row.frames_expected) == (15, 17.5, 40, 50)
+
+
+def emotional(metric, *groups):
+    """The row of a metric from clips given as (emotion, values)."""
+    records = [rows("a", metric, values, emotion=emotion) for emotion, values in groups]
+    for number, group in enumerate(records):
+        for record in group:
+            record["clip"] += f"-{number}"
+    (row,) = aggregate.rows(table_of(*records))
+    return row
+
+
+def test_accuracy_and_its_macro_form_from_a_confusion_matrix():
+    """Of 100 happy clips 90 are hit, of 10 sad ones 5: 95 of 110, and the mean of 90 and 50."""
+    clips = ("happy", [100.0] * 90 + [0.0] * 10), ("sad", [100.0] * 5 + [0.0] * 5)
+    assert emotional("acc_emo", *clips).value == pytest.approx(86.3636, abs=1e-4)
+    assert emotional("acc_emo_macro", *clips).value == pytest.approx(70.0)
+
+
+@pytest.mark.parametrize(("n", "nn", "score"), [(0.4659, 0.4601, 0.46155), (0.7447, 0.0448, 0.219775)])
+def test_emo_score_is_a_quarter_neutral_as_in_dice_talks_tables(n, nn, score):
+    four = [("neutral", [n]), *((emotion, [nn]) for emotion in ("happy", "surprised", "angry"))]
+    assert emotional("emo_score", *four).value == pytest.approx(score)
+    assert emotional("emo_neutral", four[0]).value == pytest.approx(n)
+    assert emotional("emo_nonneutral", *four[1:]).value == pytest.approx(nn)
+
+
+def test_emo_score_does_not_see_clip_counts_and_needs_all_four():
+    clips = [("neutral", [0.1]), ("happy", [0.2]), ("Surprise", [0.3]), ("angry", [0.4] * 97)]
+    assert emotional("emo_score", *clips).value == pytest.approx(0.25)
+    missing = emotional("emo_score", *clips[:3])
+    assert math.isnan(missing.value)
+    assert missing.flags == "classes_missing"
