@@ -16,6 +16,7 @@ SIGMA_FRAMES = 3.0
 SMOOTHING_FRAMES = 5.0
 CHANCE_SHIFTS = 100
 FPS = 25.0
+"""Frames per second of all series."""
 
 
 def motion_beats(pose: NDArray[np.float64]) -> Beats:

@@ -9,6 +9,8 @@ from gmbench.metrics.spec import MetricSpec
 
 SHIFT = 15
 """Largest offset in frames; the distance function of the original has 10 by default, its scripts pass 15."""
+SAMPLES_PER_FRAME = 640
+"""At 16 kHz and 25 fps."""
 WINDOW = 5
 """Frames a window."""
 _EPSILON = 1e-6
@@ -26,7 +28,7 @@ class Sync:
 
 def windows(frames: int, samples: int) -> int:
     """Number of windows that have both pictures and sound: min(T, floor(N / 640)) - 5, not negative."""
-    return max(0, min(frames, samples // 640) - WINDOW)
+    return max(0, min(frames, samples // SAMPLES_PER_FRAME) - WINDOW)
 
 
 def shift_distances(

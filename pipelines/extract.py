@@ -1,4 +1,4 @@
-"""Stage ``extract``: decode every clip once and keep what the metrics need."""
+"""Stage ``extract``: decode every clip and keep what the metrics need."""
 
 from gmbench.pipelines.command_line import run_stage
 from gmbench.stages.extract import extract

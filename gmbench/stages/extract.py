@@ -11,7 +11,7 @@ from gmbench.store import digest
 
 
 def extract(run: PipelineRun, section: DatasetSection) -> None:
-    """Decode every clip once and keep what the metrics need in the store; write what failed.
+    """Decode every clip and keep what the metrics need in the store; write what failed.
 
     The report names all features by one digest of their keys, so that scoring, which reads them from the store, runs
     again whenever a video, a network's weights or a version is another.

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from gmbench.metrics import sync
+from gmbench import media
+from gmbench.metrics import beats, sync
 
 
 def shifted(values, by):
@@ -51,3 +52,10 @@ def test_opening_correlation_finds_the_lag():
     r, lag = sync.opening_correlation(opening, late)
     assert (r, lag) == (pytest.approx(1.0), 2)
     assert np.isnan(sync.opening_correlation(np.ones(50), opening)[0])
+
+
+def test_frame_rate_and_samples_are_those_of_the_decoder():
+    """The metrics import nobody, so their constants stand twice."""
+    assert sync.SAMPLES_PER_FRAME == media.SAMPLES_PER_FRAME
+    assert beats.FPS == media.FPS
+    assert sync.windows(10, 8 * media.SAMPLES_PER_FRAME) == 8 - sync.WINDOW

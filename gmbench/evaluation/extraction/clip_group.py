@@ -1,7 +1,10 @@
-"""Extraction: one reference and everything compared with it, each decoded once, in step.
+"""Extraction: one reference and everything compared with it, read in step.
 
 A group is the unit of work. Its clips are read side by side in batches; landmarks, frame features and
-pair features are computed as the frames pass, and stored as soon as a clip is through.
+pair features are computed as the frames pass, and stored as soon as a clip is through. That decodes each clip once.
+Feature extractors that read whole clips need all landmarks before the first frame: for them a clip is decoded a second
+time (:mod:`gmbench.evaluation.extraction.clip_pass`), and a third time where one requires another, as SyncNet's crop
+requires S3FD's boxes.
 """
 
 import contextlib

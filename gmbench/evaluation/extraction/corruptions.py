@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench.media import SAMPLES_PER_FRAME, Audio, Frames, Video, coded_and_decoded
+from gmbench.media import FPS, SAMPLES_PER_FRAME, Audio, Frames, Video, coded_and_decoded
 
 
 def corrupted_frames(video: Video, change: str, batch: int) -> Iterator[Frames]:
@@ -49,8 +49,8 @@ def _remade(video: Video, kind: str, amount: int, batch: int) -> Iterator[Frames
         for start in range(0, len(frames), amount):
             generator.shuffle(order[start : start + amount])
         remade: list[Frames] = [frames[i] for i in order]
-    elif kind == "rate":  # shown at another rate: nearest earlier frames, and back to 25
-        times = np.floor(np.arange(len(frames)) * amount / 25 + 1e-9) * 25 / amount
+    elif kind == "rate":  # shown at another rate: nearest earlier frames, and back to the own rate
+        times = np.floor(np.arange(len(frames)) * amount / FPS + 1e-9) * FPS / amount
         remade = [frames[min(int(t + 1e-9), len(frames) - 1)] for t in times]
     else:
         remade = _reencoded(frames, amount)
