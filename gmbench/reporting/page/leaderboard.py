@@ -114,20 +114,16 @@ def method_descriptions(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     return descriptions
 
 
-_DRIVEN = {
-    "pose": "head motion, gaze and blinks of the reference",
-    "coefficients": "motion and expressions of the reference: only the pictures are made",
-}
-
-
 def _variant(name: str) -> str:
     """What a system trained here changes about its method, and what it takes from the reference."""
     try:
         system = System.parse(name)
     except InputError:
         return ""
+    card = card_of(name)
+    driven = [card.drive(drive).about for drive in system.drives] if card is not None else []
     seed = f"seed {system.seed}" if system.seed else ""
-    return "; ".join(part for part in (", ".join(system.ablations), _DRIVEN.get(system.drive, ""), seed) if part)
+    return "; ".join(part for part in (", ".join(system.ablations), *driven, seed) if part)
 
 
 def _cell(row: SummaryRow, leader: str | None, weights: str) -> dict[str, Any]:
