@@ -85,7 +85,7 @@ def opening_correlation(opening: NDArray[np.float64], loudness: NDArray[np.float
         a = opening[max(0, -lag) : length - max(0, lag)]
         b = loudness[max(0, lag) : length - max(0, -lag)]
         keep = np.isfinite(a) & np.isfinite(b)
-        if keep.sum() < 3 or not a[keep].std() > 0 or not b[keep].std() > 0:
+        if keep.sum() < 3 or not np.ptp(a[keep]) > 0 or not np.ptp(b[keep]) > 0:  # a deviation need not vanish exactly
             continue
         r = float(np.corrcoef(a[keep], b[keep])[0, 1])
         if not r <= best:

@@ -183,7 +183,7 @@ def test_lips_that_follow_the_loudness_correlate(world, rng):
     late = face(np.r_[np.full(3, 5.0), levels[:-3] / 1000])
     late[50:] = math.nan
     world.pair("S/b", 60, sound=loudness(levels), points=late)
-    world.pair("S/c", 60, sound=loudness(levels), points=face(np.full(60, 5.0)))
+    world.pair("S/c", 60, sound=loudness(levels), points=face(np.full(60, 3.0)))
     world.pair("S/d", 60, sound=loudness(levels), points=face(noise / 1000))
     records = world.clips("sync_corr")
     assert records.loc[["S/a", "S/b"], "value"].tolist() == pytest.approx([1, 1], abs=1e-6)

@@ -46,6 +46,7 @@ def planned(heads, metrics=JUDGED, controls=("ground_truth",)):
     return plan.make_plan(given.methods, "heads", protocol(extractors="corpus"), chosen, controls, given.references)
 
 
+@pytest.mark.slow
 def test_they_play_the_same_roles_under_keys_of_their_own(heads, judges, tmp_path):
     table = evaluate(planned(heads), tmp_path / "store")
     assert set(table["status"]) == {"ok"}
@@ -81,6 +82,7 @@ def test_the_plan_leaves_out_what_a_failed_judge_would_say(heads, judges, tmp_pa
         planned(heads, ["f_sim"])
 
 
+@pytest.mark.slow
 def test_validation_draws_every_curve_and_says_what_is_wrong(heads, judges, tmp_path):
     base = planned(heads, ["psnr", "ssim", "sync_c", "acc_emo", "f_sim"])
     chosen = validate.chosen(["blur", "noise", "late", "labels", "identity_swap", "rate", "reencode", "shuffle"])

@@ -74,6 +74,7 @@ def test_every_official_judge_runs_end_to_end(heads, files, tmp_path):
     assert table.equals(again)
 
 
+@pytest.mark.slow
 def test_s3fd_crop_says_why_there_is_none(heads, files, tmp_path, monkeypatch):
     monkeypatch.setattr("gmbench.extractors.s3fd.detect", lambda *given: np.empty((0, 5)))
     table = evaluate(planned(heads, ["sync_c"], sync_crop="s3fd"), tmp_path)

@@ -78,3 +78,11 @@ def test_still_ratio_compares_silence_with_speech():
     pc1 = np.cumsum(np.r_[np.full(50, 2.0), np.full(50, 0.5)])
     assert head_motion.still_ratio(pc1, rms) == pytest.approx(0.25, abs=0.02)
     assert math.isnan(head_motion.still_ratio(pc1, np.full(100, 0.5)))
+
+
+def test_constant_motion_correlates_with_nothing():
+    """The mean of equal numbers may be off by a rounding error, so that their deviation is not quite 0."""
+    strength = np.random.default_rng(0).uniform(0, 1, 60)
+    pc1 = np.where(np.arange(61) % 2, 0.15, 0.0)  # equally fast in every frame
+    assert np.abs(np.diff(pc1)).std() > 0
+    assert np.isnan(head_motion.onset_correlation(pc1, strength))
