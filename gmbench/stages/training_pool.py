@@ -31,6 +31,8 @@ def train_systems(run: PipelineRun, section: DatasetSection, names: Sequence[str
     """
     (MODELS / run.paths.dataset).mkdir(parents=True, exist_ok=True)
     systems = [System.parse(name) for name in names]
+    if not systems:
+        return
     with shared_workers(run) as shared:
         for whole in (True, False):
             chosen = list(dict.fromkeys(s.trained for s in systems if (not s.ablations) == whole))
