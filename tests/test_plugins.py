@@ -38,6 +38,7 @@ from gmbench.evaluation.extraction.features import ClipFeature, FrameFeature, Pa
 from gmbench.evaluation.scoring.metric import Metric, Score
 from gmbench.evaluation.scoring.registry import METRICS
 from gmbench.face.landmarks import LandmarkBackend
+from gmbench.weights import Weights
 
 
 def fail(*arguments):
@@ -75,6 +76,9 @@ BAD_WEIGHTS = ExtractorSpec(name="bad_weights", build=build_without_weights)
 UNBUILT = metric("unbuilt", extractors=("no_build",))
 BAD_EXTRACTOR = ExtractorSpec(name="bad_extractor", build=build)
 NO_BUILD = ExtractorSpec(name="no_build", build=fail)
+THIEF = ExtractorSpec(
+    name="thief", build=build, weights=(Weights(name="syncnet", file="x", used_by="", licence="", size=0),)
+)
 READER = Dataset(name="bad_reader", read=fail, obtain="", recognises=fail)
 
 
@@ -100,6 +104,7 @@ losing = broken:LOSING
 [gmbench.extractors]
 bad_extractor = broken:BAD_EXTRACTOR
 no_build = broken:NO_BUILD
+thief = broken:THIEF
 bad_weights = broken:BAD_WEIGHTS
 
 [gmbench.datasets]
@@ -277,11 +282,13 @@ def test_what_fails_is_named_once_and_leaves_the_rest_alone(broken, tmp_path):
     failed = {what: check["detail"] for what, check in checks.items() if check["detail"].startswith("broken 0.1: ")}
     assert "broken_that_is_not_there" in failed.pop("metric cannot_import")
     assert "'psnr' exists already in gmbench; rename it" in failed.pop("metric psnr")
+    assert "weights 'syncnet' (x)" in failed.pop("feature extractor thief")
+    assert "syncnet_v2.model" in checks["weights syncnet"]["detail"]
     ((what, reason),) = failed.items()
     assert what.startswith("landmark backend")
     assert "expected LandmarkBackend, got Dataset" in reason
     warnings = [line for line in done.stderr.splitlines() if "is left out" in line]
-    assert len(warnings) == len(set(warnings)) == 3
+    assert len(warnings) == len(set(warnings)) == 4
     assert checks["metric bad_score"]["state"] == "ok"
 
 
