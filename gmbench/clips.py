@@ -25,7 +25,7 @@ class Clip:
         clip: name, ``/``-separated path without suffix below the folder.
         video: file, or folder of images; None where only sound was found.
         audio: separate file of the sound, if there is one.
-        landmarks: file of landmarks made outside, if there is one.
+        landmarks: file of landmarks from outside, if there is one.
         speaker, emotion: labels, empty where unknown.
     """
 
@@ -106,7 +106,7 @@ def match(generated: dict[str, Clip], reference: dict[str, Clip] | None, where: 
         where: the method's folder, for messages.
 
     Returns:
-        one pair a reference clip (generated is None where the method lacks it), and a warning for
+        one pair per reference clip (generated is None where the method lacks it), and a warning for
         each generated clip without a reference.
 
     Raises:
@@ -124,11 +124,11 @@ def match(generated: dict[str, Clip], reference: dict[str, Clip] | None, where: 
     for name, target in reference.items():
         if target.video is None:
             continue
-        found = name if name in firsts else by_flat.get(flat(name))
-        if found is not None:
-            used.add(found)
-        clip = firsts[found] if found else None
-        samples = _samples(found, generated) if found else ()
+        generated_name = name if name in firsts else by_flat.get(flat(name))
+        if generated_name is not None:
+            used.add(generated_name)
+        clip = firsts[generated_name] if generated_name else None
+        samples = _samples(generated_name, generated) if generated_name else ()
         pairs.append(Pair(name, clip, target, samples, target.speaker, target.emotion))
     if not used:
         example = next(iter(firsts))

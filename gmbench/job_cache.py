@@ -1,4 +1,4 @@
-"""Work on many clips with memory: what is in the store is not made again, and a failed clip is a reason, not a crash.
+"""Cached jobs on many clips: what is in the store is not computed again, and a failed clip is a reason, not a crash.
 
 The store lies outside of the outputs that a pipeline deletes before it runs a stage, so that a killed stage resumes.
 """
@@ -43,7 +43,7 @@ def run_jobs(
     report: Callable[[int, int], None] | None = None,
     priority: int = 0,
 ) -> dict[str, str]:
-    """Make the features that the store lacks.
+    """Compute the features that the store lacks.
 
     Args:
         function: importable by workers; takes a job's argument, gives arrays and facts.
@@ -71,7 +71,7 @@ def run_jobs(
 
 
 def load(store: Store, job: Job) -> Feature:
-    """A job's feature; raises StoreError where it was not made."""
+    """A job's feature; raises StoreError where it was not computed."""
     feature = store.get(job.key)
     if feature is None:
         raise StoreError(f"{job.name}: not in the store {store.root}; run the stage again")

@@ -1,6 +1,6 @@
 """Sequences between two emotions: their files, and E-PPL, E-PDV and their guards.
 
-A method's folder holds one entry a sequence:
+A method's folder holds one entry per sequence:
 
 - a folder with 17 pictures or 17 videos of one length, ``alpha_0.0000.png`` to ``alpha_1.0000.png`` (any of the
   picture and video types), alpha rising in equal steps: the same instant, pose and noise, only the emotion changes
@@ -83,46 +83,49 @@ def find_sequences(folder: Path) -> list[Sequence]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of sequences")
-    found = []
+    sequences = []
     for entry in sorted(folder.iterdir()):
         if entry.is_dir():
-            found.append(_sequence(entry, entry / "sequence.json", entry.name, _steps(entry), "static"))
+            sequences.append(_sequence(entry, entry / "sequence.json", entry.name, _steps(entry), "static"))
         elif entry.suffix.lower() in VIDEO_SUFFIXES:
-            found.append(_sequence(entry, entry.with_suffix(".json"), entry.stem, (entry,), "talking"))
-    if not found:
+            sequences.append(_sequence(entry, entry.with_suffix(".json"), entry.stem, (entry,), "talking"))
+    if not sequences:
         raise InputError(f"{folder}: no sequences; expected folders of alpha_0.0000 to alpha_1.0000, or videos")
-    return found
+    return sequences
 
 
 def _sequence(entry: Path, sidecar: Path, name: str, files: tuple[Path, ...], variant: str) -> Sequence:
-    said: dict[str, str] = {}
+    sidecar_facts: dict[str, str] = {}
     if sidecar.is_file():
         try:
-            said = json.loads(sidecar.read_text("utf-8"))
+            sidecar_facts = json.loads(sidecar.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{sidecar}: not a JSON file ({error})") from error
     named = _NAME.match(name)
     parts = named.groupdict() if named else {}
-    start, end = canonical(said.get("from", parts.get("start", ""))), canonical(said.get("to", parts.get("end", "")))
+    start, end = (
+        canonical(sidecar_facts.get("from", parts.get("start", ""))),
+        canonical(sidecar_facts.get("to", parts.get("end", ""))),
+    )
     if not start or not end:
         raise InputError(f"{entry}: from which emotion to which? name it <speaker>_<from>-<to> or write {sidecar.name}")
-    speaker = said.get("speaker", parts.get("speaker", ""))
-    return Sequence(name, speaker, start, end, said.get("variant", variant), files)
+    speaker = sidecar_facts.get("speaker", parts.get("speaker", ""))
+    return Sequence(name, speaker, start, end, sidecar_facts.get("variant", variant), files)
 
 
 def _steps(folder: Path) -> tuple[Path, ...]:
-    known = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-    found = sorted(
+    suffixes = IMAGE_SUFFIXES | VIDEO_SUFFIXES
+    steps = sorted(
         (float(m[1]), path)
         for path in folder.iterdir()
-        if path.suffix.lower() in known and (m := _ALPHA.match(path.stem))
+        if path.suffix.lower() in suffixes and (m := _ALPHA.match(path.stem))
     )
-    alphas = [alpha for alpha, _ in found]
-    if len(found) != COUNT or not np.allclose(alphas, np.linspace(0, 1, COUNT), atol=1e-3):
+    alphas = [alpha for alpha, _ in steps]
+    if len(steps) != COUNT or not np.allclose(alphas, np.linspace(0, 1, COUNT), atol=1e-3):
         raise InputError(
-            f"{folder}: expected {COUNT} files alpha_0.0000 to alpha_1.0000 in equal steps, found {len(found)}"
+            f"{folder}: expected {COUNT} files alpha_0.0000 to alpha_1.0000 in equal steps, found {len(steps)}"
         )
-    return tuple(path for _, path in found)
+    return tuple(path for _, path in steps)
 
 
 def score_sequences(methods: dict[str, Path], dataset: str, protocol: Protocol) -> pd.DataFrame:
@@ -181,8 +184,8 @@ def _frames(sequence: Sequence) -> list[list[Frame]]:
     if len(counts) > 1:
         raise MediaError(f"{sequence.files[0].parent}: videos of different lengths {sorted(counts)}")
     instants = np.unique(np.linspace(0, counts.pop() - 1, 6).round().astype(int)[1:-1]).tolist()
-    shown = [[frame for index, frame in enumerate(video) if index in instants] for video in videos]
-    return [list(step) for step in zip(*shown, strict=True)]
+    frames = [[frame for index, frame in enumerate(video) if index in instants] for video in videos]
+    return [list(step) for step in zip(*frames, strict=True)]
 
 
 def _picture(path: Path) -> Frame:

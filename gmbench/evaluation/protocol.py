@@ -19,7 +19,7 @@ _FORMER_NAME = "judges"
 
 
 class Protocol(BaseModel):
-    """How clips are cropped, paired and judged; the hash of all fields stands in every record."""
+    """How clips are cropped, paired and scored; the hash of all fields stands in every record."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,8 +29,8 @@ class Protocol(BaseModel):
     pairing: Literal["index", "eat_linspace"] = Field(
         "index", description="frame t with frame t, or both clips resampled to the shorter length"
     )
-    fps: Literal[25] = Field(25, description="frames a second of everything compared")
-    sample_rate: Literal[16000] = Field(16000, description="samples a second, mono")
+    fps: Literal[25] = Field(25, description="frames per second of everything compared")
+    sample_rate: Literal[16000] = Field(16000, description="samples per second, mono")
     landmarks: str = Field("mediapipe", description="landmark backend, built in or of another package")
     pose: Literal["mediapipe", "pnp", "tokenhpe"] = Field(
         "mediapipe", description="MediaPipe's matrix, PnP on the 68 points, or the published network"
@@ -42,7 +42,7 @@ class Protocol(BaseModel):
     )
     sync_crop: Literal["s3fd", "landmarks", "eat"] = Field(
         "landmarks",
-        description="SyncNet's crop: by its own S3FD detector, the same around landmarks, or EAT's alignment",
+        description="SyncNet's crop: by S3FD as published, the same around landmarks, or EAT's alignment",
     )
     fan_released: bool = Field(True, description="Emotion-FAN's attention as its released evaluation has it")
     precision: Literal["float32", "bfloat16"] = Field(
@@ -50,7 +50,7 @@ class Protocol(BaseModel):
         description="of published networks but those of FID, FVD, F-SIM and pose; bfloat16 is faster, not exact",
     )
     fid_frames: int = Field(
-        0, ge=0, description="frames a clip for FID, equally spaced; 0: all, or so many that the set has 50,000"
+        0, ge=0, description="frames per clip for FID, equally spaced; 0: all, or so many that the set has 50,000"
     )
     metrics: tuple[str, ...] = Field((), description="scored where the command names none; empty: all defaults")
     low_coverage: float = Field(

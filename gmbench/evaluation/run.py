@@ -240,14 +240,15 @@ def _others(clip: str, references: dict[str, ClipFeatures]) -> tuple[ClipFeature
 
 def feature_keys(group: ClipGroup) -> list[str]:
     """Store keys of all that extraction makes of a group; they name contents, weights and versions."""
-    keys, found = group.keys, []
+    keys = group.keys
+    result: list[str] = []
     for source in (s for s in (group.reference, *group.candidates, *group.others) if s is not None):
-        found += [keys.video(source), keys.audio(source), keys.landmarks(source)]
-        found += [keys.frame(feature, source) for feature in group.frame_features]
-        found += [keys.clip(feature, source) for feature in (*group.clip_features, *group.reference_features)]
+        result += [keys.video(source), keys.audio(source), keys.landmarks(source)]
+        result += [keys.frame(feature, source) for feature in group.frame_features]
+        result += [keys.clip(feature, source) for feature in (*group.clip_features, *group.reference_features)]
         if group.reference is not None:
-            found += [keys.pair(feature, source, group.reference) for feature in group.pair_features]
-    return found
+            result += [keys.pair(feature, source, group.reference) for feature in group.pair_features]
+    return result
 
 
 def _lost(group: ClipGroup, error: Exception) -> Outcome:

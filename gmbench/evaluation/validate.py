@@ -36,7 +36,7 @@ _PIXELS = ("psnr", "ssim", "ssim_u7", "lpips_alex", "lpips_vgg", "fid", "fvd")
 
 @dataclass(frozen=True)
 class Corruption:
-    """A way to spoil a clip.
+    """A way to corrupt a clip.
 
     Attributes:
         name: of the curve.
@@ -70,7 +70,7 @@ class Curve:
     """A metric along a corruption.
 
     Attributes:
-        values: one a level, NaN where undefined.
+        values: one per level, NaN where undefined.
         rho: Spearman's rank correlation of level and how bad the value is; 1 is right, NaN without change.
         strict: each level is worse than the one before.
         expected: the metric should respond.
@@ -167,7 +167,7 @@ def chosen(names: Sequence[str] | None) -> tuple[Corruption, ...]:
 
 
 def spread(pairs: Sequence[Pair], most: int) -> list[Pair]:
-    """At most so many clips, of each emotion alike and equally spaced within it."""
+    """At most so many clips, as many of each emotion, and equally spaced within it."""
     groups: dict[str, list[Pair]] = {}
     for pair in sorted(pairs, key=lambda pair: pair.clip):
         groups.setdefault(pair.emotion, []).append(pair)
@@ -234,8 +234,8 @@ def curves(table: pd.DataFrame, corruptions: Sequence[Corruption]) -> list[Curve
     for metric, start in by_method.get(UNCHANGED, {}).items():
         for corruption in corruptions:
             names = [UNCHANGED, *(f"{corruption.name}={level:g}" for level in corruption.levels[1:])]
-            found = [by_method.get(name, {}).get(metric) for name in names]
-            values = tuple(row.value if row is not None else math.nan for row in found)
+            levels = [by_method.get(name, {}).get(metric) for name in names]
+            values = tuple(row.value if row is not None else math.nan for row in levels)
             result.append(_curve(metric, start.direction, corruption, values))
     return result
 
@@ -264,7 +264,7 @@ def _responds_to(name: str) -> tuple[str, ...]:
 
 
 def _severity(corruption: Corruption) -> list[float]:
-    """Levels as they grow worse; a frame rate is worse the further it is from the clip's own."""
+    """Levels as they grow worse; a frame rate is worse the further it is from 25."""
     if corruption.name != "rate":
         return list(corruption.levels)
     return [0.0 if level == 25 else 1.0 if level == 30 else 2.0 + 25 - level for level in corruption.levels]
@@ -290,9 +290,9 @@ def _verdict(
         return f"{title} could not be computed under {corruption.name}."
     if math.isnan(rho):
         return f"{title} does not respond to {corruption.name}."
-    shown = ", ".join(f"{v:.4g}" for v in values)
+    listed = ", ".join(f"{v:.4g}" for v in values)
     if rho < 0:
-        return f"{title} responds the wrong way to {corruption.name}: {shown}."
+        return f"{title} responds the wrong way to {corruption.name}: {listed}."
     if not strict:
-        return f"{title} does not get worse with every level of {corruption.name}: {shown}."
+        return f"{title} does not get worse with every level of {corruption.name}: {listed}."
     return f"{title}: {levels - known} levels of {corruption.name} have no value." if known < levels else ""

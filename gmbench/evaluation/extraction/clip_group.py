@@ -82,7 +82,7 @@ def _extract(group: ClipGroup) -> Outcome:
             _extract_audio(source, group, store, outcome)
     pairs = _missing_pairs(group, store)
     identity = group.keys.identity
-    paired = {identity(side) for generated, reference, _ in pairs for side in (generated, reference)}
+    paired = {identity(source) for generated, reference, _ in pairs for source in (generated, reference)}
     tracks: dict[str, FramePass] = {}
     try:
         for name, source in {identity(source): source for source in sources}.items():
@@ -140,7 +140,7 @@ class FramePass:
         self._start = self._read = 0
         self._previous: Frames | None = None
         self._values = {key: np.full(self.video.info.frames, np.nan) for key in self._features}
-        self._known = None
+        self._stored_points: NDArray[np.float64] | None = None
         if self._detect:
             backend = face_landmarks.backend(self._group.keys.protocol.landmarks)
             try:
@@ -150,7 +150,7 @@ class FramePass:
                 self._give_up_landmarks(error)
         elif self._cropped:
             stored = self._store.get(self._landmark_key)
-            self._known = stored.arrays["points"] if stored else None
+            self._stored_points = stored.arrays["points"] if stored else None
 
     def view(self, index: int) -> Frames | None:
         """Frame as the protocol shows it, None where the crop needs a face and there is none.
@@ -185,8 +185,8 @@ class FramePass:
                 points = self._landmark_track.repeat() if repeated else self._landmark_track.add(frame)
             except Exception as error:
                 self._give_up_landmarks(error)
-        elif self._known is not None:
-            points = self._known[self._read]
+        elif self._stored_points is not None:
+            points = self._stored_points[self._read]
         view: Frames | None = frame
         if self._cropped:
             view = None if points is None or not np.isfinite(points).all() else eat128_crop(frame, points)
@@ -263,19 +263,19 @@ class PairPass:
         return len(self._indices[0])
 
     def step(self, step: int, outcome: Outcome) -> None:
-        """Compare the frames of one step, if there are such and both sides are sound."""
+        """Compare the frames of one step, if there are such and both clips can be read."""
         if self.problem or step >= len(self._indices[0]):
             return
         a = _guard(self.generated, outcome, self.generated.view, int(self._indices[0][step]))
         b = _guard(self.reference, outcome, self.reference.view, int(self._indices[1][step]))
         if a is None or b is None:
             return
-        shown = resize(a, b.shape[0], b.shape[1])
+        resized = resize(a, b.shape[0], b.shape[1])
         for row, (key, feature) in enumerate(self.wanted.items()):
             if key in self._failed:
                 continue
             try:
-                self._values[row, step] = feature.function(shown, b)
+                self._values[row, step] = feature.function(resized, b)
             except Exception as error:  # one feature of one pair is lost, not the others
                 self._failed[key] = outcome.reason(error, self.generated.source.video, feature.name)
 
@@ -304,7 +304,7 @@ def _missing_pairs(group: ClipGroup, store: Store) -> list[tuple[ClipSource, Cli
 
 
 def _guard(track: FramePass, outcome: Outcome, action: Callable[..., Any], *arguments: Any) -> Any:
-    """Run a step of a track; a failure ends the track and is noted under everything it still owed."""
+    """Run a step of reading a clip; a failure ends it and is noted under everything that is still missing."""
     if track.problem:
         return None
     try:

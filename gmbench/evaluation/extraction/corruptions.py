@@ -49,7 +49,7 @@ def _remade(video: Video, kind: str, amount: int, batch: int) -> Iterator[Frames
         for start in range(0, len(frames), amount):
             generator.shuffle(order[start : start + amount])
         remade: list[Frames] = [frames[i] for i in order]
-    elif kind == "rate":  # shown at another rate: nearest earlier frames, and back to the own rate
+    elif kind == "rate":  # shown at another rate: nearest earlier frames, and back to 25 fps
         times = np.floor(np.arange(len(frames)) * amount / FPS + 1e-9) * FPS / amount
         remade = [frames[min(int(t + 1e-9), len(frames) - 1)] for t in times]
     else:

@@ -31,7 +31,7 @@ Frame = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class FrameFeature:
-    """A number a frame, of the frames that the protocol's crop shows."""
+    """A number per frame, of the frames that the protocol's crop shows."""
 
     name: str
     version: int
@@ -40,7 +40,7 @@ class FrameFeature:
 
 @dataclass(frozen=True)
 class PairFeature:
-    """A number a pair of frames (generated, reference) of one size; ``weights`` and ``fallback`` as below."""
+    """A number per pair of frames (generated, reference) of one size; ``weights`` and ``fallback`` as below."""
 
     name: str
     version: int
@@ -109,12 +109,12 @@ class ClipFeature:
 
 @dataclass(frozen=True)
 class ClipSource:
-    """One side of a comparison: files, their hashes, and what a control changes about them.
+    """One clip of a comparison: files, their hashes, and what a control changes about them.
 
     Attributes:
         video, video_sha256: file or folder of frames; None where there is no picture.
         audio, audio_sha256: file with the sound (may be the video), or None.
-        landmarks, landmarks_sha256: file of landmarks made outside, or None.
+        landmarks, landmarks_sha256: file of landmarks from outside, or None.
         video_change: empty, ``still`` or ``blur:<sigma>``.
         audio_change: empty or ``late:<frames>``.
         problem: why there is no picture to use; ``absent`` says that there is not even a file.

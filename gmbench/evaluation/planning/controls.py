@@ -36,11 +36,11 @@ def check(names: list[str]) -> list[str]:
     return names
 
 
-def pictures_of(other: ClipSource, own: ClipSource) -> ClipSource:
-    """Another clip's pictures with the own sound."""
+def pictures_of(other: ClipSource, voice: ClipSource) -> ClipSource:
+    """The pictures of one clip with the sound of another."""
     return replace(
-        other, audio=own.audio, audio_sha256=own.audio_sha256, audio_change=own.audio_change,
-        audio_problem=own.audio_problem,
+        other, audio=voice.audio, audio_sha256=voice.audio_sha256, audio_change=voice.audio_change,
+        audio_problem=voice.audio_problem,
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def gather(
     """Read folders and tables.
 
     Args:
-        videos: ``NAME=DIR`` or ``DIR``, one a method.
+        videos: ``NAME=DIR`` or ``DIR``, one per method.
         names: names of the methods in the order of ``videos``, for those that have none yet.
         reference: folder of real clips; audio: folder of sounds by the same names.
         pairs: a table of pairs instead of folders (see :func:`gmbench.clips.read_pairs`).
@@ -70,10 +70,10 @@ def gather(
 
 def _references(folder: Path, audio: Path | None) -> dict[str, Clip]:
     """Clips of the reference that have a picture."""
-    found = {name: clip for name, clip in find_clips(folder).items() if clip.video is not None}
-    if not found:
+    clips = {name: clip for name, clip in find_clips(folder).items() if clip.video is not None}
+    if not clips:
         raise InputError(f"{folder}: only sound, no videos to compare with")
-    return found if audio is None else with_audio_folder(found, audio)
+    return clips if audio is None else with_audio_folder(clips, audio)
 
 
 def _pairs(folder: Path, real: dict[str, Clip] | None, audio: Path | None) -> tuple[list[Pair], list[str]]:
@@ -98,5 +98,5 @@ def _folders(videos: Sequence[str], names: Sequence[str]) -> dict[str, Path]:
             raise InputError(f"two methods are called {name!r}; name them with --videos NAME=DIR")
         result[name] = path
     if spare:
-        raise InputError(f"--method {spare[0]}: no folder left for this name; pass one --videos a method")
+        raise InputError(f"--method {spare[0]}: no folder left for this name; pass one --videos per method")
     return result

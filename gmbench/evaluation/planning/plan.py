@@ -69,12 +69,12 @@ class Plan:
     def weights_of(self, metric: Metric) -> str:
         """Hashes of all files behind a metric's numbers, joined."""
         sees_crop = self.protocol.crop != "full" and bool(metric.frame_features or metric.pairs(self.protocol))
-        found = [self.weights_sha256] if metric.reads_landmarks(self.protocol) or sees_crop else []
-        found += [self.extractor_sha256[name] for name in metric.weights(self.protocol)]
-        return "+".join(sha for sha in found if sha)
+        hashes = [self.weights_sha256] if metric.reads_landmarks(self.protocol) or sees_crop else []
+        hashes += [self.extractor_sha256[name] for name in metric.weights(self.protocol)]
+        return "+".join(sha for sha in hashes if sha)
 
     def groups(self, store: Path, batch: int) -> list[ClipGroup]:
-        """The work, one group a reference; a clip without reference is a group of its own."""
+        """The work, one group per reference; a clip without reference is a group of its own."""
         needs = {need for metric in self.metrics for need in metric.spec.needs}
         extracted = [(m, f) for m in self.metrics for f in m.clips(self.protocol)]
         # Poses are wanted of every source: motion is read along the reference's axis, and samples are compared.
@@ -136,8 +136,10 @@ class Hasher:
             return ClipSource(problem=str(error))
         source = ClipSource(video=clip.video, video_sha256=digest)
         if self.wants_landmarks and clip.landmarks is not None:
-            known = self._digest(clip.landmarks) if clip.landmarks.is_file() else "absent"  # the reader says so
-            source = replace(source, landmarks=clip.landmarks, landmarks_sha256=known)
+            landmarks_sha256 = (
+                self._digest(clip.landmarks) if clip.landmarks.is_file() else "absent"
+            )  # the reader says so
+            source = replace(source, landmarks=clip.landmarks, landmarks_sha256=landmarks_sha256)
         return self._with_audio(source, clip, reference) if self.wants_audio else source
 
     def _with_audio(self, source: ClipSource, clip: Clip, reference: ClipSource | None) -> ClipSource:
@@ -169,7 +171,7 @@ def make_plan(
     references: Iterable[Pair] = (),
     explicit: bool = True,
 ) -> Plan:
-    """Hash all files, add the controls, and find out which judge the landmarks have.
+    """Hash all files, add the controls, and find out which detector the landmarks come from.
 
     Args:
         methods: pairs by method.
@@ -285,16 +287,16 @@ def _with_extractors(
     metrics: Sequence[Metric], protocol: Protocol, explicit: bool
 ) -> tuple[list[Metric], dict[str, str], list[str]]:
     """Hashes of the files of feature extractors; metrics that nobody named are left out where theirs is missing."""
-    found: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     errors: dict[str, str] = {}
     lost: dict[str, list[str]] = {}
     kept = []
     for metric in metrics:
         names = metric.weights(protocol)
         for name in names:
-            if name not in found and name not in errors:
+            if name not in hashes and name not in errors:
                 try:
-                    found[name] = load_path(name)[1]
+                    hashes[name] = load_path(name)[1]
                 except WeightsError as error:
                     if explicit:
                         raise
@@ -311,7 +313,7 @@ def _with_extractors(
     if absent:
         missing = "; ".join(f"{', '.join(lost[name])} ({manifest()[name].file})" for name in absent)
         notes.append(f"left out, their files are not here ('gmbench weights list' says where from): {missing}")
-    return kept, found, notes
+    return kept, hashes, notes
 
 
 def _with_weights(
@@ -339,17 +341,17 @@ def _detector(protocol: Protocol, planned: list[PlannedClip]) -> str:
         return protocol.landmarks
     sides = [side for clip in planned for side in (clip.generated, clip.reference) if side is not None]
     files = {side.landmarks for side in sides if side.landmarks is not None}
-    found = {name for name in map(sidecar_detector, files) if name is not None}
-    if len(found) > 1:
+    detectors = {name for name in map(sidecar_detector, files) if name is not None}
+    if len(detectors) > 1:
         raise InputError(
-            f"landmark files come from different detectors ({', '.join(sorted(found))}); "
+            f"landmark files come from different detectors ({', '.join(sorted(detectors))}); "
             "numbers from different detectors are different metrics"
         )
-    return found.pop() if found else protocol.landmarks
+    return detectors.pop() if detectors else protocol.landmarks
 
 
 def _unique(features: Iterable[Named]) -> tuple[Named, ...]:
-    """Features in order, one of each name and version: judges are made anew whenever they are asked for."""
+    """Features in order, one of each name and version: extractors are built anew whenever they are asked for."""
     return tuple({(f.name, f.version): f for f in features}.values())
 
 

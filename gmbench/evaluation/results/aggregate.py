@@ -92,7 +92,7 @@ def rows(records: pd.DataFrame) -> list[SummaryRow]:
     A metric whose package is not installed any more is logged and bears the flag ``unknown_metric``.
 
     Raises:
-        MixedColumnError: a metric's records come from different protocols, judges or weights.
+        MixedColumnError: a metric's records come from different protocols, extractors or weights.
     """
     check_columns(records)
     known = metrics()
