@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from typing import Any, Literal
 
@@ -142,6 +142,18 @@ class MethodCard:
     def drive(self, name: str) -> Drive:
         """A drive by name; raises KeyError for one that the card lacks."""
         return {drive.name: drive for drive in self.drives}[name]
+
+    def driven_by(self, drives: Sequence[str]) -> "MethodCard":
+        """The card of a run with drives: what a clip gives is transferred, and gives the emotion."""
+        given = {thing for name in drives for thing in self.drive(name).gives}
+        changes: dict[str, Any] = {}
+        if given & {"motion", "clip"}:
+            changes |= {"pose": "transfer", "eye": "transfer"}
+        if "label" in given:
+            changes |= {"default_source": "label"}
+        if given & {"expression", "reference", "clip"}:
+            changes |= {"default_source": "video", "emotion": "transfer"}
+        return replace(self, **changes)
 
     def needs_under(self, drives: Sequence[str]) -> tuple[str, ...]:
         """Fields that a request must have when it is driven so."""

@@ -12,11 +12,12 @@ from gmbench.methods.card import MethodCard, baseline_card
 
 
 def card_of(method: str) -> MethodCard | None:
-    """The card of a system that is trained here, of a baseline, or None."""
+    """The card of a system that is trained here, as its drives change it, of a baseline, or None."""
     if method in CONTROLS:
         return None
     try:
-        return registry.create(registry.System.parse(method).method).card
+        system = registry.System.parse(method)
+        return registry.create(system.method).card.driven_by(system.drives)
     except InputError:
         return baseline_card(method)
 

@@ -29,6 +29,8 @@ from gmbench.store import digest, file_digest
 
 ReferenceRule = Literal["same", "other", "own"]
 NEUTRAL = "neutral"
+SYNTHETIC = ("synth", "synth_unseen")
+"""Kinds of datasets with the corpus' ground truth, whose clips bear the name of the corpus' dataset."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,9 @@ def emotion_from(card: MethodCard, drives: Sequence[str]) -> str:
 
 def transcripts(paths: DatasetPaths, section: DatasetSection) -> dict[str, str]:
     """Words by clip: the synthetic corpus' own, else of a text file ``<video>.txt`` beside the raw video."""
-    if section.kind == "synth":
-        return {str(name): str(text) for name, text in Truth(Path(section.root)).clips["transcript"].items()}
+    if section.kind in SYNTHETIC:
+        words = Truth(Path(section.root)).clips["transcript"]
+        return {f"{paths.dataset}/{str(name).partition('/')[2]}": str(text) for name, text in words.items()}
     rows = manifest.read(paths.manifest) if paths.manifest.exists() else []
     files = {row.clip_id: (Path(section.root) / row.video_path).with_suffix(".txt") for row in rows}
     return {name: path.read_text("utf-8").strip() for name, path in files.items() if path.is_file()}

@@ -186,6 +186,18 @@ class TestCards:
         assert baseline_card("edtalk_v").name == "edtalk_v_official"  # folders and records from before
         assert baseline_card("gmtalker") is None
 
+    def test_drives_change_what_a_table_says(self):
+        card = registry.create("gmtalker").card
+        assert card.driven_by(()) == card
+        posed, drawn = card.driven_by(("pose",)), card.driven_by(("coefficients",))
+        assert (posed.pose, posed.eye, posed.emotion, posed.default_source) == (
+            "transfer",
+            "transfer",
+            "generate",
+            "label",
+        )
+        assert (drawn.pose, drawn.emotion, drawn.default_source) == ("transfer", "transfer", "video")
+
     def test_names_with_hyphens_are_refused(self):
         with pytest.raises(InputError, match="'wo-gm' must be a name without hyphens"):
             MethodCard("x", "X", "trainable", ("none",), "none", "none", "none", "none", ablations={"wo-gm": {}})

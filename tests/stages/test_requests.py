@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gmbench.config import DatasetSection
+from gmbench.datasets import manifest
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import MediaError
 from gmbench.media import SAMPLES_PER_FRAME, write_video
@@ -12,6 +14,7 @@ from gmbench.methods.card import LABEL, POSE, REFERENCE, VIDEO, MethodCard
 from gmbench.methods.interface import MissingInput
 from gmbench.morphable import coefficient_io
 from gmbench.shards import write as write_shard
+from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import write_json
 from gmbench.stages.requests import (
     PreparedClip,
@@ -22,6 +25,7 @@ from gmbench.stages.requests import (
     inputs_digest,
     reference_clip,
     source_clip,
+    transcripts,
 )
 from gmbench.stages.train import checkpoint_digest
 
@@ -64,6 +68,14 @@ class TestRules:
         card = _card(drives=(POSE, REFERENCE, LABEL, VIDEO))
         given = {drive: emotion_from(card, drive) for drive in ((), ("pose",), ("reference",), ("label",), ("video",))}
         assert list(given.values()) == ["audio", "audio", "video", "label", "none"]
+
+    def test_words_stand_beside_the_raw_video(self, tmp_path):
+        paths = DatasetPaths("d", tmp_path / "work")
+        manifest.write([replace(SCORED, video_path="A/one.mp4"), ROWS[0]], paths.manifest)
+        (tmp_path / "A").mkdir()
+        (tmp_path / "A" / "one.txt").write_text("she had it\n")
+        found = transcripts(paths, DatasetSection(kind="folder", root=str(tmp_path)))
+        assert found == {SCORED.clip_id: "she had it"}
 
     def test_sound_is_cut_to_the_frames(self):
         assert len(cut_audio(np.zeros(SAMPLES_PER_FRAME * 11, np.int16), 10, "clip")) == SAMPLES_PER_FRAME * 10
