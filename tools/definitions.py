@@ -69,10 +69,10 @@ def references(name: Name) -> frozenset[Name]:
     return frozenset(references_of(_node(name), name[0]))
 
 
-def references_of(node: ast.AST, module: str) -> set[Name]:
-    """Definitions of the project that a piece of a module names."""
+def references_of(node: ast.AST, module: str, around: ast.AST | None = None) -> set[Name]:
+    """Definitions of the project that a piece of a module names; imports count that stand in it or ``around`` it."""
     local = dict(symbols(module))
-    for inner in ast.walk(node):
+    for inner in ast.walk(around or node):
         if isinstance(inner, ast.Import | ast.ImportFrom):
             local |= _imported(inner, module)
     found: set[Name] = set()

@@ -50,8 +50,8 @@ COVERS: dict[str, tuple[str, ...]] = {
 REMEDY = (
     "If stored results can differ, raise the constant; then, or if they cannot, run python -m tools.versions --update"
 )
-FEATURES = ("FrameFeature", "PairFeature", "ClipFeature")
-"""Classes whose objects name their version in the call: ``FrameFeature("cpbd", 1, function)``."""
+VERSIONED = ("FrameFeature", "PairFeature", "ClipFeature", "LandmarkBackend")
+"""Classes whose objects are made with a name, a version and functions: ``FrameFeature("cpbd", 1, function)``."""
 SKIPPED = (
     "gmbench.config.", "gmbench.errors.", "gmbench.executor.", "gmbench.job_cache.", "gmbench.names.",
     "gmbench.plugins.", "gmbench.store.", "gmbench.weights.",
@@ -85,11 +85,14 @@ def covered() -> dict[str, Covered]:
         if not starts:
             raise ValueError(f"{module}.{name}: which code does it stand for? Add it to COVERS in tools/versions.py")
         found[f"{module}.{name}"] = Covered(value, frozenset(closure(starts, skipped)))
-    for module, maker, call in _feature_calls():
-        first, version, *rest = call.args
-        starts_of_call = {start for node in (*rest, *call.keywords) for start in references_of(node, module)}
+    for module, maker, call in _versioned_calls():
+        arguments = {str(place): node for place, node in enumerate(call.args)}
+        arguments |= {str(keyword.arg): keyword.value for keyword in call.keywords}
+        label = arguments.pop("name", None) or arguments.pop("0")
+        version = arguments.pop("version", None) or arguments.pop("1")
+        starts_of_call = {start for node in arguments.values() for start in references_of(node, module, maker)}
         starts_of_call = starts_of_call or references_of(maker, module)
-        key = f"{module}: {_literal(call.func)} {_literal(first)}"
+        key = f"{module}: {_literal(call.func)} {_literal(label)}"
         found[key] = Covered(int(_literal(version)), frozenset(closure(starts_of_call, skipped)))
     return dict(sorted(found.items()))
 
@@ -116,12 +119,12 @@ def _job_functions(module: str) -> list[Name]:
     return sorted(found)
 
 
-def _feature_calls() -> Iterator[tuple[str, ast.stmt, ast.Call]]:
-    """Calls that make a feature, with their module and the statement of the module that holds them."""
+def _versioned_calls() -> Iterator[tuple[str, ast.stmt, ast.Call]]:
+    """Calls that make a versioned object, with their module and the statement of the module that holds them."""
     for module in sorted(import_graph().modules):
         for statement in syntax_tree(module).body:
             for node in ast.walk(statement):
-                if isinstance(node, ast.Call) and _literal(node.func) in FEATURES and len(node.args) >= 2:
+                if isinstance(node, ast.Call) and _literal(node.func) in VERSIONED:
                     yield module, statement, node
 
 
