@@ -55,7 +55,7 @@ class Project:
     def run(self, *command: str, check: bool = True) -> str:
         """Standard output of a command; its end and the end of stderr in the message where it fails."""
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False, timeout=900
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False, timeout=3600
         )
         if check and done.returncode:
             raise AssertionError(
