@@ -341,6 +341,7 @@ def test_a_bug_in_one_clip_is_its_failure(pair, monkeypatch):
     others_are_unharmed(table)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_its_clip_only(pair):
     for side in ("ours", "real"):
         write(pair / side / "deadly.mp4", np.arange(5) / 25)  # 64 pixels high

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gmbench.evaluation.extraction.clip_group import FramePass
+from gmbench.evaluation.extraction.outcome import Outcome
 from gmbench.store import Store
 
 
@@ -11,7 +12,7 @@ from gmbench.store import Store
 def frame_pass(world):
     world.pair("S/a", 10)
     (group,) = world.plan(["psnr"]).groups(world.folder / "store", 4)
-    found = FramePass(group.reference, group, Store(group.store))
+    found = FramePass(group.reference, group, Store(group.store), Outcome("S/a"))
     found.open()
     yield found
     found.close()
