@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from gmbench.evaluation.scoring import network_metrics as bindings
 from gmbench.evaluation.scoring.network_metrics import network_metrics
+from gmbench.metrics.frechet import frechet_distance
 from tests.evaluation.fake_extractor import (
     NO_FACE,
     World,
@@ -108,6 +110,22 @@ def test_small_sets_are_refused_or_flagged(tmp_path, monkeypatch, name, small, l
     assert score(small - 1)["flags"] == flag
     whole = score(small)
     assert (whole["status"], whole["flags"], whole["value"]) == ("ok", "", pytest.approx(0, abs=1e-3))
+
+
+def test_set_statistics_are_those_of_all_features_however_they_are_pooled(monkeypatch):
+    rng = np.random.default_rng(0)
+    parts = [rng.normal(size=(n, 6)).astype(np.float32) for n in (9, 20, 4)]
+    others = [rng.normal(1, 2, size=(n, 6)).astype(np.float32) for n in (12, 12, 12)]
+    expected = frechet_distance(np.concatenate(parts), np.concatenate(others))
+    for most in (10**9, 500, 1):
+        monkeypatch.setattr(bindings, "EXACT_PAIRS", most)
+        first, second = bindings._Pool(), bindings._Pool()
+        for part in parts:
+            first.add(part)
+        for part in others:
+            second.add(part)
+        assert first.distance(second) == pytest.approx(expected, rel=1e-6)
+        assert first.count == 33
 
 
 # Lips and sound: SyncNet

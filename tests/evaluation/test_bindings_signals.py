@@ -52,6 +52,8 @@ def test_frames_without_a_pose_are_left_out_and_a_single_one_is_not_enough(world
     assert records.loc["S/a", ["value", "frames_used", "frames_expected"]].tolist() == [6, 2, 3]
     assert records.loc["S/b", "status"] == "undefined"
     assert "at least two frames" in records.loc["S/b", "reason"]
+    gap = world.clips("div_gap").loc["S/a"]
+    assert gap[["value", "frames_used", "frames_expected"]].tolist() == [6, 2, 3]
 
 
 def test_poses_are_unwrapped(world):
@@ -170,6 +172,15 @@ def test_motion_that_follows_the_onsets(world):
     expected = [head_motion.onset_correlation(follows[:, 1], np.roll(strength, shift)) for shift in shifts]
     assert chance == pytest.approx(np.mean(expected))
     assert chance < 0.9
+
+
+def test_without_a_reference_motion_is_read_along_its_own_axis(world):
+    sound = bursts(100, (20, 45, 80))
+    strength = onsets.onset_strength(onsets.onset_envelope(sound))[:100]
+    follows = np.zeros((100, 3))
+    follows[1:, 1] = np.cumsum(strength)[:99]
+    world.add("ours", "S/a", 100, pose={"pose": follows}, sound=sound)
+    assert world.clips("corr_onset", reference=False).loc["S/a", "value"] == pytest.approx(1)
 
 
 def test_onset_correlation_needs_two_seconds_for_its_chance(world):

@@ -20,9 +20,8 @@ from gmbench.evaluation.extraction.features import ClipContext
 from gmbench.evaluation.planning import inputs, plan
 from gmbench.evaluation.results import aggregate
 from gmbench.evaluation.run import evaluate
-from gmbench.evaluation.scoring import network_metrics, registry
+from gmbench.evaluation.scoring import registry
 from gmbench.metrics.emotion import SUITE_ORDER
-from gmbench.metrics.frechet import frechet_distance
 from gmbench.store import Store
 from tests.evaluation.helpers import protocol
 
@@ -134,22 +133,6 @@ def test_without_a_label_the_emotion_is_undefined(heads, files, tmp_path):
     table = evaluate(plan.make_plan(given.methods, "heads", protocol(), chosen), tmp_path)
     assert set(table["status"]) == {"undefined"}
     assert table["reason"].str.contains("--labels").all()
-
-
-def test_set_statistics_are_those_of_all_features_however_they_are_pooled(monkeypatch):
-    rng = np.random.default_rng(0)
-    parts = [rng.normal(size=(n, 6)).astype(np.float32) for n in (9, 20, 4)]
-    others = [rng.normal(1, 2, size=(n, 6)).astype(np.float32) for n in (12, 12, 12)]
-    expected = frechet_distance(np.concatenate(parts), np.concatenate(others))
-    for most in (10**9, 500, 1):
-        monkeypatch.setattr(network_metrics, "EXACT_PAIRS", most)
-        first, second = network_metrics._Pool(), network_metrics._Pool()
-        for part in parts:
-            first.add(part)
-        for part in others:
-            second.add(part)
-        assert first.distance(second) == pytest.approx(expected, rel=1e-6)
-        assert first.count == 33
 
 
 def test_frame_by_frame_shares_repeats_and_leaves_gaps():
