@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gmbench.corpus.sketch import draw_clip, imitate
-from gmbench.face.landmarks import SIDECAR_SUFFIX
+from gmbench.face.faces import SIDECAR_SUFFIX
 from gmbench.media import Video, write_video
 
 _CHILD = """

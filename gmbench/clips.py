@@ -9,7 +9,7 @@ import pandas as pd
 
 from gmbench.emotions import in_name
 from gmbench.errors import InputError
-from gmbench.face.landmarks import SIDECAR_SUFFIX
+from gmbench.face.faces import SIDECAR_SUFFIX
 from gmbench.media import AUDIO_SUFFIXES, IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from gmbench.names import check_clip_name, closest, flat
 

@@ -38,9 +38,9 @@ def first_attention(features: NDArray[np.floating], alpha: NDArray[np.floating])
 
 
 _ACC_TRAPS = (
-    "Judges differ from paper to paper (ground truth 84.4, 81.7, 79.7): never compare across judges, and read the "
+    "Classifiers differ from paper to paper (ground truth 84.4, 81.7, 79.7): never compare across classifiers, and read the "
     "ground-truth row. A clip without a face counts as wrong. Chance is 12.5 with eight emotions. The published "
-    "ground-truth 84.37 is the figure in the judge's file name."
+    "ground-truth 84.37 is the figure in the classifier's file name."
 )
 _FAN = "Emotion-FAN (Meng et al., ICIP 2019), MEAD checkpoint of the EAT evaluation, all frames"
 _AFFECT = "DICE-Talk T. 1, T. 4; EMO-AffectNet (Ryumina et al., 2022), RAVDESS fold"
@@ -60,7 +60,7 @@ SPECS = (
         needs=("emotion", "network"),
         aggregation="clip hit or miss -> share of clips (micro)",
         source="GMTalker T. I, II, V; FlowVQTalker T. 1; EDTalk T. 1; " + _FAN,
-        interpretation="Share of clips in which the judge sees the emotion that was asked for.",
+        interpretation="Share of clips in which the classifier sees the emotion that was asked for.",
         caveats=_ACC_TRAPS,
     ),
     MetricSpec(
@@ -86,7 +86,7 @@ SPECS = (
         needs=("emotion", "network"),
         aggregation="clip value -> clip mean",
         source=_FAN + "; softmax of the target emotion",
-        interpretation="The judge's confidence in the emotion that was asked for; moves before the accuracy does.",
+        interpretation="The classifier's confidence in the emotion that was asked for; moves before the accuracy does.",
         caveats=_ACC_TRAPS,
         default=False,
     ),

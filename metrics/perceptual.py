@@ -73,7 +73,7 @@ _LPIPS_TRAPS = (
     "the package without normalize shifts its values."
 )
 _PATH_TRAPS = (
-    "No judge network was ever published and neither layers nor scale are stated, so published values cannot be met: "
+    "No such network was ever published and neither layers nor scale are stated, so published values cannot be met: "
     "compare only rows of one network. A generator that ignores the emotion gets 0: read e_end and the accuracy of "
     "the end frames beside it."
 )

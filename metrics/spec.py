@@ -7,7 +7,7 @@ Direction = Literal["higher", "lower", "reference"]
 """``reference``: neither up nor down is better; the value of the real video is the target."""
 
 Need = Literal["reference", "audio", "landmarks", "pose", "emotion", "network", "interpolation"]
-"""``emotion``: a label of the clip; ``network``: one that judges; ``interpolation``: sequences between emotions."""
+"""``emotion``: a label of the clip; ``network``: a feature extractor; ``interpolation``: sequences between emotions."""
 
 ARROWS: dict[str, str] = {"higher": "↑", "lower": "↓", "reference": "→ GT"}
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from gmbench.face.landmarks import SIDECAR_SUFFIX
+from gmbench.face.faces import SIDECAR_SUFFIX
 from gmbench.face.landmarks_68 import template_3d
 from gmbench.face.pose import FOCAL_PER_HEIGHT, matrix_from_euler
 from gmbench.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, Audio, Frames, write_video

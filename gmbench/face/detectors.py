@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.errors import MediaError
-from gmbench.face.landmarks import MESH, SIDECAR_SUFFIX, Detector, Face
+from gmbench.face.faces import MESH, SIDECAR_SUFFIX, Detector, Face
 from gmbench.face.landmarks_68 import mesh_vertices
 from gmbench.media import FPS
 from gmbench.weights import load_path

@@ -9,49 +9,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmbench import plugins
 from gmbench.errors import InputError
+from gmbench.face.faces import BLENDSHAPES, Detector
 from gmbench.weights import Weights, load_path
 from gmbench.weights.declarations import packaged, refusal
-
-BLENDSHAPES = 52
-MESH = 478
-SIDECAR_SUFFIX = ".landmarks.npz"
-
-
-@dataclass(frozen=True)
-class Face:
-    """One face in one frame.
-
-    Attributes:
-        points: (68, 2) pixels, x right, y down.
-        matrix: (4, 4) pose of the canonical face, or None.
-        blendshapes: (52,) scores, or None.
-        mesh: (478, 2) pixels of the FaceMesh points, NaN where the backend does not give one; None where it gives none.
-    """
-
-    points: NDArray[np.float64]
-    matrix: NDArray[np.float64] | None = None
-    blendshapes: NDArray[np.float64] | None = None
-    mesh: NDArray[np.float64] | None = None
-
-    @property
-    def area(self) -> float:
-        """Area of the bounding box of the points in square pixels."""
-        return float(np.ptp(self.points, axis=0).prod())
-
-
-class Detector(Protocol):
-    """An opened backend: frames of one clip in order."""
-
-    def __call__(self, frame: NDArray[np.uint8]) -> list[Face]:
-        """All faces of the next frame (H, W, 3)."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -196,13 +196,13 @@ def verdicts_of(ordering: ExpectedOrdering, measured: Sequence[pd.DataFrame], me
                 margin,
                 error,
                 tuple(pairs),
-                judge_margin(margin, error, seeds),
+                verdict_of_margin(margin, error, seeds),
             )
         )
     return result
 
 
-def judge_margin(margin: float, error: float, seeds: int) -> str:
+def verdict_of_margin(margin: float, error: float, seeds: int) -> str:
     """``resolved``, ``reversed`` or ``not resolved``: a two-sided t-test of a mean difference at 5 %.
 
     Args:

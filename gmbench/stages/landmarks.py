@@ -8,7 +8,8 @@ from gmbench import job_cache, shards
 from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
 from gmbench.errors import MediaError
-from gmbench.face.landmarks import MESH, backend
+from gmbench.face.faces import MESH
+from gmbench.face.landmarks import backend
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import Video
 from gmbench.stages.paths import EXTRACTORS

@@ -123,7 +123,7 @@ class Detector:
     def open(self, sidecar=None):
         import contextlib
 
-        from gmbench.face.landmarks import Face
+        from gmbench.face.faces import Face
         from gmbench.face.landmarks_68 import template_3d
 
         points = template_3d()[:, :2] * [1, -1] * 4 + 64

@@ -7,7 +7,7 @@ import pytest
 
 from gmbench.errors import MediaError
 from gmbench.face.clip_crop import Square, anchor_square, cut, find_square, middle_square, tube_square
-from gmbench.face.landmarks import Face
+from gmbench.face.faces import Face
 from gmbench.media import write_video
 
 HEIGHT, WIDTH = 400, 600

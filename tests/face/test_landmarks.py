@@ -4,7 +4,8 @@ import torch
 
 from gmbench.errors import InputError, MediaError, WeightsError
 from gmbench.face import detectors, landmarks, pose
-from gmbench.face.landmarks import Face, LandmarkTrack
+from gmbench.face.faces import Face
+from gmbench.face.landmarks import LandmarkTrack
 from gmbench.media import Video
 from gmbench.metrics.landmarks import interocular
 from tests.shared import REAL, needs_landmarker, needs_real_clips

@@ -91,13 +91,13 @@ def test_without_a_difference_few_margins_are_judged():
     for seeds in (2, 3, 5):
         gains = rng.normal(0, 1, (2000, seeds))
         margins, errors = gains.mean(axis=1), gains.std(axis=1, ddof=1) / np.sqrt(seeds)
-        verdicts = [ablations.judge_margin(m, e, seeds) for m, e in zip(margins, errors, strict=True)]
+        verdicts = [ablations.verdict_of_margin(m, e, seeds) for m, e in zip(margins, errors, strict=True)]
         assert 0.03 < np.mean([v != "not resolved" for v in verdicts]) < 0.07, seeds
 
 
 def test_a_large_difference_is_judged_by_its_sign():
-    assert ablations.judge_margin(5.0, 1.0, 3) == "resolved"
-    assert ablations.judge_margin(-5.0, 1.0, 3) == "reversed"
-    assert ablations.judge_margin(4.0, 1.0, 3) == "not resolved"
-    assert ablations.judge_margin(float("nan"), float("nan"), 3) == "no value"
-    assert ablations.judge_margin(5.0, float("nan"), 1) == "not resolved"
+    assert ablations.verdict_of_margin(5.0, 1.0, 3) == "resolved"
+    assert ablations.verdict_of_margin(-5.0, 1.0, 3) == "reversed"
+    assert ablations.verdict_of_margin(4.0, 1.0, 3) == "not resolved"
+    assert ablations.verdict_of_margin(float("nan"), float("nan"), 3) == "no value"
+    assert ablations.verdict_of_margin(5.0, float("nan"), 1) == "not resolved"

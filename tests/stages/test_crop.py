@@ -9,7 +9,7 @@ import yaml
 from gmbench import config
 from gmbench.datasets import manifest
 from gmbench.datasets.manifest import ClipRow
-from gmbench.face.landmarks import MESH, Face
+from gmbench.face.faces import MESH, Face
 from gmbench.media import SAMPLES_PER_FRAME, Video, read_audio, write_audio, write_video
 from gmbench.stages import crop as stage
 from gmbench.stages.paths import DatasetPaths

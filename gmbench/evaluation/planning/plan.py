@@ -279,7 +279,7 @@ def _playable(metrics: Sequence[Metric], protocol: Protocol, explicit: bool) -> 
             else:
                 notes.append(f"left out: {metric.name}. {error}")
     if lost:
-        notes.insert(0, f"no network trained on the corpus judges {', '.join(lost)}")
+        notes.insert(0, f"no network trained on the corpus stands for {', '.join(lost)}")
     return kept, notes
 
 
