@@ -38,9 +38,9 @@ def first_attention(features: NDArray[np.floating], alpha: NDArray[np.floating])
 
 
 _ACC_TRAPS = (
-    "Classifiers differ from paper to paper (ground truth 84.4, 81.7, 79.7): never compare across classifiers, and read the "
-    "ground-truth row. A clip without a face counts as wrong. Chance is 12.5 with eight emotions. The published "
-    "ground-truth 84.37 is the figure in the classifier's file name."
+    "Classifiers differ from paper to paper (ground truth 84.4, 81.7, 79.7): never compare across classifiers, and "
+    "read the ground-truth row. A clip without a face counts as wrong. Chance is 12.5 with eight emotions. The "
+    "published ground-truth 84.37 is the figure in the classifier's file name."
 )
 _FAN = "Emotion-FAN (Meng et al., ICIP 2019), MEAD checkpoint of the EAT evaluation, all frames"
 _AFFECT = "DICE-Talk T. 1, T. 4; EMO-AffectNet (Ryumina et al., 2022), RAVDESS fold"
