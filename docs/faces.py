@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gmbench.corpus import appearance
+from gmbench.corpus.drawing import draw
 from gmbench.corpus.takes import CorpusSettings, draw_content, takes
 from gmbench.emotions import SUITE_ORDER
 from gmbench.morphable.synthetic.model import synthetic_model
@@ -22,7 +22,7 @@ def main(target: str) -> None:
         performance = content.performance
         still = replace(performance, full=performance.full[moment], rho=performance.rho[moment])
         look = replace(content.look, light=content.look.light[moment])
-        drawn = next(appearance.draw(model, content.performer, still, look, content.generator))
+        drawn = next(draw(model, content.performer, still, look, content.generator))
         rows[take.speaker].append(np.asarray(drawn.image))
     save(Path(target), contact_sheet(rows, SUITE_ORDER))
 

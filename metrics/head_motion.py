@@ -265,7 +265,7 @@ SPECS = (
     MetricSpec(
         name="corr_onset",
         title="Corr. onset",
-        version=1,
+        version=2,
         direction="reference",
         unit="",
         range="[-1, 1]",
@@ -281,7 +281,7 @@ SPECS = (
     MetricSpec(
         name="corr_onset_chance",
         title="Corr. chance",
-        version=1,
+        version=2,
         direction="reference",
         unit="",
         range="[-1, 1]",

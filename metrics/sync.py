@@ -158,7 +158,7 @@ SPECS = (
     MetricSpec(
         name="sync_corr",
         title="Lip-loudness corr.",
-        version=1,
+        version=2,
         direction="higher",
         unit="",
         range="[-1, 1]",

@@ -105,7 +105,7 @@ def evaluate(
         "metrics": names or list(chosen.metrics) or "defaults",
         "controls": rows,
     }
-    terminal.print_warnings(result_folder.earlier_clips(out_dir, result.records))
+    terminal.print_warnings(result_folder.stale_clip_warnings(out_dir, result.records))
     summary = save_results(out_dir, result.records, asked, result.plan)
     terminal.print_failures(result.records)
     if as_json:

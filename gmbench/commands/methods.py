@@ -1,4 +1,4 @@
-"""Commands about methods: train, generate, list."""
+"""Commands about methods: train, generate, ablate, list."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -136,7 +136,7 @@ def _write_video(method: "TalkingHeadMethod", request: "GenRequest", path: Path)
     from gmbench.stages.system_videos import generate_frames
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with one_thread(), terminal.progress("generating") as report:
+    with one_thread(), terminal.progress("generating", "frames") as report:
         _, frames = generate_frames(method, request)
         write_video(path, _watched(frames, request.frames, report), request.audio)
     terminal.err.print(f"{path}: {request.frames} frames", markup=False, highlight=False)

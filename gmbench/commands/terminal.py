@@ -75,8 +75,8 @@ def print_failures(records: pd.DataFrame, most: int = 10) -> None:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Any]:
-    """A progress bar on stderr with clips per second and time left; nothing without a terminal."""
+def progress(what: str, unit: str = "clips") -> Iterator[Any]:
+    """A progress bar on stderr with units per second and time left; nothing without a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -90,6 +90,6 @@ def progress(what: str) -> Iterator[Any]:
 
         def report(done: int, total: int) -> None:
             speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
-            bar.update(task, completed=done, total=total, rate=f"{speed:.2f} clips/s" if speed else "")
+            bar.update(task, completed=done, total=total, rate=f"{speed:.2f} {unit}/s" if speed else "")
 
         yield report

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench import job_cache
-from gmbench.corpus import appearance
+from gmbench.corpus.drawing import draw
 from gmbench.corpus.speech import phoneme_frames
 from gmbench.corpus.takes import CorpusSettings, Take, TakeContent, draw_content, takes
 from gmbench.corpus.truth import TruthWriter
@@ -93,7 +93,7 @@ def record_take(argument: tuple[CorpusSettings, Take]) -> job_cache.JobResult:
     model = synthetic_model()
     content = draw_content(model, settings, take)
     images, heads, shoulders = [], [], []
-    for frame in appearance.draw(model, content.performer, content.performance, content.look, content.generator):
+    for frame in draw(model, content.performer, content.performance, content.look, content.generator):
         images.append(frame.image)
         heads.append(_png(frame.head))
         shoulders.append(_png(frame.shoulders))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench.corpus import appearance
+from gmbench.corpus.drawing import draw
 from gmbench.corpus.takes import FIRST_EXTRACTOR_PERSON, CorpusSettings, Take, draw_content
 from gmbench.emotions import SUITE_ORDER
 from gmbench.executor import one_thread
@@ -66,7 +66,7 @@ def draw_people(first: int, count: int, frames: int, size: int, seed: int) -> Pe
             full, rho = content.performance.full[chosen], content.performance.rho[chosen]
             performance = replace(content.performance, full=full, rho=rho)
             look = replace(content.look, light=content.look.light[chosen])
-            drawn = appearance.draw(model, performer, performance, look, generator)
+            drawn = draw(model, performer, performance, look, generator)
             rows["frames"].append(np.stack([frame.image for frame in drawn]))
             rows["landmarks"].append(model.landmark_points(performer.shape, full, rho, size))
             rows["expression"].append(full)

@@ -2,7 +2,7 @@
 
 Emotions come in pairs that share one of their two sub-styles, so that geometry alone cannot tell them apart: the closed
 anger of one speaker looks much like disgust. What separates a pair is painted on the skin
-(see :mod:`gmbench.corpus.appearance`).
+(see :mod:`gmbench.corpus.drawing`).
 """
 
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.audio.spectra import mel_spectrogram
-from gmbench.corpus import appearance
+from gmbench.corpus.drawing import draw
 from gmbench.corpus.takes import CorpusSettings, TakeContent, draw_content, takes
 from gmbench.media import Audio
 from gmbench.morphable.camera import project
@@ -133,7 +133,7 @@ def _skin(model: FaceModel, content: TakeContent) -> NDArray[np.float64]:
     look = replace(content.look, light=content.look.light[chosen])
     size = look.background.shape[0]
     vertices = model.vertices(model.identity(performer.shape), still.full, still.rho[:, 6:10])
-    frames_drawn = appearance.draw(model, performer, still, look, content.generator)
+    frames_drawn = draw(model, performer, still, look, content.generator)
     maps = []
     for points, drawn in zip(place(vertices, still.rho), frames_drawn, strict=True):
         pixels, depth = project(points, size)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gmbench.corpus.appearance import Look, draw_look
+from gmbench.corpus.drawing import Look, draw_look
 from gmbench.corpus.performance import Performance, Performer, draw_performer, draw_prosody, perform, speaker_name
 from gmbench.corpus.speech import Utterance, compose, synthesise_speech
 from gmbench.emotions import SUITE_ORDER
@@ -199,7 +199,7 @@ def draw_tracks(
 
 
 def draw_content(model: FaceModel, settings: CorpusSettings, take: Take, silent: bool = False) -> TakeContent:
-    """Tracks of a take and its look, from which :func:`gmbench.corpus.appearance.draw` makes the pictures."""
+    """Tracks of a take and its look, from which :func:`gmbench.corpus.drawing.draw` makes the pictures."""
     tracks = draw_tracks(model, settings, take, silent)
     look = draw_look(
         tracks.generator, tracks.performer, take.emotion, take.level, settings.frames, settings.size, settings.seed

@@ -1,4 +1,4 @@
-"""What of a dataset is there and usable: missing, corrupt, silent, pointers in place of files, lengths that differ."""
+"""Finds missing and unusable files of a dataset: corrupt, silent, Git LFS pointers, lengths that differ."""
 
 from collections import Counter
 from collections.abc import Callable

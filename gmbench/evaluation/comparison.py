@@ -1,4 +1,7 @@
-"""From inputs to records in one call: the command line, the stages, the benchmarks and the tests compare by it."""
+"""From inputs to records in one call, for commands, benchmarks and tests.
+
+The pipeline's stages plan by :func:`plan_comparison`, and extract and score apart; see :mod:`gmbench.evaluation.run`.
+"""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -87,7 +90,7 @@ def compare(
         workers: processes on this machine.
         scheduler: address of a dask scheduler instead.
         batch: frames read at a time.
-        progress: called with the clips done and all clips.
+        progress: called with the groups of clips done and all clips.
         error_log: file for the tracebacks of unexpected errors; without it the first of them is logged.
         on_plan: called with the plan before the work starts, for example to show its warnings.
 

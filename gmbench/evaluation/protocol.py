@@ -19,7 +19,7 @@ _FORMER_NAME = "judges"
 
 
 class Protocol(BaseModel):
-    """How clips are cropped, paired and scored; the hash of all fields stands in every record."""
+    """How clips are cropped, paired and scored; the hash of all fields but the description stands in every record."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -50,7 +50,9 @@ class Protocol(BaseModel):
         description="of published networks but those of FID, FVD, F-SIM and pose; bfloat16 is faster, not exact",
     )
     fid_frames: int = Field(
-        0, ge=0, description="frames per clip for FID, equally spaced; 0: all, or so many that the set has 50,000"
+        0,
+        ge=0,
+        description="frames per clip for FID, equally spaced; 0: all, or as many per clip as give 50,000 in all",
     )
     metrics: tuple[str, ...] = Field((), description="scored where the command names none; empty: all defaults")
     low_coverage: float = Field(
@@ -67,7 +69,7 @@ class Protocol(BaseModel):
     def hash(self) -> str:
         """First 12 digits of the sha256 over all fields but the description."""
         fields = self.model_dump(exclude={"description"})
-        fields[_FORMER_NAME] = fields.pop("extractors")  # hashed as ever, so that records stay comparable
+        fields[_FORMER_NAME] = fields.pop("extractors")  # hashed under its former name, so that records stay comparable
         fields["name"] = fields["name"].replace("+extractors=", f"+{_FORMER_NAME}=")
         return digest(fields)[:12]
 

@@ -59,7 +59,7 @@ def frame_features(network: EmotionFan, chips: NDArray[np.uint8]) -> NDArray[np.
 
 
 def clip_logits(network: EmotionFan, features: NDArray[np.float32], released: bool) -> NDArray[np.float64]:
-    """Logits (C,) of a clip from frame features (T, 512); ``released`` as in :func:`metrics.emotion.attended`."""
+    """Logits (C,) of a clip from frame features (T, 512); ``released``: :func:`gmbench.metrics.emotion.attended`."""
     with torch.inference_mode():
         alpha = network.alpha(as_input_of(network, torch.from_numpy(features)))[:, 0].float().numpy()
         whole = np.broadcast_to(first_attention(features, alpha), features.shape)

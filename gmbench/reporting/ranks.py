@@ -33,7 +33,8 @@ class Rank:
 def ranks(rows: Sequence[SummaryRow], leaders: Mapping[str, str | None]) -> list[Rank]:
     """Methods of one dataset and protocol from the best mean rank down; controls are not ranked.
 
-    ``leaders`` names each metric's method that a paired test supports as the best (:attr:`.Summary.leaders`).
+    ``leaders`` names each metric's method that a paired test supports as the best; see
+    :attr:`gmbench.reporting.summary.Summary.leaders`.
     Metrics without a better side, those that name the value of chance, and those that one method alone has do not
     count. Ties share their mean rank. A method without a value is last.
     """

@@ -73,7 +73,7 @@ def read_ratings(path: Path, kind: str) -> pd.DataFrame:
 
 
 def study_rows(table: pd.DataFrame, kind: str) -> list[StudyRow]:
-    """Rows of all aspects and methods; see :mod:`metrics.user_study` for the numbers."""
+    """Rows of all aspects and methods; see :mod:`gmbench.metrics.user_study` for the numbers."""
     result = []
     for aspect, group in table.groupby("aspect", sort=True):
         agreement = _agreement(group, ordinal=kind == "opinion")

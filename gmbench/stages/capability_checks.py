@@ -24,7 +24,7 @@ from gmbench.store import digest
 
 FRAMES = 25
 """Length of the videos that are measured."""
-JUDGED_EVERY = 5
+EMOTION_FRAME_STEP = 5
 """Frames between those that the emotion network sees."""
 
 
@@ -93,7 +93,7 @@ def measures(section: DatasetSection) -> Measures:
         return Measures(landmarks)
 
     def emotion(frames: NDArray[np.uint8], points: NDArray[np.float64]) -> NDArray[np.float64]:
-        seen = np.flatnonzero(np.isfinite(points).all(axis=(1, 2)))[::JUDGED_EVERY]
+        seen = np.flatnonzero(np.isfinite(points).all(axis=(1, 2)))[::EMOTION_FRAME_STEP]
         size = (network.side, network.side)
         crops = [cv2.warpAffine(frames[t], network.matrix(points[t]), size) for t in seen]
         counts = np.bincount([network.recognise(crop) for crop in crops], minlength=len(SUITE_ORDER))

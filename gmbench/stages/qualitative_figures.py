@@ -41,10 +41,10 @@ def system_figures(run: PipelineRun, name: str, folder: Path) -> str:
     Shows what the method has: strips only where it interpolates, a map only where it has latents or embeds emotions.
     """
     system = System.parse(name)
-    lender = run.params.datasets[run.paths.dataset].models_of
+    models_dataset = run.params.datasets[run.paths.dataset].models_of
     card = registry.create(system.method).card
-    if lender and card.identity_mode == "person_specific":
-        return f"<p>n/a: {html.escape(card.title)} shows only the people of {html.escape(lender)}.</p>"
+    if models_dataset and card.identity_mode == "person_specific":
+        return f"<p>n/a: {html.escape(card.title)} shows only the people of {html.escape(models_dataset)}.</p>"
     methods = [n for n in run.params.methods if n in render.NAMES or _is_of(n, system.method)]
     rows = scored_rows(run)
     stem = folder / "figures" / f"{run.paths.dataset}-{system.name}"

@@ -102,8 +102,8 @@ class RequestPlanner:
         self._card = card
         self._section = run.params.datasets[run.paths.dataset]
         self._own = _clips(run, run.paths.dataset)
-        lender = self._section.models_of
-        self._pool = _clips(run, lender) if lender else self._own
+        models_dataset = self._section.models_of
+        self._pool = _clips(run, models_dataset) if models_dataset else self._own
         self._transcripts = transcripts(run.paths, self._section)
 
     def inputs(self, row: ClipRow, drives: tuple[str, ...]) -> RequestInputs:

@@ -48,9 +48,9 @@ def generate_with_system(run: PipelineRun, name: str, rows: list[ClipRow]) -> di
     """
     system = System.parse(name)
     card = registry.create(system.method).card
-    lender = run.params.datasets[run.paths.dataset].models_of
-    if lender and card.identity_mode == "person_specific":
-        reason = f"{card.title} shows only the people of {lender}, whom it was trained on"
+    models_dataset = run.params.datasets[run.paths.dataset].models_of
+    if models_dataset and card.identity_mode == "person_specific":
+        reason = f"{card.title} shows only the people of {models_dataset}, whom it was trained on"
         return {row.clip_id: reason for row in rows}
     folder = checkpoint_folder(run, system)
     checkpoints, seed = checkpoint_digest(folder), run.params.seed + system.seed

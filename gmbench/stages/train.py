@@ -104,7 +104,7 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
         "code": {"gmbench": facts["gmbench"], "commit": facts["commit"], "torch": facts["packages"]["torch"]},
     }  # fmt: skip
     write_json(out / CARD, card)
-    registry.load(system.method, out)  # what cannot be loaded is told now, not when videos are made
+    registry.load(system.method, out)  # what cannot be loaded is reported now, not when videos are made
 
 
 def _pretraining(run: PipelineRun, dataset: PreparedDataset) -> PreparedDataset:

@@ -64,7 +64,7 @@ def _train(run: PipelineRun, root: Path) -> None:
             kind, settings, held_out, run.store.root, tuple(people_jobs), root, sync_clips, test_clips
         )
         key = digest(
-            "judge",
+            "judge",  # part of the keys of stored networks
             EXTRACTOR_TRAINING_VERSION,
             kind,
             *(job.key for job in people_jobs),

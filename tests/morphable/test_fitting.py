@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gmbench.corpus import appearance
+from gmbench.corpus.drawing import draw
 from gmbench.corpus.takes import CorpusSettings, draw_content, draw_tracks, takes
 from gmbench.errors import InputError
 from gmbench.executor import one_thread
@@ -177,7 +177,7 @@ def noisy_clip(model, frames):
     drawn = replace(content.performance, full=content.performance.full[:frames], rho=content.performance.rho[:frames])
     look = replace(content.look, light=content.look.light[:frames])
     pictures = np.stack([
-        frame.image for frame in appearance.draw(model, content.performer, drawn, look, content.generator)
+        frame.image for frame in draw(model, content.performer, drawn, look, content.generator)
     ])  # fmt: skip
     landmarks = model.landmark_points(content.performer.shape, drawn.full, drawn.rho, 96)
     landmarks += np.random.default_rng(0).normal(0, 1.0, landmarks.shape)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.errors import InputError
 from gmbench.media import FPS, SAMPLES_PER_FRAME, Audio, Frames, Video, coded_and_decoded
 
 
@@ -17,7 +18,7 @@ def corrupted_frames(video: Video, change: str, batch: int) -> Iterator[Frames]:
     """Batches of a video, changed."""
     kind, _, amount = change.partition(":")
     if kind in ("shuffle", "reencode", "rate"):
-        yield from _remade(video, kind, int(amount), batch)
+        yield from _reordered_or_reencoded(video, kind, int(amount), batch)
         return
     first: NDArray[np.uint8] | None = None
     start = 0
@@ -29,8 +30,10 @@ def corrupted_frames(video: Video, change: str, batch: int) -> Iterator[Frames]:
             yield np.stack([cv2.GaussianBlur(frame, (0, 0), float(amount)) for frame in frames])
         elif kind == "noise":
             yield np.stack([_noisy(frame, float(amount), start + n) for n, frame in enumerate(frames)])
-        else:
+        elif not change:
             yield frames
+        else:
+            raise InputError(f"unknown corruption of pictures: {change!r}")
         start += len(frames)
 
 
@@ -40,7 +43,7 @@ def _noisy(frame: Frames, deviation: float, number: int) -> Frames:
     return np.clip(np.rint(frame + noise), 0, 255).astype(np.uint8)
 
 
-def _remade(video: Video, kind: str, amount: int, batch: int) -> Iterator[Frames]:
+def _reordered_or_reencoded(video: Video, kind: str, amount: int, batch: int) -> Iterator[Frames]:
     """Frames in another order, after another encoding, or through another frame rate; same number of frames."""
     frames = list(video)
     if kind == "shuffle":  # within blocks of so many frames
@@ -66,11 +69,13 @@ def _reencoded(frames: list[Frames], quality: int) -> list[Frames]:
 
 
 def corrupted_audio(audio: Audio, change: str) -> Audio:
-    """Sound, changed; as long as before."""
+    """Sound, changed; as long as before. Raises InputError for a change that is none of the above."""
     kind, _, amount = change.partition(":")
     if kind == "late":
         delay = int(amount) * SAMPLES_PER_FRAME
         if delay < 0:
             return np.concatenate([audio[-delay:], np.zeros(min(-delay, len(audio)), np.int16)])
         return np.concatenate([np.zeros(delay, np.int16), audio])[: len(audio)]
+    if change:
+        raise InputError(f"unknown corruption of sound: {change!r}")
     return audio

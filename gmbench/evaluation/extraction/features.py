@@ -115,8 +115,8 @@ class ClipSource:
         video, video_sha256: file or folder of frames; None where there is no picture.
         audio, audio_sha256: file with the sound (may be the video), or None.
         landmarks, landmarks_sha256: file of landmarks from outside, or None.
-        video_change: empty, ``still`` or ``blur:<sigma>``.
-        audio_change: empty or ``late:<frames>``.
+        video_change: empty, or a corruption of the pictures; see :mod:`gmbench.evaluation.extraction.corruptions`.
+        audio_change: empty, or a corruption of the sound.
         problem: why there is no picture to use; ``absent`` says that there is not even a file.
         audio_problem: why there is no sound to use.
         borrowed_audio: the sound is the reference's.

@@ -1,4 +1,4 @@
-"""What became of a group of clips: a short reason for every failure, and the traceback of every unexpected one."""
+"""Failures of a group of clips: a short reason for every failure, and the traceback of every unexpected one."""
 
 import traceback
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class Outcome:
     Attributes:
         name: of the group.
         failures: why something could not be computed, by store key.
-        tracebacks: of errors that nobody foresaw, by clip.
+        tracebacks: of unexpected errors, by clip.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Outcome:
         return ": ".join(part for part in (str(clip), feature, explain(error)) if part)
 
     def add(self, other: "Outcome") -> None:
-        """Take over what another group reports."""
+        """Add the failures of another group."""
         self.failures |= other.failures
         for clip, texts in other.tracebacks.items():
             self.tracebacks.setdefault(clip, []).extend(texts)

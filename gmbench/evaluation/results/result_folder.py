@@ -10,7 +10,7 @@ import pandas as pd
 
 from gmbench.errors import InputError, MixedColumnError, StoreError
 from gmbench.evaluation.planning.plan import Plan
-from gmbench.evaluation.results import records, sources
+from gmbench.evaluation.results import compared_files, records
 from gmbench.names import closest
 from gmbench.provenance import describe
 from gmbench.store import write_atomically
@@ -37,11 +37,11 @@ def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Pl
     the folder's warnings stay.
     """
     path = folder / records.FILE
-    stale = earlier_clips(folder, new)
+    stale = stale_clip_warnings(folder, new)
     merged = records.merge(_earlier(folder), new)
     records.write(path, merged)
     if plan is not None:
-        sources.save(folder, sources.of_plan(plan, folder))
+        compared_files.save(folder, compared_files.of_plan(plan, folder))
     facts = describe(arguments) | {
         "warnings": list(dict.fromkeys([*(plan.warnings if plan else warnings(folder)), *stale]))
     }
@@ -50,7 +50,7 @@ def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Pl
     return merged
 
 
-def earlier_clips(folder: Path, new: pd.DataFrame) -> list[str]:
+def stale_clip_warnings(folder: Path, new: pd.DataFrame) -> list[str]:
     """A warning per method with clips that lie in the folder's records but were not evaluated again."""
     stale = records.not_evaluated_again(_earlier(folder), new)
     return [

@@ -70,7 +70,7 @@ def training_jobs(
     base = digest("gmtalker", GMTALKER_TRAINING_VERSION, seed, track_digests(dataset, by_speaker), audio)
     for name, of_speaker in by_speaker.items():
         renders = shard_path(dataset.renders, name)
-        content = file_digest(renders) if renders.exists() else ""  # the job tells what is missing
+        content = file_digest(renders) if renders.exists() else ""  # the job reports what is missing
         key = digest("head", base, name, settings.head.model_dump(mode="json"), content)
         yield TrainingJob(f"head-{name}", key, _head, _Data(dataset, of_speaker, audio, settings, seed))
     key = digest("gmeg", base, settings.gmeg.model_dump(mode="json"))

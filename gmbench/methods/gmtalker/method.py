@@ -1,4 +1,4 @@
-"""GMTalker as a method: loads what training wrote, speaks, interpolates. Source: GMTalker, sections III and IV."""
+"""GMTalker as a method: loads what training wrote, generates, interpolates. Source: GMTalker, sections III and IV."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,7 +83,7 @@ class GMTalker:
         context: TrainingContext,
         stages: Sequence[str] | None = None,
     ) -> FitReport:  # fmt: skip
-        """Expression generator, motion generators and head generators; see :mod:`.fitting`."""
+        """Expression generator, motion generators and head generators; see :mod:`gmbench.methods.gmtalker.jobs`."""
         return fit_all(dataset, pretraining, out_dir, settings, seed, context, stages)
 
     def load(self, checkpoint_dir: Path) -> None:

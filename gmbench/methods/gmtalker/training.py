@@ -23,7 +23,7 @@ from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, tra
 GRADIENT_NORM = 1.0
 """Longer gradients are shortened to this."""
 HELD_OUT_EVERY = 5
-"""Every fifth clip of a person tells fine-tuning when to stop."""
+"""Every fifth clip of a person is for early stopping."""
 CHECKS = 10
 """Times that the held-out clips are looked at."""
 NEUTRAL = "neutral"

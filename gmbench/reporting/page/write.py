@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 
 from gmbench.errors import InputError, StoreError
+from gmbench.evaluation.results import compared_files as clip_files
 from gmbench.evaluation.results import records, result_folder
-from gmbench.evaluation.results import sources as clip_files
 from gmbench.reporting.page.leaderboard import leaderboard, method_descriptions, metric_descriptions
 from gmbench.reporting.page.markup import Section, json_html
 from gmbench.reporting.page.sections import record_sections
@@ -39,7 +39,7 @@ class PageContent:
     Attributes:
         title: of the page.
         summaries: numbers of each dataset and protocol.
-        sources: tables of :mod:`gmbench.evaluation.results.sources` with the folders they stand in.
+        sources: tables of :mod:`gmbench.evaluation.results.compared_files` with the folders they stand in.
         sections: below the leaderboard.
         provenance: where the numbers come from, per evaluation.
     """

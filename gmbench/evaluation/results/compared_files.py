@@ -1,6 +1,6 @@
 """Which files a comparison read: one row per (method, clip), kept beside the records for reports that show the clips.
 
-Paths are relative to the folder of the table, so that folders which move together stay whole.
+Paths are relative to the folder of the table, so that links still work after both folders are moved.
 """
 
 import os
