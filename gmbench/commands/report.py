@@ -49,7 +49,7 @@ def table(
 
     if like == "list":
         for paper in paper_tables.load_all().values():
-            terminal.out.print(f"{paper.name:<20}{paper.source} table {paper.table}, {paper.dataset}", highlight=False)
+            terminal.out.print(f"{paper.name:<20}{paper.source} {paper.place}, {paper.dataset}", highlight=False)
         return
     if like is not None:
         sys.stdout.write(table_formats.render(_paper_table(like, records, dataset, protocol, ratings, latents), form))
@@ -175,6 +175,8 @@ def published(
     number = None
     if like is not None:
         wanted = paper_tables.find(like)
+        if wanted.figure:
+            raise InputError(f"{wanted.source} prints no numbers with {wanted.place}; see gmbench table --like {like}")
         source, number, dataset = wanted.source, wanted.table, dataset or wanted.dataset
     selected = printed.select(source, dataset, number)
     if as_json:

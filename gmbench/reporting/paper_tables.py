@@ -21,6 +21,7 @@ class PaperTable(BaseModel):
     Attributes:
         name: as asked for with ``--like``.
         source, table, dataset: the paper's.
+        figure: in place of the table, of a figure with which no numbers are printed.
         kind: ``comparison``, ``ablation``, ``study`` or ``latents``.
         about: columns on what drives each method.
         metrics: printed column to our metrics, the preferred one first.
@@ -34,7 +35,8 @@ class PaperTable(BaseModel):
 
     name: str
     source: str
-    table: str
+    table: str = ""
+    figure: str = ""
     dataset: str
     kind: Literal["comparison", "ablation", "study", "latents"]
     about: tuple[str, ...] = ()
@@ -47,7 +49,12 @@ class PaperTable(BaseModel):
     @property
     def title(self) -> str:
         """Which table it is like."""
-        return f"as {self.source} table {self.table}, measured"
+        return f"as {self.source} {self.place}, measured"
+
+    @property
+    def place(self) -> str:
+        """Where it stands in the paper."""
+        return f"figure {self.figure}" if self.figure else f"table {self.table}"
 
 
 @functools.cache

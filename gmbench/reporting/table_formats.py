@@ -128,7 +128,7 @@ _TEX = {
     "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$",
     "↓": r"$\downarrow$", "→": r"$\rightarrow$", "∞": r"$\infty$", "–": "--", "\n": " ",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$",
-    "×": r"$\times$", "²": r"\textsuperscript{2}",
+    "×": r"$\times$", "φ": r"$\varphi$", "²": r"\textsuperscript{2}",
 }  # fmt: skip
 
 

@@ -65,9 +65,9 @@ def papers(summaries: Sequence[Summary], out: Path) -> Section:
     ]
     for form in paper_tables.load_all().values():
         tables = [_measured_html(name, table, out) for name, table in _filled(form, summaries).items()]
-        for printed in published_tables.select(form.source, form.dataset, form.table):
+        for printed in [] if form.figure else published_tables.select(form.source, form.dataset, form.table):
             tables.append(f'<div class="wide">{render(published_tables.as_table(printed), "html")}</div>')
-        title = html.escape(f"{form.source} table {form.table} ({form.name})")
+        title = html.escape(f"{form.source} {form.place} ({form.name})")
         parts.append(f"<details><summary>{title}</summary>{''.join(tables)}</details>")
     return Section("The papers' tables", "".join(parts))
 
