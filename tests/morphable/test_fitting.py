@@ -147,7 +147,7 @@ def test_adam_and_levenberg_marquardt_reach_the_same_energy(model, clips):
     points = torch.from_numpy(target).float()
     names = ["rotation", "translation", "gaze", "expression"]
     for rate in (1e-2, 2e-3):
-        adam._descend(start, names, (800, rate, (0.8, 0.95)), lambda s: adam.landmark_energy(s, points, None))
+        adam._minimise(start, names, (800, rate, (0.8, 0.95)), lambda s: adam.landmark_energy(s, points, None))
     reached = adam.landmark_energy(start, points, None).item()
     assert reached == pytest.approx(best, rel=0.02)
 
