@@ -1,4 +1,4 @@
-"""Corpus-trained judges in the engine: small random networks in their files."""
+"""Corpus-trained extractors in the engine: small random networks in their files."""
 
 import json
 
@@ -26,7 +26,7 @@ JUDGED = ["fid", "lpips_alex", "sync_c", "sync_d", "av_offset", "acc_emo", "emo_
 
 
 @pytest.fixture
-def judges(tmp_path, monkeypatch):
+def trained(tmp_path, monkeypatch):
     torch.manual_seed(0)
     folder = tmp_path / "extractors"
     for kind, network in networks.NETWORKS.items():
@@ -47,7 +47,7 @@ def planned(heads, metrics=JUDGED, controls=("ground_truth",)):
 
 
 @pytest.mark.slow
-def test_they_play_the_same_roles_under_keys_of_their_own(heads, judges, tmp_path):
+def test_they_have_the_same_names_under_keys_of_their_own(heads, trained, tmp_path):
     table = evaluate(planned(heads), tmp_path / "store")
     assert set(table["status"]) == {"ok"}
     assert set(table["metric"]) == {f"{name}_fb:corpus" for name in JUDGED if name != "psnr"} | {"psnr"}
@@ -59,8 +59,8 @@ def test_they_play_the_same_roles_under_keys_of_their_own(heads, judges, tmp_pat
     assert table.equals(two)
 
 
-def test_one_that_failed_its_validation_is_refused(judges):
-    path = judges / "emotion.safetensors"
+def test_one_that_failed_its_validation_is_refused(trained):
+    path = trained / "emotion.safetensors"
     networks.write(path, "emotion", networks.EmotionNet(3), {"extras": 3}, {"failed": ["does not respond to blur."]})
     with pytest.raises(WeightsError, match=r"failed its validation .does not respond to blur"):
         weights.load_path("corpus_emotion")
@@ -68,9 +68,9 @@ def test_one_that_failed_its_validation_is_refused(judges):
         networks.read(path, "identity")
 
 
-def test_the_plan_leaves_out_what_a_failed_judge_would_say(heads, judges, tmp_path):
+def test_the_plan_leaves_out_what_a_failed_extractor_would_say(heads, trained, tmp_path):
     networks.write(
-        judges / "identity.safetensors", "identity", networks.Encoder(8), {"outputs": 8}, {"failed": ["no response."]}
+        trained / "identity.safetensors", "identity", networks.Encoder(8), {"outputs": 8}, {"failed": ["no response."]}
     )
     given = inputs.gather([f"near={heads / 'near'}"], reference=heads / "reference", labels=heads / "labels.csv")
     chosen = registry.select(JUDGED, True)
@@ -83,7 +83,7 @@ def test_the_plan_leaves_out_what_a_failed_judge_would_say(heads, judges, tmp_pa
 
 
 @pytest.mark.slow
-def test_validation_draws_every_curve_and_says_what_is_wrong(heads, judges, tmp_path):
+def test_validation_draws_every_curve_and_says_what_is_wrong(heads, trained, tmp_path):
     base = planned(heads, ["psnr", "ssim", "sync_c", "acc_emo", "f_sim"])
     chosen = validate.chosen(["blur", "noise", "late", "labels", "identity_swap", "rate", "reencode", "shuffle"])
     spoilt = validate.corrupted(base, chosen)
@@ -130,7 +130,7 @@ class Detector:
         return contextlib.nullcontext(lambda frame: [Face(points)])
 
 
-def test_sequences_are_read_scored_and_guarded(judges, tmp_path, monkeypatch):
+def test_sequences_are_read_scored_and_guarded(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(interpolation.face_landmarks, "backend", lambda name: Detector())
     rng = np.random.default_rng(0)
     a, b = (cv2.GaussianBlur(rng.integers(0, 256, (128, 128, 3)).astype(np.uint8), (0, 0), 4) for _ in range(2))
@@ -198,7 +198,7 @@ def test_the_landmarker_trains_for_any_number_of_steps(steps):
     assert landmarker.predict(network, frames).shape == (4, 5, 2)
 
 
-def test_the_emotion_judge_says_the_same_of_a_mirrored_face():
+def test_the_emotion_classifier_says_the_same_of_a_mirrored_face():
     torch.manual_seed(0)
     network = networks.EmotionNet(3).eval()
     chips = torch.rand(5, 3, 64, 64) - 0.5
@@ -238,7 +238,7 @@ def test_actions_in_the_mirror_are_those_of_the_mirrored_face():
         assert np.linalg.norm(difference) < 0.25 * np.linalg.norm(shown), name  # lips that touch share their partners
 
 
-def test_a_judge_is_admitted_by_the_levels_that_count():
+def test_an_extractor_is_admitted_by_the_levels_that_count():
     def curve(values, corruption="late", levels=(0.0, 1.0, 2.0, 5.0, 10.0)):
         return validate.Curve(
             "sync_c_fb:corpus", corruption, "frames", levels, values, 0.9, False, True, "Sync-C wiggles"

@@ -76,7 +76,7 @@ def test_a_still_head_has_no_beats_and_says_so(done):
     assert still["reason"].str.contains("0 motion beats").all()
 
 
-def test_a_fallback_judge_has_another_key(done):
+def test_a_fallback_has_another_key(done):
     table, _ = done
     keys = dict(zip(table["metric_name"], table["metric"], strict=True))
     assert keys["psnr"] == "psnr"

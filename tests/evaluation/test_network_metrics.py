@@ -37,7 +37,7 @@ def planned(heads, metrics, controls=("ground_truth",), **changes):
     return plan.make_plan(given.methods, "heads", protocol(**changes), chosen, controls, given.references)
 
 
-def test_every_official_judge_runs_end_to_end(heads, files, tmp_path):
+def test_every_official_extractor_runs_end_to_end(heads, files, tmp_path):
     options = {"fid_frames": 2, "pose": "tokenhpe"}
     table = evaluate(planned(heads, ALL, **options), tmp_path / "store")
     near = table[table["method"] == "near"].set_index("metric_name")
@@ -93,7 +93,7 @@ def test_options_are_part_of_the_key(heads, files, tmp_path, changes):
     assert first.protocol.hash != second.protocol.hash
 
 
-def test_a_clip_is_shown_to_its_judges_once(heads, files, tmp_path, monkeypatch):
+def test_a_clip_is_decoded_once_for_all_its_extractors(heads, files, tmp_path, monkeypatch):
     opened = []
     original = clip_group.Video.__init__
     monkeypatch.setattr(
@@ -198,7 +198,7 @@ def test_emotions_by_any_name():
     assert found.sum() == 1
 
 
-def test_a_failing_judge_does_not_take_the_others_down(heads, files, tmp_path):
+def test_a_failing_extractor_does_not_take_the_others_down(heads, files, tmp_path):
     given = planned(heads, ["emo_prob", "f_sim"], controls=())
     broken = dataclasses.replace(given.metrics[0].clips(given.protocol)[0], name="broken", begin=_broken)
     groups = [dataclasses.replace(g, clip_features=(broken, *g.clip_features)) for g in given.groups(tmp_path, 16)]
@@ -209,7 +209,7 @@ def test_a_failing_judge_does_not_take_the_others_down(heads, files, tmp_path):
 
 
 def _broken(context):
-    raise ZeroDivisionError("no judge")
+    raise ZeroDivisionError("no extractor")
 
 
 def test_lower_precision_is_another_protocol_and_nearly_the_same(heads, files, tmp_path):
@@ -240,7 +240,7 @@ def test_wrong_emotion_shows_the_speaker_in_another_emotion(heads, tmp_path):
     assert "wrong_emotion left out" in other.warnings[0]
 
 
-def test_a_judge_passes_on_why_there_is_no_sound_or_no_face():
+def test_an_extractor_passes_on_why_there_is_no_sound_or_no_face():
     context = ClipContext(50, 96, 96, None, None, {}, "a.npz: no points", "a.wav: damaged")
     with pytest.raises(MediaError, match=r"a\.wav: damaged"):
         LipSyncAccumulator(context, None, None, None)

@@ -90,7 +90,7 @@ def test_the_report_has_tables_figures_and_clips(project):
         assert (folder / name).stat().st_size > 0, name
     clips = sorted(path.name for path in (folder / "media" / "synth" / "gmtalker").iterdir())
     assert len(clips) == len(list((project.folder / "results/synth/videos/gmtalker").rglob("*.mp4")))
-    assert "left out: " in (folder / "table-synth.md").read_text()  # such short training makes no judges
+    assert "left out: " in (folder / "table-synth.md").read_text()  # such short training passes no validation
     assert "<h2>Left out</h2>" in page
     assert project.run("gmbench", "table", "--like", "gmtalker-5", "--dataset", "synth").count("n/a") > 3
 
@@ -115,7 +115,7 @@ def test_ground_truth_is_the_ceiling(project):
     assert set(records["clip"]) == set(records[records["method"] == "render"]["clip"])
 
 
-def test_judges_judge_only_where_they_passed(project):
+def test_extractors_score_only_where_they_passed(project):
     folder = project.folder / "models" / "extractors"
     reports = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json") if path.stem != "validation"}
     assert set(reports) == {"landmarker", "emotion", "emotion_vgg", "syncnet", "identity", "features"}

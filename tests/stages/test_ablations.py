@@ -1,4 +1,4 @@
-"""What ``gmbench ablate`` runs for a card's orderings, and how it judges a margin over seeds."""
+"""What ``gmbench ablate`` runs for a card's orderings, and its verdict on a margin over seeds."""
 
 from dataclasses import dataclass, replace
 
@@ -86,7 +86,7 @@ def test_a_method_without_orderings_says_so(monkeypatch):
         ablations.ablate(Run(), "x", 2, print)
 
 
-def test_without_a_difference_few_margins_are_judged():
+def test_without_a_difference_few_margins_are_resolved():
     rng = np.random.default_rng(0)
     for seeds in (2, 3, 5):
         gains = rng.normal(0, 1, (2000, seeds))
@@ -95,7 +95,7 @@ def test_without_a_difference_few_margins_are_judged():
         assert 0.03 < np.mean([v != "not resolved" for v in verdicts]) < 0.07, seeds
 
 
-def test_a_large_difference_is_judged_by_its_sign():
+def test_a_large_difference_is_resolved_by_its_sign():
     assert ablations.verdict_of_margin(5.0, 1.0, 3) == "resolved"
     assert ablations.verdict_of_margin(-5.0, 1.0, 3) == "reversed"
     assert ablations.verdict_of_margin(4.0, 1.0, 3) == "not resolved"
