@@ -64,8 +64,12 @@ def _column(summary: Summary, key: str) -> TitledColumn:
 
 
 def _on_common_clips(summary: Summary, key: str) -> TitledColumn | None:
-    """The same metric over the clips of which every method has a value; None where coverage is alike."""
-    rivals = [m for m in summary.methods if m not in CONTROLS and (m, key) in summary.by_cell]
+    """The same metric over the clips of which every method has a value; None where coverage is alike.
+
+    A method that has no value of any clip has no part in it, or there would be no common clip at all.
+    """
+    cells = {m: summary.by_cell.get((m, key)) for m in summary.methods if m not in CONTROLS}
+    rivals = [m for m, cell in cells.items() if cell is not None and cell.n > 0]
     if len({summary.by_cell[m, key].n for m in rivals}) < 2:
         return None
     records = summary.records
@@ -128,7 +132,7 @@ def _notes(summary: Summary, keys: Sequence[str], has_common: bool) -> tuple[str
     if any(row.n < row.expected for row in shown_rows):
         notes.append("Clips without a value are left out of the mean, which favours methods that fail on hard clips.")
     if has_common:
-        notes.append("Common clips: those of which every method but the controls has a value.")
+        notes.append("Common clips: those of which every method with values has one, controls left out.")
     if extractors := fallback_extractors(keys):
         notes.append(
             f"fallback: scored by {', '.join(extractors)}, not by the published detector or network; "

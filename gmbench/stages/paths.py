@@ -86,3 +86,5 @@ MODELS = Path("models")
 EXTRACTORS = MODELS / "extractors"
 FACE_MODEL = MODELS / "face_model.npz"
 REPORTS = Path("reports")
+SYNTHETIC = ("synth", "synth_unseen")
+"""Kinds of datasets that have their ground truth beside them, below ``truth``."""

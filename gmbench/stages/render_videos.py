@@ -15,6 +15,7 @@ from gmbench.job_cache import Job, JobResult
 from gmbench.media import Video, encode_video, read_audio
 from gmbench.methods import render
 from gmbench.morphable import coefficient_io
+from gmbench.stages.paths import SYNTHETIC
 from gmbench.stages.pipeline_run import ModelSource, PipelineRun
 from gmbench.store import digest, file_digest, write_atomically
 
@@ -36,7 +37,7 @@ def generate_renders(run: PipelineRun, section: DatasetSection, method: str, row
     """Draw clips from their coefficients, the corpus' true ones for ``render``; reasons by clip of what failed."""
     model = run.face_model()
     root = Path(section.root)
-    truth = root if method == "render" and section.kind == "synth" else None
+    truth = root if method == "render" and section.kind in SYNTHETIC else None
     coefficients = root / "truth" / "clips.parquet" if truth else run.paths.coefficients / coefficient_io.SPEAKERS
     content = file_digest(coefficients)
     clips = {row.speaker: _background_clips(run, row.speaker) for row in rows}

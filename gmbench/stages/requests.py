@@ -23,14 +23,12 @@ from gmbench.methods.card import Given, MethodCard
 from gmbench.methods.interface import Drivers, EmotionSpec, GenRequest, MissingInput, ReferenceClip
 from gmbench.morphable import coefficient_io
 from gmbench.stages.fit import training_coefficients
-from gmbench.stages.paths import DatasetPaths
+from gmbench.stages.paths import SYNTHETIC, DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
 from gmbench.store import digest, file_digest
 
 ReferenceRule = Literal["same", "other", "own"]
 NEUTRAL = "neutral"
-SYNTHETIC = ("synth", "synth_unseen")
-"""Kinds of datasets with the corpus' ground truth, whose clips bear the name of the corpus' dataset."""
 
 
 @dataclass(frozen=True)

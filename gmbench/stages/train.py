@@ -18,7 +18,7 @@ from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContex
 from gmbench.methods.registry import System
 from gmbench.names import closest
 from gmbench.stages.fit import training_coefficients
-from gmbench.stages.paths import FACE_MODEL, MODELS, DatasetPaths
+from gmbench.stages.paths import FACE_MODEL, MODELS, SYNTHETIC, DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.store import digest, file_digest, write_atomically
 
@@ -122,7 +122,7 @@ def prepared_dataset(run: PipelineRun, paths: DatasetPaths, section: DatasetSect
     audio_facts = {name: facts[name] for name in ("extractor", "pair", "weights", "audio_dim")}
     if audio_facts["extractor"] == "hubert":
         audio_facts["path"] = run.params.audio.hubert
-    truth = Path(section.root) if section.kind == "synth" else None
+    truth = Path(section.root) if section.kind in SYNTHETIC else None
     return PreparedDataset(
         paths.dataset, tuple(manifest.read(paths.cropped)), paths.crops, paths.landmarks,
         training_coefficients(replace(run, paths=paths), section), paths.audio, paths.renders, audio_facts, FACE_MODEL,

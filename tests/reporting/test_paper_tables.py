@@ -212,3 +212,13 @@ def test_common_clips_get_a_column_where_coverage_differs():
     apart = tables.build(table_of(rows("a", "psnr", [1.0, np.nan, 1.0]), rows("b", "psnr", [np.nan, 2.0, np.nan])))
     assert [line[3].text for line in apart.body] == ["–", "–"]
     assert len(tables.build(table_of(rows("a", "psnr", HARD), rows("b", "psnr", HARD))).header) == 3
+
+
+def test_a_method_without_any_value_does_not_empty_the_common_clips():
+    """A person-specific method on strangers has no value at all; the others are compared all the same."""
+    nothing = rows("absent", "psnr", np.full(24, np.nan))
+    table = tables.build(table_of(nothing, rows("a", "psnr", HARD), rows("b", "psnr", HARD + 1)))
+    assert not any("common clips" in title for title in table.header)
+    some = np.where(np.arange(24) < 20, HARD, np.nan)
+    table = tables.build(table_of(nothing, rows("a", "psnr", some), rows("b", "psnr", HARD + 1)))
+    assert any("20 common clips" in title for title in table.header)
