@@ -1,4 +1,4 @@
-"""Is the corpus what it claims? How well classifiers tell the emotion from sound, shape, skin, and all.
+"""Is the corpus what it is meant to be? How well classifiers tell the emotion from sound, shape, skin, and all.
 
 The bands come from the corpus' purpose: sound alone must hint, shape alone and skin alone must leave doubt, all
 together must suffice, so that every part of a method has something to contribute.

@@ -62,7 +62,7 @@ class Interpolation:
 
 @dataclass(frozen=True)
 class ExpectedOrdering:
-    """An ordering that a paper claims of a method and its ablations.
+    """An ordering that a paper reports of a method and its ablations.
 
     Attributes:
         metric: base name.

@@ -50,7 +50,7 @@ class Verdict:
     """What an ordering ``better`` over ``worse`` came to.
 
     Attributes:
-        margin: mean over seeds of the difference in the claimed direction; error: its standard error.
+        margin: mean over seeds of the difference in the expected direction; error: its standard error.
         values: means of both, one pair per seed.
         verdict: ``resolved``, ``not resolved`` (no difference at 5 % in a t-test over seeds) or ``reversed``.
     """
@@ -206,7 +206,7 @@ def verdict_of_margin(margin: float, error: float, seeds: int) -> str:
     """``resolved``, ``reversed`` or ``not resolved``: a two-sided t-test of a mean difference at 5 %.
 
     Args:
-        margin: mean over seeds of the difference in the claimed direction.
+        margin: mean over seeds of the difference in the expected direction.
         error: its standard error.
         seeds: how many there are.
     """
@@ -220,9 +220,9 @@ def verdict_of_margin(margin: float, error: float, seeds: int) -> str:
 def markdown(verdicts: Sequence[Verdict], seeds: int) -> str:
     """Verdicts as a table."""
     lines = [
-        f"Differences in the claimed direction, mean over {seeds} seeds and its standard error; t-test at 5 %.",
+        f"Differences in the expected direction, mean over {seeds} seeds and its standard error; t-test at 5 %.",
         "",
-        "| Metric | Table | Claimed better | Claimed worse | Margin | Verdict |", "|---|---|---|---|---:|---|",
+        "| Metric | Table | Expected better | Expected worse | Margin | Verdict |", "|---|---|---|---|---:|---|",
     ]  # fmt: skip
     for v in verdicts:
         margin = f"{table_formats.number(v.margin)} ± {table_formats.number(v.error)}"

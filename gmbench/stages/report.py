@@ -79,7 +79,7 @@ def _with_ablations(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ablations() -> str:
-    """Verdicts on the claims of a method's ablations, where they were run."""
+    """Verdicts on the expected orderings of a method's ablations, where they were run."""
     verdicts = ablations.read_verdicts()
     if not verdicts:
         return ""
@@ -87,8 +87,8 @@ def _ablations() -> str:
     for v in verdicts:
         margin = f"{table_formats.number(v.margin)} ± {table_formats.number(v.error)}"
         rows.append([v.metric, v.table, v.better or "full", v.worse, margin, v.verdict])
-    head = ["metric", "paper's table", "claimed better", "claimed worse", "margin ± standard error", "verdict"]
-    return "<p>Mean differences in the claimed direction over seeds.</p>" + grid_html(head, rows)
+    head = ["metric", "paper's table", "expected better", "expected worse", "margin ± standard error", "verdict"]
+    return "<p>Mean differences in the expected direction over seeds.</p>" + grid_html(head, rows)
 
 
 def _corpus_extractors(out: Path) -> str:

@@ -24,18 +24,18 @@ def numbers(frame):
 
 def test_frames_come_by_their_number_and_may_repeat(frame_pass):
     wanted = [0, 0, 2, 1, 5, 4, 9, 9]
-    assert [numbers(frame_pass.view(index)) for index in wanted] == wanted
+    assert [numbers(frame_pass.cropped_frame(index)) for index in wanted] == wanted
 
 
 def test_a_frame_of_an_earlier_batch_is_refused_and_not_another_one_given(frame_pass):
-    assert numbers(frame_pass.view(5)) == 5
+    assert numbers(frame_pass.cropped_frame(5)) == 5
     with pytest.raises(ValueError, match="frame 1 was asked for after frame 4"):
-        frame_pass.view(1)
+        frame_pass.cropped_frame(1)
 
 
 def test_frames_after_the_last_are_named(frame_pass):
     with pytest.raises(Exception, match="ended after 10 frames"):
-        frame_pass.view(10)
+        frame_pass.cropped_frame(10)
 
 
 def test_pairs_of_different_lengths_are_spread_over_both(world):

@@ -136,7 +136,7 @@ class FramePass:
             raise MediaError(self.source.problem)
         self.video = Video(self.source.video)
         self._batches = iter(corrupted_frames(self.video, self.source.video_change, self._group.batch))
-        self._views: list[Frames | None] = []
+        self._cropped_batch: list[Frames | None] = []
         self._start = self._read = 0
         self._previous: Frames | None = None
         self._values = {key: np.full(self.video.info.frames, np.nan) for key in self._features}
@@ -152,7 +152,7 @@ class FramePass:
             stored = self._store.get(self._landmark_key)
             self._stored_points = stored.arrays["points"] if stored else None
 
-    def view(self, index: int) -> Frames | None:
+    def cropped_frame(self, index: int) -> Frames | None:
         """Frame as the protocol shows it, None where the crop needs a face and there is none.
 
         Raises:
@@ -163,16 +163,16 @@ class FramePass:
             raise ValueError(f"frame {index} was asked for after frame {self._start}")
         while index >= self._read:
             self._pull()
-        return self._views[index - self._start]
+        return self._cropped_batch[index - self._start]
 
     def _pull(self) -> None:
         batch = next(self._batches, None)
         if batch is None:
             raise MediaError(f"{self.source.video}: ended after {self._read} frames")
         self._start = self._read
-        self._views = []
+        self._cropped_batch = []
         for frame in batch:
-            self._views.append(self._take(frame))
+            self._cropped_batch.append(self._take(frame))
             self._read += 1
 
     def _take(self, frame: Frames) -> Frames | None:
@@ -266,8 +266,8 @@ class PairPass:
         """Compare the frames of one step, if there are such and both clips can be read."""
         if self.problem or step >= len(self._indices[0]):
             return
-        a = _guard(self.generated, outcome, self.generated.view, int(self._indices[0][step]))
-        b = _guard(self.reference, outcome, self.reference.view, int(self._indices[1][step]))
+        a = _guard(self.generated, outcome, self.generated.cropped_frame, int(self._indices[0][step]))
+        b = _guard(self.reference, outcome, self.reference.cropped_frame, int(self._indices[1][step]))
         if a is None or b is None:
             return
         resized = resize(a, b.shape[0], b.shape[1])

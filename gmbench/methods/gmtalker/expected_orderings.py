@@ -1,4 +1,4 @@
-"""What GMTalker's ablations claim: orderings that a run can confirm, leave open, or contradict."""
+"""The orderings that GMTalker's paper reports of its ablations; a run can confirm, leave open, or contradict them."""
 
 from gmbench.methods.card import ExpectedOrdering, Interpolation
 
