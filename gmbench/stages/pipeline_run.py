@@ -4,7 +4,7 @@ import functools
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,16 @@ def by_speaker(rows: list[ClipRow], jobs: list[Job], failures: dict[str, str]) -
         if row.clip_id not in failures:
             groups[row.speaker].append((row, job))
     return dict(sorted(groups.items()))
+
+
+def write_videos(
+    run: PipelineRun, method: str, rows: Sequence[ClipRow], jobs: Sequence[Job], failures: Mapping[str, str]
+) -> None:
+    """Copy the videos that jobs left in the store, as their array ``video``, to a method's folder."""
+    for row, job in zip(rows, jobs, strict=True):
+        if row.clip_id not in failures:
+            data = job_cache.load(run.store, job).arrays["video"].tobytes()
+            write_atomically(run.paths.videos(method) / row.video_path, data)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench import job_cache
 from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
 from gmbench.datasets.manifest import ClipRow
@@ -16,8 +15,8 @@ from gmbench.media import Video, encode_video, read_audio
 from gmbench.methods import render
 from gmbench.morphable import coefficient_io
 from gmbench.stages.paths import SYNTHETIC
-from gmbench.stages.pipeline_run import ModelSource, PipelineRun
-from gmbench.store import digest, file_digest, write_atomically
+from gmbench.stages.pipeline_run import ModelSource, PipelineRun, write_videos
+from gmbench.store import digest, file_digest
 
 RENDERED_VIDEOS_VERSION = 2
 BACKGROUND_CLIPS, BACKGROUND_EVERY = 6, 12
@@ -50,10 +49,7 @@ def generate_renders(run: PipelineRun, section: DatasetSection, method: str, row
         key = digest("generate", RENDERED_VIDEOS_VERSION, method, model.digest, content, *inputs)
         jobs.append(Job(row.clip_id, key, _Task(model, source, sound, clips[row.speaker], section.size)))
     failures = run.run_jobs(render_video, jobs)
-    for row, job in zip(rows, jobs, strict=True):
-        if row.clip_id not in failures:
-            data = job_cache.load(run.store, job).arrays["video"].tobytes()
-            write_atomically(run.paths.videos(method) / row.video_path, data)
+    write_videos(run, method, rows, jobs, failures)
     return failures
 
 

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench import job_cache
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import GmbenchError, InputError
 from gmbench.job_cache import Job, JobResult
@@ -20,7 +19,7 @@ from gmbench.methods import registry
 from gmbench.methods.interface import GenRequest, GenResult, TalkingHeadMethod
 from gmbench.methods.pictures import resize
 from gmbench.methods.registry import System
-from gmbench.stages.pipeline_run import PipelineRun, write_json
+from gmbench.stages.pipeline_run import PipelineRun, write_json, write_videos
 from gmbench.stages.requests import RequestInputs, RequestPlanner, build_request, inputs_digest
 from gmbench.stages.train import checkpoint_digest, checkpoint_folder
 from gmbench.store import digest, write_atomically
@@ -61,10 +60,7 @@ def generate_with_system(run: PipelineRun, name: str, rows: list[ClipRow]) -> di
         key = digest("system", SYSTEM_VIDEOS_VERSION, system.name, checkpoints, seed, inputs_digest(inputs))
         jobs.append(Job(row.clip_id, key, _SystemTask(system, folder, checkpoints, inputs, seed)))
     failures = run.run_jobs(generate_clip, jobs)
-    for row, job in zip(rows, jobs, strict=True):
-        if row.clip_id not in failures:
-            data = job_cache.load(run.store, job).arrays["video"].tobytes()
-            write_atomically(run.paths.videos(name) / row.video_path, data)
+    write_videos(run, name, rows, jobs, failures)
     return failures
 
 
