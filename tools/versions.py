@@ -22,8 +22,8 @@ LOCK = ROOT / "tools" / "versions.lock"
 COVERS: dict[str, tuple[str, ...]] = {
     "gmbench.corpus.people.PEOPLE_VERSION": ("gmbench.corpus.people.draw_people",),
     "gmbench.evaluation.extraction.features.MEDIA_VERSION": (
-        "gmbench.media.Video",
-        "gmbench.media.read_audio",
+        "gmbench.media.video.Video",
+        "gmbench.media.audio.read_audio",
         "gmbench.evaluation.extraction.corruptions.corrupted_frames",
         "gmbench.evaluation.extraction.corruptions.corrupted_audio",
         "gmbench.evaluation.extraction.clip_group.FramePass",

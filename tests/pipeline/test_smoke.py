@@ -58,7 +58,7 @@ def test_a_second_run_does_nothing(project):
 
 def test_a_change_of_the_decoder_makes_dvc_run_what_decodes_again(project):
     assert json.loads(project.run("dvc", "status", "--json")) == {}
-    media, css = (project.folder / "gmbench" / name for name in ("media.py", "reporting/page/assets/style.css"))
+    media, css = (project.folder / "gmbench" / name for name in ("media/video.py", "reporting/page/assets/style.css"))
     texts = {path: path.read_text() for path in (media, css)}
     try:
         css.write_text(texts[css] + "\n")

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gmbench.media import _read_image
+from gmbench.media import read_image
 from gmbench.reporting import figures, latents
 from tests.reporting.test_tables import rows, table_of
 
@@ -35,7 +35,7 @@ def test_figures_are_written_as_picture_and_vector_and_never_differ(name, tmp_pa
     assert DRAWN[name](tmp_path / "one") == "one.png"
     RNG.bit_generator.state = state
     DRAWN[name](tmp_path / "two")
-    picture = _read_image(tmp_path / "one.png")
+    picture = read_image(tmp_path / "one.png")
     assert picture.std() > 5
     assert (tmp_path / "one.svg").read_text().count("<path") > 3
     for suffix in ("png", "svg"):

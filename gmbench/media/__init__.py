@@ -1,0 +1,26 @@
+"""The only place that decodes or encodes video and audio.
+
+Everything that leaves it is 25 frames per second, RGB uint8, 16 kHz mono int16.
+"""
+
+from gmbench.media.audio import has_audio, read_audio
+from gmbench.media.encode import coded_and_decoded, encode_audio, encode_video, write_audio, write_video
+from gmbench.media.files import check_file
+from gmbench.media.formats import (
+    AUDIO_SUFFIXES,
+    FPS,
+    IMAGE_SUFFIXES,
+    SAMPLE_RATE,
+    SAMPLES_PER_FRAME,
+    VIDEO_SUFFIXES,
+    Audio,
+    Frames,
+)
+from gmbench.media.images import image_files, read_image
+from gmbench.media.video import Video, VideoInfo
+
+__all__ = [
+    "AUDIO_SUFFIXES", "FPS", "IMAGE_SUFFIXES", "SAMPLES_PER_FRAME", "SAMPLE_RATE", "VIDEO_SUFFIXES",
+    "Audio", "Frames", "Video", "VideoInfo", "check_file", "coded_and_decoded", "encode_audio", "encode_video",
+    "has_audio", "image_files", "read_audio", "read_image", "write_audio", "write_video",
+]  # fmt: skip
