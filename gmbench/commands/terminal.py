@@ -61,7 +61,8 @@ def _cell(row: Any) -> str:
         return "–"
     interval = f" [{number(row.low)}, {number(row.high)}]" if row.n > 1 and row.low == row.low else ""
     share = f" ({row.n}/{row.expected})" if row.n < row.expected else ""
-    return number(row.value) + interval.replace("[", r"\[") + share
+    infinite = f" ({row.infinite} of {row.n} ∞)" if "infinite_clips" in row.flags.split() else ""
+    return number(row.value) + interval.replace("[", r"\[") + share + infinite
 
 
 def print_failures(records: pd.DataFrame, most: int = 10) -> None:

@@ -19,6 +19,7 @@ FLAGS = {
     "fid_small_n": "fid_small_n: fewer than 2,048 frames per side, FID is biased up; compare only rows of equal n.",
     "fvd_small_n": "fvd_small_n: fewer than 400 windows per side, FVD rests on a singular covariance.",
     "unequal_n": "unequal_n: a method lacks clips of the set; its FID or FVD has another n than the others'.",
+    "infinite_clips": "infinite_clips: so many clips have an infinite value (∞: nothing differs); the mean is over the others.",
     "classes_missing": "classes_missing: Emo-Score needs clips of each of its emotions; none of some is here.",
     "no_face": "no_face: clips in which no face was found count as wrong in accuracies and as 0 in scores.",
     "own_reference": "own_reference: the speaker has no neutral reference; F-SIM compares with the clip's own.",
@@ -118,10 +119,14 @@ def column_title(summary: Summary, key: str) -> str:
 
 
 def number_cell(row: SummaryRow | None, bold: bool) -> Cell:
-    """A number with its interval, and its coverage where clips are missing."""
+    """A number with its interval, its coverage where clips are missing, and how many infinite ones are left out."""
     if row is None:
         return Cell("–", note="not evaluated")
-    note = "" if row.n == row.expected else f"{row.n}/{row.expected}"
+    parts = (
+        "" if row.n == row.expected else f"{row.n}/{row.expected}",
+        f"{row.infinite} of {row.n} ∞" if "infinite_clips" in row.flags.split() else "",
+    )
+    note = ", ".join(part for part in parts if part)
     interval = "" if math.isnan(row.low) or math.isinf(row.low) else f"{number(row.low)}, {number(row.high)}"
     return Cell(number(row.value), interval, note, bold)
 

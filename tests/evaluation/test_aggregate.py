@@ -86,3 +86,15 @@ def test_emo_score_does_not_see_clip_counts_and_needs_all_four():
     missing = emotional("emo_score", *clips[:3])
     assert math.isnan(missing.value)
     assert missing.flags == "classes_missing"
+
+
+def test_infinite_clips_are_counted_beside_the_mean_of_the_others():
+    records = table_of(
+        rows("a", "psnr", [math.inf, 20.0, 30.0, math.nan]), rows("b", "psnr", [math.inf, math.inf]),
+        rows("c", "psnr", [20.0, 30.0]),
+    )  # fmt: skip
+    a, b, c = aggregate.rows(records)
+    assert (a.value, a.pooled, a.n, a.infinite, a.flags) == (25, 25, 3, 1, "infinite_clips")
+    assert (a.low, a.high) == (c.low, c.high)
+    assert (b.value, b.n, b.infinite, b.flags) == (math.inf, 2, 2, "")
+    assert c.infinite == 0

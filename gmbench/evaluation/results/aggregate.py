@@ -5,6 +5,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gmbench.emotions import canonical
@@ -21,9 +22,10 @@ class SummaryRow:
     """An aggregated number.
 
     Attributes:
-        value, low, high: clip mean (or median) and its 95 % interval.
-        pooled: mean over all frames.
+        value, low, high: clip mean (or median) and its 95 % interval; of the finite clips, unless none is finite.
+        pooled: mean over all frames of those clips.
         n, expected: clips with a value, and clips that should have one.
+        infinite: of those with a value, the clips whose value is infinite, such as PSNR where nothing differs.
         frames_used, frames_expected: frames behind the value.
         unit, direction: of the metric.
         backend, protocol, protocol_hash, metric_version: what the number may be compared with.
@@ -48,6 +50,7 @@ class SummaryRow:
     backend: str
     metric_version: int
     flags: str
+    infinite: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """All fields, infinity as ``"inf"`` and NaN as null."""
@@ -81,6 +84,8 @@ class Comparison:
 
 
 SIGNIFICANCE = 0.05
+INFINITE_CLIPS = "infinite_clips"
+"""Flag of a mean that leaves out clips of an infinite value, which it would drown in."""
 UNKNOWN_METRIC = "unknown_metric"
 """Flag of a metric that no installed package declares: its plain mean is shown, and no side is better."""
 _log = logging.getLogger(__name__)
@@ -109,9 +114,11 @@ def rows(records: pd.DataFrame) -> list[SummaryRow]:
         first = group.iloc[0]
         metric = known.get(str(first["metric_name"]))
         counted = group[group["clips_expected"] > 0]
+        infinite = int(np.isinf(counted["value"]).sum())
+        averaged = _finite(counted)
         estimate = statistics.estimate(
-            counted["value"].to_numpy(), list(counted["speaker"]), metric.statistic if metric else "mean",
-            classes=_classes(counted),
+            averaged["value"].to_numpy(), list(averaged["speaker"]), metric.statistic if metric else "mean",
+            classes=_classes(averaged),
         )  # fmt: skip
         absent = set(metric.emotions) - set(_classes(counted[counted["value"].notna()])) if metric else set()
         if absent:  # the mean over the others would be another quantity
@@ -123,7 +130,7 @@ def rows(records: pd.DataFrame) -> list[SummaryRow]:
             value=estimate.value,
             low=estimate.low,
             high=estimate.high,
-            pooled=statistics.pooled_mean(group["value"].to_numpy(), group["frames_used"].to_numpy()),
+            pooled=statistics.pooled_mean(averaged["value"].to_numpy(), averaged["frames_used"].to_numpy()),
             n=int(counted["clips_used"][counted["value"].notna()].sum()),
             expected=int(counted["clips_expected"].sum()),
             frames_used=int(group["frames_used"].sum()),
@@ -135,8 +142,12 @@ def rows(records: pd.DataFrame) -> list[SummaryRow]:
             backend=str(first["backend"]),
             metric_version=int(first["metric_version"]),
             flags=" ".join(
-                sorted({f for fs in group["flags"] for f in str(fs).split()} | _remarks(metric is None, bool(absent)))
+                sorted(
+                    {f for fs in group["flags"] for f in str(fs).split()}
+                    | _remarks(metric is None, bool(absent), len(averaged) < len(counted))
+                )
             ),
+            infinite=infinite,
         )
         result.append((dataset, method, order.get(str(first["metric_name"]), len(order)), row))
     return [row for *_, row in sorted(result, key=lambda item: item[:3])]
@@ -147,9 +158,16 @@ def _classes(records: pd.DataFrame) -> list[str]:
     return [canonical(str(label)) or str(label) for label in records["emotion"]]
 
 
-def _remarks(unknown: bool, classes_missing: bool) -> set[str]:
+def _finite(records: pd.DataFrame) -> pd.DataFrame:
+    """The records without those of infinite value, or all where no other has a value."""
+    finite = records[~np.isinf(records["value"])]
+    return finite if finite["value"].notna().any() else records
+
+
+def _remarks(unknown: bool, classes_missing: bool, infinite_left_out: bool) -> set[str]:
     """Flags of an aggregated number besides those of its records."""
-    return ({UNKNOWN_METRIC} if unknown else set()) | ({"classes_missing"} if classes_missing else set())
+    remarks = {UNKNOWN_METRIC: unknown, "classes_missing": classes_missing, INFINITE_CLIPS: infinite_left_out}
+    return {flag for flag, applies in remarks.items() if applies}
 
 
 def compare(records: pd.DataFrame, first: str, second: str) -> list[Comparison]:
