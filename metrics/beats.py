@@ -125,6 +125,7 @@ def _facts(direction: str, title: str, over: str, source: str) -> tuple[MetricSp
         "beat or no onset."
     )
     common: dict[str, Any] = {
+        "group": "motion",
         "version": 1,
         "range": "(0, 1]",
         "needs": ("audio", "pose"),

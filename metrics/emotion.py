@@ -53,6 +53,7 @@ SPECS = (
     MetricSpec(
         name="acc_emo",
         title="Acc. emo",
+        group="emotion",
         version=1,
         direction="higher",
         unit="%",
@@ -66,6 +67,7 @@ SPECS = (
     MetricSpec(
         name="acc_emo_macro",
         title="Acc. emo (macro)",
+        group="emotion",
         version=1,
         direction="higher",
         unit="%",
@@ -79,6 +81,7 @@ SPECS = (
     MetricSpec(
         name="emo_prob",
         title="P(target emotion)",
+        group="emotion",
         version=1,
         direction="higher",
         unit="",
@@ -94,6 +97,7 @@ SPECS = (
         MetricSpec(
             name=name,
             title=title,
+            group="emotion",
             version=1,
             direction="higher",
             unit="",

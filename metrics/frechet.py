@@ -122,6 +122,7 @@ SPECS = (
     MetricSpec(
         name="fid",
         title="FID",
+        group="picture",
         version=1,
         direction="lower",
         unit="",
@@ -139,6 +140,7 @@ SPECS = (
     MetricSpec(
         name="fid_eat",
         title="FID (EAT)",
+        group="picture",
         version=1,
         direction="lower",
         unit="",
@@ -154,6 +156,7 @@ SPECS = (
     MetricSpec(
         name="fvd",
         title="FVD",
+        group="picture",
         version=1,
         direction="lower",
         unit="",

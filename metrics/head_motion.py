@@ -169,6 +169,7 @@ SPECS = (
     MetricSpec(
         name="div",
         title="Div",
+        group="motion",
         version=1,
         direction="reference",
         unit="deg",
@@ -183,6 +184,7 @@ SPECS = (
     MetricSpec(
         name="div_axis",
         title="Div/3",
+        group="motion",
         version=1,
         direction="reference",
         unit="deg",
@@ -197,6 +199,7 @@ SPECS = (
     MetricSpec(
         name="div_std",
         title="Div (s.d.)",
+        group="motion",
         version=1,
         direction="reference",
         unit="deg",
@@ -210,6 +213,7 @@ SPECS = (
     MetricSpec(
         name="div_gap",
         title="|Div - GT|",
+        group="motion",
         version=1,
         direction="lower",
         unit="deg",
@@ -223,6 +227,7 @@ SPECS = (
     MetricSpec(
         name="div_samples",
         title="Div (samples)",
+        group="motion",
         version=1,
         direction="reference",
         unit="deg",
@@ -237,6 +242,7 @@ SPECS = (
     MetricSpec(
         name="pcm",
         title="PCM",
+        group="motion",
         version=1,
         direction="higher",
         unit="",
@@ -252,6 +258,7 @@ SPECS = (
     MetricSpec(
         name="pcm_chance",
         title="PCM chance",
+        group="motion",
         version=1,
         direction="reference",
         unit="",
@@ -265,6 +272,7 @@ SPECS = (
     MetricSpec(
         name="corr_onset",
         title="Corr. onset",
+        group="motion",
         version=2,
         direction="reference",
         unit="",
@@ -281,6 +289,7 @@ SPECS = (
     MetricSpec(
         name="corr_onset_chance",
         title="Corr. chance",
+        group="motion",
         version=2,
         direction="reference",
         unit="",
@@ -294,6 +303,7 @@ SPECS = (
     MetricSpec(
         name="still_ratio",
         title="Still ratio",
+        group="motion",
         version=1,
         direction="lower",
         unit="",

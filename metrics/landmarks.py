@@ -75,6 +75,7 @@ SPECS = (
     MetricSpec(
         name="m_lmd",
         title="M-LMD",
+        group="lips",
         version=1,
         direction="lower",
         unit="px (eat128)",
@@ -89,6 +90,7 @@ SPECS = (
     MetricSpec(
         name="f_lmd",
         title="F-LMD",
+        group="motion",
         version=1,
         direction="lower",
         unit="px (eat128)",
@@ -102,6 +104,7 @@ SPECS = (
     MetricSpec(
         name="m_nlmd",
         title="M-NLMD",
+        group="lips",
         version=1,
         direction="lower",
         unit="% inter-ocular",
@@ -115,6 +118,7 @@ SPECS = (
     MetricSpec(
         name="f_nlmd",
         title="F-NLMD",
+        group="motion",
         version=1,
         direction="lower",
         unit="% inter-ocular",
@@ -128,6 +132,7 @@ SPECS = (
     MetricSpec(
         name="trace_rms",
         title="Trace",
+        group="motion",
         version=1,
         direction="reference",
         unit="% inter-ocular",
@@ -141,6 +146,7 @@ SPECS = (
     MetricSpec(
         name="trace_gap",
         title="|Trace - GT|",
+        group="motion",
         version=1,
         direction="lower",
         unit="% inter-ocular",

@@ -122,6 +122,7 @@ SPECS = (
     MetricSpec(
         name="f_sim",
         title="F-SIM",
+        group="identity",
         version=1,
         direction="higher",
         unit="",

@@ -98,6 +98,7 @@ SPECS = (
         MetricSpec(
             name=name,
             title=title,
+            group="picture",
             version=1,
             direction="lower",
             unit="",
@@ -118,6 +119,7 @@ SPECS = (
         MetricSpec(
             name=name,
             title=title,
+            group="emotion",
             version=1,
             direction=direction,
             unit="",

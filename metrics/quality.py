@@ -118,6 +118,7 @@ SPECS = (
     MetricSpec(
         name="psnr",
         title="PSNR",
+        group="picture",
         version=1,
         direction="higher",
         unit="dB",
@@ -134,6 +135,7 @@ SPECS = (
     MetricSpec(
         name="ssim",
         title="SSIM",
+        group="picture",
         version=1,
         direction="higher",
         unit="",
@@ -148,6 +150,7 @@ SPECS = (
     MetricSpec(
         name="ssim_u7",
         title="SSIM (7x7)",
+        group="picture",
         version=1,
         direction="higher",
         unit="",

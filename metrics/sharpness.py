@@ -85,6 +85,7 @@ SPECS = (
     MetricSpec(
         name="cpbd",
         title="CPBD",
+        group="picture",
         version=1,
         direction="higher",
         unit="",
@@ -99,6 +100,7 @@ SPECS = (
     MetricSpec(
         name="cpbd_gap",
         title="|CPBD - GT|",
+        group="picture",
         version=1,
         direction="lower",
         unit="",

@@ -9,6 +9,9 @@ Direction = Literal["higher", "lower", "reference"]
 Need = Literal["reference", "audio", "landmarks", "pose", "emotion", "network", "interpolation"]
 """``emotion``: a label of the clip; ``network``: a feature extractor; ``interpolation``: sequences between emotions."""
 
+Group = Literal["", "picture", "lips", "motion", "emotion", "identity"]
+"""What a metric looks at; ``--metrics lips`` and ``metrics="lips"`` name all of a group that are shown by default."""
+
 ARROWS: dict[str, str] = {"higher": "↑", "lower": "↓", "reference": "→ GT"}
 
 
@@ -29,6 +32,7 @@ class MetricSpec:
         interpretation: how to read the number.
         caveats: what misleads.
         default: part of an evaluation that names no metrics.
+        group: what it looks at, empty where a package does not say.
         responds_to: corruptions of ``gmbench validate`` that must make it worse, besides those that list it.
     """
 
@@ -44,6 +48,7 @@ class MetricSpec:
     interpretation: str
     caveats: str
     default: bool = True
+    group: Group = ""
     responds_to: tuple[str, ...] = ()
 
     @property

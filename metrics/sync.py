@@ -103,6 +103,7 @@ SPECS = (
     MetricSpec(
         name="sync_c",
         title="Sync-C",
+        group="lips",
         version=1,
         direction="higher",
         unit="",
@@ -116,6 +117,7 @@ SPECS = (
     MetricSpec(
         name="sync_d",
         title="Sync-D",
+        group="lips",
         version=1,
         direction="lower",
         unit="",
@@ -131,6 +133,7 @@ SPECS = (
     MetricSpec(
         name="av_offset",
         title="AV offset",
+        group="lips",
         version=1,
         direction="reference",
         unit="frames",
@@ -144,6 +147,7 @@ SPECS = (
     MetricSpec(
         name="sync_c_gap",
         title="|Sync-C - GT|",
+        group="lips",
         version=1,
         direction="lower",
         unit="",
@@ -158,6 +162,7 @@ SPECS = (
     MetricSpec(
         name="sync_corr",
         title="Lip-loudness corr.",
+        group="lips",
         version=2,
         direction="higher",
         unit="",

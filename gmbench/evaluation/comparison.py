@@ -20,6 +20,7 @@ from gmbench.evaluation.results import aggregate
 from gmbench.evaluation.results.records import concatenate
 from gmbench.evaluation.run import Progress, evaluate
 from gmbench.evaluation.scoring import registry
+from gmbench.evaluation.scoring.naming import has_group
 from gmbench.store import default_root
 
 
@@ -51,7 +52,8 @@ def plan_comparison(
     Args:
         inputs: pairs of clips per method, and the references.
         protocol: how clips are compared.
-        metrics: names; by default those of the protocol, else every default metric that the inputs allow.
+        metrics: names in any spelling, or groups; by default those of the protocol, else every default metric that the
+            inputs allow.
         controls: control rows made from the references, or ``["all"]``.
 
     Raises:
@@ -61,7 +63,8 @@ def plan_comparison(
     names = list(metrics) or list(protocol.metrics)
     selected = registry.select(names, has_reference=bool(inputs.references))
     rows = check(list(controls))
-    plan = make_plan(inputs.methods, inputs.dataset, protocol, selected, rows, inputs.references, explicit=bool(names))
+    explicit = bool(names) and not has_group(names)
+    plan = make_plan(inputs.methods, inputs.dataset, protocol, selected, rows, inputs.references, explicit)
     return replace(plan, warnings=(*inputs.warnings, *plan.warnings))
 
 

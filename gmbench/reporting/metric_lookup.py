@@ -24,11 +24,6 @@ def in_declared_order(keys: Iterable[str]) -> list[str]:
     return sorted(keys, key=lambda key: order.get(MetricKey.parse(key).name, len(order)))
 
 
-def named(keys: Iterable[str], name: str) -> list[str]:
-    """Keys that a user means by ``name``: with or without the suffix of a fallback extractor."""
-    return [key for key in keys if name in (key, MetricKey.parse(key).name)]
-
-
 def fallback_extractors(keys: Iterable[str]) -> list[str]:
     """Extractors that stand for the official ones in these columns, sorted."""
     return sorted({MetricKey.parse(key).fallback for key in keys} - {""})

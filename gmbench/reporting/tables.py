@@ -5,13 +5,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from gmbench.errors import InputError
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results.aggregate import SummaryRow, rows
 from gmbench.evaluation.results.records import WHOLE_SET
+from gmbench.evaluation.scoring.registry import present_keys
 from gmbench.metrics.key import MetricKey
-from gmbench.names import closest
-from gmbench.reporting.metric_lookup import fallback_extractors, in_declared_order, is_default, metric_of, named
+from gmbench.reporting.metric_lookup import fallback_extractors, in_declared_order, is_default, metric_of
 from gmbench.reporting.summary import Summary
 from gmbench.reporting.table_formats import Cell, Table, number
 
@@ -19,7 +18,7 @@ FLAGS = {
     "fid_small_n": "fid_small_n: fewer than 2,048 frames per side, FID is biased up; compare only rows of equal n.",
     "fvd_small_n": "fvd_small_n: fewer than 400 windows per side, FVD rests on a singular covariance.",
     "unequal_n": "unequal_n: a method lacks clips of the set; its FID or FVD has another n than the others'.",
-    "infinite_clips": "infinite_clips: so many clips have an infinite value (∞: nothing differs); the mean is over the others.",
+    "infinite_clips": "infinite_clips: so many clips have the value ∞ (nothing differs); the mean is over the others.",
     "classes_missing": "classes_missing: Emo-Score needs clips of each of its emotions; none of some is here.",
     "no_face": "no_face: clips in which no face was found count as wrong in accuracies and as 0 in scores.",
     "own_reference": "own_reference: the speaker has no neutral reference; F-SIM compares with the clip's own.",
@@ -100,13 +99,7 @@ def _shown_keys(summary: Summary, names: Sequence[str] | None) -> list[str]:
     present = in_declared_order(summary.keys)
     if not names:
         return [key for key in present if is_default(key)] or present
-    chosen: list[str] = []
-    for name in names:
-        keys = named(present, name)
-        if not keys:
-            raise InputError(f"no records of metric {name!r}; {closest(name, present)}")
-        chosen += keys
-    return list(dict.fromkeys(chosen))
+    return present_keys(names, present)
 
 
 def column_title(summary: Summary, key: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from gmbench.errors import InputError, MixedColumnError, StoreError
 from gmbench.evaluation.planning.plan import Plan
 from gmbench.evaluation.results import compared_files, records
+from gmbench.evaluation.scoring.registry import present_keys
 from gmbench.names import closest
 from gmbench.provenance import describe
 from gmbench.store import write_atomically
@@ -105,9 +106,5 @@ def only(
         names = ", ".join(sorted(table["protocol"].unique()))
         raise MixedColumnError(f"records of several protocols ({names}); choose one with --protocol")
     if metrics:
-        known = sorted(table["metric_name"].unique())
-        for name in metrics:
-            if not ((table["metric"] == name) | (table["metric_name"] == name)).any():
-                raise InputError(f"no records of metric {name!r}; {closest(name, known)}")
-        table = table[table["metric"].isin(metrics) | table["metric_name"].isin(metrics)]
+        table = table[table["metric"].isin(present_keys(metrics, list(table["metric"].unique())))]
     return table

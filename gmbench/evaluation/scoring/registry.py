@@ -4,15 +4,17 @@ A package adds metrics by an entry point of group ``gmbench.metrics`` that names
 :class:`~gmbench.evaluation.scoring.metric.Metric`, several, or a function that returns them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gmbench import plugins
 from gmbench.errors import InputError
 from gmbench.evaluation.extraction.features import FrameFeature, PairFeature
 from gmbench.evaluation.scoring.metric import Metric
+from gmbench.evaluation.scoring.naming import has_group, meant_keys, named_metrics, split_names
 from gmbench.evaluation.scoring.network_metrics import network_metrics
 from gmbench.evaluation.scoring.signal_metrics import signal_metrics
 from gmbench.metrics.catalogue import SPECS
+from gmbench.metrics.spec import MetricSpec
 
 
 def _built_in() -> list[Metric]:
@@ -43,20 +45,47 @@ def metrics() -> dict[str, Metric]:
     return METRICS.all()
 
 
-def select(names: Sequence[str] | None, has_reference: bool) -> list[Metric]:
-    """Metrics by name, or all defaults that the inputs allow.
+def specs() -> dict[str, MetricSpec]:
+    """The declaration of every known metric by name."""
+    return {name: metric.spec for name, metric in metrics().items()}
+
+
+def resolve(names: str | Iterable[str]) -> list[str]:
+    """Names of the metrics that are meant by names in any spelling and by groups; see :mod:`.naming`.
 
     Raises:
-        InputError: unknown name (with the nearest), or a metric that needs the absent reference.
+        InputError: a name that means nothing, with the nearest, or a metric of a package that failed, with its reason.
+    """
+    for text in split_names(names):
+        if text in METRICS.problems():
+            METRICS.get(text)  # says what is wrong with its package
+    return named_metrics(names, specs())
+
+
+def present_keys(names: str | Iterable[str], keys: Sequence[str]) -> list[str]:
+    """Keys of records that are meant by names; raises InputError where there are none of a name."""
+    return meant_keys(names, keys, specs())
+
+
+def select(names: str | Sequence[str] | None, has_reference: bool) -> list[Metric]:
+    """Metrics by name or group, or all defaults that the inputs allow.
+
+    Raises:
+        InputError: unknown name (with the nearest), or a named metric that needs the absent reference.
     """
     if not names:
         return [m for m in metrics().values() if m.spec.default and (has_reference or "reference" not in m.spec.needs)]
+    alone = set(resolve([text for text in split_names(names) if not has_group(text)]))
     chosen = []
-    for name in dict.fromkeys(names):
+    for name in resolve(names):
         metric = METRICS.get(name)
         if "interpolation" in metric.spec.needs:
             raise InputError(f"metric {name} reads sequences between emotions; pass --interpolation NAME=DIR")
         if "reference" in metric.spec.needs and not has_reference:
+            if name not in alone:
+                continue
             raise InputError(f"metric {name} compares with a reference; pass --reference")
         chosen.append(metric)
+    if not chosen:
+        raise InputError(f"every metric of {', '.join(split_names(names))} compares with a reference; pass --reference")
     return chosen
