@@ -66,7 +66,7 @@ def test_comments_docstrings_and_messages_do_not_count(copied):
 @pytest.mark.slow
 def test_changed_code_without_a_new_version_is_named_with_the_remedy(copied):
     said = _edited(copied, "gmbench/stages/crop.py", ("crf=12", "crf=14"))
-    assert "CROP_VERSION = 1" in said
+    assert "CROP_VERSION = 2" in said
     assert "gmbench.stages.crop.cut_clip" in said
     assert "python -m tools.versions --update" in said
     assert said.count("\n") == 1
@@ -82,7 +82,7 @@ def test_code_far_below_is_followed(copied):
 
 @pytest.mark.slow
 def test_a_raised_constant_asks_for_a_new_lock_alone(copied):
-    change = (("crf=12", "crf=14"), ("CROP_VERSION = 1", "CROP_VERSION = 2"))
+    change = (("crf=12", "crf=14"), ("CROP_VERSION = 2", "CROP_VERSION = 3"))
     said = _edited(copied, "gmbench/stages/crop.py", *change)
-    assert "went from 1 to 2" in said
+    assert "went from 2 to 3" in said
     assert said.count("\n") == 1

@@ -12,6 +12,7 @@ from gmbench.media.formats import (
     IMAGE_SUFFIXES,
     SAMPLE_RATE,
     SAMPLES_PER_FRAME,
+    UNREAD_SUFFIXES,
     VIDEO_SUFFIXES,
     Audio,
     Frames,
@@ -20,7 +21,8 @@ from gmbench.media.images import image_files, read_image
 from gmbench.media.video import Video, VideoInfo
 
 __all__ = [
-    "AUDIO_SUFFIXES", "FPS", "IMAGE_SUFFIXES", "SAMPLES_PER_FRAME", "SAMPLE_RATE", "VIDEO_SUFFIXES",
+    "AUDIO_SUFFIXES", "FPS", "IMAGE_SUFFIXES", "SAMPLES_PER_FRAME", "SAMPLE_RATE", "UNREAD_SUFFIXES",
+    "VIDEO_SUFFIXES",
     "Audio", "Frames", "Video", "VideoInfo", "check_file", "coded_and_decoded", "encode_audio", "encode_video",
     "has_audio", "image_files", "read_audio", "read_image", "write_audio", "write_video",
 ]  # fmt: skip

@@ -28,6 +28,7 @@ def check_file(path: Path) -> None:
 
 
 def open_container(path: Path) -> av.container.InputContainer:
+    """Open a media file for reading; raises MediaError."""
     try:
         return av.open(str(path))
     except (av.error.FFmpegError, ValueError) as error:
@@ -37,6 +38,7 @@ def open_container(path: Path) -> av.container.InputContainer:
 
 
 def decode_frames(path: Path, container: Any, stream: Any) -> Iterator[av.VideoFrame]:
+    """Frames of a video track in order of presentation; raises MediaError."""
     stream.codec_context.thread_count = 1
     try:
         yield from container.decode(stream)
@@ -45,4 +47,5 @@ def decode_frames(path: Path, container: Any, stream: Any) -> Iterator[av.VideoF
 
 
 def reason_of(error: Exception) -> str:
+    """What an exception of PyAV says, without its number."""
     return str(getattr(error, "strerror", None) or error).strip()

@@ -17,6 +17,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def read_image(path: Path) -> Frames:
+    """Read a picture as RGB (H, W, 3); raises MediaError."""
     check_file(path)
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:

@@ -50,4 +50,5 @@ def common_zero(container: av.container.InputContainer) -> Fraction:
 
 
 def round_half_up(value: Fraction) -> int:
+    """The nearest whole number, the larger of two equally near ones."""
     return int((value + Fraction(1, 2)).__floor__())

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from gmbench.errors import MediaError
 from gmbench.media.files import check_file, decode_frames, open_container
@@ -34,6 +35,9 @@ class VideoInfo:
         variable_rate: steps between the stored time stamps differ.
         codec, pixel_format: as named by FFmpeg; ``images`` for a folder of frames.
         has_audio: an audio track is inside.
+        pixel_aspect: width by height of a stored pixel; frames come out with square pixels.
+        has_alpha: the pixel format stores transparency, which is dropped.
+        start: seconds from the beginning of the sound to frame 0; negative where the sound begins later.
     """
 
     frames: int
@@ -45,6 +49,9 @@ class VideoInfo:
     codec: str
     pixel_format: str
     has_audio: bool
+    pixel_aspect: float = 1.0
+    has_alpha: bool = False
+    start: float = 0.0
 
 
 class Video:
@@ -52,14 +59,21 @@ class Video:
 
     Memory does not grow with the length. A folder's images are its frames at 25 fps in natural order.
 
+    Attributes:
+        info: known on opening.
+        corrupt_frames: stored frames that the last reading found damaged although the decoder gave a picture.
+        transparent_frames: stored frames of the last reading with a pixel that is not opaque.
+
     Raises:
         MediaError: unreadable, empty, truncated, or not a video; the message names file and remedy.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self.corrupt_frames = self.transparent_frames = 0
         if self.path.is_dir():
             self._images = image_files(self.path)
+            self._repeats = np.ones(len(self._images), np.int64)
             if not self._images:
                 raise MediaError(f"{self.path}: no images in this folder; expected numbered PNG or JPEG frames")
             first = read_image(self._images[0])
@@ -70,6 +84,11 @@ class Video:
         check_file(self.path)
         with open_container(self.path) as container:
             self._plan(container)
+
+    @property
+    def source_indices(self) -> NDArray[np.int64]:
+        """(frames,) index of the stored frame that each frame at 25 fps shows, in order of presentation."""
+        return np.repeat(np.arange(len(self._repeats)), self._repeats)
 
     def batches(self, size: int = 16) -> Iterator[Frames]:
         """Frames at 25 fps in order, as arrays (n <= size, H, W, 3)."""
@@ -151,14 +170,17 @@ class Video:
             codec=context.name,
             pixel_format=str(context.pix_fmt),
             has_audio=bool(container.streams.audio),
+            has_alpha=any(component.is_alpha for component in first.format.components),
         )
 
     def _source_frames(self) -> Iterator[tuple[int, Frames]]:
         """Stored frames in presentation order with their index, each decoded once."""
+        self.corrupt_frames = 0
         index_of = {pts: index for index, pts in enumerate(self._pts)}
         with open_container(self.path) as container:
             for frame in decode_frames(self.path, container, container.streams.video[0]):
                 if frame.pts in index_of:
+                    self.corrupt_frames += frame.is_corrupt
                     yield index_of[frame.pts], _to_rgb(frame)
 
 

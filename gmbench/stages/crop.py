@@ -19,7 +19,7 @@ from gmbench.names import flat
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.store import digest, file_digest, write_atomically
 
-CROP_VERSION = 1
+CROP_VERSION = 2
 
 
 @dataclass(frozen=True)
