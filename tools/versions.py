@@ -26,10 +26,10 @@ COVERS: dict[str, tuple[str, ...]] = {
         "gmbench.media.audio.read_audio",
         "gmbench.evaluation.extraction.corruptions.corrupted_frames",
         "gmbench.evaluation.extraction.corruptions.corrupted_audio",
-        "gmbench.evaluation.extraction.clip_group.FramePass",
+        "gmbench.evaluation.extraction.frame_pass.FramePass",
     ),
     "gmbench.evaluation.extraction.features.SOUND_FEATURES_VERSION": (
-        "gmbench.evaluation.extraction.clip_group._extract_audio",
+        "gmbench.evaluation.extraction.sound_features.extract_sound_features",
     ),
     "gmbench.extractors.corpus.networks.NETWORK_FILE_VERSION": (
         "gmbench.extractors.corpus.networks.read",

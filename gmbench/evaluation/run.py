@@ -11,7 +11,8 @@ import pandas as pd
 
 from gmbench.emotions import canonical
 from gmbench.errors import StoreError
-from gmbench.evaluation.extraction.clip_group import ClipGroup, extract_group
+from gmbench.evaluation.extraction.clip_group import ClipGroup
+from gmbench.evaluation.extraction.group_extraction import extract_group
 from gmbench.evaluation.extraction.outcome import Outcome
 from gmbench.evaluation.planning.plan import Plan, PlannedClip
 from gmbench.evaluation.results import records
@@ -238,20 +239,7 @@ def _others(clip: str, references: dict[str, ClipFeatures]) -> tuple[ClipFeature
     return tuple(references[name] for name in names[::step])
 
 
-def feature_keys(group: ClipGroup) -> list[str]:
-    """Store keys of all that extraction makes of a group; they name contents, weights and versions."""
-    keys = group.keys
-    result: list[str] = []
-    for source in (s for s in (group.reference, *group.candidates, *group.others) if s is not None):
-        result += [keys.video(source), keys.audio(source), keys.landmarks(source)]
-        result += [keys.frame(feature, source) for feature in group.frame_features]
-        result += [keys.clip(feature, source) for feature in (*group.clip_features, *group.reference_features)]
-        if group.reference is not None:
-            result += [keys.pair(feature, source, group.reference) for feature in group.pair_features]
-    return result
-
-
 def _lost(group: ClipGroup, error: Exception) -> Outcome:
     """Failures of everything in a group whose worker died."""
     reason = f"the worker died while it read this clip ({type(error).__name__}); run again with --workers 1"
-    return Outcome(group.name, dict.fromkeys(feature_keys(group), reason))
+    return Outcome(group.name, dict.fromkeys(group.feature_keys(), reason))

@@ -4,7 +4,7 @@ import sys
 
 from gmbench.config import DatasetSection
 from gmbench.evaluation.run import extract as extract_features
-from gmbench.evaluation.run import feature_keys, report_errors
+from gmbench.evaluation.run import report_errors
 from gmbench.stages.evaluation_plan import make_plan
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.store import digest
@@ -21,7 +21,7 @@ def extract(run: PipelineRun, section: DatasetSection) -> None:
     outcome = extract_features(planned, run.store.root, run.workers, run.scheduler, progress=run.report)
     report_errors(outcome, run.paths.errors)
     clips = [clip.clip for clip in planned.clips]
-    keys = {key for group in planned.groups(run.store.root, batch=1) for key in feature_keys(group)}
+    keys = {key for group in planned.groups(run.store.root, batch=1) for key in group.feature_keys()}
     facts = {
         "clips": len(set(clips)),
         "sides": len(clips),

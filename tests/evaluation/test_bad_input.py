@@ -324,18 +324,18 @@ def test_full_disk_stops_with_the_remedy_and_keeps_what_is_done(pair, monkeypatc
 
 
 def test_a_bug_in_one_clip_is_its_failure(pair, monkeypatch):
-    from gmbench.evaluation.extraction import clip_group
+    from gmbench.evaluation.extraction import frame_pass
 
     add(pair, "bad")
     shutil.copy(pair / "ours" / "001.mp4", pair / "ours" / "bad.mp4")
 
-    class Breaking(clip_group.Video):
+    class Breaking(frame_pass.Video):
         def __iter__(self):
             if self.path.name == "bad.mp4" and self.path.parent.name == "ours":
                 raise ZeroDivisionError("broken library")
             return super().__iter__()
 
-    monkeypatch.setattr(clip_group, "Video", Breaking)
+    monkeypatch.setattr(frame_pass, "Video", Breaking)
     table = score(pair, metrics=("psnr", "ssim"))
     assert "ZeroDivisionError: broken library" in only(table, "bad").loc["psnr", "reason"]
     others_are_unharmed(table)

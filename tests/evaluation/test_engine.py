@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from gmbench.errors import InputError
-from gmbench.evaluation.extraction import clip_group, features
+from gmbench.evaluation.extraction import features, frame_pass
 from gmbench.evaluation.results import aggregate, records
 from gmbench.evaluation.scoring import registry, signal_metrics
 from gmbench.media import Video
@@ -142,13 +142,13 @@ def test_an_interrupted_run_goes_on_where_it_was(sketches, tmp_path):
 
 def count_decodes(monkeypatch):
     opened = []
-    original = clip_group.Video
+    original = frame_pass.Video
 
     def counting(path):
         opened.append(path)
         return original(path)
 
-    monkeypatch.setattr(clip_group, "Video", counting)
+    monkeypatch.setattr(frame_pass, "Video", counting)
     return opened
 
 

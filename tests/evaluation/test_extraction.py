@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmbench.evaluation.extraction.clip_group import FramePass
+from gmbench.evaluation.extraction.frame_pass import FramePass
 from gmbench.evaluation.extraction.outcome import Outcome
 from gmbench.store import Store
 

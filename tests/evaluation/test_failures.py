@@ -8,7 +8,7 @@ import pytest
 
 from gmbench.audio import onsets
 from gmbench.errors import StoreError
-from gmbench.evaluation.extraction import clip_group, clip_pass, extractors
+from gmbench.evaluation.extraction import clip_pass, extractors, frame_pass, sound_features
 from gmbench.evaluation.extraction.features import ClipFeature, FrameFeature, PairFeature
 from gmbench.evaluation.extraction.outcome import Outcome
 from gmbench.evaluation.planning import inputs, plan
@@ -122,9 +122,9 @@ EVERY_PIXEL = {"frame", "pair", "landmarks"}
 def test_an_unexpected_error_costs_only_what_it_concerns(planned, tmp_path, monkeypatch, step, lost):
     clean = evaluate(planned, tmp_path / "clean").set_index(["clip", "metric"])
     assert set(clean["status"]) == {"ok"}
-    break_path(monkeypatch, clip_group, "Video", "open")
+    break_path(monkeypatch, frame_pass, "Video", "open")
     break_path(monkeypatch, clip_pass, "Video", "second open")
-    break_path(monkeypatch, clip_group, "read_audio", "sound")
+    break_path(monkeypatch, sound_features, "read_audio", "sound")
     envelope = onsets.onset_envelope
     monkeypatch.setattr(onsets, "onset_envelope", lambda audio: (fail("onsets", audio[0] // 100), envelope(audio))[1])
     track = face_landmarks.LandmarkTrack.add
@@ -132,8 +132,8 @@ def test_an_unexpected_error_costs_only_what_it_concerns(planned, tmp_path, monk
         face_landmarks.LandmarkTrack, "add",
         lambda self, frame: (fail("landmarks", frame[0, 0, 0]), track(self, frame))[1],
     )  # fmt: skip
-    close = clip_group.FramePass.close
-    monkeypatch.setattr(clip_group.FramePass, "close", lambda self: (self._detector.callback(end_badly), close(self)))
+    close = frame_pass.FramePass.close
+    monkeypatch.setattr(frame_pass.FramePass, "close", lambda self: (self._detector.callback(end_badly), close(self)))
     broken.add(step)
     log = tmp_path / "errors.log"
     found = evaluate(planned, tmp_path / "store", error_log=log).set_index(["clip", "metric"])

@@ -7,7 +7,7 @@ import pytest
 
 from gmbench import emotions
 from gmbench.errors import InputError, MediaError, WeightsError
-from gmbench.evaluation.extraction import clip_group, network_crops
+from gmbench.evaluation.extraction import frame_pass, group_extraction, network_crops
 from gmbench.evaluation.extraction.accumulators import (
     FrameAccumulator,
     LipSyncAccumulator,
@@ -95,9 +95,9 @@ def test_options_are_part_of_the_key(heads, files, tmp_path, changes):
 
 def test_a_clip_is_decoded_once_for_all_its_extractors(heads, files, tmp_path, monkeypatch):
     opened = []
-    original = clip_group.Video.__init__
+    original = frame_pass.Video.__init__
     monkeypatch.setattr(
-        clip_group.Video, "__init__", lambda self, path: opened.append(str(path)) or original(self, path)
+        frame_pass.Video, "__init__", lambda self, path: opened.append(str(path)) or original(self, path)
     )
     store = tmp_path / "store"
     given = planned(heads, ["emo_prob", "f_sim", "sync_c", "psnr"], controls=())
@@ -202,7 +202,7 @@ def test_a_failing_extractor_does_not_take_the_others_down(heads, files, tmp_pat
     given = planned(heads, ["emo_prob", "f_sim"], controls=())
     broken = dataclasses.replace(given.metrics[0].clips(given.protocol)[0], name="broken", begin=_broken)
     groups = [dataclasses.replace(g, clip_features=(broken, *g.clip_features)) for g in given.groups(tmp_path, 16)]
-    outcome = clip_group.extract_group(groups[0])
+    outcome = group_extraction.extract_group(groups[0])
     key = given.keys.clip(broken, groups[0].candidates[0])
     assert "ZeroDivisionError" in outcome.failures[key]
     assert all(Store(tmp_path).has(given.keys.clip(f, groups[0].candidates[0])) for f in groups[0].clip_features[1:])

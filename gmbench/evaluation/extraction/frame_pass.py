@@ -1,0 +1,164 @@
+"""One clip being read: landmarks and everything of single frames are computed as its frames pass."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.errors import MediaError
+from gmbench.evaluation.extraction.clip_group import ClipGroup
+from gmbench.evaluation.extraction.corruptions import corrupted_frames
+from gmbench.evaluation.extraction.features import ClipSource
+from gmbench.evaluation.extraction.outcome import Outcome
+from gmbench.face import landmarks as face_landmarks
+from gmbench.face.crops import eat128_crop
+from gmbench.media import Frames, Video, VideoInfo
+from gmbench.store import Store
+
+
+class FramePass:
+    """A clip's frames, which arrive in batches, and what is computed of them on the way."""
+
+    def __init__(self, source: ClipSource, group: ClipGroup, store: Store, outcome: Outcome) -> None:
+        self.source, self.problem = source, ""
+        self._group, self._store, self._outcome = group, store, outcome
+        keys = group.keys
+        self._video_key, self._landmark_key = keys.video(source), keys.landmarks(source)
+        self._cropped = keys.protocol.crop != "full"
+        self._features = {
+            keys.frame(feature, source): feature
+            for feature in group.frame_features
+            if not store.has(keys.frame(feature, source))
+        }
+        self._detect = (group.landmarks or self._cropped) and not store.has(self._landmark_key)
+        self.missing = {*self._features, *([self._landmark_key] if self._detect else [])}
+        if not store.has(self._video_key):
+            self.missing.add(self._video_key)
+        self._landmark_track: face_landmarks.LandmarkTrack | None = None
+        self._detector = contextlib.ExitStack()
+
+    def guarded(self, action: Callable[..., Any], *arguments: Any) -> Any:
+        """Run a step of reading the clip; a failure ends it and is noted under everything that is still missing."""
+        if self.problem:
+            return None
+        try:
+            return action(*arguments)
+        except Exception as error:  # a bug or a broken library must not take the other clips down
+            self.problem = self._outcome.reason(error, self.source.video)
+        self._outcome.failures |= dict.fromkeys(self.missing, self.problem)
+        return None
+
+    def open(self) -> None:
+        """Open file and detector; raises MediaError."""
+        if self.source.video is None:
+            raise MediaError(self.source.problem)
+        self.video = Video(self.source.video)
+        self._batches = iter(corrupted_frames(self.video, self.source.video_change, self._group.batch))
+        self._cropped_batch: list[Frames | None] = []
+        self._start = self._read = 0
+        self._previous: Frames | None = None
+        self._values = {key: np.full(self.video.info.frames, np.nan) for key in self._features}
+        self._stored_points: NDArray[np.float64] | None = None
+        if self._detect:
+            backend = face_landmarks.backend(self._group.keys.protocol.landmarks)
+            try:
+                detector = self._detector.enter_context(backend.open(self.source.landmarks))
+                self._landmark_track = face_landmarks.LandmarkTrack(detector, self.video.info.frames)
+            except Exception as error:
+                self._give_up_landmarks(error)
+        elif self._cropped:
+            stored = self._store.get(self._landmark_key)
+            self._stored_points = stored.arrays["points"] if stored else None
+
+    def cropped_frame(self, index: int) -> Frames | None:
+        """Frame as the protocol shows it, None where the crop needs a face and there is none.
+
+        Raises:
+            MediaError: the video breaks off.
+            ValueError: the frame lies before those of the last batch, which are gone.
+        """
+        if index < self._start:
+            raise ValueError(f"frame {index} was asked for after frame {self._start}")
+        while index >= self._read:
+            self._pull()
+        return self._cropped_batch[index - self._start]
+
+    def _pull(self) -> None:
+        batch = next(self._batches, None)
+        if batch is None:
+            raise MediaError(f"{self.source.video}: ended after {self._read} frames")
+        self._start = self._read
+        self._cropped_batch = []
+        for frame in batch:
+            self._cropped_batch.append(self._take(frame))
+            self._read += 1
+
+    def _take(self, frame: Frames) -> Frames | None:
+        """Everything that is computed of one frame; a repeated frame keeps its values."""
+        repeated = self._previous is not None and np.array_equal(frame, self._previous)
+        self._previous = frame
+        points = None
+        if self._landmark_track is not None:
+            try:
+                points = self._landmark_track.repeat() if repeated else self._landmark_track.add(frame)
+            except Exception as error:
+                self._give_up_landmarks(error)
+        elif self._stored_points is not None:
+            points = self._stored_points[self._read]
+        view: Frames | None = frame
+        if self._cropped:
+            view = None if points is None or not np.isfinite(points).all() else eat128_crop(frame, points)
+        for key, values in list(self._values.items()):
+            if repeated:
+                values[self._read] = values[self._read - 1]
+            elif view is not None:
+                self._score_frame(key, view)
+        return view
+
+    def _score_frame(self, key: str, view: Frames) -> None:
+        """One frame feature of the frame; one that fails is given up, the clip goes on."""
+        try:
+            self._values[key][self._read] = self._features[key].function(view)
+        except Exception as error:
+            del self._values[key]
+            self._give_up(key, self._features[key].name, error)
+
+    def _give_up_landmarks(self, error: Exception) -> None:
+        """Without landmarks the pixels can still be compared, unless the crop needs a face."""
+        if self._cropped:
+            raise error
+        self.close()
+        self._give_up(self._landmark_key, f"landmarks by {self._group.keys.protocol.landmarks}", error)
+
+    def _give_up(self, key: str, name: str, error: Exception) -> None:
+        self.missing.discard(key)
+        self._outcome.failures[key] = self._outcome.reason(error, self.source.video, name)
+
+    def finish(self) -> None:
+        """Read to the end and store what was computed on the way; raises MediaError."""
+        while self._read < self.video.info.frames:
+            self._pull()
+        info = self.video.info
+        put = self._store.put
+        if self._landmark_track is not None:
+            put(self._landmark_key, self._landmark_track.arrays())
+        for key, values in self._values.items():
+            put(key, {"values": values})
+        put(self._video_key, {"size": np.array([info.frames, info.height, info.width], np.int64)}, _facts(info))
+        self.missing = set()
+        self.close()
+
+    def close(self) -> None:
+        """Close the detector; an error while it closes costs nothing but is reported."""
+        self._landmark_track = None
+        try:
+            self._detector.close()
+        except Exception as error:
+            self._outcome.reason(error, self.source.video)
+
+
+def _facts(info: VideoInfo) -> dict[str, object]:
+    names = ("source_frames", "source_fps", "variable_rate", "codec", "pixel_format")
+    return {name: getattr(info, name) for name in names}

@@ -1,0 +1,30 @@
+"""Features of the sound of a clip: onsets, onset strength, loudness."""
+
+import numpy as np
+
+from gmbench.audio import onsets
+from gmbench.evaluation.extraction.corruptions import corrupted_audio
+from gmbench.evaluation.extraction.features import ClipSource, Keys
+from gmbench.evaluation.extraction.outcome import Outcome
+from gmbench.media import read_audio
+from gmbench.store import Store
+
+
+def extract_sound_features(source: ClipSource, keys: Keys, store: Store, outcome: Outcome) -> None:
+    """Compute and store what the store lacks of a clip's sound."""
+    key = keys.audio(source)
+    if source.audio is None or store.has(key):
+        return
+    try:
+        audio = corrupted_audio(read_audio(source.audio), source.audio_change)
+        envelope = onsets.onset_envelope(audio)
+        arrays = {
+            "onset_times": onsets.onset_times(envelope),
+            "onset_strength": onsets.onset_strength(envelope),
+            "rms": onsets.frame_rms(audio),
+            "samples": np.array([len(audio)], np.int64),
+        }
+    except Exception as error:
+        outcome.failures[key] = outcome.reason(error, source.audio)
+        return
+    store.put(key, arrays)
