@@ -7,13 +7,15 @@ import re
 
 from gmbench.metrics.emotion import SUITE_ORDER
 
-__all__ = ["SUITE_ORDER", "canonical", "in_name"]
+__all__ = ["KNOWN", "SUITE_ORDER", "canonical", "in_name"]
 
 _OTHER_NAMES = {
     "anger": "angry", "ang": "angry", "con": "contempt", "contemptuous": "contempt", "disgust": "disgusted",
     "dis": "disgusted", "fearful": "fear", "fea": "fear", "afraid": "fear", "happiness": "happy", "hap": "happy",
     "joy": "happy", "neu": "neutral", "sadness": "sad", "surprise": "surprised", "sur": "surprised",
 }  # fmt: skip
+KNOWN = (*SUITE_ORDER, *_OTHER_NAMES)
+"""All names that :func:`canonical` reads."""
 
 
 def canonical(label: str) -> str:

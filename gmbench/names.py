@@ -2,7 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 
 from gmbench.errors import InputError
 
@@ -17,6 +19,18 @@ def closest(name: str, choices: Iterable[str]) -> str:
         return f"did you mean {' or '.join(near)}?"
     listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f"known: {listed or 'none'}"
+
+
+def some(names: Collection[str], most: int = 3) -> str:
+    """The first names of a longer list: ``a, b, c and 7 more``."""
+    shown = list(names)[:most]
+    rest = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """A number with its noun: ``1 clip``, ``2 clips``."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def check_clip_name(name: str, source: str) -> str:
@@ -34,3 +48,46 @@ def check_clip_name(name: str, source: str) -> str:
 def flat(clip: str) -> str:
     """The form of a clip name that fits into one folder: ``/`` becomes ``_``."""
     return clip.replace("/", "_")
+
+
+def composed(name: str) -> str:
+    """A name in Unicode's composed form: macOS writes ``ü`` as two characters, others as one."""
+    return unicodedata.normalize("NFC", name)
+
+
+class NameIndex:
+    """Finds clips by name, exactly or by the flat form, whatever the Unicode form.
+
+    Args:
+        names: of the clips.
+        source: the folder or table that they come from, for messages.
+    """
+
+    def __init__(self, names: Iterable[str], source: str) -> None:
+        self.source = source
+        self._exact: dict[str, str] = {}
+        self._flat: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            self._exact[composed(name)] = name
+            self._flat[flat(composed(name))].append(name)
+
+    def exact(self, name: str) -> str | None:
+        """The same name, in whatever Unicode form; None where there is none."""
+        return self._exact.get(composed(name))
+
+    def find(self, name: str) -> str | None:
+        """The name as the index has it; None where it has none.
+
+        Raises:
+            InputError: two names have this flat form, and neither is the same as ``name``.
+        """
+        exact = self.exact(name)
+        if exact is not None:
+            return exact
+        found = self._flat.get(flat(composed(name)), [])
+        if len(found) > 1:
+            raise InputError(
+                f"{self.source}: {found[0]!r} and {found[1]!r} both could be clip {name!r}; "
+                "rename one of them, or list the files with --pairs"
+            )
+        return found[0] if found else None

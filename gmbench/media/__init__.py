@@ -17,12 +17,15 @@ from gmbench.media.formats import (
     Audio,
     Frames,
 )
+from gmbench.media.frame_folder import FrameNames, frame_names, natural_key, suffix_of
 from gmbench.media.images import image_files, read_image
 from gmbench.media.video import Video, VideoInfo
+from gmbench.media.walk import MEDIA_SUFFIXES, MediaFolder, walk
 
 __all__ = [
-    "AUDIO_SUFFIXES", "FPS", "IMAGE_SUFFIXES", "SAMPLES_PER_FRAME", "SAMPLE_RATE", "UNREAD_SUFFIXES",
+    "AUDIO_SUFFIXES", "FPS", "IMAGE_SUFFIXES", "MEDIA_SUFFIXES", "SAMPLES_PER_FRAME", "SAMPLE_RATE", "UNREAD_SUFFIXES",
     "VIDEO_SUFFIXES",
-    "Audio", "Frames", "Video", "VideoInfo", "check_file", "coded_and_decoded", "encode_audio", "encode_video",
-    "has_audio", "image_files", "read_audio", "read_image", "write_audio", "write_video",
+    "Audio", "FrameNames", "Frames", "MediaFolder", "Video", "VideoInfo", "check_file", "coded_and_decoded",
+    "encode_audio", "encode_video", "frame_names", "has_audio", "image_files", "natural_key", "read_audio",
+    "read_image", "suffix_of", "walk", "write_audio", "write_video",
 ]  # fmt: skip

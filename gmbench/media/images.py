@@ -7,13 +7,20 @@ import numpy as np
 
 from gmbench.errors import MediaError
 from gmbench.media.files import check_file
-from gmbench.media.formats import IMAGE_SUFFIXES, Frames
+from gmbench.media.formats import Frames
+from gmbench.media.frame_folder import frame_names
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Images of a folder in natural order (2 before 10)."""
-    files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
-    return sorted(files, key=lambda p: (len(p.stem), p.stem) if p.stem.isdigit() else (0, p.stem))
+    """Frames of a folder of images, in natural order (2 before 10); stray pictures are left out.
+
+    Raises:
+        MediaError: which of the pictures are frames, or in which order, cannot be told from their names.
+    """
+    names = frame_names(path.name for path in folder.iterdir() if path.is_file())
+    if names.problem:
+        raise MediaError(f"{folder}: {names.problem} Leave one numbered series in the folder")
+    return [folder / name for name in names.frames]
 
 
 def read_image(path: Path) -> Frames:

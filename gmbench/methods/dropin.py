@@ -49,4 +49,5 @@ def card(folder: Path) -> MethodCard:
 
 def videos(folder: Path, dataset: str) -> dict[str, Clip]:
     """Clips of a dataset by name; raises InputError where there are none."""
-    return {name: clip for name, clip in find_clips(folder / dataset).items() if clip.video is not None}
+    found = find_clips(folder / dataset).beside(())
+    return {name: clip for name, clip in found.clips.items() if clip.video is not None}

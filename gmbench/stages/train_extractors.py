@@ -136,9 +136,10 @@ def _validate(run: PipelineRun, root: Path, corpus: Truth, tested: tuple[str, ..
     pairs = []
     for name in tested:
         row = corpus.clips.loc[name]
-        labels = {"speaker": str(row["speaker"]), "emotion": str(row["emotion"])}
-        clip = Clip(name, root / str(row["video"]), root / str(row["audio"]), None, **labels)
-        pairs.append(Pair(name, None, clip, (), **labels))
+        speaker, emotion = str(row["speaker"]), str(row["emotion"])
+        video, audio = root / str(row["video"]), root / str(row["audio"])
+        clip = Clip(name, video, audio, None, speaker, emotion, audio_first=True)
+        pairs.append(Pair(name, None, clip, (), speaker, emotion))
     chosen = protocol.load("full", landmarks="corpus", extractors="corpus")
     wanted = {pair for pairs in MUST.values() for pair in pairs}
     return validate.validate(

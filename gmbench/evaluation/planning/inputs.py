@@ -4,8 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gmbench.clips import Clip, Pair, find_clips, label, match, read_pairs, with_audio_folder
+from gmbench.clips import (
+    ClipFolder,
+    Labels,
+    Pair,
+    SoundFolder,
+    find_clips,
+    match,
+    read_labels,
+    read_pairs,
+    unknown_emotions,
+)
 from gmbench.errors import InputError
+from gmbench.names import counted, some
 
 
 @dataclass(frozen=True)
@@ -40,47 +51,71 @@ def gather(
     Raises:
         InputError: with the remedy.
     """
-    warnings: list[str] = []
-    real: dict[str, Clip] = {}
+    sounds = SoundFolder.read(audio) if audio is not None else None
     if pairs is not None:
-        if videos or reference:
-            raise InputError("--pairs lists all files itself; leave out --videos and --reference")
-        methods, default = read_pairs(pairs), pairs.stem
-        if names and len(names) == len(methods) == 1:
-            methods = {names[0]: next(iter(methods.values()))}
-        listed = {pair.clip: pair for group in methods.values() for pair in group if pair.reference}
-        references = [replace(pair, generated=None) for pair in listed.values()]
+        if videos or reference or audio:
+            raise InputError("--pairs lists all files itself; leave out --videos, --reference and --audio")
+        inputs = _listed(pairs, names)
     else:
-        folders = _folders(videos, names)
-        if not folders and reference is None:
-            raise InputError("nothing to evaluate: pass --videos DIR (or NAME=DIR), or --pairs FILE")
-        if reference is not None:
-            real = _references(reference, audio)
-        methods = {}
-        for name, folder in folders.items():
-            methods[name], notes = _pairs(folder, real or None, audio)
-            warnings += notes
-        references = [Pair(name, None, clip, (), clip.speaker, clip.emotion) for name, clip in real.items()]
-        default = (reference or next(iter(folders.values()))).resolve().name
+        inputs = _found(_folders(videos, names), reference, sounds)
     if labels is not None:
-        methods = {name: label(group, labels) for name, group in methods.items()}
-        references = label(references, labels)
-    return Inputs(methods, tuple(references), dataset or default, tuple(warnings))
+        inputs = _labelled(inputs, read_labels(labels))
+    source = str(labels or pairs or "emotions in the names of clips")
+    everything = [*inputs.references, *(pair for group in inputs.methods.values() for pair in group)]
+    notes = [*inputs.warnings, *(sounds.finish() if sounds else ()), *unknown_emotions(everything, source)]
+    return replace(inputs, dataset=dataset or inputs.dataset, warnings=tuple(notes))
 
 
-def _references(folder: Path, audio: Path | None) -> dict[str, Clip]:
-    """Clips of the reference that have a picture."""
-    clips = {name: clip for name, clip in find_clips(folder).items() if clip.video is not None}
-    if not clips:
-        raise InputError(f"{folder}: only sound, no videos to compare with")
-    return clips if audio is None else with_audio_folder(clips, audio)
+def _listed(table: Path, names: Sequence[str]) -> Inputs:
+    """What a table of pairs lists."""
+    listed = read_pairs(table)
+    methods = listed.methods
+    if names and len(names) == len(methods) == 1:
+        methods = {names[0]: next(iter(methods.values()))}
+    references = {pair.clip: pair for group in methods.values() for pair in group if pair.reference}
+    return Inputs(
+        methods, tuple(replace(pair, generated=None) for pair in references.values()), table.stem, listed.notes
+    )
 
 
-def _pairs(folder: Path, real: dict[str, Clip] | None, audio: Path | None) -> tuple[list[Pair], list[str]]:
-    clips = find_clips(folder)
-    if audio is not None:
-        clips = with_audio_folder(clips, audio)
-    return match(clips, real, str(folder))
+def _found(folders: dict[str, Path], reference: Path | None, sounds: SoundFolder | None) -> Inputs:
+    """What lies in folders, those of the methods beside that of the references."""
+    if not folders and reference is None:
+        raise InputError("nothing to evaluate: pass --videos DIR (or NAME=DIR), or --pairs FILE")
+    generated = {name: find_clips(folder) for name, folder in folders.items()}
+    real = find_clips(reference).beside(generated.values()) if reference is not None else None
+    generated = {name: clips.beside([real] if real else []) for name, clips in generated.items()}
+    if sounds is not None:
+        real = sounds.give(real) if real else None
+        generated = {name: sounds.give(clips) for name, clips in generated.items()}
+    warnings = [note for clips in (real, *generated.values()) if clips for note in clips.notes]
+    references = _references(real, warnings) if real else ()
+    methods = {}
+    for name, clips in generated.items():
+        methods[name], notes = match(clips, real)
+        warnings += notes
+    default = (reference or next(iter(folders.values()))).resolve().name
+    return Inputs(methods, references, default, tuple(warnings))
+
+
+def _references(real: ClipFolder, warnings: list[str]) -> tuple[Pair, ...]:
+    """Clips of the reference that have a picture; raises InputError where there are none."""
+    seen = [clip for clip in real.clips.values() if clip.video is not None]
+    if not seen:
+        raise InputError(f"{real.root}: only sound, no videos to compare with")
+    deaf = [name for name, clip in real.clips.items() if clip.video is None]
+    if deaf:
+        warnings.append(
+            f"{real.root}: {counted(len(deaf), 'sound')} without a video of that name not used ({some(deaf)})"
+        )
+    return tuple(Pair(clip.clip, None, clip, (), clip.speaker, clip.emotion) for clip in seen)
+
+
+def _labelled(inputs: Inputs, labels: Labels) -> Inputs:
+    """The inputs with speakers and emotions from a table."""
+    methods = {name: labels.label(group) for name, group in inputs.methods.items()}
+    references = tuple(labels.label(inputs.references))
+    return replace(inputs, methods=methods, references=references, warnings=(*inputs.warnings, *labels.finish()))
 
 
 def _folders(videos: Sequence[str], names: Sequence[str]) -> dict[str, Path]:

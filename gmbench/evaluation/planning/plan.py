@@ -16,6 +16,7 @@ from gmbench.evaluation.protocol import Protocol
 from gmbench.evaluation.scoring.metric import Metric
 from gmbench.face import landmarks as face_landmarks
 from gmbench.face.detectors import sidecar_detector
+from gmbench.names import counted, some
 from gmbench.store import file_digest
 from gmbench.weights import load_path, manifest
 from gmbench.weights.files import find
@@ -109,10 +110,14 @@ class Plan:
 
 @dataclass
 class Hasher:
-    """Turns clips into sources; each file is hashed once."""
+    """Turns clips into sources; each file is hashed once.
+
+    ``unused_sounds``: sounds beside videos that have a track of their own, which goes first.
+    """
 
     wants_audio: bool
     wants_landmarks: bool
+    unused_sounds: dict[Path, Path] = field(default_factory=dict)
     _digests: dict[Path, str] = field(default_factory=dict)
 
     def source(self, clip: Clip | None, absent: str, reference: ClipSource | None = None) -> ClipSource:
@@ -144,8 +149,10 @@ class Hasher:
 
     def _with_audio(self, source: ClipSource, clip: Clip, reference: ClipSource | None) -> ClipSource:
         path = clip.audio
-        if path is None and clip.video is not None and media.has_audio(clip.video):
+        if not clip.audio_first and clip.video is not None and media.has_audio(clip.video):
             path = clip.video
+            if clip.audio is not None:
+                self.unused_sounds[clip.audio] = clip.video
         if path is None and reference is not None and reference.audio is not None:
             return replace(source, audio=reference.audio, audio_sha256=reference.audio_sha256, borrowed_audio=True)
         if path is None:
@@ -203,6 +210,11 @@ def make_plan(
     if not planned:
         raise InputError("nothing to evaluate: pass --videos DIR, or --controls with --reference DIR")
     planned.sort(key=lambda clip: (clip.method, clip.clip))
+    if hasher.unused_sounds:
+        notes.append(
+            f"{counted(len(hasher.unused_sounds), 'sound')} beside videos with a track of their own not used "
+            f"({some([path.name for path in hasher.unused_sounds])}); --audio DIR goes before the track"
+        )
     detector = _detector(protocol, planned) if reads_faces else protocol.landmarks
     protocol = _with_frames(protocol, metrics, planned)
     return Plan(dataset, protocol, tuple(metrics), detector, weights, tuple(planned), tuple(notes), extracted)
