@@ -48,7 +48,8 @@ def match(generated: ClipFolder, reference: ClipFolder | None) -> tuple[list[Pai
         )  # fmt: skip
     used = set(found.values())
     rest = [name for name in firsts if name not in used]
-    notes = [f"{generated.root}: {counted(len(rest), 'clip')} without a reference not scored ({some(rest)})"]
+    verb = "have no reference and are" if len(rest) > 1 else "has no reference and is"
+    notes = [f"{generated.root}: {some(rest)} {verb} not scored"]
     hint = _folder_hint(rest, [name for name in targets if name not in found])
     return pairs, [*notes, *([f"{generated.root}: {hint}"] if hint else [])] if rest else []
 

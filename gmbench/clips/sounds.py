@@ -4,8 +4,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gmbench.clips.clip import SAMPLE_MARK, Clip
-from gmbench.clips.folders import ClipFolder, find_clips
+from gmbench.clips.folders import ClipFolder, find_clips, name_of
 from gmbench.errors import InputError
+from gmbench.media import MEDIA_SUFFIXES, suffix_of
 from gmbench.names import NameIndex, closest, counted, some
 
 
@@ -18,17 +19,16 @@ class SoundFolder:
     _index: NameIndex
     notes: list[str]
     _used: set[str] = field(default_factory=set)
-    _asked: list[str] = field(default_factory=list)
+    _asked: set[str] = field(default_factory=set)
 
     @classmethod
     def read(cls, folder: Path) -> "SoundFolder":
         """Find the sounds below a folder; raises InputError where there are none."""
         found = find_clips(folder)
-        sounds = {
-            name: path
-            for name, clip in found.clips.items()
-            if (path := clip.audio or clip.video) is not None and not path.is_dir()
-        }
+        files = {name: clip.audio or clip.video for name, clip in found.clips.items()}
+        sounds = {name: path for name, path in files.items() if path is not None and not path.is_dir()}
+        for name in [name for name in sounds if suffix_of(name) in MEDIA_SUFFIXES and name_of(name) not in sounds]:
+            sounds[name_of(name)] = sounds.pop(name)  # a.mp4.wav
         if not sounds:
             raise InputError(f"{folder}: no sounds found for --audio")
         return cls(folder, sounds, NameIndex(sounds, str(folder)), list(found.notes))
@@ -37,12 +37,10 @@ class SoundFolder:
         """The clips with the sounds of their names, which go before a track of their own."""
         given = {name: self._give(name, clip) for name, clip in clips.clips.items()}
         without = [name for name, clip in given.items() if not clip.audio_first and clip.video is not None]
-        self._asked += given
+        self._asked.update(given)
         if without:
-            share = f"{len(without)} of {counted(len(given), 'clip')}"
-            self.notes.append(
-                f"{self.root}: no sound for {share} of {clips.root} ({some(without)}): --audio leaves theirs"
-            )
+            share = f"{len(without)} of {counted(len(given), 'clip')} of {clips.root}"
+            self.notes.append(f"{self.root}: no sound for {share}, their own is used ({some(without)})")
         return replace(clips, clips=given)
 
     def finish(self) -> list[str]:

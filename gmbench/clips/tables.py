@@ -37,7 +37,10 @@ def read_table(path: Path, needed: Collection[str]) -> Table:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, strict=True)
             columns = tuple(cell.strip().lower() for cell in next(reader, []))
-            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+            lines, end = [], reader.line_num
+            for row in reader:
+                lines.append((end + 1, [cell.strip() for cell in row]))
+                end = reader.line_num
     except FileNotFoundError:
         raise InputError(f"{path}: no such table") from None
     except (OSError, ValueError, csv.Error) as error:

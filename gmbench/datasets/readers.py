@@ -287,7 +287,8 @@ def _voxceleb2(root: Path, name: str) -> Found:
 def _folder(root: Path, name: str) -> Found:
     """Any videos: the first folder, or the file's own name, is the speaker; all are test clips."""
     found = Found([], [])
-    for clip, item in find_clips(root).items():
+    folder = find_clips(root).beside(())
+    for clip, item in folder.clips.items():
         if item.video is None:
             found.problems.append(Problem(clip, "missing", "sound without a video of that name"))
             continue

@@ -19,8 +19,8 @@ from gmbench.media.formats import (
 )
 from gmbench.media.frame_folder import FrameNames, frame_names, natural_key, suffix_of
 from gmbench.media.images import image_files, read_image
+from gmbench.media.tree import MEDIA_SUFFIXES, MediaFolder, walk
 from gmbench.media.video import Video, VideoInfo
-from gmbench.media.walk import MEDIA_SUFFIXES, MediaFolder, walk
 
 __all__ = [
     "AUDIO_SUFFIXES", "FPS", "IMAGE_SUFFIXES", "MEDIA_SUFFIXES", "SAMPLES_PER_FRAME", "SAMPLE_RATE", "UNREAD_SUFFIXES",
