@@ -44,9 +44,10 @@ def digest(*parts: object) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of a file, or of a folder's files (names and contents) in order of their names."""
+    """sha256 of a file, or of a folder's files but hidden ones (names and contents) in order of their names."""
     if path.is_dir():
-        return digest(*((p.name, file_digest(p)) for p in sorted(path.iterdir()) if p.is_file()))
+        files = (p for p in sorted(path.iterdir()) if p.is_file() and not p.name.startswith("."))
+        return digest(*((p.name, file_digest(p)) for p in files))
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import sys
 
@@ -195,13 +196,17 @@ def test_protocol_files(call, sketches, tmp_path):
     assert "corp" in err
 
 
-def test_mixed_protocols_are_refused(call, sketches, tmp_path):
+def test_protocols_stand_in_tables_of_their_own(call, sketches, tmp_path):
     for name in ("full", "eat128"):
         call(
             "eval", "--videos", sketches / "near", "--reference", sketches / "reference", "--metrics", "psnr",
             "--landmarks", "sidecar", "--protocol", name, "--out", tmp_path,
         )  # fmt: skip
-    code, _, err = call("table", "--records", tmp_path)
+    code, out, _ = call("table", "--records", tmp_path)
+    assert code == 0
+    assert re.findall(r"protocol (\w+)\+", out) == ["eat128", "full"]
+    assert out.count("| near |") == 2
+    code, _, err = call("table", "--records", tmp_path, "--like", "gmtalker-1")
     assert code == 5
     assert "choose one with --protocol" in err
     code, out, _ = call("table", "--records", tmp_path, "--protocol", "eat128+landmarks=sidecar+pose=pnp")

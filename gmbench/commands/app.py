@@ -13,6 +13,7 @@ import gmbench
 from gmbench.commands import evaluation, methods, report, terminal
 from gmbench.commands.data import corpus_app, data_app, facemodel_app, profile_app
 from gmbench.commands.options import JsonFlag
+from gmbench.commands.records import records_app
 from gmbench.commands.weights import weights_app
 from gmbench.errors import GmbenchError
 
@@ -47,6 +48,7 @@ for name, group in (
     ("data", data_app),
     ("facemodel", facemodel_app),
     ("profile", profile_app),
+    ("records", records_app),
     ("weights", weights_app),
 ):
     app.add_typer(group, name=name)

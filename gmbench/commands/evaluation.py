@@ -105,7 +105,9 @@ def evaluate(
         "metrics": names or list(chosen.metrics) or "defaults",
         "controls": rows,
     }
-    terminal.print_warnings(result_folder.stale_clip_warnings(out_dir, result.records))
+    said = result.plan.warnings if result.plan else ()
+    notes = result_folder.merge_warnings(out_dir, result.records)
+    terminal.print_warnings(note for note in notes if note not in said)
     summary = save_results(out_dir, result.records, asked, result.plan)
     terminal.print_failures(result.records)
     if as_json:

@@ -8,22 +8,23 @@ import typer
 from rich.table import Table as Grid
 
 from gmbench.commands import terminal
-from gmbench.commands.options import DEFAULT_OUT, JsonFlag, MetricNames, split
+from gmbench.commands.options import JsonFlag, MetricNames, split
 from gmbench.errors import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from gmbench.reporting.found_records import FoundRecords
     from gmbench.reporting.table_formats import Table
 
 Records = Annotated[
     list[Path] | None,
     typer.Option(
         "--records",
-        help="Folder of an evaluation, or a file of records; repeat for more. By default gmbench-results, "
-        "else what the pipeline scored.",
+        help="Folder of an evaluation, or a file of records; repeat for more. By default gmbench-results "
+        "and what the pipeline of this folder scored.",
     ),
 ]
+OneDataset = Annotated[str | None, typer.Option("--dataset", help="Records of this dataset only.")]
+OneProtocol = Annotated[str | None, typer.Option("--protocol", help="Records of this protocol (name or hash) only.")]
 Format = Annotated[str, typer.Option("--format", help="md, csv, latex or html.")]
 
 
@@ -31,8 +32,8 @@ def table(
     records: Records = None,
     form: Format = "md",
     metrics: MetricNames = None,
-    dataset: Annotated[str | None, typer.Option(help="Records of this dataset only.")] = None,
-    protocol: Annotated[str | None, typer.Option(help="Records of this protocol (name or hash) only.")] = None,
+    dataset: OneDataset = None,
+    protocol: OneProtocol = None,
     like: Annotated[
         str | None, typer.Option(help="A paper's table as the form, for example gmtalker-1; 'list' names them.")
     ] = None,
@@ -42,9 +43,10 @@ def table(
     as_json: JsonFlag = False,
 ) -> None:
     """Comparison table from records; best values are bold only where a paired test supports it."""
-    from gmbench.evaluation.results import aggregate, result_folder
+    from gmbench.evaluation.results import result_folder
     from gmbench.reporting import paper_tables, table_formats, tables
     from gmbench.reporting import ranks as ranking
+    from gmbench.reporting.metric_lookup import named
     from gmbench.reporting.summary import Summary
 
     if like == "list":
@@ -54,19 +56,19 @@ def table(
     if like is not None:
         sys.stdout.write(table_formats.render(_paper_table(like, records, dataset, protocol, ratings, latents), form))
         return
-    chosen = result_folder.only(gather(records), dataset, protocol)
+    names = split(metrics) or []
+    chosen = result_folder.only(gather(records).records, dataset, protocol, None if ranks else names, several=True)
+    summaries = Summary.per_protocol(chosen)
     if as_json:
-        rows = aggregate.rows(result_folder.only(chosen, metrics=split(metrics)))
-        terminal.print_json([row.as_json() for row in rows])
+        terminal.print_json([row.as_json() for summary in summaries for row in summary.rows])
         return
     built = []
-    for name, part in chosen.groupby("dataset", sort=True):
+    for summary in summaries:
         if ranks:
-            summary = Summary.of(part)
             ranked = ranking.ranks(summary.rows, summary.leaders)
-            built.append(ranking.as_table(ranked, f"{name}, ranks over all metrics"))
+            built.append(ranking.as_table(ranked, f"{tables.caption(summary)}: ranks over all metrics"))
         else:
-            built.append(tables.build(part, split(metrics)))
+            built.append(tables.comparison_table(summary, [name for name in names if named(summary.keys, name)]))
     sys.stdout.write("\n".join(table_formats.render(one, form) for one in built))
 
 
@@ -91,60 +93,61 @@ def _paper_table(
         )
     if form.kind == "latents":
         return paper_table_builder.build(form, spaces=[(path.stem, read_latents(path)) for path in latents or []])
-    chosen = result_folder.only(gather(records), dataset, protocol)
-    if dataset is None and chosen["dataset"].nunique() > 1:
+    found = gather(records)
+    chosen = result_folder.only(found.records, dataset, several=True)
+    if dataset is None and len(found.pipeline) == 1 and chosen["dataset"].nunique() > 1:
+        dataset = found.pipeline[0]
+        terminal.print_notes([f"dataset {dataset}, which the pipeline scores; --dataset chooses another one"])
+        chosen = result_folder.only(chosen, dataset, several=True)
+    chosen = result_folder.only(chosen, protocol=protocol)
+    if chosen["dataset"].nunique() > 1:
         names = ", ".join(sorted(chosen["dataset"].unique()))
-        raise InputError(f"records of several datasets ({names}); choose one with --dataset")
+        raise InputError(
+            f"records of several datasets ({names}); choose one with --dataset, or remove what you do not need: "
+            "gmbench records drop"
+        )
     return paper_table_builder.build(form, chosen)
 
 
-def gather(given: list[Path] | None) -> "pd.DataFrame":
-    """Records of the folders and files that were named, or of the default ones; later ones replace earlier ones.
+def gather(given: list[Path] | None) -> "FoundRecords":
+    """Records of the folders and files that were named, or of all here; says what is from where.
 
     Raises:
         InputError: there are none.
     """
-    from gmbench.evaluation.results import records
+    from gmbench.reporting.found_records import find
 
-    table = records.read_all(given or default_records())
-    if table is None:
-        raise InputError(f"no records here; run 'gmbench eval --out {DEFAULT_OUT}' or 'dvc repro', or pass --records")
-    return table
-
-
-def default_records() -> list[Path]:
-    """``gmbench-results``, else the pipeline's scores and ablations of this folder."""
-    from gmbench.evaluation.results.records import FILE
-
-    if (DEFAULT_OUT / FILE).is_file():
-        return [DEFAULT_OUT]
-    return sorted(Path("ablations").glob("records-*.parquet")) + sorted(Path("results").glob(f"*/scores/{FILE}"))
+    found = find(given)
+    terminal.print_notes(found.notes)
+    return found
 
 
 def report(
     records: Records = None,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the page.")] = Path("reports"),
+    out: Annotated[Path, typer.Option("--out", help="Folder of the page.")] = Path("gmbench-report"),
     title: Annotated[str, typer.Option(help="Title of the page.")] = "gmbench",
     clips: Annotated[
         str, typer.Option(help="link: hard links to the clips (copies on another disk), copy, or none.")
     ] = "link",
     serve: Annotated[bool, typer.Option("--serve", help="Serve the page on this machine until stopped.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve; 0 takes a free one.")] = 8000,
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds something else.")] = False,
 ) -> None:
     """Write a page from records: leaderboard, every clip beside its reference, failures, provenance.
 
-    In a pipeline's folder, without --records, the page has the pipeline's figures too. The page opens from disk.
+    In a pipeline's folder, without --records, the page has the pipeline's figures too, and evaluations beside it join;
+    the pipeline's own page, reports, stays as it is. The page opens from disk.
     """
     from gmbench.reporting import page
 
     if clips not in page.CLIPS:
         raise InputError(f"--clips: expected one of {', '.join(page.CLIPS)}, got {clips!r}")
-    if not (serve and records is None and (out / "index.html").is_file()):
-        folders = records or default_records()
-        if records is None and folders and folders[0] != DEFAULT_OUT:
-            _pipeline_page(clips, out)
+    found = gather(records)
+    if not (serve and records is None and _newer(out / "index.html", found)):
+        if found.pipeline:
+            _pipeline_page(found, clips, out, force)
         else:
-            page.from_folders(folders, out, title, clips)
+            page.from_folders([part.path for part in found.parts], out, title, clips, force)
         terminal.err.print(f"page: {out / 'index.html'}", markup=False, highlight=False)
     if serve:
         with page.server(out, port) as server:
@@ -152,11 +155,23 @@ def report(
             server.serve_forever()
 
 
-def _pipeline_page(clips: str, out: Path) -> None:
+def _newer(page: Path, found: "FoundRecords") -> bool:
+    """Whether a page was written after all records that it would show."""
+    from gmbench.evaluation.results.records import FILE
+
+    files = [part.path / FILE if part.path.is_dir() else part.path for part in found.parts]
+    return page.is_file() and all(file.stat().st_mtime <= page.stat().st_mtime for file in files)
+
+
+def _pipeline_page(found: "FoundRecords", clips: str, out: Path, force: bool) -> None:
     from gmbench.commands.methods import project
+    from gmbench.reporting.found_records import LOOSE
+    from gmbench.stages.paths import REPORTS
     from gmbench.stages.report import report as write
 
-    write(project(None), out, clips)
+    if out.resolve() == REPORTS.resolve() and not force:
+        raise InputError(f"{out}: the pipeline's own page, which dvc repro writes; choose another --out, or --force")
+    write(project(None), out, clips, [part for part in found.parts if part.path == LOOSE], force)
 
 
 def published(
@@ -195,24 +210,35 @@ def compare(
     second: str,
     records: Records = None,
     metrics: MetricNames = None,
+    dataset: OneDataset = None,
+    protocol: OneProtocol = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Paired comparison of two methods on their common clips."""
-    from gmbench.evaluation.results import aggregate, result_folder
+    """Paired comparison of two methods on their common clips, per dataset and protocol."""
+    from gmbench.evaluation.results import aggregate, identical, result_folder
 
-    chosen = result_folder.only(gather(records), metrics=split(metrics))
+    chosen = result_folder.only(gather(records).records, dataset, protocol, split(metrics), several=True)
     comparisons = aggregate.compare(chosen, first, second)
+    terminal.print_warnings(identical.of_records(chosen[chosen["method"].isin([first, second])]))
     if as_json:
         terminal.print_json([comparison.as_json() for comparison in comparisons])
         return
     from gmbench.reporting.table_formats import number
 
-    grid = Grid("metric", f"{first} - {second}", "95 % interval", "p", "clips", "better", header_style="bold")
-    for c in comparisons:
-        interval = f"[{number(c.low)}, {number(c.high)}]"
-        p = "n/a" if c.p != c.p else f"{c.p:.4f}"
-        grid.add_row(c.metric, number(c.difference), interval, p, str(c.n), c.better or "–")
-    terminal.out.print(grid)
+    groups = list(dict.fromkeys((c.dataset, c.protocol_hash, c.protocol) for c in comparisons))
+    for name, sha, kind in groups:
+        title = f"{name}, protocol {kind} ({sha})" if len(groups) > 1 else None
+        grid = Grid(
+            "metric", f"{first} - {second}", "95 % interval", "p", "clips", "better", header_style="bold", title=title
+        )
+        own = [c for c in comparisons if (c.dataset, c.protocol_hash) == (name, sha)]
+        for c in own:
+            interval = f"[{number(c.low)}, {number(c.high)}]"
+            p = "n/a" if c.p != c.p else f"{c.p:.4f}"
+            grid.add_row(c.metric, number(c.difference), interval, p, str(c.n), c.better or "–")
+        terminal.out.print(grid)
+        for remark in dict.fromkeys(c.remark for c in own if c.remark):
+            terminal.out.print(f"{name}: {remark}", highlight=False)
 
 
 def latents(

@@ -32,6 +32,12 @@ def print_warnings(notes: Iterable[str]) -> None:
         err.print(f"warning: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
+def print_notes(notes: Iterable[str]) -> None:
+    """One line each on stderr, of what is so and no reason to worry."""
+    for note in notes:
+        err.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
 def print_summary(summary: Sequence[Any]) -> None:
     """One row per metric, one column per method: fits a terminal."""
     from gmbench.reporting.summary import ordered_methods

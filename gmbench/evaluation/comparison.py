@@ -16,7 +16,7 @@ from gmbench.evaluation.planning.controls import check
 from gmbench.evaluation.planning.inputs import Inputs
 from gmbench.evaluation.planning.plan import Plan, make_plan
 from gmbench.evaluation.protocol import Protocol
-from gmbench.evaluation.results import aggregate
+from gmbench.evaluation.results import aggregate, identical
 from gmbench.evaluation.results.records import concatenate
 from gmbench.evaluation.run import Progress, evaluate
 from gmbench.evaluation.scoring import registry
@@ -65,7 +65,7 @@ def plan_comparison(
     rows = check(list(controls))
     explicit = bool(names) and not has_group(names)
     plan = make_plan(inputs.methods, inputs.dataset, protocol, selected, rows, inputs.references, explicit)
-    return replace(plan, warnings=(*inputs.warnings, *plan.warnings))
+    return replace(plan, warnings=(*inputs.warnings, *plan.warnings, *identical.of_plan(plan)))
 
 
 def compare(

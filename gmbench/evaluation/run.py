@@ -155,7 +155,7 @@ class _Scorer:
             emotion=clip.emotion,
             clips_expected=int(not metric.emotions or data.emotion in metric.emotions),
             generated_sha256=clip.generated.video_sha256,
-            reference_sha256=clip.reference.video_sha256 if clip.reference else "",
+            reference_sha256=self._plan.reference_of(clip, metric),
             generated_size=_size(data.generated),
             reference_size=_size(data.reference) if data.has_reference else "",
         )
@@ -167,7 +167,12 @@ class _Scorer:
 
     def of_set(self, method: str, clips: list[ClipData], metric: Metric) -> Record:
         """All clips of a method under one metric."""
-        about = replace(self._unscored(method, metric), clip=WHOLE_SET, clips_expected=len(clips))
+        about = replace(
+            self._unscored(method, metric),
+            clip=WHOLE_SET,
+            clips_expected=len(clips),
+            reference_sha256=self._plan.references_of(method, metric),
+        )
         return self._scored(about, lambda: metric.score_set(clips), len(clips))  # type: ignore[misc]
 
     def check_missing(self, most: float) -> None:

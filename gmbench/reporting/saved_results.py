@@ -15,6 +15,14 @@ from gmbench.store import write_atomically
 TABLE = "table.md"
 
 
+def write_table(folder: Path, records: pd.DataFrame) -> list[Summary]:
+    """Write the table of a folder's records; returns its numbers, one summary per dataset and protocol."""
+    summaries = Summary.per_protocol(records)
+    text = "\n".join(render(comparison_table(summary), "md") for summary in summaries)
+    write_atomically(folder / TABLE, text.encode())
+    return summaries
+
+
 def save_results(folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Plan | None) -> list[SummaryRow]:
     """Merge new records into a folder, write its table, and return the numbers of the new records.
 
@@ -27,10 +35,8 @@ def save_results(folder: Path, new: pd.DataFrame, arguments: dict[str, object], 
     Raises:
         MixedColumnError: a column of the table would mix extractors or weights.
     """
-    merged = result_folder.save(folder, new, arguments, plan)
-    merged = merged[merged["protocol_hash"].isin(new["protocol_hash"].unique())]
-    summaries = [Summary.of(part) for _, part in merged.groupby("dataset", sort=True)]
-    text = "\n".join(render(comparison_table(summary), "md") for summary in summaries)
-    write_atomically(folder / TABLE, text.encode())
-    keys = set(new[["dataset", "method", "metric"]].itertuples(index=False, name=None))
+    with result_folder.locked(folder):
+        merged, named = result_folder.save(folder, new, arguments, plan)
+        summaries = write_table(folder, merged[merged["protocol_hash"].isin(named["protocol_hash"].unique())])
+    keys = set(named[["dataset", "method", "metric"]].itertuples(index=False, name=None))
     return [row for s in summaries for row in s.rows if (row.dataset, row.method, row.metric) in keys]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from gmbench.evaluation.planning.controls import CONTROLS
+from gmbench.evaluation.results import references
 from gmbench.evaluation.results.aggregate import SummaryRow, rows
 from gmbench.evaluation.results.records import WHOLE_SET
 from gmbench.evaluation.scoring.registry import present_keys
@@ -50,7 +51,7 @@ def comparison_table(summary: Summary, names: Sequence[str] | None = None) -> Ta
         for place, method in enumerate(summary.methods)
     )
     header = ("Method", "Clips", *(title for title, _ in columns))
-    return Table(_caption(summary), header, body, _notes(summary, keys, any(common.values())))
+    return Table(caption(summary), header, body, _notes(summary, keys, any(common.values())))
 
 
 TitledColumn = tuple[str, tuple[Cell, ...]]
@@ -89,7 +90,8 @@ def _clips_expected(summary: Summary, method: str, keys: Sequence[str]) -> int:
     return max((summary.by_cell[method, k].expected for k in keys if (method, k) in summary.by_cell), default=0)
 
 
-def _caption(summary: Summary) -> str:
+def caption(summary: Summary) -> str:
+    """Dataset and protocol of a table."""
     datasets = ", ".join(sorted(summary.records["dataset"].unique()))
     protocols = ", ".join(sorted({f"{row.protocol} ({row.protocol_hash})" for row in summary.rows}))
     return f"{datasets}, protocol {protocols}"
@@ -138,6 +140,7 @@ def _notes(summary: Summary, keys: Sequence[str], has_common: bool) -> tuple[str
         )
     if any((metric := metric_of(key)) and metric.score_set for key in keys):
         notes.append("FID and FVD are one number of the whole set; they have no interval and are never bold.")
+    notes += references.warnings(summary.records)
     flags = {flag for row in shown_rows for flag in row.flags.split()}
     notes += [text for flag, text in FLAGS.items() if flag in flags]
     if len(set(summary.methods) - set(CONTROLS)) > 1:

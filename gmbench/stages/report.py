@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,14 @@ from gmbench.datasets import manifest
 from gmbench.emotions import SUITE_ORDER
 from gmbench.errors import InputError
 from gmbench.evaluation import validate
-from gmbench.evaluation.results import records, result_folder
+from gmbench.evaluation.results import merging, records, references, result_folder
 from gmbench.morphable import coefficient_io
 from gmbench.morphable.landmarks_478 import SPARSE
 from gmbench.morphable.render import Renderer
 from gmbench.provenance import describe
 from gmbench.reporting import figures, images, table_formats, tables, validation_curves
 from gmbench.reporting.images import thumbnail
-from gmbench.reporting.page import PageContent, Section, write
+from gmbench.reporting.page import PageContent, Section, page_folder, write
 from gmbench.reporting.page.markup import grid_html, json_html, picture_html
 from gmbench.reporting.page.sections import clip_values, left_out, pairs, papers
 from gmbench.reporting.page.write import read_sources
@@ -36,14 +37,31 @@ from gmbench.store import write_atomically
 SHEET_SPEAKERS, OVERLAYS = 5, 6
 
 
-def report(run: PipelineRun, out: Path = REPORTS, clips: str = "link") -> None:
-    """Write ``reports/index.html``, the page, with figures and tables beside it."""
-    out.mkdir(parents=True, exist_ok=True)
+def report(
+    run: PipelineRun,
+    out: Path = REPORTS,
+    clips: str = "link",
+    added: Sequence[merging.NamedRecords] = (),
+    force: bool = True,
+) -> None:
+    """Write ``reports/index.html``, the page, with figures and tables beside it.
+
+    Args:
+        run: whose results are shown.
+        out: folder of the page.
+        clips: how clips come into it, see :data:`gmbench.reporting.page.CLIPS`.
+        added: records of evaluations outside of the pipeline, which join the leaderboard.
+        force: write into a folder that holds something else.
+
+    Raises:
+        InputError: nothing is evaluated, or the folder holds something else, and not ``force``.
+    """
+    page_folder.claim(out, force)
     merged, sections, folders = None, [], []
     for name in run.params.evaluate:
         dataset_run = replace(run, paths=DatasetPaths(name))
         table = result_folder.only(records.read(dataset_run.paths.scores / records.FILE), dataset=name)
-        merged = records.merge(merged, table)
+        merged = merging.merge(merged, table)
         folders.append(dataset_run.paths.scores)
         grid = tables.build(table)
         grid = replace(grid, notes=(*grid.notes, *result_folder.warnings(dataset_run.paths.scores)))
@@ -55,6 +73,9 @@ def report(run: PipelineRun, out: Path = REPORTS, clips: str = "link") -> None:
     if merged is None:
         raise InputError("params.yaml: evaluate names no dataset; there is nothing to report")
     values = [merged[["dataset", "method", "clip", "metric", "value"]]]
+    sources = [*added, *merging.read_named(folders)]
+    merged = merging.merge(merging.joined(added), merged)
+    folders = [part.folder for part in sources]
     if ablated := _ablations():
         sections.append(Section("Ablations", ablated))
     summaries, with_ablations = Summary.per_protocol(merged), _with_ablations(merged)
@@ -66,15 +87,15 @@ def report(run: PipelineRun, out: Path = REPORTS, clips: str = "link") -> None:
     if networks := _corpus_extractors(out):
         sections.append(Section("Networks trained on the corpus", networks))
     facts = describe({"profile": run.params.profile})
-    page = PageContent(f"gmbench: profile {run.params.profile}", summaries, read_sources(folders), sections, facts)
-    write(page, out, clips)
+    page = PageContent(f"gmbench: profile {run.params.profile}", summaries, read_sources(sources), sections, facts)
+    write(page, out, clips, force)
     _plots(values, run, out)
 
 
 def _with_ablations(found: pd.DataFrame) -> pd.DataFrame:
     """Records of the ablations, if they were run, under those of the run."""
     for path in sorted(ablations.OUT.glob("records-*.parquet")):
-        found = records.merge(records.read(path), found)
+        found = merging.merge(references.named_apart(found, records.read(path)), found)
     return found
 
 

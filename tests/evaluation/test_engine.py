@@ -7,7 +7,7 @@ import pytest
 
 from gmbench.errors import InputError
 from gmbench.evaluation.extraction import features, frame_pass
-from gmbench.evaluation.results import aggregate, records
+from gmbench.evaluation.results import aggregate, merging, records
 from gmbench.evaluation.scoring import registry, signal_metrics
 from gmbench.media import Video
 from gmbench.metrics import quality
@@ -119,7 +119,7 @@ def test_a_dask_scheduler_gives_the_same_bytes(sketches, tmp_path):
 
 def test_methods_evaluated_apart_or_together_are_the_same(sketches, tmp_path):
     together = run(sketches, tmp_path / "a")
-    apart = records.merge(
+    apart = merging.merge(
         run(sketches, tmp_path / "b", methods=("near",)), run(sketches, tmp_path / "b", methods=("far",))
     )
     assert as_bytes(apart, tmp_path / "b.parquet") == as_bytes(together, tmp_path / "a.parquet")
@@ -259,7 +259,7 @@ def test_records_come_back_and_merge_replaces_what_is_repeated(done, tmp_path):
     pd.testing.assert_frame_equal(again, table, check_dtype=False)
     changed = table[table["method"] == "near"].copy()
     changed["value"] = 1.0
-    merged = records.merge(again, changed)
+    merged = merging.merge(again, changed)
     assert len(merged) == len(table)
     assert (merged[merged["method"] == "near"]["value"] == 1.0).all()
     assert merged[merged["method"] == "far"]["value"].equals(table[table["method"] == "far"]["value"])

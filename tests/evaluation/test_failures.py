@@ -12,7 +12,7 @@ from gmbench.evaluation.extraction import clip_pass, extractors, frame_pass, sou
 from gmbench.evaluation.extraction.features import ClipFeature, FrameFeature, PairFeature
 from gmbench.evaluation.extraction.outcome import Outcome
 from gmbench.evaluation.planning import inputs, plan
-from gmbench.evaluation.results import aggregate, compared_files, records, result_folder
+from gmbench.evaluation.results import aggregate, compared_files, merging, records, result_folder
 from gmbench.evaluation.run import evaluate, extract, score
 from gmbench.evaluation.scoring.metric import Metric, Score, frame_mean
 from gmbench.face import landmarks as face_landmarks
@@ -217,17 +217,17 @@ def table_of(*clips, value=1.0, **changes):
 def test_clips_that_are_not_evaluated_again_stay_and_a_warning_counts_them(tmp_path):
     records.write(tmp_path / records.FILE, table_of("a", "b", "c", "*"))
     again = table_of("b", value=2.0)
-    assert "2 clips evaluated earlier" in result_folder.stale_clip_warnings(tmp_path, again)[0]
-    merged = result_folder.save(tmp_path, again, {})
+    assert "2 clips evaluated earlier" in result_folder.merge_warnings(tmp_path, again)[0]
+    merged, _ = result_folder.save(tmp_path, again, {})
     assert dict(zip(merged["clip"], merged["value"], strict=True)) == {"a": 1.0, "b": 2.0, "c": 1.0, "*": 1.0}
     assert "2 clips evaluated earlier" in result_folder.warnings(tmp_path)[0]
-    assert result_folder.stale_clip_warnings(tmp_path, table_of("a", "b", "c")) == []
-    assert result_folder.stale_clip_warnings(tmp_path, table_of("b", metric="ssim", metric_name="ssim")) == []
+    assert result_folder.merge_warnings(tmp_path, table_of("a", "b", "c")) == []
+    assert result_folder.merge_warnings(tmp_path, table_of("b", metric="ssim", metric_name="ssim")) == []
 
 
 @pytest.mark.parametrize("change", [{"metric_version": 2}, {"weights_sha256": "x"}, {"backend": "fallback:y"}])
 def test_earlier_clips_that_would_mix_in_one_column_go(change):
-    merged = records.merge(table_of("a", "b"), table_of("b", **change))
+    merged = merging.merge(table_of("a", "b"), table_of("b", **change))
     assert merged["clip"].tolist() == ["b"]
     records.check_columns(merged)
 

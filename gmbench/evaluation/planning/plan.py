@@ -17,7 +17,7 @@ from gmbench.evaluation.scoring.metric import Metric
 from gmbench.face import landmarks as face_landmarks
 from gmbench.face.detectors import sidecar_detector
 from gmbench.names import counted, some
-from gmbench.store import file_digest
+from gmbench.store import digest, file_digest
 from gmbench.weights import load_path, manifest
 from gmbench.weights.files import find
 
@@ -69,10 +69,34 @@ class Plan:
 
     def weights_of(self, metric: Metric) -> str:
         """Hashes of all files behind a metric's numbers, joined."""
-        sees_crop = self.protocol.crop != "full" and bool(metric.frame_features or metric.pairs(self.protocol))
-        hashes = [self.weights_sha256] if metric.reads_landmarks(self.protocol) or sees_crop else []
+        hashes = [self.weights_sha256] if self._sees_landmarks(metric) else []
         hashes += [self.extractor_sha256[name] for name in metric.weights(self.protocol)]
         return "+".join(sha for sha in hashes if sha)
+
+    def reference_of(self, clip: PlannedClip, metric: Metric) -> str:
+        """Hashes of the reference's files that a metric reads, joined: picture, separate sound, landmarks.
+
+        Empty without a reference.
+        """
+        reference = clip.reference
+        if reference is None:
+            return ""
+        hashes = [reference.video_sha256]
+        if "audio" in metric.spec.needs and reference.audio_sha256 != reference.video_sha256:
+            hashes.append(reference.audio_sha256)
+        if self._sees_landmarks(metric):
+            hashes.append(reference.landmarks_sha256)
+        return "+".join(sha for sha in hashes if sha)
+
+    def references_of(self, method: str, metric: Metric) -> str:
+        """Hash of all references of a method's clips, for a metric of the whole set; empty where there are none."""
+        hashes = [(c.clip, self.reference_of(c, metric)) for c in self.clips if c.method == method]
+        return digest(*hashes) if any(sha for _, sha in hashes) else ""
+
+    def _sees_landmarks(self, metric: Metric) -> bool:
+        """Whether landmarks are behind a metric's numbers, if only through the crop."""
+        sees_crop = self.protocol.crop != "full" and bool(metric.frame_features or metric.pairs(self.protocol))
+        return sees_crop or metric.reads_landmarks(self.protocol)
 
     def groups(self, store: Path, batch: int) -> list[ClipGroup]:
         """The work, one group per reference; a clip without reference is a group of its own."""

@@ -10,7 +10,8 @@ import pandas as pd
 
 from gmbench.emotions import canonical
 from gmbench.errors import InputError
-from gmbench.evaluation.results.records import ORDER, check_columns, json_number
+from gmbench.evaluation.results import references
+from gmbench.evaluation.results.records import ORDER, WHOLE_SET, check_columns, json_number
 from gmbench.evaluation.scoring.registry import metrics
 from gmbench.metrics import statistics
 from gmbench.metrics.key import MetricKey
@@ -59,7 +60,10 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Paired comparison first - second of two methods under one metric, on their common clips."""
+    """Paired comparison first - second of two methods under one metric, on their common clips.
+
+    ``remark`` says of how many clips the two were compared with different references; these are no pairs.
+    """
 
     metric: str
     dataset: str
@@ -76,6 +80,8 @@ class Comparison:
     protocol: str
     backend: str
     better: str
+    protocol_hash: str = ""
+    remark: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """All fields, NaN as null; ``method`` and ``value`` as in the rows of an evaluation."""
@@ -171,19 +177,31 @@ def _remarks(unknown: bool, classes_missing: bool, infinite_left_out: bool) -> s
 
 
 def compare(records: pd.DataFrame, first: str, second: str) -> list[Comparison]:
-    """Paired comparison of two methods under every metric that both have.
+    """Paired comparison of two methods under every metric that both have, by dataset and protocol.
 
     Raises:
-        InputError: a method has no records.
+        InputError: a method has no records, or no dataset and protocol that the other one has too.
+        MixedColumnError: several extractors or weights under one metric.
     """
-    check_columns(records)
     methods = sorted(records["method"].unique())
     for method in (first, second):
         if method not in methods:
             raise InputError(f"no records of method {method!r}; {closest(method, methods)}")
+    result = []
+    for _, part in records.groupby(["dataset", "protocol_hash"], sort=True):
+        if {first, second} <= set(part["method"]):
+            result += _compared(part, first, second)
+    if not result:
+        raise InputError(_nothing_to_pair(records, first, second))
+    return result
+
+
+def _compared(part: pd.DataFrame, first: str, second: str) -> list[Comparison]:
+    """Comparisons within one dataset and protocol, in the order of the metrics' declaration."""
+    check_columns(part)
     known = metrics()
     result = []
-    for (dataset, key), group in records.groupby(["dataset", "metric"], sort=True):
+    for key, group in part.groupby("metric", sort=True):
         metric = known.get(str(group.iloc[0]["metric_name"]))
         difference = paired(group, first, second, metric.statistic if metric else "mean")
         if difference is None:
@@ -191,29 +209,54 @@ def compare(records: pd.DataFrame, first: str, second: str) -> list[Comparison]:
         direction = metric.spec.direction if metric else "reference"
         result.append(
             Comparison(
-                metric=str(key), dataset=str(dataset), first=first, second=second,
+                metric=str(key), dataset=str(group.iloc[0]["dataset"]), first=first, second=second,
                 difference=difference.value, low=difference.low, high=difference.high,
                 p=difference.p, n=difference.n, expected=group["clip"].nunique(),
                 protocol=str(group.iloc[0]["protocol"]), backend=str(group.iloc[0]["backend"]),
                 unit=metric.spec.unit if metric else "", direction=direction,
                 better=_better(difference, direction, first, second),
+                protocol_hash=str(group.iloc[0]["protocol_hash"]), remark=_remark(group, first, second),
             )
         )  # fmt: skip
     position = {name: place for place, name in enumerate(known)}
-    return sorted(result, key=lambda c: (c.dataset, position.get(MetricKey.parse(c.metric).name, len(position))))
+    return sorted(result, key=lambda c: position.get(MetricKey.parse(c.metric).name, len(position)))
+
+
+def _nothing_to_pair(records: pd.DataFrame, first: str, second: str) -> str:
+    """Why two methods have no metric in common."""
+    own = [records[records["method"] == method] for method in (first, second)]
+    for column, remedy in (
+        ("dataset", f"{references.DIFFERENT}: evaluate both with the same --reference"),
+        ("protocol", "evaluate both under one protocol"),
+        ("metric", "evaluate both under the same metrics"),
+    ):
+        values = [sorted(part[column].astype(str).unique()) for part in own]
+        if not set(values[0]) & set(values[1]):
+            found = [f"{m} has {', '.join(v[:5])}" for m, v in zip((first, second), values, strict=True)]
+            return f"no {column} in common ({'; '.join(found)}); {remedy}"
+    return f"no metric of one dataset and protocol that both {first} and {second} have; evaluate both in one run"
 
 
 def paired(group: pd.DataFrame, first: str, second: str, statistic: str = "mean") -> statistics.Difference | None:
     """Paired difference of two methods in the records of one metric; None if either is absent."""
     counted = group[group["clips_expected"] > 0]
-    table = counted.set_index(["clip", "speaker", "emotion", "method"])["value"].unstack("method")
+    pair = ["clip", "speaker", "emotion", "reference_sha256"]  # clips of other references are no pairs
+    table = counted.set_index([*pair, "method"])["value"].unstack("method")
     if first not in table or second not in table:
         return None
-    speakers = [str(speaker) for _, speaker, _ in table.index]
-    emotions = [canonical(str(emotion)) or str(emotion) for _, _, emotion in table.index]
+    speakers = [str(speaker) for _, speaker, *_ in table.index]
+    emotions = [canonical(str(emotion)) or str(emotion) for _, _, emotion, _ in table.index]
     return statistics.paired_difference(
         table[first].to_numpy(), table[second].to_numpy(), speakers, statistic=statistic, classes=emotions
     )
+
+
+def _remark(group: pd.DataFrame, first: str, second: str) -> str:
+    kinds = group[group["method"].isin([first, second])].groupby("clip")["reference_sha256"].nunique()
+    different = [str(clip) for clip in kinds.index[kinds > 1]]
+    if different == [WHOLE_SET]:
+        return f"the sets were {references.DIFFERENT}"
+    return f"{len(different)} clips were {references.DIFFERENT} and are left out" if different else ""
 
 
 def _better(difference: statistics.Difference, direction: str, first: str, second: str) -> str:

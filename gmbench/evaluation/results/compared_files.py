@@ -4,6 +4,7 @@ Paths are relative to the folder of the table, so that links still work after bo
 """
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -38,7 +39,18 @@ def save(folder: Path, new: pd.DataFrame) -> None:
         fresh = set(new[columns].itertuples(index=False, name=None))
         kept = [key not in fresh for key in old[columns].itertuples(index=False, name=None)]
         new = pd.concat([old[kept], new])
-    table = new.sort_values(["dataset", "method", "clip"], kind="stable", ignore_index=True)
+    _write(folder, new)
+
+
+def keep(folder: Path, methods: Collection[tuple[str, str]]) -> None:
+    """Leave only the files of some methods, by (dataset, method), in the table of a folder, if it has one."""
+    table = read(folder)
+    if table is not None:
+        _write(folder, table[[key in methods for key in zip(table["dataset"], table["method"], strict=True)]])
+
+
+def _write(folder: Path, table: pd.DataFrame) -> None:
+    table = table.sort_values(["dataset", "method", "clip"], kind="stable", ignore_index=True)
     arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
     write_table(arrow, folder / FILE, compression="zstd")
 

@@ -35,7 +35,9 @@ class Record:
         clips_expected: 0 where a clip's emotion does not count for the metric.
         backend: ``official`` or ``fallback:<extractor>``.
         weights_sha256: hashes of all weight files behind the value, joined by ``+``.
-        generated_sha256, reference_sha256: of the files.
+        generated_sha256: of the file.
+        reference_sha256: of the reference's files that the metric reads, joined by ``+``, the picture first; of all
+            references for a number of the whole set.
         generated_size, reference_size: width x height of the decoded frames.
     """
 
@@ -89,32 +91,6 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(ORDER, kind="stable", ignore_index=True)
 
 
-def merge(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
-    """Old and new records; a new one replaces the old one of its method, dataset, protocol, metric and clip.
-
-    Old clips that were not evaluated again stay, unless another extractor, file or version gave their numbers:
-    together with the new ones they would be no column.
-    """
-    if old is None or old.empty:
-        return new
-    replaced = _is_in(old, new, [*GROUP, "clip"])
-    other_kind = _is_in(old, new, GROUP) & ~_is_in(old, new, [*GROUP, *COMPARABLE])
-    return concatenate([old[~replaced & ~other_kind], new])
-
-
-def not_evaluated_again(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
-    """The old records of clips that new ones of the same method, dataset, protocol and metric leave out."""
-    if old is None or old.empty:
-        return new.iloc[:0]
-    return old[_is_in(old, new, GROUP) & ~_is_in(old, new, [*GROUP, "clip"]) & (old["clip"] != WHOLE_SET)]
-
-
-def _is_in(old: pd.DataFrame, new: pd.DataFrame, columns: list[str]) -> pd.Series:
-    """Whether the new records have one with the same values in some columns, for each old one."""
-    fresh = set(new[columns].itertuples(index=False, name=None))
-    return pd.Series([row in fresh for row in old[columns].itertuples(index=False, name=None)], old.index, dtype=bool)
-
-
 def write(path: Path, records: pd.DataFrame) -> None:
     """Write a table of records; the same records give the same bytes."""
     table = pa.Table.from_pandas(records, schema=SCHEMA, preserve_index=False).replace_schema_metadata(None)
@@ -139,18 +115,6 @@ def read(path: Path) -> pd.DataFrame:
     if lacking:
         raise InputError(f"{path}: not a file of records, column {', '.join(sorted(lacking))} is missing")
     return pd.DataFrame(table.select(SCHEMA.names).to_pandas())
-
-
-def read_all(paths: Iterable[Path]) -> pd.DataFrame | None:
-    """Records of several files and folders, of which later ones replace what they repeat; None without a path.
-
-    Raises:
-        InputError: as :func:`read`.
-    """
-    merged = None
-    for path in paths:
-        merged = merge(merged, read(path))
-    return merged
 
 
 def check_columns(records: pd.DataFrame) -> None:

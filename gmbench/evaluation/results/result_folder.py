@@ -1,8 +1,11 @@
 """The folder of an evaluation: records, provenance and a table."""
 
+import fcntl
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +13,15 @@ import pandas as pd
 
 from gmbench.errors import InputError, MixedColumnError, StoreError
 from gmbench.evaluation.planning.plan import Plan
-from gmbench.evaluation.results import compared_files, records
+from gmbench.evaluation.results import compared_files, identical, merging, records, references
 from gmbench.evaluation.scoring.registry import present_keys
 from gmbench.names import closest
 from gmbench.provenance import describe
 from gmbench.store import write_atomically
 
 PROVENANCE = "run.json"
+EVALUATED = ("dataset", "protocol_hash", "method")
+"""What ``evaluated`` in the provenance has a time for."""
 ERRORS = "errors.log"
 """Tracebacks of unexpected errors; not there where there were none."""
 
@@ -31,33 +36,81 @@ def check_writable(folder: Path) -> None:
         raise StoreError(f"{folder}: not writable; choose another folder with --out")
 
 
-def save(folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Plan | None = None) -> pd.DataFrame:
-    """Merge new records into the folder's, and write provenance and what ``plan`` compared; returns all records.
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from changing a folder between reading and writing it; where the file system has locks."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems have no locks: writing stays atomic, the last one wins
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def save(
+    folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Plan | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Merge new records into the folder's, and write provenance and what ``plan`` compared; hold :func:`locked` around.
 
     Methods and clips evaluated earlier into the same folder stay; what was evaluated again is replaced. Without a plan
     the folder's warnings stay.
+
+    Returns:
+        all records, and the new ones: under another name where their dataset's belongs to other content.
     """
-    path = folder / records.FILE
-    stale = stale_clip_warnings(folder, new)
-    merged = records.merge(_earlier(folder), new)
-    records.write(path, merged)
+    notes = merge_warnings(folder, new, identical_clips=plan is not None)
+    earlier = _earlier(folder)
+    named = references.named_apart(earlier, new)
+    merged = merging.merge(earlier, named)
+    records.write(folder / records.FILE, merged)
     if plan is not None:
-        compared_files.save(folder, compared_files.of_plan(plan, folder))
+        names = dict(zip(new["dataset"], named["dataset"], strict=True))
+        files = compared_files.of_plan(plan, folder)
+        compared_files.save(folder, files.assign(dataset=files["dataset"].replace(names)))
     facts = describe(arguments) | {
-        "warnings": list(dict.fromkeys([*(plan.warnings if plan else warnings(folder)), *stale]))
+        "warnings": list(dict.fromkeys([*(plan.warnings if plan else warnings(folder)), *notes])),
+        "evaluated": _evaluated(folder, named),
     }
-    text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
-    write_atomically(folder / PROVENANCE, text.encode())
-    return merged
+    write_provenance(folder, facts)
+    return merged, named
 
 
-def stale_clip_warnings(folder: Path, new: pd.DataFrame) -> list[str]:
+def write_provenance(folder: Path, facts: dict[str, Any]) -> None:
+    """Write the facts of a folder's runs."""
+    write_atomically(folder / PROVENANCE, (json.dumps(facts, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _evaluated(folder: Path, new: pd.DataFrame) -> list[dict[str, str]]:
+    """When each method was evaluated last, per dataset and protocol."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    times = {tuple(entry[c] for c in EVALUATED): entry["time"] for entry in provenance(folder).get("evaluated", [])}
+    times |= dict.fromkeys(new[list(EVALUATED)].drop_duplicates().itertuples(index=False, name=None), now)
+    return [dict(zip(EVALUATED, key, strict=True)) | {"time": time} for key, time in sorted(times.items())]
+
+
+def merge_warnings(folder: Path, new: pd.DataFrame, identical_clips: bool = True) -> list[str]:
+    """What to know before new records join a folder's: other content of one name, clips left over, identical clips."""
+    earlier = _earlier(folder)
+    named = references.named_apart(earlier, new)
+    merged = merging.merge(earlier, named)
+    merged = merged[merged["dataset"].isin(named["dataset"].unique())]
+    return [
+        *references.renamed(new, named),
+        *_stale_clip_warnings(folder, earlier, named),
+        *references.warnings(merged),
+        *(identical.of_records(merged) if identical_clips else []),
+    ]
+
+
+def _stale_clip_warnings(folder: Path, earlier: pd.DataFrame | None, new: pd.DataFrame) -> list[str]:
     """A warning per method with clips that lie in the folder's records but were not evaluated again."""
-    stale = records.not_evaluated_again(_earlier(folder), new)
+    stale = merging.not_evaluated_again(earlier, new)
     return [
         f"{method}: {group['clip'].nunique()} clips evaluated earlier, but not now, stay in {folder} and its tables "
         f"where extractor and version are the same (for example {group['clip'].iloc[0]}); numbers of a whole set, such "
-        "as FID, are of the clips evaluated now. To drop them, use a new --out"
+        "as FID, are of the clips evaluated now. To remove them: gmbench records drop"
         for method, group in stale.groupby("method")
     ]
 
@@ -86,8 +139,12 @@ def only(
     dataset: str | None = None,
     protocol: str | None = None,
     metrics: Sequence[str] | None = None,
+    several: bool = False,
 ) -> pd.DataFrame:
     """Records of one dataset, one protocol (name or hash) and some metrics (with or without suffix).
+
+    Args:
+        several: protocols may be several, since the caller keeps them apart.
 
     Raises:
         InputError: nothing fits. MixedColumnError: several protocols are left and none was chosen.
@@ -102,8 +159,9 @@ def only(
         if not chosen.any():
             raise InputError(f"no records of protocol {protocol!r}; {closest(protocol, table['protocol'].unique())}")
         table = table[chosen]
-    elif table["protocol_hash"].nunique() > 1:
-        names = ", ".join(sorted(table["protocol"].unique()))
+    elif not several and table["protocol_hash"].nunique() > 1:
+        kinds = sorted(set(zip(table["protocol"], table["protocol_hash"], strict=True)))
+        names = ", ".join(f"{name} ({sha})" for name, sha in kinds)
         raise MixedColumnError(f"records of several protocols ({names}); choose one with --protocol")
     if metrics:
         table = table[table["metric"].isin(present_keys(metrics, list(table["metric"].unique())))]

@@ -19,7 +19,8 @@ import pandas as pd
 
 from gmbench.errors import InputError, StoreError
 from gmbench.evaluation.results import compared_files as clip_files
-from gmbench.evaluation.results import records, result_folder
+from gmbench.evaluation.results import merging, result_folder
+from gmbench.reporting.page import page_folder
 from gmbench.reporting.page.leaderboard import leaderboard, method_descriptions, metric_descriptions
 from gmbench.reporting.page.markup import Section, json_html
 from gmbench.reporting.page.sections import record_sections
@@ -51,14 +52,14 @@ class PageContent:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write(content: PageContent, out: Path, clips: str = "link") -> Path:
+def write(content: PageContent, out: Path, clips: str = "link", force: bool = False) -> Path:
     """Write the page into a folder and return its path; what an earlier page left in ``data`` and ``media`` goes.
 
     Raises:
-        StoreError: the folder cannot be written.
+        InputError: the folder holds something else, and not ``force``. StoreError: it cannot be written.
     """
-    for name in ("data", "media"):
-        shutil.rmtree(out / name, ignore_errors=True)
+    page_folder.claim(out, force)
+    page_folder.clear(out)
     media = _Media(out, content.sources, clips)
     tables = [table for _, table in content.sources]
     sources = pd.concat(tables, ignore_index=True) if tables else None
@@ -93,20 +94,22 @@ def script_json(value: object) -> str:
     return text
 
 
-def from_folders(paths: Sequence[Path], out: Path, title: str, clips: str = "link") -> Path:
+def from_folders(paths: Sequence[Path], out: Path, title: str, clips: str = "link", force: bool = False) -> Path:
     """The page of evaluations: folders, or files of records, without figures of a pipeline.
 
     Raises:
-        InputError: no records, or a file of another kind.
+        InputError: no records, a file of another kind, or a folder that holds something else, and not ``force``.
     """
-    table = records.read_all(paths)
+    parts = merging.read_named(paths)
+    table = merging.joined(parts)
     if table is None:
         raise InputError("no records to show; run 'gmbench eval' first, or pass --records")
-    folders = [path if path.is_dir() else path.parent for path in paths]
-    provenance = {folder.name: facts for folder in folders if (facts := result_folder.provenance(folder))}
+    page_folder.claim(out, force)
+    folders = [part.folder for part in parts]
+    provenance = {str(place): facts for place in folders if (facts := result_folder.provenance(place))}
     summaries = Summary.per_protocol(table)
     sections = record_sections(table, summaries, folders, out)
-    return write(PageContent(title, summaries, read_sources(folders), sections, provenance), out, clips)
+    return write(PageContent(title, summaries, read_sources(parts), sections, provenance), out, clips, force)
 
 
 class _Media:
@@ -178,10 +181,14 @@ def _page(content: PageContent, page_data: dict[str, Any]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], _asset("index.html"))
 
 
-def read_sources(folders: Sequence[Path]) -> list[tuple[Path, pd.DataFrame]]:
-    """Clip tables of folders that have one."""
-    tables = [(folder, clip_files.read(folder)) for folder in folders]
-    return [(folder, table) for folder, table in tables if table is not None]
+def read_sources(parts: Sequence[merging.NamedRecords]) -> list[tuple[Path, pd.DataFrame]]:
+    """Clip tables of the folders that have one, under the names that their datasets have here."""
+    tables = [(part, clip_files.read(part.folder)) for part in parts]
+    return [
+        (part.folder, table.assign(dataset=table["dataset"].replace(dict(part.names))))
+        for part, table in tables
+        if table is not None
+    ]
 
 
 def _asset(name: str) -> str:
