@@ -44,9 +44,9 @@ def table(
 ) -> None:
     """Comparison table from records; best values are bold only where a paired test supports it."""
     from gmbench.evaluation.results import result_folder
+    from gmbench.evaluation.scoring.registry import present_keys
     from gmbench.reporting import paper_tables, table_formats, tables
     from gmbench.reporting import ranks as ranking
-    from gmbench.reporting.metric_lookup import named
     from gmbench.reporting.summary import Summary
 
     if like == "list":
@@ -62,13 +62,14 @@ def table(
     if as_json:
         terminal.print_json([row.as_json() for summary in summaries for row in summary.rows])
         return
+    keys = present_keys(names, list(chosen["metric"].unique())) if names else []
     built = []
     for summary in summaries:
         if ranks:
             ranked = ranking.ranks(summary.rows, summary.leaders)
             built.append(ranking.as_table(ranked, f"{tables.caption(summary)}: ranks over all metrics"))
         else:
-            built.append(tables.comparison_table(summary, [name for name in names if named(summary.keys, name)]))
+            built.append(tables.comparison_table(summary, [key for key in keys if key in summary.keys]))
     sys.stdout.write("\n".join(table_formats.render(one, form) for one in built))
 
 

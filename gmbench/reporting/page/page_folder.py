@@ -30,9 +30,10 @@ def claim(out: Path, force: bool = False) -> None:
     if not others:
         write_atomically(out / MARKER, b"Folder of a page of 'gmbench report', which writes it anew.\n")
     elif not force:
+        some = ", ".join(others[:3] + ["..."] * (len(others) > 3))
         raise InputError(
-            f"{out}: holds other files ({', '.join(others[:3])}{', ...' if len(others) > 3 else ''}) and no page; choose "
-            "a new folder with --out, or write into this one with --force"
+            f"{out}: holds other files ({some}) and no page; choose a new folder with --out, or write into this one "
+            "with --force"
         )
 
 
