@@ -106,19 +106,24 @@ def corpus_probe(
 def data_check(
     folder: Annotated[Path, typer.Argument(help="Root of the raw data.")],
     dataset: Annotated[str | None, typer.Option(help="Layout; recognised from the folder by default.")] = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Decode every picture, not the first of each clip.")] = False,
     workers: Annotated[int, typer.Option(min=1)] = 1,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what is there, missing, corrupt, silent, or a Git-LFS pointer. Exits with 2 if nothing is usable."""
+    """Say what is there, missing, corrupt, silent, or a Git-LFS pointer. Exits with 2 if nothing is usable.
+
+    Without --deep the first picture and all of the sound are decoded: damage in the middle of a video is not seen.
+    """
     from gmbench.datasets.check import check
     from gmbench.datasets.readers import recognise
 
     kind = dataset or recognise(folder)
     with terminal.progress("checking") as report:
-        result = check(kind, folder, workers, report)
+        result = check(kind, folder, workers, report, deep=deep)
     if as_json:
         rows = [{"path": p.path, "kind": p.kind, "reason": p.reason} for p in result.problems]
-        terminal.print_json([{"dataset": kind, "clips": len(result.rows), "problems": result.counts()}, *rows])
+        facts = {"dataset": kind, "clips": len(result.rows), "problems": result.counts(), "deep": deep}
+        terminal.print_json([facts, *rows])
     else:
         grid = Grid("file", "problem", "reason", header_style="bold")
         for problem in result.problems:
@@ -128,6 +133,8 @@ def data_check(
         terminal.out.print(
             f"{kind}: {len(result.rows)} usable clips of {speakers} speakers, splits {splits}", highlight=False
         )
+        depth = "all pictures" if deep else "the first picture (--deep: all)"
+        terminal.out.print(f"decoded of each clip: {depth} and all of the sound", highlight=False)
         if result.problems:
             terminal.out.print(grid)
     if not result.rows:

@@ -56,6 +56,16 @@ class Found:
     problems: list[Problem]
 
 
+def problem_kind(error: Exception) -> str:
+    """Kind of the problem that reading a file met: missing, lfs_pointer, no_audio, else corrupt."""
+    message = str(error)
+    if "no such file" in message:
+        return "missing"
+    if "Git-LFS" in message:
+        return "lfs_pointer"
+    return "no_audio" if "no audio track" in message else "corrupt"
+
+
 def clip_id(dataset: str, speaker: str, emotion: str, level: int, sentence: str) -> str:
     """The name of a clip everywhere."""
     return f"{dataset}/{speaker}/{emotion or 'none'}/{level}/{sentence}"

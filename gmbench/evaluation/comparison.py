@@ -20,6 +20,7 @@ from gmbench.evaluation.results import aggregate, identical
 from gmbench.evaluation.results.records import concatenate
 from gmbench.evaluation.run import Progress, evaluate
 from gmbench.evaluation.scoring import registry
+from gmbench.evaluation.scoring.metric import Metric
 from gmbench.evaluation.scoring.naming import has_group
 from gmbench.store import default_root
 
@@ -65,7 +66,15 @@ def plan_comparison(
     rows = check(list(controls))
     explicit = bool(names) and not has_group(names)
     plan = make_plan(inputs.methods, inputs.dataset, protocol, selected, rows, inputs.references, explicit)
-    return replace(plan, warnings=(*inputs.warnings, *plan.warnings, *identical.of_plan(plan)))
+    lost = _without_reference(names, selected)
+    return replace(plan, warnings=(*inputs.warnings, *lost, *plan.warnings, *identical.of_plan(plan)))
+
+
+def _without_reference(names: Sequence[str], selected: Sequence[Metric]) -> list[str]:
+    """A note about metrics that would have been selected had there been a reference."""
+    known = {metric.name for metric in selected}
+    lost = [metric.name for metric in registry.select(names, has_reference=True) if metric.name not in known]
+    return [f"left out for want of a reference (--reference DIR): {', '.join(lost)}"] if lost else []
 
 
 def compare(

@@ -5,7 +5,8 @@ from typer.testing import CliRunner
 
 from gmbench.commands.app import app
 from gmbench.corpus import lexicon, performance
-from gmbench.datasets import manifest, readers, splits
+from gmbench.datasets import crema_d, manifest, readers, splits
+from gmbench.datasets import mead as mead_layout
 from gmbench.datasets.check import check
 from gmbench.datasets.manifest import HELD_OUT, OTHER, TEST, TRAIN, ClipRow
 from gmbench.emotions import SUITE_ORDER
@@ -43,7 +44,7 @@ def test_every_dataset_has_the_suites_emotions_in_the_suites_order():
     ],
 )
 def test_mead_paths(path, expected):
-    assert readers.parse_mead(path) == expected
+    assert mead_layout.parse_mead(path) == expected
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_mead_paths(path, expected):
 )  # fmt: skip
 def test_malformed_mead_paths_are_refused(path):
     with pytest.raises(InputError, match=path.split("/")[0]):
-        readers.parse_mead(path)
+        mead_layout.parse_mead(path)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_malformed_mead_paths_are_refused(path):
     [("1001_DFA_ANG_XX", ("1001", "DFA", "angry", 0)), ("1091_IEO_SAD_HI", ("1091", "IEO", "sad", 3))],
 )
 def test_crema_names(stem, expected):
-    assert readers.parse_crema(stem) == expected
+    assert crema_d.parse_crema(stem) == expected
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_crema_names(stem, expected):
 )
 def test_malformed_crema_names_are_refused(stem):
     with pytest.raises(InputError, match="1001_DFA_ANG_XX"):
-        readers.parse_crema(stem)
+        crema_d.parse_crema(stem)
 
 
 def test_the_eat_list_has_its_hundred_clips():
@@ -196,7 +197,7 @@ def test_the_command_prints_it_and_fails_on_nothing(tmp_path, source):
     result = CliRunner().invoke(app, ["data", "check", str(tmp_path / "good"), "--json"])
     assert result.exit_code == 0
     rows = json.loads(result.stdout)["rows"]
-    assert rows[0] == {"dataset": "mead", "clips": 1, "problems": {"missing": 1}}
+    assert rows[0] == {"dataset": "mead", "clips": 1, "problems": {"missing": 1}, "deep": False}
     assert "sad" in rows[1]["path"]
 
 

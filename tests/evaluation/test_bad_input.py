@@ -141,6 +141,27 @@ def test_video_without_sound_borrows_the_references(pair):
     assert "reference_audio" in row["flags"]
 
 
+def test_own_sound_goes_before_a_file_beside_the_video_and_a_named_folder_before_both(pair):
+    for folder in (pair / "ours", pair / "sounds"):
+        folder.mkdir(exist_ok=True)
+        write_wav(folder / "000.wav", tone(1.0), 16000)
+    folders = {"videos": [str(pair / "ours")], "reference": pair / "real"}
+
+    def sources(**more):
+        given = inputs.gather(**folders, **more)
+        planned = plan.make_plan(given.methods, "x", helpers.protocol(), registry.select(["ba_m2a"], True))
+        return [clip.generated.audio for clip in planned.clips], "\n".join((*given.warnings, *planned.warnings))
+
+    files, notes = sources()
+    assert files == [pair / "ours" / "000.mp4", pair / "ours" / "001.mp4"]
+    assert "1 sound beside videos with a track of their own not used (000.wav)" in notes
+    files, notes = sources(audio=pair / "sounds")
+    assert files == [pair / "sounds" / "000.wav", pair / "ours" / "001.mp4"]
+    assert "not used" not in notes
+    write_video(pair / "ours" / "000.mp4", list(Video(pair / "ours" / "000.mp4")))
+    assert sources()[0][0] == pair / "ours" / "000.wav"
+
+
 def test_no_sound_on_either_side(pair):
     for side in ("ours", "real"):
         silent_copy(pair, "mute", side)

@@ -29,7 +29,10 @@ def test_the_protocols_metrics_are_taken_where_none_is_named(inputs):
 
 def test_without_references_default_metrics_need_none_and_others_are_refused(sketches):
     alone = gather([str(sketches / "near")])
-    assert "psnr" not in names(plan_comparison(alone, protocol()))
+    planned = plan_comparison(alone, protocol())
+    assert "psnr" not in names(planned)
+    assert "for want of a reference (--reference DIR): psnr, ssim" in planned.warnings[0]
+    assert plan_comparison(alone, protocol(), ["cpbd"]).warnings == ()
     with pytest.raises(InputError, match="pass --reference"):
         plan_comparison(alone, protocol(), ["psnr"])
 

@@ -1,0 +1,89 @@
+"""Datasets that are loose videos: HDTF, the long videos of Live Speech Portraits, and any folder."""
+
+import re
+from pathlib import Path
+
+from gmbench.clips import find_clips
+from gmbench.datasets import splits
+from gmbench.datasets.files import SoundFinder, distinct, unread
+from gmbench.datasets.manifest import TEST, TRAIN, ClipRow, Found, Problem, clip_id, problem_kind, with_split
+from gmbench.media import Video, has_audio, walk
+
+HDTF = re.compile(r"^((?:RD|WDA|WRA).*)_(\d+)$")
+LSP = re.compile(r"^lsp\d$")
+
+
+def read_hdtf(root: Path, name: str) -> Found:
+    """``<RD|WDA|WRA>..._<index>.mp4`` in any folder; where all lie in ``train`` and ``test``, these are the splits."""
+    found, sounds = Found([], []), SoundFinder(root)
+    for part in walk(root):
+        found.problems.extend(unread(root, part))
+        for file in part.videos:
+            relative, stem = part.below_root(file), Path(file).stem
+            match = HDTF.match(stem)
+            if match is None:
+                found.problems.append(Problem(relative, "name", "expected <RD|WDA|WRA>..._<index>.mp4"))
+                continue
+            audio = sounds.find(part.below_root(stem))
+            identifier = clip_id(name, match[1], "neutral", 0, match[2])
+            found.rows.append(ClipRow(identifier, name, match[1], "neutral", 0, match[2], relative, audio))
+    found = distinct(found)
+    folders = {row.video_path.partition("/")[0].lower() for row in found.rows}
+    if folders == {TRAIN, TEST}:
+        rows = [with_split(row, row.video_path.partition("/")[0].lower()) for row in found.rows]
+        return Found(rows, found.problems)
+    return Found(splits.last_sentences(found.rows, 1), found.problems)
+
+
+def has_hdtf(root: Path) -> bool:
+    """Whether a folder has HDTF's names: one beside others at its top, or most of those in ``train`` and ``test``."""
+    top = next(walk(root)).videos
+    if any(HDTF.match(Path(file).stem) for file in top):
+        return True
+    folders = [path for path in root.iterdir() if path.name.lower() in (TRAIN, TEST) and path.is_dir()]
+    below = [bool(HDTF.match(Path(file).stem)) for folder in folders for part in walk(folder) for file in part.videos]
+    return 2 * sum(below) > len(below)
+
+
+def read_long_videos(root: Path, name: str) -> Found:
+    """Long videos of one person each: the first 80 % of the frames train, the rest tests."""
+    found, sounds = Found([], []), SoundFinder(root)
+    part = next(walk(root))
+    found.problems.extend(unread(root, part))
+    for file in part.videos:
+        try:
+            frames = Video(root / file).info.frames
+        except Exception as error:  # whatever the decoder raises is this file's
+            found.problems.append(Problem(file, problem_kind(error), str(error)))
+            continue
+        stem = Path(file).stem
+        cut = int(frames * splits.SEQUENCE_TRAIN_SHARE)
+        for split, first, count in ((TRAIN, 0, cut), (TEST, cut, frames - cut)):
+            identifier, audio = clip_id(name, stem, "neutral", 0, split), sounds.find(stem)
+            row = ClipRow(identifier, name, stem, "neutral", 0, split, file, audio, first, count, split)
+            found.rows.append(row)
+    return distinct(found)
+
+
+def has_long_videos(root: Path) -> bool:
+    """Whether a folder has a video of such a name."""
+    return any(LSP.match(Path(file).stem) for file in next(walk(root)).videos)
+
+
+def read_folder(root: Path, name: str) -> Found:
+    """Any videos: the first folder, or the file's own name, is the speaker; all are test clips.
+
+    A video's own sound goes before a file beside it, as in ``gmbench eval``.
+    """
+    folder = find_clips(root).beside(())
+    found = Found([], [Problem(".", "left_out", note) for note in folder.notes])
+    for clip, item in folder.clips.items():
+        if item.video is None:
+            found.problems.append(Problem(clip, "missing", "sound without a video of that name"))
+            continue
+        beside = item.audio is not None and not has_audio(item.video)
+        audio = item.audio.relative_to(root).as_posix() if item.audio and beside else ""
+        speaker, sentence, video = item.speaker or clip, clip.replace("/", "-"), item.video.relative_to(root).as_posix()
+        identifier = clip_id(name, speaker, "", 0, sentence)
+        found.rows.append(ClipRow(identifier, name, speaker, "", 0, sentence, video, audio, split=TEST))
+    return distinct(found)
