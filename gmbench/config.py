@@ -1,5 +1,6 @@
 """The configuration of a pipeline run: ``params.yaml`` as typed models; unknown keys are refused."""
 
+import itertools
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -197,9 +198,35 @@ def profiles() -> dict[str, str]:
     }
 
 
-def use_profile(name: str, path: Path = FILE) -> None:
-    """Write a profile as the configuration; raises InputError for an unknown one."""
+def summary(profile: str) -> str:
+    """What a profile's text says of itself: the comment that it begins with, in one line."""
+    comment = itertools.takewhile(lambda line: line.startswith("#"), profile.splitlines())
+    return " ".join(line.lstrip("# ") for line in comment)
+
+
+def use_profile(name: str, path: Path = FILE, force: bool = False) -> None:
+    """Write a profile as the configuration.
+
+    Raises:
+        InputError: unknown, or the configuration there is no shipped profile any more, and not ``force``.
+    """
     known = profiles()
     if name not in known:
         raise InputError(f"unknown profile {name!r}; {closest(name, known)}")
+    if path.exists() and not force and (edited := _edited(path, known)):
+        raise InputError(f"{path}: {edited}; save it under another name, or overwrite it with --force")
     path.write_text(known[name], "utf-8")
+
+
+def _edited(path: Path, known: dict[str, str]) -> str:
+    """How a configuration differs from the profile that it names; empty where it is one of those that ship."""
+    try:
+        own = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return "is not YAML, so nobody knows what it holds"
+    shipped = {name: yaml.safe_load(text) for name, text in known.items()}
+    if own in shipped.values():
+        return ""
+    base = shipped.get(own.get("profile", ""), {}) if isinstance(own, dict) else {}
+    changed = sorted(key for key in {*own, *base} if own.get(key) != base.get(key)) if base else []
+    return f"was edited (other than in its profile: {', '.join(changed)})" if changed else "is no profile that ships"

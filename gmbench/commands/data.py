@@ -190,18 +190,21 @@ def _save(model: "FaceModel", out: Path) -> None:
 
 
 @profile_app.command("use")
-def profile_use(name: str) -> None:
+def profile_use(
+    name: str,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a params.yaml that was edited.")] = False,
+) -> None:
     """Write params.yaml from a profile."""
     from gmbench.config import FILE, use_profile
 
-    use_profile(name)
+    use_profile(name, force=force)
     terminal.err.print(f"{FILE}: profile {name}", markup=False, highlight=False)
 
 
 @profile_app.command("list")
 def profile_list() -> None:
     """Profiles that ship with gmbench."""
-    from gmbench.config import profiles
+    from gmbench.config import profiles, summary
 
     for name, text in profiles().items():
-        terminal.out.print(f"{name}: {text.splitlines()[0].lstrip('# ')}", highlight=False)
+        terminal.out.print(f"{name}: {summary(text)}", highlight=False)

@@ -1,8 +1,9 @@
 """Tables of a user study from the raters' raw table.
 
 The table is a CSV with one rating per line: ``rater, clip, method, aspect, value``. ``value`` is a number
-(an opinion score), ``1`` for each method that a rater picked as a favourite (kind ``preference``), or the
-emotion that the rater named (kind ``emotion``, with a column ``target``). Without raters there is no table.
+(an opinion score), ``1`` for each method that a rater picked as a favourite and ``0`` for the others that were shown
+(kind ``preference``), or the emotion that the rater named (kind ``emotion``, with a column ``target``). Without raters
+there is no table.
 """
 
 from dataclasses import asdict, dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gmbench.emotions import canonical
 from gmbench.errors import InputError
 from gmbench.evaluation.results.records import json_number
 from gmbench.metrics import user_study
@@ -40,36 +42,68 @@ class StudyRow:
 
 
 def read_ratings(path: Path, kind: str) -> pd.DataFrame:
-    """The raters' table.
+    """The raters' table, with the column ``number`` that is averaged.
 
     Raises:
-        InputError: unreadable, empty, a column missing, a value that is no number, or a rating given twice.
+        InputError: unreadable, empty, a column missing, a value of another kind of study, or a rating given twice; with
+            the line and the remedy.
     """
     if kind not in KINDS:
         raise InputError(f"unknown kind of study {kind!r}; expected one of {', '.join(KINDS)}")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable CSV table ({error})") from error
+    table = _read(path)
     needed = ["rater", "clip", "method", "aspect", "value"] + (["target"] if kind == "emotion" else [])
     lacking = [column for column in needed if column not in table.columns]
     if lacking:
         raise InputError(f"{path}: column {', '.join(lacking)} is missing; expected {', '.join(needed)}")
     if table.empty:
         raise InputError(f"{path}: no ratings; a study without raters has no table")
+    for column in needed:
+        _refuse(path, table[column] == "", f"no {column}; every rating needs one")
     twice = table.duplicated(["rater", "clip", "method", "aspect"])
-    if twice.any():
-        line = int(np.flatnonzero(twice)[0]) + 2
-        raise InputError(f"{path}, line {line}: the same rater, clip, method and aspect a second time")
-    if kind == "emotion":
-        table["number"] = 100.0 * (table["value"].str.lower() == table["target"].str.lower())
-    else:
-        table["number"] = pd.to_numeric(table["value"], errors="coerce")
-        bad = table["number"].isna()
-        if bad.any():
-            line = int(np.flatnonzero(bad)[0]) + 2
-            raise InputError(f"{path}, line {line}: value {table['value'][line - 2]!r} is no number")
+    _refuse(path, twice, "the same rater, clip, method and aspect a second time")
+    _NUMBERS[kind](path, table)
     return table
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Texts without blanks around them; the index is the line in the file."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, skipinitialspace=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable CSV table ({error})") from error
+    table = table.rename(columns=lambda name: str(name).strip()).fillna("").apply(lambda column: column.str.strip())
+    table.index = pd.RangeIndex(2, len(table) + 2)
+    return table[(table != "").any(axis=1)]
+
+
+def _opinions(path: Path, table: pd.DataFrame) -> None:
+    table["number"] = pd.to_numeric(table["value"], errors="coerce")
+    _refuse(path, ~np.isfinite(table["number"]), "value {value!r} is no number", table["value"])
+
+
+def _votes_cast(path: Path, table: pd.DataFrame) -> None:
+    _opinions(path, table)
+    remedy = "a vote is 1 for a favourite and 0 for the others; for ratings on a scale use --kind opinion"
+    _refuse(path, ~table["number"].isin([0, 1]), f"value {{value!r}} is no vote; {remedy}", table["value"])
+
+
+def _emotions_named(path: Path, table: pd.DataFrame) -> None:
+    numbers = pd.to_numeric(table["value"], errors="coerce").notna()
+    why = "value {value!r} is a number; --kind emotion expects the emotion that the rater named"
+    _refuse(path, numbers, why, table["value"])
+    named, target = ([canonical(text) or text.lower() for text in table[column]] for column in ("value", "target"))
+    table["value"] = named
+    table["number"] = [100.0 * (a == b) for a, b in zip(named, target, strict=True)]
+
+
+_NUMBERS = {"opinion": _opinions, "preference": _votes_cast, "emotion": _emotions_named}
+
+
+def _refuse(path: Path, bad: "pd.Series[bool]", why: str, values: "pd.Series[str] | None" = None) -> None:
+    """Raise InputError for the first line that is bad, ``{value!r}`` in ``why`` filled from ``values``."""
+    if bad.any():
+        line = bad.index[bad][0]
+        raise InputError(f"{path}, line {line}: {why.format(value='' if values is None else values[line])}")
 
 
 def study_rows(table: pd.DataFrame, kind: str) -> list[StudyRow]:

@@ -152,7 +152,7 @@ def planned_reference(tmp_path, metric, chosen, sound=b"", points=b""):
 
 
 def test_separate_sound_and_landmarks_count_where_the_metric_reads_them(tmp_path, monkeypatch):
-    monkeypatch.setattr("gmbench.media.has_audio", lambda path: True)
+    monkeypatch.setattr("gmbench.media.has_audio", lambda path: False)
     monkeypatch.setattr("gmbench.media.check_file", lambda path: None)
     monkeypatch.setattr("gmbench.evaluation.planning.plan.sidecar_detector", lambda path: None)
     side = protocol()
