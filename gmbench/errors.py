@@ -39,3 +39,9 @@ class CoverageError(GmbenchError):
     """Fewer clips than asked for could be scored."""
 
     exit_code = 6
+
+
+class ClusterError(InputError):
+    """A dask scheduler does not answer or has no workers, or a worker lacks what the work needs."""
+
+    exit_code = 7

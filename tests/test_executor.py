@@ -1,13 +1,23 @@
 import operator
 import os
+import socket
+import stat
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from distributed import LocalCluster
+import dask
+import psutil
+import pytest
+from distributed import Client, LocalCluster, Security, get_worker
 
+import gmbench
+from gmbench.errors import ClusterError
 from gmbench.executor import cluster, connection, kept_workers, run
+from gmbench.executor.remote import code_digest
 
 CODE = """
 from gmbench.executor import one_thread
@@ -131,3 +141,130 @@ def test_tasks_of_higher_priority_begin_first(tmp_path):
         first.result()
         second.result()
     assert path.read_text().index("d") < path.read_text().index("c")
+
+
+def _listening():
+    """Where this process and its children wait for connections."""
+    processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    found = [c for p in processes for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    return {(c.laddr.ip, c.laddr.port) for c in found}
+
+
+def test_own_workers_listen_on_the_loopback_alone_and_refuse_strangers():
+    before = _listening()
+    with cluster(1) as address:
+        assert list(run(operator.neg, [1, 2], 1, address)) in ([(0, -1), (1, -2)], [(1, -2), (0, -1)])
+        opened = _listening() - before
+        assert len(opened) >= 3  # scheduler, worker, nanny
+        assert {ip for ip, _ in opened} == {"127.0.0.1"}
+        for security in (Security(), Security.temporary()):
+            for stranger in (address, address.replace("tls", "tcp")):
+                with pytest.raises((OSError, TypeError, RuntimeError)), Client(stranger, timeout=5, security=security):
+                    pass
+        answers = {port: _answer(port) for _, port in opened}
+        assert set(answers.values()) <= {b"", b"HTTP/1.1 404 Not Found"}, answers
+
+
+def _answer(port):
+    """First line of what a port says to one who asks for a page, without credentials."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connected:
+        connected.sendall(b"GET /info/main/workers.html HTTP/1.1\r\nHost: here\r\n\r\n")
+        try:
+            return connected.recv(1000).split(b"\r\n")[0]
+        except ConnectionResetError:
+            return b""
+
+
+def test_spilled_results_of_own_workers_lie_in_a_folder_closed_to_others():
+    def modes(path):
+        return [stat.S_IMODE(parent.stat().st_mode) for parent in path.parents]
+
+    with cluster(1) as address:
+        ((_, folder),) = run(_local_folder, [None], 1, address)
+        assert 0o700 in modes(folder)
+
+
+def _local_folder(_):
+    return Path(get_worker().local_directory)
+
+
+@pytest.fixture
+def scheduler():
+    with LocalCluster(n_workers=0, dashboard_address=None) as started:
+        yield str(started.scheduler_address)
+
+
+def test_a_scheduler_without_workers_is_waited_for_and_said(scheduler, caplog):
+    began = time.monotonic()
+    with (
+        pytest.raises(ClusterError, match=r"no workers after 1 s; start some with 'dask worker tcp"),
+        connection(scheduler, 1),
+    ):
+        pass
+    assert 1 <= time.monotonic() - began < 5
+    assert "has no workers; waiting for one" in caplog.text
+
+
+def test_workers_that_come_later_are_used_and_those_that_leave_are_missed(caplog):
+    with LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None) as started:
+        address = str(started.scheduler_address)
+        threading.Timer(0.5, started.scale, [1]).start()
+        with connection(address, 60):
+            assert list(run(operator.neg, [1], scheduler=address)) == [(0, -1)]
+        threading.Timer(1.5, started.scale, [0]).start()
+        with connection(address, 1), pytest.raises(ClusterError, match="no workers after 1 s"):
+            list(run(time.sleep, [60], scheduler=address))
+
+
+def _worker(scheduler, folder, **environment):
+    command = [
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_worker",
+        scheduler,
+        "--no-nanny",
+        "--no-dashboard",
+        "--nthreads=1",
+    ]
+    return subprocess.Popen(
+        command, cwd=folder, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def test_a_worker_of_another_gmbench_is_named(scheduler, tmp_path):
+    (tmp_path / "gmbench").mkdir()
+    (tmp_path / "gmbench/__init__.py").write_text("__version__ = '0.0.9'\n")
+    worker = _worker(scheduler, tmp_path, PYTHONPATH=str(tmp_path))
+    try:
+        with (
+            pytest.raises(ClusterError, match=rf"worker tcp://\S+ on \S+, in {tmp_path}, .*gmbench"),
+            connection(scheduler, 30),
+        ):
+            pass
+    finally:
+        worker.kill()
+
+
+def test_the_digest_of_the_code_tells_other_code(tmp_path, monkeypatch):
+    (tmp_path / "a.py").write_text("1")
+    monkeypatch.setattr(gmbench, "__file__", str(tmp_path / "__init__.py"))
+    found = []
+    for text in ("1", "2", "1"):
+        (tmp_path / "a.py").write_text(text)
+        code_digest.cache_clear()
+        found.append(code_digest())
+    code_digest.cache_clear()
+    assert found[0] == found[2] != found[1]
+
+
+def test_tls_files_of_an_outside_scheduler_come_from_the_configuration_of_dask(tmp_path):
+    own = Security.temporary()
+    files = {"ca-file": own.tls_ca_file, "client.cert": own.tls_client_cert, "client.key": own.tls_client_key}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, security=own) as started:
+        address = str(started.scheduler_address)
+        with pytest.raises(ClusterError, match=r"distributed\.comm\.tls\.ca-file"), connection(address, 5):
+            pass
+        with dask.config.set({f"distributed.comm.tls.{name}": str(tmp_path / name) for name in files}):
+            assert list(run(operator.neg, [1], scheduler=address)) == [(0, -1)]

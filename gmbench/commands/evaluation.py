@@ -48,6 +48,10 @@ def evaluate(
     store: Annotated[Path | None, typer.Option(help="Feature store; GMBENCH_STORE or the cache by default.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a dask scheduler.")] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds to wait while the scheduler has no workers; no limit by default."),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Frames read at a time.")] = 16,
     min_coverage: Annotated[
         float, typer.Option(min=0, max=1, help="Exit with 6 if a metric covers less of the clips.")
@@ -63,6 +67,7 @@ def evaluate(
     from gmbench.evaluation.planning.controls import check
     from gmbench.evaluation.planning.inputs import Inputs, gather
     from gmbench.evaluation.results import result_folder
+    from gmbench.executor import connection
     from gmbench.reporting.saved_results import save_results
 
     chosen = protocols.load(
@@ -83,7 +88,7 @@ def evaluate(
     else:
         inputs, chosen, pipeline_store = generate_test_clips(method or [], dataset, workers)
         store = store or pipeline_store
-    with terminal.progress("evaluating") as report:
+    with connection(scheduler, timeout), terminal.progress("evaluating") as report:
         result = compare(
             inputs,
             chosen,

@@ -1,9 +1,10 @@
 """Run a plan: extract what the store lacks, score every clip, return records."""
 
+import contextlib
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from gmbench.errors import StoreError
 from gmbench.evaluation.extraction.clip_group import ClipGroup
 from gmbench.evaluation.extraction.group_extraction import extract_group
 from gmbench.evaluation.extraction.outcome import Outcome
+from gmbench.evaluation.extraction.worker_needs import absolute, as_planned, worker_needs
 from gmbench.evaluation.planning.plan import Plan, PlannedClip
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.records import WHOLE_SET, Record
@@ -70,10 +72,17 @@ def extract(
     """Extract what the store lacks; returns what could not be extracted, and why."""
     groups = plan.groups(store, batch)
     total = Outcome(plan.dataset)
-    for done, (index, result) in enumerate(run(extract_group, groups, workers, scheduler), start=1):
-        total.add(result if isinstance(result, Outcome) else _lost(groups[index], result))
-        if progress is not None:
-            progress(done, len(groups))
+    with contextlib.ExitStack() as stack:
+        function: Callable[[ClipGroup], Outcome] = extract_group
+        tasks: Sequence[ClipGroup] = groups
+        if scheduler is not None:
+            function = stack.enter_context(worker_needs(groups, plan.keys, store))
+            tasks = [absolute(group) for group in groups]
+        for done, (index, result) in enumerate(run(function, tasks, workers, scheduler), start=1):
+            outcome = result if isinstance(result, Outcome) else _lost(groups[index], result)
+            total.add(outcome if scheduler is None else as_planned(outcome, groups[index]))
+            if progress is not None:
+                progress(done, len(groups))
     return total
 
 

@@ -1,0 +1,70 @@
+"""What a worker that someone else started does with a task: it first looks whether it has what the task needs."""
+
+import functools
+import hashlib
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gmbench
+from gmbench.errors import ClusterError
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Comes from a worker in place of a result: who it is and what it lacks."""
+
+    worker: str
+    reason: str
+
+
+class Remote:
+    """A function as it runs on a worker that someone else started: only where gmbench's code is the same.
+
+    Args:
+        function: of one task; a :class:`~gmbench.errors.ClusterError` says what the worker lacks for it.
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function, self.code = function, code_digest()
+
+    def __call__(self, task: Any) -> Any:
+        """The function's result, or :class:`Refused`."""
+        if self.code != code_digest():
+            return Refused(here(), other_code())
+        try:
+            return self.function(task)
+        except ClusterError as error:
+            return Refused(here(), str(error))
+
+
+def here() -> str:
+    """This worker: address, machine and folder."""
+    from distributed import get_worker
+
+    return f"{get_worker().address} on {socket.gethostname()}, in {Path.cwd()},"
+
+
+def other_code() -> str:
+    """Why a worker is refused whose gmbench differs."""
+    folder = Path(gmbench.__file__).parent
+    return f"has gmbench {gmbench.__version__} with other code ({folder})"
+
+
+@functools.cache
+def code_digest() -> str:
+    """sha256 over gmbench's own files: numbers of different code must not mix."""
+    root = Path(gmbench.__file__).parent
+    paths = [
+        Path(folder, name)
+        for folder, _, names in os.walk(root, followlinks=True)
+        for name in names
+        if name.endswith((".py", ".yaml", ".csv"))
+    ]
+    joined = hashlib.sha256()
+    for path in sorted(paths):
+        joined.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
+    return joined.hexdigest()

@@ -1,0 +1,265 @@
+"""Where work goes: to processes that gmbench starts, or to a dask scheduler that runs already.
+
+Processes of gmbench's own listen on the loopback alone and talk in TLS with credentials that live as long as they do:
+whoever can send work to a dask scheduler runs code as its user.
+"""
+
+import contextlib
+import logging
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gmbench.errors import ClusterError
+from gmbench.executor.remote import code_digest
+
+_log = logging.getLogger(__name__)
+
+_KEPT = str(256 * 2**20)
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "MALLOC_TRIM_THRESHOLD_": _KEPT,
+    "MALLOC_MMAP_THRESHOLD_": _KEPT,
+}
+"""Environment of a worker: one thread, since threads inside a process fight with the processes; and freed
+memory is kept. dask's defaults return it after every frame; with dask's sampling profiler, which is switched off
+below, that cost 1.6 times the time here."""
+_SETTINGS = {
+    "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
+    "distributed.worker.memory.terminate": False,
+    "distributed.worker.profile.enabled": False,
+    "distributed.scheduler.allowed-failures": 1,
+    "distributed.admin.large-graph-warning-threshold": "1GB",
+    "distributed.scheduler.http.routes": [],  # no pages: they show files and errors to everybody on the machine
+    "distributed.worker.http.routes": [],
+}
+_SAY_AGAIN = 60.0
+
+
+@dataclass(frozen=True)
+class Workers:
+    """An open connection to workers.
+
+    Attributes:
+        client: of dask.
+        outside: someone else started them, so that they may lack what this process has.
+        timeout: seconds to wait while there are none; None waits for ever.
+    """
+
+    client: Any
+    outside: bool = False
+    timeout: float | None = None
+
+    @property
+    def address(self) -> str:
+        """Of the scheduler."""
+        return str(self.client.scheduler.address)
+
+
+_open: dict[str, Workers] = {}
+"""Connections by scheduler, which all calls share: clients that connect side by side can fail in dask's handshake."""
+
+
+@contextlib.contextmanager
+def open_workers(workers: int, scheduler: str | None, timeout: float | None = None) -> Iterator[Workers]:
+    """Workers of a running scheduler, or so many of our own; those that are open already are shared."""
+    if scheduler is None:
+        started = contextlib.nullcontext(_kept[-1].address(workers)) if _kept else cluster(workers)
+        with started as address:
+            yield _open[address]
+    elif scheduler in _open:
+        yield _open[scheduler]
+    else:
+        with _connect(scheduler) as client:
+            opened = Workers(client, True, timeout)
+            wait_for_workers(opened)
+            _refuse_others(opened)
+            _open[scheduler] = opened
+            try:
+                yield opened
+            finally:
+                _open.pop(scheduler, None)
+
+
+@contextlib.contextmanager
+def cluster(workers: int) -> Iterator[str]:
+    """Workers on this machine for several calls of :func:`run`, at once from threads too; the scheduler's address."""
+    import dask
+
+    _quieten()
+    from distributed import Client, LocalCluster, Security
+
+    with (
+        dask.config.set(_SETTINGS),
+        tempfile.TemporaryDirectory(prefix="gmbench-", ignore_cleanup_errors=True) as folder,  # closed to other users
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            security=Security.temporary(),
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            local_directory=folder,
+            silence_logs=50,
+        ) as started,
+        Client(started) as client,
+    ):
+        address = str(started.scheduler_address)
+        _open[address] = Workers(client)
+        try:
+            yield address
+        finally:
+            _open.pop(address, None)
+
+
+@contextlib.contextmanager
+def connection(scheduler: str | None, timeout: float | None = None) -> Iterator[None]:
+    """One connection to a running scheduler for several calls of :func:`run`, at once from threads too.
+
+    TLS files for an address ``tls://...`` are those of dask's configuration.
+
+    Args:
+        scheduler: its address; nothing happens without.
+        timeout: seconds to wait while it has no workers; None waits for ever.
+
+    Raises:
+        ClusterError: no scheduler answers there, it has no workers for too long, or one has another Python or gmbench.
+    """
+    with contextlib.nullcontext() if scheduler is None else open_workers(1, scheduler, timeout):
+        yield
+
+
+def wait_for_workers(workers: Workers) -> None:
+    """Return once there is a worker; says every minute that there is none.
+
+    Raises:
+        ClusterError: there is none for longer than the connection's timeout, or the scheduler is gone.
+    """
+    began, said = time.monotonic(), -_SAY_AGAIN
+    while not _count(workers):
+        waited = time.monotonic() - began
+        if workers.timeout is not None and waited >= workers.timeout:
+            raise ClusterError(
+                f"{workers.address}: no workers after {waited:.0f} s; start some with 'dask worker {workers.address}', "
+                "or wait longer with --timeout"
+            )
+        if waited - said >= _SAY_AGAIN:
+            _log.warning("%s has no workers; waiting for one (%.0f s so far)", workers.address, waited)
+            said = waited
+        time.sleep(0.2)
+
+
+def _count(workers: Workers) -> int:
+    try:
+        return len(workers.client.sync(workers.client.scheduler.ncores))
+    except (OSError, AttributeError) as error:
+        raise ClusterError(f"{workers.address}: the scheduler is gone; run again to go on") from error
+
+
+@contextlib.contextmanager
+def _connect(scheduler: str) -> Iterator[Any]:
+    _quieten()
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout=10)
+    except TypeError as error:
+        raise ClusterError(f"{scheduler}: {_TLS_FILES} ({error})") from error
+    except (OSError, ValueError, TimeoutError, RuntimeError) as error:
+        raise ClusterError(f"{scheduler}: no dask scheduler answers there ({error})") from error
+    with client:
+        yield client
+
+
+_TLS_FILES = (
+    "TLS needs the cluster's files; name them in dask's configuration (distributed.comm.tls.ca-file, .client.cert and "
+    ".client.key, or DASK_DISTRIBUTED__COMM__TLS__CA_FILE and so on)"
+)
+
+
+def _refuse_others(workers: Workers) -> None:
+    """Refuse workers of another Python or another gmbench.
+
+    Raises:
+        ClusterError: which they are, and what they have.
+    """
+    wanted = "{}.{}".format(*sys.version_info)
+    versions = workers.client.get_versions()["workers"]
+    pythons = {worker: facts["host"]["python"] for worker, facts in versions.items()}
+    problems = {
+        w: f"has Python {found}, this is {wanted}" for w, found in pythons.items() if not found.startswith(f"{wanted}.")
+    }
+    if not problems:  # of another Python it could not be asked
+        answers = workers.client.run(_examination(), code_digest(), on_error="ignore")
+        problems = {worker: problem for worker, problem in answers.items() if problem}
+    if problems:
+        worker, problem = next(iter(problems.items()))
+        more = f" ({len(problems)} of {len(versions)} workers are like that)" if len(versions) > 1 else ""
+        raise ClusterError(f"worker {worker} {problem}{more}; start it from an environment like this one")
+
+
+def _examination() -> Callable[[str], str]:
+    """A function that runs on a worker without gmbench too: dask sends a function in a function as code."""
+
+    def examine(code: str) -> str:
+        import os
+        import socket
+
+        at = f"on {socket.gethostname()}, in {os.getcwd()},"
+        try:
+            from gmbench.executor import remote
+        except ImportError as error:
+            return f"{at} cannot import gmbench ({error})"
+        return "" if remote.code_digest() == code else f"{at} {remote.other_code()}"
+
+    return examine
+
+
+@contextlib.contextmanager
+def kept_workers() -> Iterator[None]:
+    """Inside, the first call of :func:`run` that needs workers starts them, and later ones find them warm.
+
+    They have the environment of that moment.
+    """
+    _kept.append(_Kept())
+    try:
+        yield
+    finally:
+        _kept.pop().close()
+
+
+class _Kept:
+    """Workers that are started when they are first asked for, and anew when more are."""
+
+    def __init__(self) -> None:
+        self._open, self._lock = contextlib.ExitStack(), threading.Lock()
+        self._address, self._workers = "", 0
+
+    def address(self, workers: int) -> str:
+        """Scheduler of at least so many workers."""
+        with self._lock:
+            if workers > self._workers:
+                self.close()
+                self._address, self._workers = self._open.enter_context(cluster(workers)), workers
+            return self._address
+
+    def close(self) -> None:
+        """Stop the workers."""
+        self._open.close()
+
+
+_kept: list[_Kept] = []
+
+
+def _quieten() -> None:
+    import dask
+
+    dask.config.set({"logging.distributed": "critical"})  # read when distributed is imported
