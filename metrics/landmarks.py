@@ -19,6 +19,17 @@ def interocular(landmarks: Landmarks) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(centres, axis=-1))
 
 
+def is_mirrored(landmarks: Landmarks) -> bool:
+    """Whether most faces (T, 68, 2) are mirrored: from the right eye to the left and to the mouth is anticlockwise.
+
+    True where x and y are exchanged or y points up, however the head is turned; rows of NaN do not count.
+    """
+    right, left, mouth = (landmarks[:, part].mean(axis=1) for part in (RIGHT_EYE, LEFT_EYE, MOUTH))
+    across, down = left - right, mouth - right
+    turn = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
+    return bool((turn < 0).sum() > (turn >= 0).sum())
+
+
 def landmark_distance(
     generated: Landmarks, reference: Landmarks, points: slice = FACE, centred: bool = True
 ) -> NDArray[np.float64]:

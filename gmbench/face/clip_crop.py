@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.errors import MediaError
+from gmbench.face.following import overlap
 from gmbench.face.landmarks import LandmarkBackend
 from gmbench.media import Frames, Video
 from gmbench.morphable.landmarks_478 import MOUTH_LOWER, MOUTH_UPPER, NOSE
@@ -108,10 +109,3 @@ def _meshes(video: Video, detect: object, most: int | None) -> Iterator[NDArray[
 
 def _box(mesh: NDArray[np.float64] | None) -> NDArray[np.float64]:
     return np.full(4, np.nan) if mesh is None else np.r_[np.nanmin(mesh, axis=0), np.nanmax(mesh, axis=0)]
-
-
-def overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Intersection over union of two boxes."""
-    inner = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
-    union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - inner
-    return float(inner / union) if union > 0 else 0.0

@@ -2,65 +2,17 @@
 
 import contextlib
 import os
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench.errors import MediaError
-from gmbench.face.faces import MESH, SIDECAR_SUFFIX, Detector, Face
+from gmbench.face.faces import MESH, Detector, Face
 from gmbench.face.landmarks_68 import mesh_vertices
+from gmbench.face.sidecar import Sidecar
 from gmbench.media import FPS
 from gmbench.weights import load_path
-
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
-
-
-class Sidecar:
-    """Landmarks that were made outside: ``<clip>.landmarks.npz`` beside the video.
-
-    Arrays: ``points`` (T, 68, 2) at 25 fps in pixels, NaN rows without a face; optionally ``matrices``
-    (T, 4, 4) and ``detector``, the name of what made them (``dlib`` is the published one).
-
-    Raises:
-        MediaError: file missing, arrays missing or of another shape, or fewer rows than frames.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        if path is None:
-            raise MediaError(f"no {SIDECAR_SUFFIX} file beside the video; backend sidecar needs one per clip")
-        self._path, self._next = path, 0
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                self._points = np.asarray(file["points"], np.float64)
-                self._matrices = np.asarray(file["matrices"], np.float64) if "matrices" in file else None
-        except _UNREADABLE as error:
-            raise MediaError(f"{path}: expected an .npz with an array 'points' (T, 68, 2) ({error})") from error
-        if self._points.ndim != 3 or self._points.shape[1:] != (68, 2):
-            raise MediaError(f"{path}: expected points (T, 68, 2), got {self._points.shape}")
-        if self._matrices is not None and self._matrices.shape != (len(self._points), 4, 4):
-            raise MediaError(f"{path}: expected matrices {(len(self._points), 4, 4)}, got {self._matrices.shape}")
-
-    def __call__(self, frame: NDArray[np.uint8]) -> list[Face]:
-        """The stored face of the next frame; the pixels do not matter."""
-        index, self._next = self._next, self._next + 1
-        if index >= len(self._points):
-            raise MediaError(f"{self._path}: {len(self._points)} rows, fewer than the video has frames at 25 fps")
-        points = self._points[index]
-        if not np.isfinite(points).all():
-            return []
-        return [Face(points, None if self._matrices is None else self._matrices[index])]
-
-
-def sidecar_detector(path: Path) -> str | None:
-    """Name of the detector that a sidecar file states, ``sidecar`` where it states none; None if unreadable."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return str(file["detector"]) if "detector" in file else "sidecar"
-    except _UNREADABLE:
-        return None
 
 
 @contextlib.contextmanager

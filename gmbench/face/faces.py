@@ -1,14 +1,19 @@
 """What a landmark detector finds in a frame, and what a detector is."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.media import Video
+from gmbench.metrics.landmarks import interocular
+
 BLENDSHAPES = 52
 MESH = 478
 SIDECAR_SUFFIX = ".landmarks.npz"
+LEAST_EXTENT = 2.0
+"""Pixels that a face is wide and high at least; points that (nearly) coincide are none."""
 
 
 @dataclass(frozen=True)
@@ -39,3 +44,23 @@ class Detector(Protocol):
     def __call__(self, frame: NDArray[np.uint8]) -> list[Face]:
         """All faces of the next frame (H, W, 3)."""
         ...
+
+
+@runtime_checkable
+class RowDetector(Detector, Protocol):
+    """A detector that reads the rows of a file in place of the pixels, and hence must know the video's frames."""
+
+    def begin(self, video: Video) -> None:
+        """Assign the rows to the frames of a video, before the first of them; raises MediaError."""
+        ...
+
+    def skip(self) -> None:
+        """Leave out the row of the next frame."""
+        ...
+
+
+def has_extent(points: NDArray[np.float64]) -> bool:
+    """Whether points (68, 2) are finite and spread like those of a face: neither they nor the eyes are in one place."""
+    if not np.isfinite(points).all():
+        return False
+    return bool((np.ptp(points, axis=0) >= LEAST_EXTENT).all() and interocular(points) > 0)

@@ -1,7 +1,7 @@
 """Landmark backends behind one interface, those of other packages included.
 
-A detector is opened once per clip and sees its frames in order; it returns all faces it finds and the
-caller keeps the largest. Built in: MediaPipe Face Landmarker, FAN 2D-68, landmarks made outside, and the network
+A detector is opened once per clip and sees its frames in order; it returns all faces it finds, of which one is followed
+through the clip. Built in: MediaPipe Face Landmarker, FAN 2D-68, landmarks made outside, and the network
 that the pipeline trains on the synthetic corpus; see :mod:`gmbench.face.detectors`.
 """
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from gmbench import plugins
 from gmbench.errors import InputError
-from gmbench.face.faces import BLENDSHAPES, Detector
+from gmbench.face.faces import BLENDSHAPES, Detector, RowDetector, has_extent
+from gmbench.face.following import distinct, followed
 from gmbench.weights import Weights, load_path
 from gmbench.weights.declarations import packaged, refusal
 
@@ -56,16 +57,16 @@ def _built_in() -> tuple[LandmarkBackend, ...]:
     own = packaged()
     return (
         LandmarkBackend(
-            name="mediapipe", version=1, open_detector=detectors.mediapipe, default_pose="mediapipe",
+            name="mediapipe", version=2, open_detector=detectors.mediapipe, default_pose="mediapipe",
             weights=(own["face_landmarker"],),
         ),
         LandmarkBackend(
-            name="fan", version=1, open_detector=detectors.fan, weights=(own["fan_2d68"], own["fan_s3fd"]),
+            name="fan", version=2, open_detector=detectors.fan, weights=(own["fan_2d68"], own["fan_s3fd"]),
             default_pose="mediapipe",  # it gives no matrices, but "pnp" would move the hashes of protocols with fan
         ),
-        LandmarkBackend(name="sidecar", version=1, open_detector=detectors.sidecar, reads_sidecar=True),
+        LandmarkBackend(name="sidecar", version=2, open_detector=detectors.sidecar, reads_sidecar=True),
         LandmarkBackend(
-            name="corpus", version=1, open_detector=detectors.corpus, weights=(own["corpus_landmarker"],)
+            name="corpus", version=2, open_detector=detectors.corpus, weights=(own["corpus_landmarker"],)
         ),
     )  # fmt: skip
 
@@ -88,43 +89,72 @@ def known_backend(name: str) -> str:
         raise ValueError(str(error)) from error
 
 
+LEAST_SHARE = 0.1
+"""Share of a clip's frames below which a face in some of them is taken for a pattern that looks like one."""
+MOST_FACES = 8
+"""Faces of one frame among which the one that is followed is looked for; the largest ones."""
+
+
 class LandmarkTrack:
-    """Collects the largest face of each frame of a clip.
+    """Landmarks of one face followed through a clip; see :mod:`gmbench.face.following`.
 
     The arrays are made at once: small arrays kept between large frames would leave holes in memory that
     no later frame fits into, and memory would grow with the length of a clip.
     """
 
     def __init__(self, detector: Detector, frames: int) -> None:
-        self._detector, self._next = detector, 0
-        self._arrays: dict[str, NDArray[Any]] = {
-            "points": np.full((frames, 68, 2), np.nan),
-            "matrices": np.full((frames, 4, 4), np.nan),
-            "blendshapes": np.full((frames, BLENDSHAPES), np.nan),
-            "faces": np.zeros(frames, np.int64),
-        }
+        self._detector, self._frames, self._next = detector, frames, 0
+        self._faces = np.zeros(frames, np.int64)
+        self._places: list[dict[str, NDArray[Any]]] = [self._empty()]
 
-    def add(self, frame: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Detect in the next frame; returns the largest face's points (68, 2), NaN where there is none."""
-        faces = self._detector(frame)
+    def add(self, frame: NDArray[np.uint8]) -> None:
+        """Detect in the next frame."""
+        found = [face for face in self._detector(frame) if has_extent(face.points)]
         index, self._next = self._next, self._next + 1
-        self._arrays["faces"][index] = len(faces)
-        if faces:
-            largest = max(faces, key=lambda face: face.area)
-            self._arrays["points"][index] = largest.points
-            if largest.matrix is not None:
-                self._arrays["matrices"][index] = largest.matrix
-            if largest.blendshapes is not None:
-                self._arrays["blendshapes"][index] = largest.blendshapes
-        return np.asarray(self._arrays["points"][index])
+        faces = sorted(found, key=lambda face: -face.area)[:MOST_FACES]
+        self._faces[index] = distinct(np.array([_box(face.points) for face in faces]).reshape(-1, 4))
+        while len(self._places) < len(faces):
+            self._places.append(self._empty())
+        for arrays, face in zip(self._places, faces, strict=False):
+            arrays["points"][index] = face.points
+            if face.matrix is not None:
+                arrays["matrices"][index] = face.matrix
+            if face.blendshapes is not None:
+                arrays["blendshapes"][index] = face.blendshapes
 
-    def repeat(self) -> NDArray[np.float64]:
-        """The next frame is the last one again: its face is the same."""
+    def repeat(self) -> None:
+        """The next frame is the last one again: its faces are the same."""
         index, self._next = self._next, self._next + 1
-        for values in self._arrays.values():
+        for values in (self._faces, *(values for arrays in self._places for values in arrays.values())):
             values[index] = values[index - 1]
-        return np.asarray(self._arrays["points"][index])
+        if isinstance(self._detector, RowDetector):
+            self._detector.skip()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """``points`` (T, 68, 2), ``matrices`` (T, 4, 4), ``blendshapes`` (T, 52), ``faces`` (T,) found."""
-        return {name: values[: self._next] for name, values in self._arrays.items()}
+        """Arrays of the frames so far, NaN where the face is not there, or is there in too few frames to be one.
+
+        ``points`` (T, 68, 2), ``matrices`` (T, 4, 4), ``blendshapes`` (T, 52), ``faces`` (T,) found in each frame;
+        ``found`` (1,) frames with the face, and ``places`` (1,) where it stood that do not follow on each other.
+        """
+        boxes = np.stack([_box(arrays["points"][: self._next]) for arrays in self._places], axis=1)
+        face, places = followed(boxes)
+        found = int((face >= 0).sum())
+        if found < LEAST_SHARE * self._next:
+            face = np.full(self._next, -1)
+        result: dict[str, NDArray[Any]] = {name: values[: self._next] for name, values in self._empty().items()}
+        for number, arrays in enumerate(self._places):
+            for name, values in result.items():
+                values[face == number] = arrays[name][: self._next][face == number]
+        return result | {"faces": self._faces[: self._next], "found": np.array([found]), "places": np.array([places])}
+
+    def _empty(self) -> dict[str, NDArray[Any]]:
+        return {
+            "points": np.full((self._frames, 68, 2), np.nan),
+            "matrices": np.full((self._frames, 4, 4), np.nan),
+            "blendshapes": np.full((self._frames, BLENDSHAPES), np.nan),
+        }
+
+
+def _box(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Box (..., 4) left, top, right, bottom of points (..., 68, 2)."""
+    return np.concatenate([points.min(axis=-2), points.max(axis=-2)], axis=-1)

@@ -84,7 +84,9 @@ def measures(section: DatasetSection) -> Measures:
     def landmarks(frames: NDArray[np.uint8]) -> NDArray[np.float64]:
         with detector.open() as detect:
             track = LandmarkTrack(detect, len(frames))
-            return np.stack([track.add(frame) for frame in frames])
+            for frame in frames:
+                track.add(frame)
+            return np.asarray(track.arrays()["points"])
 
     try:
         protocol = load_protocol(section.protocol, landmarks=section.landmarks, extractors=section.extractors)

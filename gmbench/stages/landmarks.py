@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmbench import job_cache, shards
 from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
 from gmbench.errors import MediaError
 from gmbench.face.faces import MESH
+from gmbench.face.following import followed
 from gmbench.face.landmarks import backend
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import Video
@@ -16,7 +18,7 @@ from gmbench.stages.paths import EXTRACTORS
 from gmbench.stages.pipeline_run import PipelineRun, by_speaker, write_json
 from gmbench.store import digest, file_digest
 
-LANDMARKS_VERSION = 1
+LANDMARKS_VERSION = 2
 
 
 def landmarks(run: PipelineRun, section: DatasetSection) -> None:
@@ -45,15 +47,19 @@ def landmarks(run: PipelineRun, section: DatasetSection) -> None:
 
 
 def detect(argument: tuple[Path, str]) -> JobResult:
-    """Landmarks (T, 478, 2) of the largest face of each frame, NaN without one."""
+    """Landmarks (T, 478, 2) of the face that is followed through the clip, NaN in frames without it."""
     path, name = argument
-    video = Video(path)
-    mesh = np.full((video.info.frames, MESH, 2), np.nan, np.float32)
+    meshes: list[list[NDArray[np.float32]]] = []
     with backend(name).open() as detector:
-        for t, frame in enumerate(video):
+        for frame in Video(path):
             faces = detector(frame)
             if any(face.mesh is None for face in faces):
                 raise MediaError(f"{path}: landmark backend {name} gives no 478 points for the fit; use mediapipe")
-            if faces:
-                mesh[t] = max(faces, key=lambda face: face.area).mesh
-    return {"mesh": mesh}, {}
+            meshes.append([np.asarray(face.mesh, np.float32) for face in faces])
+    boxes = np.full((len(meshes), max(map(len, meshes), default=0), 4), np.nan)
+    for t, found in enumerate(meshes):
+        for k, mesh in enumerate(found):
+            boxes[t, k] = np.r_[np.nanmin(mesh, axis=0), np.nanmax(mesh, axis=0)]
+    none = np.full((MESH, 2), np.nan, np.float32)
+    face, _ = followed(boxes)
+    return {"mesh": np.stack([found[k] if k >= 0 else none for k, found in zip(face, meshes, strict=True)])}, {}

@@ -22,6 +22,8 @@ from tests.evaluation.helpers import protocol
 
 PAIRS = ("lpips_alex", "lpips_vgg")
 SIDE = 16
+SIDE_WITH_POINTS = 200
+"""Wide enough for the landmarks that tests choose."""
 
 
 class Answered:
@@ -69,10 +71,11 @@ class World:
         path = self.folder / side / clip
         path.parent.mkdir(parents=True, exist_ok=True)
         self._count += 1
+        side_length = SIDE if points is None else SIDE_WITH_POINTS
         if picture:
             path.mkdir()
             for index in range(frames):
-                frame = np.zeros((SIDE, SIDE, 3), np.uint8)
+                frame = np.zeros((side_length, side_length, 3), np.uint8)
                 frame[..., 2], frame[..., 1] = self._count, index  # OpenCV writes blue first
                 cv2.imwrite(str(path / f"{index:04d}.png"), frame)
         if sound is not None:

@@ -182,9 +182,10 @@ def test_sync_without_sound_fails_with_the_remedy_and_borrowed_sound_is_flagged(
 
 def face(opening):
     """(T, 68, 2) landmarks with eyes 20 apart and chosen distances of the inner lips."""
-    points = np.zeros((len(opening), 68, 2))
-    points[:, 42:48, 0] = 20.0
-    points[:, 66, 1] = opening
+    points = np.full((len(opening), 68, 2), 50.0)
+    points[:, 42:48, 0] = 70.0
+    points[:, 48:68] += [10.0, 30.0]
+    points[:, 66, 1] += opening
     return points
 
 

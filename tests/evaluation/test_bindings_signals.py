@@ -210,6 +210,7 @@ def face(shift=(0.0, 0.0), mouth=0.0, size=1.0, frames=FRAMES):
     rng = np.random.default_rng(5)
     points = rng.uniform(20, 60, (68, 2))
     points[36:42], points[42:48] = (30, 30), (50, 30)
+    points[48:68, 1] += 25
     points[48:68, 1] += mouth * np.where(np.arange(20) % 2, 1.0, -1.0)
     return np.repeat((size * points + shift)[None], frames, axis=0)
 

@@ -20,6 +20,7 @@ from gmbench.metrics.spec import MetricSpec
 from gmbench.store import Store
 from tests.evaluation import helpers, killer
 from tests.evaluation.fake_extractor import World, features
+from tests.face.made_faces import face_points
 
 FAILING = 3
 """Number of the clip that the steps below fail on: the first colour of its pixels."""
@@ -86,7 +87,7 @@ def planned(tmp_path, monkeypatch):
     """Three clips with sound and landmarks, and five metrics that read every kind of feature."""
     world = World(tmp_path, monkeypatch)
     for number, (clip, frames) in enumerate(FRAMES.items()):
-        points = np.full((frames, 68, 2), float(number))
+        points = np.repeat(face_points(60 + number, 60)[None], frames, axis=0)
         sound = np.full(frames * 640, 100 * (2 * number + 1), np.int16)  # as 100 times the number of the clip
         world.add("ours", clip, frames, sound=sound, points=points)
         world.add("reference", clip, frames, sound=sound, points=points)

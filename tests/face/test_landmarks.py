@@ -2,67 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from gmbench.errors import InputError, MediaError, WeightsError
-from gmbench.face import detectors, landmarks, pose
-from gmbench.face.faces import Face
+from gmbench.errors import InputError, WeightsError
+from gmbench.face import landmarks, pose
 from gmbench.face.landmarks import LandmarkTrack
 from gmbench.media import Video
 from gmbench.metrics.landmarks import interocular
 from tests.shared import REAL, needs_landmarker, needs_real_clips
 
 
-def square(left, size):
-    points = np.zeros((68, 2))
-    points[:, 0] = np.linspace(left, left + size, 68)
-    points[:, 1] = np.linspace(0, size, 68)
-    return Face(points)
-
-
-def test_the_largest_face_is_kept_and_the_others_are_counted():
-    answers = [[square(0, 10), square(50, 40)], [], [square(0, 10)]]
-    track = LandmarkTrack(lambda frame: answers[int(frame[0, 0, 0])], 3)
-    for index in range(3):
-        track.add(np.full((4, 4, 3), index, np.uint8))
-    arrays = track.arrays()
-    assert arrays["faces"].tolist() == [2, 0, 1]
-    assert arrays["points"][0, 0, 0] == 50
-    assert np.isnan(arrays["points"][1]).all()
-    assert arrays["matrices"].shape == (3, 4, 4)
-    assert arrays["blendshapes"].shape == (3, 52)
-
-
 def test_unknown_backend():
     with pytest.raises(InputError, match="mediapipe"):
         landmarks.backend("dlib")
-
-
-def test_sidecar_landmarks(tmp_path):
-    path = tmp_path / "a.landmarks.npz"
-    points = np.random.default_rng(0).uniform(0, 64, (2, 68, 2))
-    points[1] = np.nan
-    np.savez(path, points=points, detector="dlib")
-    frame = np.zeros((64, 64, 3), np.uint8)
-    with landmarks.backend("sidecar").open(path) as detect:
-        assert np.array_equal(detect(frame)[0].points, points[0])
-        assert detect(frame) == []
-        with pytest.raises(MediaError, match="2 rows, fewer"):
-            detect(frame)
-    assert detectors.sidecar_detector(path) == "dlib"
-
-
-@pytest.mark.parametrize("arrays", [{"other": np.zeros(3)}, {"points": np.zeros((4, 5, 2))}])
-def test_unfit_sidecar_is_named(tmp_path, arrays):
-    path = tmp_path / "a.landmarks.npz"
-    np.savez(path, **arrays)
-    with pytest.raises(MediaError, match=r"a\.landmarks\.npz"):
-        detectors.Sidecar(path)
-
-
-def test_sidecar_never_unpickles(tmp_path):
-    path = tmp_path / "a.landmarks.npz"
-    np.savez(path, points=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(MediaError, match=r"a\.landmarks\.npz"):
-        detectors.Sidecar(path)
 
 
 def test_fan_loads_from_the_weights_folder(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from gmbench.errors import MediaError, WeightsError
 from gmbench.evaluation.extraction.corruptions import corrupted_audio, corrupted_frames
 from gmbench.evaluation.extraction.extractors import EXTRACTORS
 from gmbench.evaluation.extraction.features import Accumulator, ClipContext, ClipFeature, ClipSource, Keys
-from gmbench.evaluation.extraction.outcome import Outcome
+from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome
 from gmbench.media import Frames, Video, read_audio
 from gmbench.store import Store
 
@@ -27,14 +27,14 @@ def extract_clip_features(
     extraction = ExtractionPass(source, outcome)
     try:
         video = Video(source.video)
-        context = _context(source, list(missing.values()), keys, store, video, outcome.failures)
+        context = _context(source, list(missing.values()), keys, store, video, outcome)
         for key, feature in missing.items():
             given = {r.name: found.arrays for r in feature.requires if (found := store.get(keys.clip(r, source)))}
             extraction.begin(key, feature, replace(context, given=given))
         frames = (frame for batch in corrupted_frames(video, source.video_change, 16) for frame in batch)
         for index, frame in enumerate(frames):
             extraction.add(index, frame)
-    except Exception as error:  # of the clip itself; those of extractors are caught one by one
+    except UNEXPECTED as error:  # of the clip itself; those of extractors are caught one by one
         reason = outcome.reason(error, source.video)
         outcome.failures |= {key: reason for key in missing if key not in outcome.failures}
         return
@@ -54,7 +54,7 @@ class ExtractionPass:
         self._names[key] = feature.name
         try:
             self._accumulators[key] = feature.begin(context)
-        except Exception as error:  # here and below: a bug or a broken library must not take other metrics down
+        except UNEXPECTED as error:  # here and below: a bug or a broken library must not take other metrics down
             self._fail(key, error)
 
     def add(self, index: int, frame: Frames) -> None:
@@ -62,7 +62,7 @@ class ExtractionPass:
         for key, accumulator in list(self._accumulators.items()):
             try:
                 accumulator.add(index, frame)
-            except Exception as error:
+            except UNEXPECTED as error:
                 self._fail(key, error)
 
     def finish(self, store: Store) -> None:
@@ -70,15 +70,16 @@ class ExtractionPass:
         for key, accumulator in list(self._accumulators.items()):
             try:
                 store.put(key, accumulator.finish())
-            except Exception as error:
+            except UNEXPECTED as error:
                 self._fail(key, error)
 
-    def _fail(self, key: str, error: Exception) -> None:
+    def _fail(self, key: str, error: BaseException) -> None:
         video = self._source.video
-        lacks_weights = isinstance(error, WeightsError) and self._names[key] in EXTRACTORS.packages()
-        expected = isinstance(error, MediaError) or lacks_weights  # of another package: costs its metrics alone
-        reason = f"{video}: {error}" if expected else self._outcome.reason(error, video)
-        self._outcome.failures[key] = reason
+        own = self._names[key] not in EXTRACTORS.packages()
+        if isinstance(error, MediaError) or (isinstance(error, WeightsError) and not own):
+            self._outcome.failures[key] = f"{video}: {error}"
+        else:
+            self._outcome.failures[key] = self._outcome.reason(error, video, self._names[key], own)
         self._accumulators.pop(key, None)
 
 
@@ -88,7 +89,7 @@ def _context(
     keys: Keys,
     store: Store,
     video: Video,
-    failures: dict[str, str],
+    outcome: Outcome,
 ) -> ClipContext:
     """What the networks may know; where landmarks or sound are absent those that need them say so."""
     landmarks, audio, silent = None, None, ""
@@ -98,8 +99,8 @@ def _context(
     if any(feature.audio for feature in features) and source.audio is not None:
         try:
             audio = corrupted_audio(read_audio(source.audio), source.audio_change)
-        except MediaError as error:
-            silent = str(error)
-    faceless = failures.get(keys.landmarks(source), "") if landmarks is None else ""
+        except UNEXPECTED as error:
+            silent = outcome.reason(error, source.audio)
+    faceless = outcome.failures.get(keys.landmarks(source), "") if landmarks is None else ""
     size = (video.info.frames, video.info.height, video.info.width)
     return ClipContext(*size, landmarks, audio, {}, faceless, silent)

@@ -22,7 +22,7 @@ MEDIA_VERSION = 2
 """Raised when the same file would decode to other frames or samples."""
 
 LANDMARKS = "landmarks"
-VIDEO = "video"
+VIDEO = "video 2"
 AUDIO = "audio"
 SOUND_FEATURES_VERSION = 1
 
@@ -156,7 +156,7 @@ class Keys:
     """sha256 of the files of feature extractors, by their names in the manifest."""
 
     def video(self, source: ClipSource) -> str:
-        """Number and size of frames."""
+        """Number and size of frames, and how many are damaged or transparent."""
         return digest(VIDEO, source.picture)
 
     def audio(self, source: ClipSource) -> str:
@@ -164,7 +164,7 @@ class Keys:
         return digest(AUDIO, SOUND_FEATURES_VERSION, source.sound)
 
     def landmarks(self, source: ClipSource) -> str:
-        """Largest face of each frame."""
+        """The face that is followed, in each frame."""
         backend = face_landmarks.backend(self.protocol.landmarks)
         sidecar = source.landmarks_sha256 if backend.reads_sidecar else ""
         return digest(LANDMARKS, backend.name, backend.version, self.weights_sha256, source.picture, sidecar)

@@ -11,9 +11,10 @@ from gmbench.errors import MediaError
 from gmbench.evaluation.extraction.clip_group import ClipGroup
 from gmbench.evaluation.extraction.corruptions import corrupted_frames
 from gmbench.evaluation.extraction.features import ClipSource
-from gmbench.evaluation.extraction.outcome import Outcome
+from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome
 from gmbench.face import landmarks as face_landmarks
 from gmbench.face.crops import eat128_crop
+from gmbench.face.faces import RowDetector
 from gmbench.media import Frames, Video, VideoInfo
 from gmbench.store import Store
 
@@ -45,7 +46,7 @@ class FramePass:
             return None
         try:
             return action(*arguments)
-        except Exception as error:  # a bug or a broken library must not take the other clips down
+        except UNEXPECTED as error:  # a bug or a broken library must not take the other clips down
             self.problem = self._outcome.reason(error, self.source.video)
         self._outcome.failures |= dict.fromkeys(self.missing, self.problem)
         return None
@@ -60,17 +61,33 @@ class FramePass:
         self._start = self._read = 0
         self._previous: Frames | None = None
         self._values = {key: np.full(self.video.info.frames, np.nan) for key in self._features}
-        self._stored_points: NDArray[np.float64] | None = None
+        self._points: NDArray[np.float64] | None = None
         if self._detect:
-            backend = face_landmarks.backend(self._group.keys.protocol.landmarks)
-            try:
-                detector = self._detector.enter_context(backend.open(self.source.landmarks))
-                self._landmark_track = face_landmarks.LandmarkTrack(detector, self.video.info.frames)
-            except Exception as error:
-                self._give_up_landmarks(error)
-        elif self._cropped:
-            stored = self._store.get(self._landmark_key)
-            self._stored_points = stored.arrays["points"] if stored else None
+            self._open_detector()
+        if self._cropped:
+            self._points = self._points_of_all_frames()
+
+    def _open_detector(self) -> None:
+        backend = face_landmarks.backend(self._group.keys.protocol.landmarks)
+        try:
+            detector = self._detector.enter_context(backend.open(self.source.landmarks))
+            if isinstance(detector, RowDetector):
+                detector.begin(self.video)
+            self._landmark_track = face_landmarks.LandmarkTrack(detector, self.video.info.frames)
+        except UNEXPECTED as error:
+            self._give_up_landmarks(error)
+
+    def _points_of_all_frames(self) -> NDArray[np.float64] | None:
+        """Landmarks for the crop, in a pass of their own: which face is followed is known after the last frame."""
+        if self._landmark_track is not None:
+            previous = None
+            for batch in corrupted_frames(self.video, self.source.video_change, self._group.batch):
+                for frame in batch:
+                    self._find_landmarks(frame, previous is not None and np.array_equal(frame, previous))
+                    previous = frame
+            self._store_landmarks()
+        stored = self._store.get(self._landmark_key)
+        return stored.arrays["points"] if stored else None
 
     def cropped_frame(self, index: int) -> Frames | None:
         """Frame as the protocol shows it, None where the crop needs a face and there is none.
@@ -99,16 +116,10 @@ class FramePass:
         """Everything that is computed of one frame; a repeated frame keeps its values."""
         repeated = self._previous is not None and np.array_equal(frame, self._previous)
         self._previous = frame
-        points = None
-        if self._landmark_track is not None:
-            try:
-                points = self._landmark_track.repeat() if repeated else self._landmark_track.add(frame)
-            except Exception as error:
-                self._give_up_landmarks(error)
-        elif self._stored_points is not None:
-            points = self._stored_points[self._read]
+        self._find_landmarks(frame, repeated)
         view: Frames | None = frame
         if self._cropped:
+            points = None if self._points is None else self._points[self._read]
             view = None if points is None or not np.isfinite(points).all() else eat128_crop(frame, points)
         for key, values in list(self._values.items()):
             if repeated:
@@ -117,24 +128,44 @@ class FramePass:
                 self._score_frame(key, view)
         return view
 
+    def _find_landmarks(self, frame: Frames, repeated: bool) -> None:
+        """The landmarks of a frame, where they are looked for in this pass."""
+        if self._landmark_track is None:
+            return
+        try:
+            if repeated:
+                self._landmark_track.repeat()
+            else:
+                self._landmark_track.add(frame)
+        except UNEXPECTED as error:
+            self._give_up_landmarks(error)
+
+    def _store_landmarks(self) -> None:
+        if self._landmark_track is not None:
+            self._store.put(self._landmark_key, self._landmark_track.arrays())
+            self.missing.discard(self._landmark_key)
+            self.close()
+
     def _score_frame(self, key: str, view: Frames) -> None:
         """One frame feature of the frame; one that fails is given up, the clip goes on."""
         try:
             self._values[key][self._read] = self._features[key].function(view)
-        except Exception as error:
+        except UNEXPECTED as error:
             del self._values[key]
-            self._give_up(key, self._features[key].name, error)
+            self._give_up(key, self._features[key].name, error, own=False)
 
-    def _give_up_landmarks(self, error: Exception) -> None:
+    def _give_up_landmarks(self, error: BaseException) -> None:
         """Without landmarks the pixels can still be compared, unless the crop needs a face."""
         if self._cropped:
             raise error
         self.close()
-        self._give_up(self._landmark_key, f"landmarks by {self._group.keys.protocol.landmarks}", error)
+        backend = self._group.keys.protocol.landmarks
+        own = backend in face_landmarks.BACKENDS.built_in
+        self._give_up(self._landmark_key, f"landmarks by {backend}", error, own)
 
-    def _give_up(self, key: str, name: str, error: Exception) -> None:
+    def _give_up(self, key: str, name: str, error: BaseException, own: bool) -> None:
         self.missing.discard(key)
-        self._outcome.failures[key] = self._outcome.reason(error, self.source.video, name)
+        self._outcome.failures[key] = self._outcome.reason(error, self.source.video, name, own)
 
     def finish(self) -> None:
         """Read to the end and store what was computed on the way; raises MediaError."""
@@ -142,11 +173,14 @@ class FramePass:
             self._pull()
         info = self.video.info
         put = self._store.put
-        if self._landmark_track is not None:
-            put(self._landmark_key, self._landmark_track.arrays())
+        self._store_landmarks()
         for key, values in self._values.items():
             put(key, {"values": values})
-        put(self._video_key, {"size": np.array([info.frames, info.height, info.width], np.int64)}, _facts(info))
+        arrays = {
+            "size": np.array([info.frames, info.height, info.width], np.int64),
+            "marked": np.array([self.video.corrupt_frames, self.video.transparent_frames], np.int64),
+        }
+        put(self._video_key, arrays, _facts(info))
         self.missing = set()
         self.close()
 
@@ -155,7 +189,7 @@ class FramePass:
         self._landmark_track = None
         try:
             self._detector.close()
-        except Exception as error:
+        except UNEXPECTED as error:
             self._outcome.reason(error, self.source.video)
 
 

@@ -11,7 +11,7 @@ from gmbench.evaluation.extraction.clip_group import ClipGroup
 from gmbench.evaluation.extraction.clip_pass import extract_clip_features
 from gmbench.evaluation.extraction.features import ClipSource, PairFeature
 from gmbench.evaluation.extraction.frame_pass import FramePass
-from gmbench.evaluation.extraction.outcome import Outcome
+from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome
 from gmbench.evaluation.extraction.pair_pass import PairPass
 from gmbench.evaluation.extraction.sound_features import extract_sound_features
 from gmbench.executor import one_thread
@@ -26,12 +26,17 @@ def extract_group(group: ClipGroup) -> Outcome:
     Raises:
         StoreError: results cannot be written. WeightsError: a network's file is missing.
     """
-    with one_thread():
-        return _extract(group)
-
-
-def _extract(group: ClipGroup) -> Outcome:
     outcome = Outcome(group.name)
+    with one_thread():
+        try:
+            _extract(group, outcome)
+        except UNEXPECTED as error:  # beside what is caught clip by clip and feature by feature
+            reason = outcome.reason(error, group.name)
+            outcome.failures = dict.fromkeys(group.feature_keys(), reason) | outcome.failures
+    return outcome
+
+
+def _extract(group: ClipGroup, outcome: Outcome) -> None:
     store = Store(group.store)
     sources = group.sources
     if group.audio:
@@ -63,7 +68,6 @@ def _extract(group: ClipGroup) -> Outcome:
         generated = any(identity(source) == identity(candidate) for candidate in group.candidates)
         wanted = (*group.reference_features, *(group.clip_features if generated else ()))
         extract_clip_features(source, wanted, group.keys, store, outcome)
-    return outcome
 
 
 def _missing_pairs(group: ClipGroup, store: Store) -> list[tuple[ClipSource, ClipSource, dict[str, PairFeature]]]:

@@ -10,7 +10,7 @@ from gmbench.errors import MediaError
 from gmbench.evaluation.extraction.accumulators import Crop, eat_sync_matrices, interpolate_missing
 from gmbench.evaluation.extraction.features import ClipContext, Frame
 from gmbench.face import crops
-from gmbench.face.clip_crop import overlap
+from gmbench.face.following import overlap
 
 CORPUS_SIDE = 64
 """Side of what the corpus-trained extractors see."""

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from gmbench.errors import MediaError, StoreError, WeightsError
 from gmbench.plugins import explain
 
+UNEXPECTED = (Exception, SystemExit)
+"""What a computation may raise that costs itself alone: anything, memory that is lacking and an exit of other people's
+code included, but not an interrupt."""
+
 
 @dataclass
 class Outcome:
@@ -21,18 +25,19 @@ class Outcome:
     failures: dict[str, str] = field(default_factory=dict)
     tracebacks: dict[str, list[str]] = field(default_factory=dict)
 
-    def reason(self, error: Exception, clip: object, feature: str = "") -> str:
+    def reason(self, error: BaseException, clip: object, feature: str = "", own: bool = True) -> str:
         """Why a clip failed, in one line; the traceback of an unexpected error is kept.
 
         Args:
             error: what was raised.
             clip: its file or name.
             feature: what could not be computed of it, where not all is lost.
+            own: gmbench's own code ran; what other code raises never concerns the run.
 
         Raises:
             StoreError, WeightsError: the error itself, where it concerns the run and not the clip.
         """
-        if isinstance(error, (StoreError, WeightsError)):
+        if own and isinstance(error, (StoreError, WeightsError)):
             raise error
         if isinstance(error, MediaError):
             return str(error)

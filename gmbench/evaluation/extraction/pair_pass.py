@@ -6,7 +6,7 @@ from PIL import Image
 
 from gmbench.evaluation.extraction.features import PairFeature
 from gmbench.evaluation.extraction.frame_pass import FramePass
-from gmbench.evaluation.extraction.outcome import Outcome
+from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome
 from gmbench.evaluation.protocol import pair_indices
 from gmbench.media import Frames
 from gmbench.store import Store
@@ -43,14 +43,16 @@ class PairPass:
         b = self.reference.guarded(self.reference.cropped_frame, int(self._indices[1][step]))
         if a is None or b is None:
             return
-        resized = resize(a, b.shape[0], b.shape[1])
         for row, (key, feature) in enumerate(self.wanted.items()):
             if key in self._failed:
                 continue
             try:
-                self._values[row, step] = feature.function(resized, b)
-            except Exception as error:  # one feature of one pair is lost, not the others
-                self._failed[key] = outcome.reason(error, self.generated.source.video, feature.name)
+                if a.shape != b.shape:
+                    a = resize(a, b.shape[0], b.shape[1])
+                self._values[row, step] = feature.function(a, b)
+            except UNEXPECTED as error:  # one feature of one pair is lost, not the others
+                own = bool(feature.weights)
+                self._failed[key] = outcome.reason(error, self.generated.source.video, feature.name, own)
 
     def finish(self, store: Store, outcome: Outcome) -> None:
         """Store the values, or note why there are none."""

@@ -5,7 +5,7 @@ import numpy as np
 from gmbench.audio import onsets
 from gmbench.evaluation.extraction.corruptions import corrupted_audio
 from gmbench.evaluation.extraction.features import ClipSource, Keys
-from gmbench.evaluation.extraction.outcome import Outcome
+from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome
 from gmbench.media import read_audio
 from gmbench.store import Store
 
@@ -24,7 +24,7 @@ def extract_sound_features(source: ClipSource, keys: Keys, store: Store, outcome
             "rms": onsets.frame_rms(audio),
             "samples": np.array([len(audio)], np.int64),
         }
-    except Exception as error:
+    except UNEXPECTED as error:
         outcome.failures[key] = outcome.reason(error, source.audio)
         return
     store.put(key, arrays)

@@ -15,7 +15,7 @@ from gmbench.evaluation.planning.controls import check, control_source
 from gmbench.evaluation.protocol import Protocol
 from gmbench.evaluation.scoring.metric import Metric
 from gmbench.face import landmarks as face_landmarks
-from gmbench.face.detectors import sidecar_detector
+from gmbench.face.sidecar import sidecar_detector
 from gmbench.names import counted, some
 from gmbench.store import digest, file_digest
 from gmbench.weights import load_path, manifest

@@ -15,8 +15,10 @@ from gmbench.evaluation.extraction import extractors
 from gmbench.evaluation.extraction.features import ClipFeature, ClipSource, FrameFeature, Keys, PairFeature
 from gmbench.evaluation.protocol import Protocol, pair_indices
 from gmbench.face import pose as head_pose
+from gmbench.face.landmarks import LEAST_SHARE
 from gmbench.metrics import head_motion
 from gmbench.metrics.key import MetricKey
+from gmbench.metrics.landmarks import is_mirrored
 from gmbench.metrics.spec import MetricSpec
 from gmbench.store import Arrays, Feature, Store
 
@@ -183,10 +185,11 @@ class ClipFeatures:
 
     @cached_property
     def landmarks(self) -> NDArray[np.float64]:
-        """(T, 68, 2) pixels of the full frame; raises Unscored if no frame has a face."""
-        points = self._faces.arrays["points"]
+        """(T, 68, 2) pixels of the full frame; raises Unscored if no face is there, or in too few frames."""
+        points, found = self._faces.arrays["points"], int(self._faces.arrays["found"][0])
         if not np.isfinite(points).any():
-            raise Unscored("failed", f"{self.source.video}: no face found in {len(points)} frames")
+            few = f"; in {found} of them something like one, at least {LEAST_SHARE:.0%} are needed" if found else ""
+            raise Unscored("failed", f"{self.source.video}: no face found in {len(points)} frames{few}")
         return points
 
     @cached_property
@@ -198,6 +201,11 @@ class ClipFeatures:
     def several_faces(self) -> int:
         """Number of frames with more than one face."""
         return int((self._faces.arrays["faces"] > 1).sum())
+
+    @cached_property
+    def face_places(self) -> int:
+        """In how many places the face stood that do not follow on each other."""
+        return int(self._faces.arrays["places"][0])
 
     @cached_property
     def pose(self) -> NDArray[np.float64]:
@@ -339,12 +347,16 @@ class ClipData:
         return ("length_mismatch",) if abs(generated - reference) > limit else ()
 
     def face_flags(self, *clips: ClipFeatures) -> tuple[str, ...]:
-        """``low_coverage`` and ``several_faces`` of the clips whose landmarks were read."""
+        """What may be wrong with the landmarks that were read of some clips; see ``FLAGS`` in the tables."""
         flags = []
         if any(clip.face_coverage < self.protocol.low_coverage for clip in clips):
             flags.append("low_coverage")
         if any(clip.several_faces for clip in clips):
             flags.append("several_faces")
+        if any(clip.face_places > 1 for clip in clips):
+            flags.append("face_elsewhere")
+        if any(is_mirrored(clip.landmarks) for clip in clips):
+            flags.append("mirrored_landmarks")
         return tuple(flags)
 
     def pose_flags(self, *clips: ClipFeatures) -> tuple[str, ...]:
