@@ -44,7 +44,8 @@ class ClipFolder:
         if not self.doubtful:
             return self
         known = [NameIndex(other.clips, str(other.root)) for other in others]
-        taken = {name: clip for name, clip in self.doubtful.items() if any(index.find(name) for index in known)}
+        free = {name: clip for name, clip in self.doubtful.items() if name not in self.clips}
+        taken = {name: clip for name, clip in free.items() if any(index.find(name) for index in known)}
         left = [f"{name}/" for name in self.doubtful if name not in taken]
         note = f"{self.root}: {counted(len(left), 'folder')} with pictures, but hardly clips, left out ({some(left)})"
         notes = (*self.notes, note) if left else self.notes
@@ -71,7 +72,7 @@ def find_clips(folder: Path) -> ClipFolder:
 
 def name_of(path: str) -> str:
     """Clip name of a file below the root: its path without suffix, in composed Unicode."""
-    return composed(path[: path.rindex(".")] if suffix_of(path) else path)
+    return composed(path[: path.rindex(".")] if suffix_of(path.rpartition("/")[2]) else path)
 
 
 @dataclass

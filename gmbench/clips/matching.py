@@ -99,8 +99,6 @@ def _folder_hint(generated: Iterable[str], references: Iterable[str]) -> str:
     deeper = [name for name in generated if "/" in name and flat(name.rpartition("/")[0]) in wanted]
     if not deeper:
         return ""
-    clip, _, last = deeper[0].rpartition("/")
-    return (
-        f"{counted(len(deeper), 'clip')} lie one folder deeper than their reference (as {deeper[0]} for {clip}); "
-        f"move what is in {last} up and name it {clip}"
-    )
+    clip = deeper[0].rpartition("/")[0]
+    share = f"{counted(len(deeper), 'clip')} one folder deeper than the reference"
+    return f"{share}: rename the files so that {deeper[0]} becomes {clip}"

@@ -1,5 +1,6 @@
 """Pairs of files from a table, in place of folders."""
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,13 +38,15 @@ def read_pairs(path: Path) -> PairTable:
         raise InputError(f"{path}: no rows")
     methods: dict[str, list[Pair]] = {}
     references: dict[str, Path] = {}
+    seen: set[tuple[str, str]] = set()
     for line, row in table.rows:
         where = f"{path}, line {line}"
         pair = _pair(row, where, path.parent)
-        pairs = methods.setdefault(row.get("method") or "ours", [])
-        if any(other.clip == pair.clip for other in pairs):
+        method = row.get("method") or "ours"
+        if (method, pair.clip) in seen:
             raise InputError(f"{where}: clip {pair.clip!r} stands twice for one method")
-        pairs.append(pair)
+        seen.add((method, pair.clip))
+        methods.setdefault(method, []).append(pair)
         target = pair.reference.video if pair.reference else None
         if target is not None and references.setdefault(pair.clip, target) != target:
             raise InputError(f"{where}: clip {pair.clip!r} has another reference in a line above; name them apart")
@@ -64,10 +67,10 @@ def _pair(row: dict[str, str], where: str, folder: Path) -> Pair:
 
 
 def _file(folder: Path, cell: str) -> Path:
-    """A path of the table; ``~`` is the home folder, and backslashes are read where they are meant as ``/``."""
-    path = folder / Path(cell).expanduser()
-    other = folder / Path(cell.replace("\\", "/")).expanduser()
-    return other if "\\" in cell and not path.exists() else path
+    """A path of the table: ``~`` is the home folder; backslashes for ``/`` and other Unicode forms are forgiven."""
+    forms = [unicodedata.normalize(form, text) for text in (cell, cell.replace("\\", "/")) for form in ("NFC", "NFD")]
+    paths = [folder / Path(text).expanduser() for text in (cell, *forms)]
+    return next((path for path in paths if path.exists()), paths[0])
 
 
 def _missing(table: Table) -> Iterator[str]:

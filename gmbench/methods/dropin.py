@@ -47,7 +47,7 @@ def card(folder: Path) -> MethodCard:
         raise InputError(f"{path}: a method outside of the registry needs a whole card ({error})") from error
 
 
-def videos(folder: Path, dataset: str) -> dict[str, Clip]:
-    """Clips of a dataset by name; raises InputError where there are none."""
+def videos(folder: Path, dataset: str) -> tuple[dict[str, Clip], tuple[str, ...]]:
+    """Clips of a dataset by name, and what was left out; raises InputError where there are none."""
     found = find_clips(folder / dataset).beside(())
-    return {name: clip for name, clip in found.clips.items() if clip.video is not None}
+    return {name: clip for name, clip in found.clips.items() if clip.video is not None}, found.notes

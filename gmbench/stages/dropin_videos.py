@@ -1,5 +1,6 @@
 """Videos of outside methods, copied to where they are scored."""
 
+import sys
 from pathlib import Path
 
 from gmbench.datasets.manifest import ClipRow
@@ -11,7 +12,8 @@ from gmbench.store import write_atomically
 
 def copy_dropin(run: PipelineRun, name: str, folder: Path, rows: list[ClipRow]) -> dict[str, str]:
     """Copy an outside method's videos of clips to where they are scored; reasons by clip of what is missing."""
-    clips = dropin.videos(folder, run.paths.dataset)
+    clips, notes = dropin.videos(folder, run.paths.dataset)
+    sys.stderr.writelines(f"warning: {note}\n" for note in notes)
     missing = {}
     for row in rows:
         clip = row.video_path.removesuffix(".mp4")

@@ -129,6 +129,8 @@ def test_a_still_is_a_clip_where_the_other_side_has_it(tmp_path):
     ours, real = find_clips(tmp_path / "ours"), find_clips(tmp_path / "real")
     assert list(ours.beside([real]).clips) == ["a", "b"]
     assert "(thumbs/)" in ours.beside([real]).notes[0]
+    touch(tmp_path / "ours", "a/thumb.png")
+    assert find_clips(tmp_path / "ours").beside([real]).clips["a"].video.name == "a.mp4"
     touch(tmp_path / "stills", "a/0.png", "b/0.png")
     assert list(find_clips(tmp_path / "stills").clips) == ["a", "b"]  # there is nothing else
 

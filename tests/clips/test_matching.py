@@ -71,7 +71,7 @@ def test_a_clip_in_a_kind_of_file_that_is_not_read_says_so(tmp_path):
 
 def test_clips_one_folder_deeper_get_a_hint(tmp_path):
     frames = [f"clip/frames/{n:04d}.png" for n in range(3)]
-    with pytest.raises(InputError, match=r"one folder deeper.*clip/frames"):
+    with pytest.raises(InputError, match=r"one folder deeper.*clip/frames becomes clip"):
         matched(tmp_path, frames, ["clip.mp4"])
     _, notes = matched(tmp_path / "b", [*frames, "a.mp4"], ["clip.mp4", "a.mp4"])
     assert "one folder deeper" in notes[1]

@@ -1,5 +1,7 @@
 """Tables of labels and pairs, as people write them."""
 
+import unicodedata
+
 import pytest
 
 from gmbench.clips import find_clips, match, read_labels, read_pairs
@@ -91,6 +93,12 @@ def test_paths_of_pairs_in_any_spelling(tmp_path, monkeypatch):
         assert pair.reference.video.is_file()
         assert pair.generated.audio_first
     assert found.notes == ()
+
+
+def test_paths_of_pairs_in_another_unicode_form(tmp_path):
+    touch(tmp_path, unicodedata.normalize("NFD", "\u00e9.mp4"))
+    found = pairs_of(tmp_path, "a,\u00e9.mp4,real/a.mp4")
+    assert found.methods["ours"][0].generated.video.is_file()
 
 
 def test_files_of_pairs_that_do_not_exist(tmp_path):

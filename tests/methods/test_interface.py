@@ -213,7 +213,7 @@ class TestCards:
         (folder / "card.yaml").write_text("native_resolutoin: 128\n")
         with pytest.raises(InputError, match="unknown key 'native_resolutoin'"):
             dropin.card(folder)
-        assert set(dropin.videos(folder, "synth")) == {"M001/clip"}
+        assert set(dropin.videos(folder, "synth")[0]) == {"M001/clip"}
         own = tmp_path / "mine"
         own.mkdir()
         with pytest.raises(InputError, match="outside of the registry needs a whole card"):
