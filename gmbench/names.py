@@ -25,7 +25,12 @@ def some(names: Collection[str], most: int = 3) -> str:
     """The first names of a longer list: ``a, b, c and 7 more``."""
     shown = list(names)[:most]
     rest = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+    return printable(", ".join(shown)) + (f" and {rest} more" if rest else "")
+
+
+def printable(name: str) -> str:
+    """A file name that can be printed and saved: bytes that are no UTF-8 as ``\\udce9``."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def counted(count: int, one: str, several: str = "") -> str:

@@ -10,7 +10,7 @@ from gmbench.emotions import in_name
 from gmbench.errors import InputError
 from gmbench.face.faces import SIDECAR_SUFFIX
 from gmbench.media import MEDIA_SUFFIXES, VIDEO_SUFFIXES, FrameNames, MediaFolder, frame_names, suffix_of, walk
-from gmbench.names import NameIndex, check_clip_name, composed, counted, some
+from gmbench.names import NameIndex, check_clip_name, composed, counted, printable, some
 
 _LOSSLESS = (".wav", ".flac")
 """Of several sounds of one clip the first of these is taken."""
@@ -98,12 +98,13 @@ class _Found:
     unread: dict[str, str] = field(default_factory=dict)
     reasons: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     loose: list[str] = field(default_factory=list)
+    previews: list[str] = field(default_factory=list)
 
     def add(self, part: MediaFolder) -> None:
         """Take in one folder."""
         previews = _previews(part)
         videos = [name for name in part.videos if name not in previews]
-        self.loose += map(part.below_root, previews)
+        self.previews += map(part.below_root, previews)
         for name in videos:
             self._add_video(name_of(part.below_root(name)), part.path / name)
         if part.pictures and (videos or not part.relative):
@@ -118,7 +119,7 @@ class _Found:
         for item in part.unread:
             place = part.below_root(item.path.name) if item.path != part.path else part.relative
             self.reasons[item.reason].append(place)
-            self.unread[name_of(place)] = f"{item.path}: {item.reason}"
+            self.unread[name_of(place)] = printable(f"{item.path}: {item.reason}")
 
     def result(self) -> ClipFolder:
         """The clips; raises InputError where there are none."""
@@ -180,8 +181,10 @@ class _Found:
         """Why there are no clips."""
         hint = "; its own pictures are the frames of one clip: pass the folder above" if self.loose else ""
         left = "".join(f"; {note}" for note in self._unread_notes())
-        kinds = ", ".join(sorted(VIDEO_SUFFIXES))
-        return f"{self.root}: no videos found (looked for {kinds} and folders of images){hint}{left}"
+        kinds = (
+            f"MP4, MOV, MKV, AVI, WebM and other videos, {len(VIDEO_SUFFIXES)} suffixes, and folders of numbered images"
+        )
+        return f"{self.root}: no videos found (looked for {kinds}){hint}{left}"
 
     def _unread_notes(self) -> Iterator[str]:
         for reason, places in self.reasons.items():
@@ -191,10 +194,12 @@ class _Found:
         yield from self._unread_notes()
         if self.loose:
             yield f"{counted(len(self.loose), 'picture')} beside videos not used ({some(self.loose)})"
+        if self.previews:
+            yield f"{counted(len(self.previews), 'animation')} among frames not used ({some(self.previews)})"
         clips = {name: item.names for name, item in self.pictures.items() if name not in doubtful}
         strays = [f"{name}/{stray}" for name, names in clips.items() for stray in names.strays]
         if strays:
-            yield f"{counted(len(strays), 'picture')} that are no numbered frames left out ({some(strays)})"
+            yield f"{counted(len(strays), 'picture')} outside of the numbered frames left out ({some(strays)})"
         gaps = [f"{name}: {names.gaps}" for name, names in clips.items() if names.gaps]
         if gaps:
             yield f"frames are not numbered one by one in {counted(len(gaps), 'clip')} ({some(gaps)})"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gmbench.datasets.manifest import ClipRow, Found, Problem
 from gmbench.media import AUDIO_SUFFIXES, MediaFolder, natural_key, suffix_of
-from gmbench.names import counted, some
+from gmbench.names import counted, printable, some
 
 _FIRST = (".m4a", ".wav", ".flac")
 """Of several sounds of one name the first of these is taken."""
@@ -53,7 +53,7 @@ def _rank(name: str) -> tuple[int, str]:
 
 def unread(root: Path, part: MediaFolder) -> list[Problem]:
     """Problems of the files in a folder that look like media and are not read."""
-    return [Problem(item.path.relative_to(root).as_posix(), "unread", item.reason) for item in part.unread]
+    return [Problem(printable(item.path.relative_to(root).as_posix()), "unread", item.reason) for item in part.unread]
 
 
 def without_video(folder: str, sounds: list[str]) -> list[Problem]:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from gmbench.media.formats import IMAGE_SUFFIXES
-from gmbench.names import some
+from gmbench.names import counted, some
 
 _NUMBER = re.compile(r"([0-9]+)")
 SMALL_SHARE = 0.1
@@ -172,4 +172,5 @@ def _gaps(counts: Sequence[int]) -> str:
         return f"numbers go up by {usual}" + (", not evenly" if len(set(steps)) > 1 else "")
     holes = [(before + 1, after - 1) for before, after in pairwise(counts) if after - before > 1]
     absent = some([f"{first} to {last}" if last > first else str(first) for first, last in holes])
-    return f"{sum(last - first + 1 for first, last in holes)} numbers are absent: {absent}"
+    count = sum(last - first + 1 for first, last in holes)
+    return f"{counted(count, 'number')} absent: {absent}"

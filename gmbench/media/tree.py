@@ -10,11 +10,13 @@ from pathlib import Path
 
 from gmbench.media.formats import AUDIO_SUFFIXES, IMAGE_SUFFIXES, UNREAD_SUFFIXES, VIDEO_SUFFIXES
 from gmbench.media.frame_folder import natural_key, suffix_of
+from gmbench.names import printable
 
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES | IMAGE_SUFFIXES
 MOST_LINKS = 4
 """Links to folders inside each other that are followed: folders full of links to each other would never end."""
 
+NO_TEXT = "a name with bytes that are no UTF-8; rename it"
 _UNFINISHED = frozenset({".part", ".partial", ".filepart", ".crdownload", ".download", ".tmp"})
 
 
@@ -79,6 +81,8 @@ def _walk(path: Path, relative: str, above: tuple[tuple[int, int], ...], links: 
 
 def _not_followed(entry: os.DirEntry[str], above: tuple[tuple[int, int], ...], links: int) -> str:
     """Why a folder is not entered; empty where it is."""
+    if printable(entry.name) != entry.name:
+        return NO_TEXT
     target = entry.stat()
     if (target.st_dev, target.st_ino) in above:
         return "a link to a folder that it lies in"
@@ -103,6 +107,8 @@ def _sort_in(folder: MediaFolder, entry: os.DirEntry[str]) -> None:
 
 def _why_unread(entry: os.DirEntry[str], suffix: str) -> str:
     """Why something that looks like media is not read; empty where it is read, or is no media."""
+    if suffix in MEDIA_SUFFIXES and printable(entry.name) != entry.name:
+        return NO_TEXT
     if suffix in MEDIA_SUFFIXES:
         regular = entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
         return "" if regular else "neither a file nor a folder"
