@@ -135,16 +135,16 @@ def _facts(direction: str, title: str, over: str, source: str) -> tuple[MetricSp
     }
     return (
         MetricSpec(
-            name=name, title=title, direction="higher", unit="",
+            name=name, title=title, direction="higher", best="reference", unit="",
             interpretation=f"How near {over} falls to the other side's beats (sigma 3 frames). "
             f"Read the excess over {name}_chance.", **common,
         ),
         MetricSpec(
-            name=f"{name}_chance", title=f"{title} chance", direction="reference", unit="",
+            name=f"{name}_chance", title=f"{title} chance", direction="reference", best="none", unit="",
             interpretation=f"{name} of the same motion with the audio shifted in a circle (100 shifts).", **common,
         ),
         MetricSpec(
-            name=f"{name}_p", title=f"{title} p", direction="lower", unit="",
+            name=f"{name}_p", title=f"{title} p", direction="lower", best="none", unit="",
             interpretation="One-sided permutation p-value of the clip's alignment, averaged over clips: 0.5 "
             "is no alignment at all.", **common,
             default=False,

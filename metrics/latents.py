@@ -125,6 +125,7 @@ SPECS = (
         group="identity",
         version=1,
         direction="higher",
+        best="reference",
         unit="",
         range="[-1, 1]",
         needs=("reference", "network"),

@@ -88,6 +88,7 @@ SPECS = (
         group="picture",
         version=1,
         direction="higher",
+        best="reference",
         unit="",
         range="[0, 1]",
         needs=(),

@@ -1,10 +1,15 @@
 """What a metric declares about itself; read by tables, by ``gmbench metrics`` and by the records."""
 
+import math
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 Direction = Literal["higher", "lower", "reference"]
 """``reference``: neither up nor down is better; the value of the real video is the target."""
+
+Best = Literal["higher", "lower", "reference", "zero", "none"]
+"""The best value of a metric: the highest, the lowest, that of the real clip, 0, or none at all (chance levels)."""
 
 Need = Literal["reference", "audio", "landmarks", "pose", "emotion", "network", "interpolation"]
 """``emotion``: a label of the clip; ``network``: a feature extractor; ``interpolation``: sequences between emotions."""
@@ -12,7 +17,7 @@ Need = Literal["reference", "audio", "landmarks", "pose", "emotion", "network", 
 Group = Literal["", "picture", "lips", "motion", "emotion", "identity"]
 """What a metric looks at; ``--metrics lips`` and ``metrics="lips"`` name all of a group that are shown by default."""
 
-ARROWS: dict[str, str] = {"higher": "↑", "lower": "↓", "reference": "→ GT"}
+ARROWS: dict[str, str] = {"higher": "↑", "lower": "↓", "reference": "→ real", "zero": "→ 0", "none": ""}
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,9 @@ class MetricSpec:
         name: key in records and on the command line.
         title: column header.
         version: raised whenever a change can move a number.
-        direction: what a better method does to the value.
+        direction: what papers read as better, and what a damaged clip undoes.
+        best: where the best value lies, if that is not as far in ``direction`` as can be; methods are ranked by their
+            distance to it. More sharpness than the real clip's, for example, is not better.
         unit: unit of the value, empty for a pure number.
         range: smallest and largest possible value, as text.
         needs: inputs besides the generated video.
@@ -50,8 +57,26 @@ class MetricSpec:
     default: bool = True
     group: Group = ""
     responds_to: tuple[str, ...] = ()
+    best: Best | None = None
+
+    @property
+    def aim(self) -> Best:
+        """Where the best value lies."""
+        return self.best or self.direction
 
     @property
     def arrow(self) -> str:
-        """Direction as the arrow used in table headers."""
-        return ARROWS[self.direction]
+        """The aim as the arrow used in table headers."""
+        return ARROWS[self.aim]
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The range in numbers, infinite where it says nothing.
+
+        Example:
+            >>> from gmbench.metrics.quality import SPECS
+            >>> SPECS[0].range, SPECS[0].bounds
+            ('(-inf, inf]', (-inf, inf))
+        """
+        found = re.match(r"[\[(](-?[\d.]+|-inf), (-?[\d.]+|inf)[\])]", self.range)
+        return (float(found[1]), float(found[2])) if found else (-math.inf, math.inf)

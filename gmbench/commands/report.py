@@ -66,7 +66,7 @@ def table(
     built = []
     for summary in summaries:
         if ranks:
-            ranked = ranking.ranks(summary.rows, summary.leaders)
+            ranked = ranking.ranks(summary)
             built.append(ranking.as_table(ranked, f"{tables.caption(summary)}: ranks over all metrics"))
         else:
             built.append(tables.comparison_table(summary, [key for key in keys if key in summary.keys]))
@@ -216,30 +216,29 @@ def compare(
     as_json: JsonFlag = False,
 ) -> None:
     """Paired comparison of two methods on their common clips, per dataset and protocol."""
-    from gmbench.evaluation.results import aggregate, identical, result_folder
+    from gmbench.evaluation.results import identical, result_folder
+    from gmbench.reporting import comparisons as pairs
 
     chosen = result_folder.only(gather(records).records, dataset, protocol, split(metrics), several=True)
-    comparisons = aggregate.compare(chosen, first, second)
+    comparisons = pairs.compare(chosen, first, second)
     terminal.print_warnings(identical.of_records(chosen[chosen["method"].isin([first, second])]))
     if as_json:
         terminal.print_json([comparison.as_json() for comparison in comparisons])
         return
-    from gmbench.reporting.table_formats import number
-
     groups = list(dict.fromkeys((c.dataset, c.protocol_hash, c.protocol) for c in comparisons))
     for name, sha, kind in groups:
         title = f"{name}, protocol {kind} ({sha})" if len(groups) > 1 else None
         grid = Grid(
-            "metric", f"{first} - {second}", "95 % interval", "p", "clips", "better", header_style="bold", title=title
-        )
+            "metric", f"{first} - {second}", "95 % interval", "p (Holm)", "clips", "better", header_style="bold",
+            title=title,
+        )  # fmt: skip
         own = [c for c in comparisons if (c.dataset, c.protocol_hash) == (name, sha)]
         for c in own:
-            interval = f"[{number(c.low)}, {number(c.high)}]"
-            p = "n/a" if c.p != c.p else f"{c.p:.4f}"
-            grid.add_row(c.metric, number(c.difference), interval, p, str(c.n), c.better or "–")
+            grid.add_row(*pairs.cells(c))
         terminal.out.print(grid)
-        for remark in dict.fromkeys(c.remark for c in own if c.remark):
-            terminal.out.print(f"{name}: {remark}", highlight=False)
+        for remark in pairs.remarks(own):
+            terminal.out.print(remark, highlight=False, markup=False)
+        terminal.out.print(f"better: p < 0.05 in {pairs.HOW}", highlight=False, markup=False)
 
 
 def latents(

@@ -97,7 +97,7 @@ class Curve:
     def worsens(self, levels: Sequence[float] | None = None) -> bool:
         """Whether each of some levels, by default all, is worse than the one before; levels without a value aside."""
         name = MetricKey.parse(self.metric).name
-        bad = dict(zip(self.levels, _badness(self.values, metrics()[name].spec.direction), strict=True))
+        bad = dict(zip(self.levels, _badness(self.values, _direction(name)), strict=True))
         known = [bad[level] for level in levels or self.levels if not math.isnan(bad[level])]
         return all(b > a for a, b in itertools.pairwise(known))
 
@@ -231,12 +231,13 @@ def curves(table: pd.DataFrame, corruptions: Sequence[Corruption]) -> list[Curve
     for row in rows(table):
         by_method.setdefault(row.method, {})[row.metric] = row
     result = []
-    for metric, start in by_method.get(UNCHANGED, {}).items():
+    for metric in by_method.get(UNCHANGED, {}):
+        direction = _direction(MetricKey.parse(metric).name)
         for corruption in corruptions:
             names = [UNCHANGED, *(f"{corruption.name}={level:g}" for level in corruption.levels[1:])]
             levels = [by_method.get(name, {}).get(metric) for name in names]
             values = tuple(row.value if row is not None else math.nan for row in levels)
-            result.append(_curve(metric, start.direction, corruption, values))
+            result.append(_curve(metric, direction, corruption, values))
     return result
 
 
@@ -255,6 +256,12 @@ def _curve(metric: str, direction: str, corruption: Corruption, values: tuple[fl
     return Curve(
         metric, corruption.name, corruption.unit, corruption.levels, values, rho, strict, expected, verdict
     )  # fmt: skip
+
+
+def _direction(name: str) -> str:
+    """What a metric's damage undoes; of an unknown one any change is bad."""
+    metric = metrics().get(name)
+    return metric.spec.direction if metric is not None else "reference"
 
 
 def _responds_to(name: str) -> tuple[str, ...]:

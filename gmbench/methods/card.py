@@ -12,7 +12,14 @@ from gmbench.errors import InputError
 
 EmotionSource = Literal["none", "label", "video", "audio", "text"]
 Ability = Literal["generate", "transfer", "none"]
+Taken = Literal["pose", "eyes", "expression", "mouth"]
+"""What a system may take from the scored clip itself, instead of making it from sound, label and picture."""
 Given = Literal["motion", "expression", "label", "reference", "clip"]
+
+
+_TAKEN: dict[str, tuple[Taken, ...]] = {
+    "motion": ("pose", "eyes"), "expression": ("expression", "mouth"), "clip": ("pose", "eyes", "expression", "mouth"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,11 @@ class Drive:
     about: str
     gives: tuple[Given, ...]
     temperature: float | None = None
+
+    @property
+    def takes(self) -> tuple[Taken, ...]:
+        """What a system under it takes from the scored clip; a reference clip is another one."""
+        return tuple(dict.fromkeys(part for given in self.gives for part in _TAKEN.get(given, ())))
 
 
 POSE = Drive("pose", "head motion, gaze and blinks of the reference", ("motion",), 0.0)
@@ -86,9 +98,12 @@ class MethodCard:
     Attributes:
         name: slug.
         title: as printed.
-        kind: ``trainable`` here, or ``dropin``: videos made elsewhere.
+        kind: ``trainable`` here, ``dropin``: videos made elsewhere, or ``rendered`` from the clip's own coefficients.
         emotion_sources, default_source: what may give the emotion, and what does by default.
         pose, eye, emotion: made by the method, taken from a driving clip, or neither.
+        from_reference: what it takes from the scored clip itself, which sets its numbers apart from all others'; by
+            default what pose, eye and emotion call ``transfer``. Empty for published methods: which clip drove their
+            videos is for a drop-in's card to say.
         diversity: seeds give different videos.
         identity_mode: ``one_shot`` (a request needs ``source_image``) or ``person_specific`` (it needs ``speaker``).
         native_resolution, native_fps: of its videos; 0 where unknown.
@@ -108,7 +123,7 @@ class MethodCard:
 
     name: str
     title: str
-    kind: Literal["trainable", "dropin"]
+    kind: Literal["trainable", "dropin", "rendered"]
     emotion_sources: tuple[EmotionSource, ...]
     default_source: EmotionSource
     pose: Ability
@@ -132,6 +147,7 @@ class MethodCard:
     compared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     interpolations: tuple[Interpolation, ...] = ()
     emotion_pairs: tuple[tuple[str, str], ...] = ()
+    from_reference: tuple[Taken, ...] | None = None
 
     def __post_init__(self) -> None:
         """Raises InputError for a name that a run's name could not hold."""
@@ -153,7 +169,19 @@ class MethodCard:
             changes |= {"default_source": "label"}
         if given & {"expression", "reference", "clip"}:
             changes |= {"default_source": "video", "emotion": "transfer"}
+        if given_parts := [part for name in drives for part in self.drive(name).takes]:
+            changes |= {"from_reference": tuple(dict.fromkeys((*self.taken, *given_parts)))}
         return replace(self, **changes)
+
+    @property
+    def taken(self) -> tuple[Taken, ...]:
+        """What it takes from the scored clip; see ``from_reference``."""
+        if self.from_reference is not None:
+            return self.from_reference
+        abilities: dict[Taken, Ability] = {"pose": self.pose, "eyes": self.eye, "expression": self.emotion}
+        if self.kind == "trainable" and self.default_source == "video":
+            del abilities["expression"]  # of the clip that shows the emotion, never the scored one
+        return tuple(part for part, ability in abilities.items() if ability == "transfer")
 
     def needs_under(self, drives: Sequence[str]) -> tuple[str, ...]:
         """Fields that a request must have when it is driven so."""
@@ -185,5 +213,5 @@ def _card(name: str, row: list[Any]) -> MethodCard:
     title, sources, default, pose, eye, emotion, diversity, resolution, confirmed = row
     return MethodCard(
         name, title, "dropin", tuple(sources.split()), default, pose, eye, emotion, diversity,
-        native_resolution=resolution, confirmed=confirmed,
+        native_resolution=resolution, confirmed=confirmed, from_reference=(),
     )  # fmt: skip

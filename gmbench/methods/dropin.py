@@ -12,6 +12,7 @@ from gmbench.methods.card import MethodCard, baseline_card
 from gmbench.names import closest
 
 FOLDER = Path("dropin")
+CARD = "card.yaml"
 
 
 def find(root: Path = FOLDER) -> dict[str, Path]:
@@ -26,7 +27,7 @@ def card(folder: Path) -> MethodCard:
         InputError: a file that is no YAML, an unknown key, or no card at all.
     """
     registered = baseline_card(folder.name)
-    path = folder / "card.yaml"
+    path = folder / CARD
     given: dict[str, Any] = {}
     if path.exists():
         try:
@@ -36,8 +37,11 @@ def card(folder: Path) -> MethodCard:
     names = [f.name for f in fields(MethodCard)]
     if unknown := sorted(set(given) - set(names)):
         raise InputError(f"{path}: unknown key {unknown[0]!r}; {closest(unknown[0], names)}")
-    if "emotion_sources" in given:
-        given["emotion_sources"] = tuple(given["emotion_sources"])
+    for name in ("emotion_sources", "from_reference"):
+        if name in given:
+            given[name] = tuple(given[name])
+    if {"pose", "eye", "emotion"} & set(given):
+        given.setdefault("from_reference", None)
     given |= {"name": folder.name, "kind": "dropin"}
     if registered is not None:
         return replace(registered, **given)

@@ -11,12 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.corpus.truth import Truth
+from gmbench.methods.card import MethodCard
 from gmbench.morphable import coefficient_io
 from gmbench.morphable.light import shade
 from gmbench.morphable.model import FaceModel
 from gmbench.morphable.render import Renderer, to_bytes
 
 NAMES = ("render", "refit")
+CARDS = {
+    name: MethodCard(
+        name, title, "rendered", ("video",), "video", "transfer", "transfer", "transfer",
+        identity_mode="person_specific", from_reference=("pose", "eyes", "expression", "mouth"),
+    )
+    for name, title in (("render", "face model, true coefficients"), ("refit", "face model, fitted coefficients"))
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,22 @@ from importlib import resources
 
 from gmbench.errors import InputError
 from gmbench.evaluation.planning.controls import CONTROLS
-from gmbench.methods import registry
+from gmbench.methods import dropin, registry, render
 from gmbench.methods.card import MethodCard, baseline_card
 
 
 def card_of(method: str) -> MethodCard | None:
-    """The card of a system that is trained here, as its drives change it, of a baseline, or None."""
+    """The card of a system that is trained here, as its drives change it, of a drop-in, of a baseline, or None."""
     if method in CONTROLS:
         return None
+    if method in render.CARDS:
+        return render.CARDS[method]
     try:
         system = registry.System.parse(method)
         return registry.create(system.method).card.driven_by(system.drives)
     except InputError:
-        return baseline_card(method)
+        folder = dropin.FOLDER / method
+        return dropin.card(folder) if (folder / dropin.CARD).is_file() else baseline_card(method)
 
 
 @dataclass(frozen=True)

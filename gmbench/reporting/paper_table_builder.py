@@ -3,7 +3,7 @@
 import math
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -11,13 +11,21 @@ from gmbench.evaluation.results.aggregate import SummaryRow
 from gmbench.evaluation.scoring.registry import metrics
 from gmbench.methods.card import MethodCard
 from gmbench.metrics.key import MetricKey
+from gmbench.reporting.comparisons import Lead, leads
 from gmbench.reporting.latents import Latents, latent_rows
 from gmbench.reporting.method_cards import card_of
-from gmbench.reporting.metric_lookup import fallback_extractors
 from gmbench.reporting.paper_tables import PaperTable
 from gmbench.reporting.summary import Summary, ordered_methods
 from gmbench.reporting.table_formats import Cell, Table, number
-from gmbench.reporting.tables import column_title, number_cell
+from gmbench.reporting.tables import (
+    INTERVALS,
+    blocks,
+    claim_notes,
+    column_title,
+    fallback_notes,
+    method_cell,
+    number_cell,
+)
 from gmbench.reporting.user_study import StudyRow
 
 ABSENT = "n/a"
@@ -61,10 +69,10 @@ def _measured(form: PaperTable, summary: Summary | None, dataset: str) -> Table:
     notes: list[str] = []
     columns = [_keys(printed, names, present, notes) for printed, names in form.metrics.items()]
     keys = [key for column in columns for key in column]
-    systems = _systems(form, by_system, keys, present, notes)
-    leaders: dict[str, str | None] = {}
+    systems = _systems(form, by_system, keys, present, notes, summary.takes if summary is not None else ())
+    found: Mapping[str, Lead] = {}
     if summary is not None and form.kind == "comparison":
-        leaders = {key: summary.best(key, list(systems.values())) for key in keys}
+        found = leads(summary.records, [row for row in summary.rows if row.metric in keys], list(systems.values()))
     header = ["System" if form.rows else "Method", *(text.capitalize() for text in form.about)]
     for (printed, names), column in zip(form.metrics.items(), columns, strict=True):
         header += _titles(printed, names, column, summary)
@@ -73,16 +81,27 @@ def _measured(form: PaperTable, summary: Summary | None, dataset: str) -> Table:
     for printed, system in systems.items():
         driven = [Cell(_ability(card_of(system), what)) for what in form.about]
         values = [
-            _value(by_system.get((system, key), []), leaders.get(key) == system, records)
+            _value(by_system.get((system, key), []), key in found and found[key].best == system, records)
             for column in columns
             for key in (column or [""])
         ]
-        body.append((Cell(printed), *driven, *values))
+        name = Cell(printed) if summary is None else method_cell(summary, system, printed)
+        body.append((name, *driven, *values))
     if not body:
         notes.append("No method has records of these metrics; evaluate one with 'gmbench eval' or 'dvc repro'.")
     protocols = ", ".join(sorted({f"{row.protocol} ({row.protocol_hash})" for row in measured}))
     title = f"{dataset}, {form.title}" + (f", protocol {protocols}" if protocols else "")
-    return Table(title, tuple(header), tuple(body), (*_how_to_read(by_system, keys), *notes))
+    if summary is None:
+        return Table(title, tuple(header), tuple(body), (*_how_to_read(by_system, keys), *notes))
+    if found:
+        notes += claim_notes(found, keys, [s for s in systems.values() if s in summary.ranked], summary.takes)
+    names = (
+        "method",
+        *form.about,
+        *(key for printed, column in zip(form.metrics, columns, strict=True) for key in column or [printed]),
+    )
+    apart = () if form.rows else blocks(summary, list(systems.values()))
+    return Table(title, tuple(header), tuple(body), (*_how_to_read(by_system, keys), *notes), names, blocks=apart)
 
 
 def _by_system(rows: Sequence[SummaryRow]) -> RowsBySystem:
@@ -93,7 +112,12 @@ def _by_system(rows: Sequence[SummaryRow]) -> RowsBySystem:
 
 
 def _systems(
-    form: PaperTable, by_system: RowsBySystem, keys: Sequence[str], present: Sequence[str], notes: list[str]
+    form: PaperTable,
+    by_system: RowsBySystem,
+    keys: Sequence[str],
+    present: Sequence[str],
+    notes: list[str],
+    takes: Collection[str],
 ) -> dict[str, str]:
     """Printed row to system; of an ablation the paper's rows and the ground truth, else every method with a number."""
     methods = {method for method, _ in by_system}
@@ -102,7 +126,7 @@ def _systems(
         notes += [f"{printed}: no records of {name}." for printed, name in lacking]
         return dict(form.rows) | ({"ground_truth": "ground_truth"} if "ground_truth" in methods else {})
     required = [key for key in present if MetricKey.parse(key).name in form.requires] if form.requires else keys
-    return {method: method for method in ordered_methods(methods) if _has_any(by_system, method, required)}
+    return {method: method for method in ordered_methods(methods, takes) if _has_any(by_system, method, required)}
 
 
 def _has_any(by_system: RowsBySystem, system: str, keys: Sequence[str]) -> bool:
@@ -173,12 +197,10 @@ def _ability(card: MethodCard | None, what: str) -> str:
 
 
 def _how_to_read(by_system: RowsBySystem, keys: Sequence[str]) -> list[str]:
-    notes = ["Clip means with a 95 % bootstrap interval; n/N where clips are missing. Never beside published figures."]
+    notes = [INTERVALS + " n/N where clips are missing. Never beside published figures."]
     if any(len(rows) > 1 for rows in by_system.values()):
         notes.append("± is the standard error over seeds.")
-    if extractors := fallback_extractors(keys):
-        notes.append(f"fallback: scored by {', '.join(extractors)}, not by the published detector or network.")
-    return notes
+    return notes + fallback_notes(keys)
 
 
 def _study(form: PaperTable, rows: Sequence[StudyRow] | None) -> Table:

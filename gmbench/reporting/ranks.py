@@ -1,14 +1,14 @@
 """Methods ranked over all metrics: mean rank, and how often a paired test supports being best."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import rankdata
 
-from gmbench.evaluation.planning.controls import CONTROLS
-from gmbench.evaluation.results.aggregate import SummaryRow
+from gmbench.reporting.comparisons import HOW, place_value
+from gmbench.reporting.summary import Summary
 from gmbench.reporting.table_formats import Cell, Table, number
 
 
@@ -30,27 +30,25 @@ class Rank:
     incomplete: int
 
 
-def ranks(rows: Sequence[SummaryRow], leaders: Mapping[str, str | None]) -> list[Rank]:
-    """Methods of one dataset and protocol from the best mean rank down; controls are not ranked.
+def ranks(summary: Summary) -> list[Rank]:
+    """Methods of one dataset and protocol from the best mean rank down.
 
-    ``leaders`` names each metric's method that a paired test supports as the best; see
-    :attr:`gmbench.reporting.summary.Summary.leaders`.
-    Metrics without a better side, those that name the value of chance, and those that one method alone has do not
-    count. Ties share their mean rank. A method without a value is last.
+    Controls and methods that take from the reference are not ranked. Metrics without a best value, those whose best
+    value is the real clip's where that is not known, and those that one method alone has do not count. Ties share
+    their mean rank. A method without a value is last.
     """
-    methods = sorted({row.method for row in rows} - set(CONTROLS))
-    by_cell = {(row.method, row.metric): row for row in rows}
-    directions = {row.metric: row.direction for row in rows if row.direction != "reference"}
+    methods = summary.ranked
     places: dict[str, list[float]] = {method: [] for method in methods}
     firsts, supported, incomplete = (dict.fromkeys(methods, 0) for _ in range(3))
-    for key, direction in directions.items():
-        ranked = [by_cell[m, key] for m in methods if (m, key) in by_cell]
-        if len(ranked) < 2:
+    for key in summary.keys:
+        rows = [summary.by_cell[m, key] for m in methods if (m, key) in summary.by_cell]
+        values = [place_value(row) for row in rows]
+        if len(rows) < 2 or all(map(math.isnan, values)):
             continue
-        for row, place in zip(ranked, _places([row.value for row in ranked], direction), strict=True):
+        for row, place in zip(rows, _places(values), strict=True):
             places[row.method].append(place)
             firsts[row.method] += place == 1
-            supported[row.method] += row.method == leaders.get(key)
+            supported[row.method] += summary.is_best(key, row.method)
             incomplete[row.method] += row.n < row.expected
     result = [Rank(m, _mean(places[m]), len(places[m]), firsts[m], supported[m], incomplete[m]) for m in methods]
     return sorted(result, key=lambda rank: (math.isnan(rank.mean), rank.mean, rank.method))
@@ -65,7 +63,8 @@ def as_table(ranked: Sequence[Rank], title: str) -> Table:
     body = tuple(tuple(Cell(text) for text in line) for line in lines)
     notes = (
         "Ranks weigh all metrics alike and say nothing of how far methods are apart; read the metrics first.",
-        "Supported: p < 0.05 against every other method in a paired bootstrap.",
+        "Methods are ordered by means; where the best value is the real clip's or 0, by their clips' distance to it.",
+        f"Supported: p < 0.05 against every other method in {HOW}.",
     )
     return Table(title, header, body, notes)
 
@@ -74,8 +73,7 @@ def _mean(places: Sequence[float]) -> float:
     return float(np.mean(places)) if places else math.nan
 
 
-def _places(values: Sequence[float], direction: str) -> list[float]:
-    """Ranks from 1; no value is the worst."""
-    sign = -1.0 if direction == "higher" else 1.0
-    signed = [math.inf if math.isnan(value) else sign * value for value in values]
-    return [float(place) for place in rankdata(signed, method="average")]
+def _places(values: Sequence[float]) -> list[float]:
+    """Ranks from 1, the least value first; no value is the worst."""
+    known = [math.inf if math.isnan(value) else value for value in values]
+    return [float(place) for place in rankdata(known, method="average")]

@@ -7,6 +7,7 @@ import pandas as pd
 from gmbench.evaluation.planning.plan import Plan
 from gmbench.evaluation.results import result_folder
 from gmbench.evaluation.results.aggregate import SummaryRow
+from gmbench.reporting import oracles
 from gmbench.reporting.summary import Summary
 from gmbench.reporting.table_formats import render
 from gmbench.reporting.tables import comparison_table
@@ -35,6 +36,7 @@ def save_results(folder: Path, new: pd.DataFrame, arguments: dict[str, object], 
     Raises:
         MixedColumnError: a column of the table would mix extractors or weights.
     """
+    new = oracles.with_flags(new, plan)
     with result_folder.locked(folder):
         merged, named = result_folder.save(folder, new, arguments, plan)
         summaries = write_table(folder, merged[merged["protocol_hash"].isin(named["protocol_hash"].unique())])

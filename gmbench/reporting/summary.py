@@ -1,21 +1,23 @@
 """Aggregated numbers of one dataset and protocol, computed once and shared by all tables, ranks and pages."""
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
 from gmbench.errors import InputError
 from gmbench.evaluation.planning.controls import CONTROLS
-from gmbench.evaluation.results.aggregate import SIGNIFICANCE, SummaryRow, paired, rows
-from gmbench.reporting.metric_lookup import metric_of
+from gmbench.evaluation.results.aggregate import SummaryRow, rows
+from gmbench.reporting import oracles
+from gmbench.reporting.comparisons import Lead, leads
 
 
-def ordered_methods(methods: set[str]) -> list[str]:
-    """Methods by name, controls last, ground truth at the very end."""
+def ordered_methods(methods: set[str], takes: Collection[str] = ()) -> list[str]:
+    """Methods by name, then those that take from the reference, controls last, ground truth at the very end."""
     controls = [name for name in CONTROLS if name != "ground_truth"] + ["ground_truth"]
-    return sorted(methods - set(controls)) + [name for name in controls if name in methods]
+    named = sorted(methods - set(controls), key=lambda name: (name in takes, name))
+    return named + [name for name in controls if name in methods]
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Summary:
     @functools.cached_property
     def methods(self) -> list[str]:
         """Methods in the order of tables."""
-        return ordered_methods({row.method for row in self.rows})
+        return ordered_methods({row.method for row in self.rows}, self.takes)
 
     @functools.cached_property
     def keys(self) -> list[str]:
@@ -72,24 +74,20 @@ class Summary:
         return list(dict.fromkeys(row.metric for row in self.rows))
 
     @functools.cached_property
-    def leaders(self) -> dict[str, str | None]:
-        """For each metric key the method that is best with support of a paired test, if there is one."""
-        return {key: self.best(key, self.methods) for key in self.keys}
+    def takes(self) -> dict[str, str]:
+        """What methods take from the reference, in words, by method; see :mod:`gmbench.reporting.oracles`."""
+        return oracles.taken(self.records)
 
-    def best(self, key: str, methods: Sequence[str]) -> str | None:
-        """The one of some methods that beats every other one in a paired test; None if there is no such."""
-        rivals = [m for m in methods if m not in CONTROLS and (m, key) in self.by_cell and self.by_cell[m, key].n]
-        if len(rivals) < 2 or self.by_cell[rivals[0], key].direction == "reference":
-            return None
-        sign = 1.0 if self.by_cell[rivals[0], key].direction == "higher" else -1.0
-        metric = metric_of(key)
-        statistic = metric.statistic if metric else "mean"
-        leader = max(rivals, key=lambda m: sign * self.by_cell[m, key].value)
-        records = self.records[self.records["metric"] == key]
-        for rival in rivals:
-            if rival == leader:
-                continue
-            difference = paired(records, leader, rival, statistic)
-            if difference is None or not (difference.p < SIGNIFICANCE and sign * difference.value > 0):
-                return None
-        return leader
+    @functools.cached_property
+    def ranked(self) -> list[str]:
+        """The methods that may be best: no controls, and none that takes something from the reference."""
+        return [m for m in self.methods if m not in self.takes and m not in CONTROLS]
+
+    @functools.cached_property
+    def leads(self) -> dict[str, Lead]:
+        """For each metric key the best method, as far as a paired test supports it."""
+        return leads(self.records, self.rows)
+
+    def is_best(self, key: str, method: str) -> bool:
+        """Whether a method's number is bold."""
+        return self.leads[key].best == method

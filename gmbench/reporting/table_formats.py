@@ -13,6 +13,17 @@ FORMATS = ("md", "csv", "latex", "html")
 
 
 @dataclass(frozen=True)
+class Measured:
+    """The number of a cell, for machines: value, interval, and clips with a value of clips expected."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    expected: int
+
+
+@dataclass(frozen=True)
 class Cell:
     """Text of a cell; ``bold`` marks a best value that the paired test supports."""
 
@@ -20,16 +31,30 @@ class Cell:
     interval: str = ""
     note: str = ""
     bold: bool = False
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """A grid: one row per method, one column per metric, and notes below."""
+    """A grid: one row per method, one column per metric, and notes below.
+
+    Attributes:
+        keys: names of the columns for machines, where they differ from the header.
+        short: header of a printed paper, without what the notes say.
+        blocks: heading and first row of each further block of rows, which stand apart from the first.
+    """
 
     title: str
     header: tuple[str, ...]
     body: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
+    blocks: tuple[tuple[str, int], ...] = ()
+
+    def heading(self, row: int) -> str:
+        """The heading above a row, if a block begins there."""
+        return next((text for text, first in self.blocks if first == row), "")
 
 
 def render(table: Table, form: str) -> str:
@@ -64,20 +89,35 @@ def _markdown(table: Table) -> str:
     lines = [f"**{_md(table.title)}**", ""]
     lines.append("| " + " | ".join(_md(h) for h in table.header) + " |")
     lines.append("|---" + "|---:" * (len(table.header) - 1) + "|")
-    lines += ["| " + " | ".join(text(cell) for cell in row) + " |" for row in table.body]
+    for place, row in enumerate(table.body):
+        if heading := table.heading(place):
+            lines.append(f"| *{_md(heading)}* |" + " |" * (len(table.header) - 1))
+        lines.append("| " + " | ".join(text(cell) for cell in row) + " |")
     return "\n".join([*lines, "", *(f"{note}  " for note in table.notes)]) + "\n"
 
 
 def _csv(table: Table) -> str:
-    """Plain values; the interval and the coverage of each metric in separate columns."""
+    """One line per row for machines: names of records in the header; a measured number takes four columns."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    metric_columns = [c for h in table.header[2:] for c in (h, f"{h} 95 % interval", f"{h} n/N")]
-    writer.writerow([*table.header[:2], *metric_columns])
+    names = table.keys or table.header
+    wide = [any(row[column].measured for row in table.body) for column in range(len(names))]
+    parts = ("", "_low", "_high", "_n")
+    writer.writerow(
+        [name + part for name, is_wide in zip(names, wide, strict=True) for part in (parts if is_wide else [""])]
+    )
     for row in table.body:
-        cells = [part for cell in row[2:] for part in (cell.text, cell.interval, cell.note)]
-        writer.writerow([row[0].text, row[1].text, *cells])
+        writer.writerow([text for cell, is_wide in zip(row, wide, strict=True) for text in _csv_cells(cell, is_wide)])
     return out.getvalue()
+
+
+def _csv_cells(cell: Cell, is_wide: bool) -> list[str]:
+    if not is_wide:
+        return [cell.text]
+    if cell.measured is None:
+        return [""] * 4
+    values = (cell.measured.value, cell.measured.low, cell.measured.high)
+    return [*("" if math.isnan(value) else f"{value:.6g}" for value in values), str(cell.measured.n)]
 
 
 def _latex(table: Table) -> str:
@@ -92,13 +132,14 @@ def _latex(table: Table) -> str:
         rf"% {table.title.replace(chr(10), ' ')}",
         rf"\begin{{tabular}}{{l{'r' * (len(table.header) - 1)}}}",
         r"\toprule",
-        " & ".join(_tex(h) for h in table.header) + r" \\",
+        " & ".join(_tex(h) for h in table.short or table.header) + r" \\",
         r"\midrule",
-        *(" & ".join(text(cell) for cell in row) + r" \\" for row in table.body),
-        r"\bottomrule",
-        r"\end{tabular}",
-        *(f"% {note}" for note in table.notes),
     ]
+    for place, row in enumerate(table.body):
+        if table.heading(place):
+            lines.append(r"\midrule")
+        lines.append(" & ".join(text(cell) for cell in row) + r" \\")
+    lines += [r"\bottomrule", r"\end{tabular}", *(f"% {note}" for note in table.notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -109,7 +150,12 @@ def _html(table: Table) -> str:
         return value + (f" <small>{html.escape(small)}</small>" if small else "")
 
     head = "".join(f"<th>{html.escape(h)}</th>" for h in table.header)
-    body = "\n".join("<tr>" + "".join(f"<td>{text(c)}</td>" for c in row) + "</tr>" for row in table.body)
+    lines = []
+    for place, row in enumerate(table.body):
+        if heading := table.heading(place):
+            lines.append(f'</tbody>\n<tbody><tr><th colspan="{len(table.header)}">{html.escape(heading)}</th></tr>')
+        lines.append("<tr>" + "".join(f"<td>{text(c)}</td>" for c in row) + "</tr>")
+    body = "\n".join(lines)
     notes = "".join(f"<p>{html.escape(note)}</p>\n" for note in table.notes)
     return (
         f"<table>\n<caption>{html.escape(table.title)}</caption>\n<thead><tr>{head}</tr></thead>\n"
@@ -128,7 +174,7 @@ _TEX = {
     "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$",
     "↓": r"$\downarrow$", "→": r"$\rightarrow$", "∞": r"$\infty$", "–": "--", "\n": " ",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$",
-    "×": r"$\times$", "φ": r"$\varphi$", "²": r"\textsuperscript{2}",
+    "×": r"$\times$", "†": r"$^\dagger$", "φ": r"$\varphi$", "²": r"\textsuperscript{2}",
 }  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """The comparison table of records: one row per method, one column per metric, best values bold where a test allows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -11,10 +12,14 @@ from gmbench.evaluation.results.aggregate import SummaryRow, rows
 from gmbench.evaluation.results.records import WHOLE_SET
 from gmbench.evaluation.scoring.registry import present_keys
 from gmbench.metrics.key import MetricKey
+from gmbench.reporting.comparisons import BOLD, Lead
 from gmbench.reporting.metric_lookup import fallback_extractors, in_declared_order, is_default, metric_of
 from gmbench.reporting.summary import Summary
-from gmbench.reporting.table_formats import Cell, Table, number
+from gmbench.reporting.table_formats import Cell, Measured, Table, number
 
+INTERVALS = (
+    "Mean over clips with a 95 % interval (Student's, widened where clips are skewed; over speakers where labelled)."
+)
 FLAGS = {
     "fid_small_n": "fid_small_n: fewer than 2,048 frames per side, FID is biased up; compare only rows of equal n.",
     "fvd_small_n": "fvd_small_n: fewer than 400 windows per side, FVD rests on a singular covariance.",
@@ -44,27 +49,58 @@ def build(records: pd.DataFrame, names: Sequence[str] | None = None) -> Table:
 def comparison_table(summary: Summary, names: Sequence[str] | None = None) -> Table:
     """The same from numbers that are aggregated already."""
     keys = _shown_keys(summary, names)
-    common = {key: _on_common_clips(summary, key) for key in keys}
-    columns = [column for key in keys for column in (_column(summary, key), common[key]) if column]
+    common = {key: found for key in keys if (found := _on_common_clips(summary, key))}
+    columns = [
+        column for key in keys for column in (_column(summary, key), *([common[key][0]] if key in common else []))
+    ]
+    clips = [Cell(str(_clips_expected(summary, method, keys))) for method in summary.methods]
     body = tuple(
-        (Cell(method), Cell(str(_clips_expected(summary, method, keys))), *(cells[place] for _, cells in columns))
+        (method_cell(summary, method), clips[place], *(column.cells[place] for column in columns))
         for place, method in enumerate(summary.methods)
     )
-    header = ("Method", "Clips", *(title for title, _ in columns))
-    return Table(caption(summary), header, body, _notes(summary, keys, any(common.values())))
+    return Table(
+        caption(summary),
+        ("Method", "Clips", *(column.title for column in columns)),
+        body,
+        _notes(summary, keys, {key: count for key, (_, count) in common.items()}),
+        ("method", "clips", *(column.key for column in columns)),
+        ("Method", "Clips", *(column.short for column in columns)),
+        blocks(summary, summary.methods),
+    )
 
 
-TitledColumn = tuple[str, tuple[Cell, ...]]
-"""A title and one cell per method."""
+@dataclass(frozen=True)
+class Column:
+    """One cell per method below a title, which is shorter in a printed paper and a key for machines."""
+
+    key: str
+    title: str
+    short: str
+    cells: tuple[Cell, ...]
 
 
-def _column(summary: Summary, key: str) -> TitledColumn:
-    best = summary.leaders[key]
-    cells = tuple(number_cell(summary.by_cell.get((method, key)), best == method) for method in summary.methods)
-    return column_title(summary, key), cells
+def method_cell(summary: Summary, method: str, text: str = "") -> Cell:
+    """The name of a method, or another text, with what the method takes from the reference."""
+    return Cell(text or method, note=f"{summary.takes[method]} from the reference" if method in summary.takes else "")
 
 
-def _on_common_clips(summary: Summary, key: str) -> TitledColumn | None:
+def blocks(summary: Summary, methods: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Where rows begin that stand apart from those of ranked methods."""
+    kinds = [
+        "Not ranked, takes from the reference" if m in summary.takes else "Controls" if m in CONTROLS else ""
+        for m in methods
+    ]
+    return tuple((kind, place) for place, kind in enumerate(kinds) if place and kind and kind != kinds[place - 1])
+
+
+def _column(summary: Summary, key: str) -> Column:
+    cells = tuple(
+        number_cell(summary.by_cell.get((method, key)), summary.is_best(key, method)) for method in summary.methods
+    )
+    return Column(key, column_title(summary, key), short_title(key), cells)
+
+
+def _on_common_clips(summary: Summary, key: str) -> tuple[Column, int] | None:
     """The same metric over the clips of which every method has a value; None where coverage is alike.
 
     A method that has no value of any clip has no part in it, or there would be no common clip at all.
@@ -82,8 +118,9 @@ def _on_common_clips(summary: Summary, key: str) -> TitledColumn | None:
         return None
     on_common = rows(of_clips[of_clips["clip"].isin(common)]) if common else []
     by_method = {row.method: row for row in on_common}
-    title = f"{column_title(summary, key)}, {len(common)} common clips"
-    return title, tuple(number_cell(by_method.get(method), bold=False) for method in summary.methods)
+    found = tuple(number_cell(by_method.get(method), bold=False) for method in summary.methods)
+    titles = (f"{column_title(summary, key)}, common clips", f"{short_title(key)}, common")
+    return Column(f"{key}_common", *titles, found), len(common)
 
 
 def _clips_expected(summary: Summary, method: str, keys: Sequence[str]) -> int:
@@ -106,11 +143,19 @@ def _shown_keys(summary: Summary, names: Sequence[str] | None) -> list[str]:
 
 def column_title(summary: Summary, key: str) -> str:
     """Header of a metric: title, arrow, unit, and the extractor where it is not the official one."""
-    metric = metric_of(key)
-    title = f"{metric.spec.title} {metric.spec.arrow}" if metric else MetricKey.parse(key).name
     unit = next((row.unit for row in summary.rows if row.metric == key), "")
     fallback = MetricKey.parse(key).fallback
-    return title + (f" [{unit}]" if unit else "") + (f" (fallback: {fallback})" if fallback else "")
+    return _titled(key) + (f" [{unit}]" if unit else "") + (f" (fallback: {fallback})" if fallback else "")
+
+
+def short_title(key: str) -> str:
+    """Header of a metric in a printed paper: title and arrow, † for another extractor than the official one."""
+    return _titled(key) + ("†" if MetricKey.parse(key).fallback else "")
+
+
+def _titled(key: str) -> str:
+    metric = metric_of(key)
+    return f"{metric.spec.title} {metric.spec.arrow}".strip() if metric else MetricKey.parse(key).name
 
 
 def number_cell(row: SummaryRow | None, bold: bool) -> Cell:
@@ -123,26 +168,67 @@ def number_cell(row: SummaryRow | None, bold: bool) -> Cell:
     )
     note = ", ".join(part for part in parts if part)
     interval = "" if math.isnan(row.low) or math.isinf(row.low) else f"{number(row.low)}, {number(row.high)}"
-    return Cell(number(row.value), interval, note, bold)
+    measured = Measured(row.value, row.low, row.high, row.n, row.expected)
+    return Cell(number(row.value), interval, note, bold, measured)
 
 
-def _notes(summary: Summary, keys: Sequence[str], has_common: bool) -> tuple[str, ...]:
+def _notes(summary: Summary, keys: Sequence[str], common: Mapping[str, int]) -> tuple[str, ...]:
     shown_rows = [row for row in summary.rows if row.metric in keys]
-    notes = ["Mean over clips with a 95 % bootstrap interval. n/N: clips with a value of clips expected."]
+    notes = [INTERVALS + " n/N: clips with a value of clips expected."]
     if any(row.n < row.expected for row in shown_rows):
         notes.append("Clips without a value are left out of the mean, which favours methods that fail on hard clips.")
-    if has_common:
-        notes.append("Common clips: those of which every method with values has one, controls left out.")
-    if extractors := fallback_extractors(keys):
-        notes.append(
-            f"fallback: scored by {', '.join(extractors)}, not by the published detector or network; "
-            "never compare with published figures."
+    if common:
+        counts = ", ".join(
+            f"{count} for {_names(k for k in common if common[k] == count)}" for count in sorted(set(common.values()))
         )
-    if any((metric := metric_of(key)) and metric.score_set for key in keys):
-        notes.append("FID and FVD are one number of the whole set; they have no interval and are never bold.")
+        notes.append(f"Common clips: those of which every method with values has one, controls left out; {counts}.")
+    notes += fallback_notes(keys)
     notes += references.warnings(summary.records)
     flags = {flag for row in shown_rows for flag in row.flags.split()}
     notes += [text for flag, text in FLAGS.items() if flag in flags]
-    if len(set(summary.methods) - set(CONTROLS)) > 1:
-        notes.append("Bold: best, with p < 0.05 against every other method in a paired bootstrap.")
-    return tuple(notes)
+    return (*notes, *claim_notes(summary.leads, keys, summary.ranked, summary.takes))
+
+
+def fallback_notes(keys: Iterable[str]) -> list[str]:
+    """What † or "fallback" in a header means, where a column has it."""
+    found = fallback_extractors(keys)
+    return (
+        [
+            f"† fallback: scored by {', '.join(found)}, not by the published detector or network; never compare with "
+            "published figures."
+        ]
+        if found
+        else []
+    )
+
+
+def claim_notes(
+    found: Mapping[str, Lead], keys: Sequence[str], ranked: Sequence[str], takes: Mapping[str, str]
+) -> list[str]:
+    """How bold numbers came about, and why there are none."""
+    notes = []
+    aims = {key: metric.spec.aim for key in keys if (metric := metric_of(key))}
+    if any(aim == "reference" for aim in aims.values()):
+        notes.append(
+            "→ real: the best value is the real clip's; compared is each clip's distance to it, never the value."
+        )
+    if takes:
+        notes.append(
+            "Methods that take something from the reference know part of the answer: never ranked, never bold."
+        )
+    if len(ranked) < 2:
+        return notes
+    notes.append(BOLD)
+    reasons = dict.fromkeys(found[key].reason for key in keys if key in found and found[key].reason)
+    return [
+        *notes,
+        *(
+            f"Nothing is bold under {_names(k for k in keys if k in found and found[k].reason == r)}: {r}."
+            for r in reasons
+        ),
+    ]
+
+
+def _names(keys: Iterable[str]) -> str:
+    """Titles of metrics without arrows."""
+    return ", ".join(metric.spec.title if (metric := metric_of(key)) else MetricKey.parse(key).name for key in keys)

@@ -20,6 +20,7 @@ from gmbench.errors import InputError
 from gmbench.evaluation.interpolation import score_sequences
 from gmbench.evaluation.results import aggregate, records
 from gmbench.evaluation.run import evaluate as score
+from gmbench.evaluation.scoring.registry import metrics
 from gmbench.methods import registry
 from gmbench.methods.card import ExpectedOrdering, Interpolation, MethodCard
 from gmbench.methods.interface import EmotionSpec, Interpolates
@@ -177,7 +178,8 @@ def verdicts_of(ordering: ExpectedOrdering, measured: Sequence[pd.DataFrame], me
         for row in aggregate.rows(table):
             if MetricKey.parse(row.metric).name == ordering.metric:
                 means[row.method, ordering.metric] = row.value
-                direction = row.direction
+                metric = metrics().get(ordering.metric)
+                direction = metric.spec.direction if metric else "reference"
     sign = -1.0 if direction == "lower" else 1.0
     result = []
     for better, worse in zip(ordering.order, ordering.order[1:], strict=False):

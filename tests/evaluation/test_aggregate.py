@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gmbench.evaluation.results import aggregate
+from gmbench.reporting import comparisons
 from tests.reporting.test_tables import rows, table_of
 
 HARD = np.random.default_rng(0).normal(20, 4, 24)
@@ -13,7 +14,7 @@ NOISE = np.random.default_rng(1).normal(0, 3, 24)
 
 
 def compared(metric, first, second):
-    (found,) = aggregate.compare(table_of(rows("a", metric, first), rows("b", metric, second)), "a", "b")
+    (found,) = comparisons.compare(table_of(rows("a", metric, first), rows("b", metric, second)), "a", "b")
     return found
 
 

@@ -11,6 +11,7 @@ from gmbench.evaluation.results import aggregate, merging, records
 from gmbench.evaluation.scoring import registry, signal_metrics
 from gmbench.media import Video
 from gmbench.metrics import quality
+from gmbench.reporting import comparisons
 from tests.evaluation.helpers import FAST, make_plan, run, value
 
 
@@ -242,14 +243,14 @@ def test_rows_hold_coverage_interval_and_facts(done):
 
 def test_comparison_of_two_methods(done):
     table, _ = done
-    found = {row.metric: row for row in aggregate.compare(table, "near", "far")}
+    found = {row.metric: row for row in comparisons.compare(table, "near", "far")}
     assert found["psnr"].better == "near"
     assert found["psnr"].low > 0
     assert found["m_lmd_fb:sketch"].better == "near"
     assert found["m_lmd_fb:sketch"].difference < 0
     assert found["div_fb:sketch"].better == ""  # no direction is better
     with pytest.raises(InputError, match="did you mean near"):
-        aggregate.compare(table, "naer", "far")
+        comparisons.compare(table, "naer", "far")
 
 
 def test_records_come_back_and_merge_replaces_what_is_repeated(done, tmp_path):

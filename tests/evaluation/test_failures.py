@@ -17,6 +17,7 @@ from gmbench.evaluation.run import evaluate, extract, score
 from gmbench.evaluation.scoring.metric import Metric, Score, frame_mean
 from gmbench.face import landmarks as face_landmarks
 from gmbench.metrics.spec import MetricSpec
+from gmbench.reporting import comparisons
 from gmbench.store import Store
 from tests.evaluation import helpers, killer
 from tests.evaluation.fake_extractor import World, features
@@ -251,7 +252,7 @@ def test_a_metric_without_its_package_is_flagged_and_has_no_better_side(caplog):
     )
     row = aggregate.rows(table)[0]
     assert row.flags.split() == ["unknown_metric"]
-    assert row.direction == "reference"
+    assert row.direction == "none"
     assert "gone" in caplog.text
-    assert aggregate.compare(table, "ours", "theirs")[0].better == ""
+    assert comparisons.compare(table, "ours", "theirs")[0].better == ""
     assert "unknown_metric" not in aggregate.rows(table_of("a"))[0].flags

@@ -8,8 +8,9 @@ import pytest
 from gmbench.clips import Clip, Pair
 from gmbench.errors import InputError
 from gmbench.evaluation.planning.plan import make_plan
-from gmbench.evaluation.results import aggregate, identical, merging, records, references, result_folder
+from gmbench.evaluation.results import identical, merging, records, references, result_folder
 from gmbench.evaluation.scoring.registry import METRICS
+from gmbench.reporting import comparisons
 from gmbench.reporting.summary import Summary
 from gmbench.reporting.tables import comparison_table
 from tests.evaluation.helpers import protocol
@@ -52,7 +53,7 @@ def test_a_replaced_reference_leaves_the_dataset_and_costs_its_own_pair():
     first, second = of("a", clips("x")), of("b", clips("x") | {"c03": "new", "c04": "newer"}, start=5.0)
     assert names(first, second) == ["d"]
     merged = merging.merge(first, second)
-    (found,) = aggregate.compare(merged, "a", "b")
+    (found,) = comparisons.compare(merged, "a", "b")
     assert (found.n, found.expected, found.difference) == (8, 10, 5.0)
     assert found.remark == "2 clips were compared with different references and are left out"
     assert "2 of 10 clips were compared with different references" in references.warnings(merged)[0]
@@ -73,21 +74,21 @@ def test_other_references_give_no_pair_no_p_and_say_so():
     first = of("a", clips("x"))
     merged = merging.merge(first, references.named_apart(first, of("b", clips("y"))))
     with pytest.raises(InputError, match="compared with different references"):
-        aggregate.compare(merged, "a", "b")
+        comparisons.compare(merged, "a", "b")
     assert [set(summary.methods) for summary in Summary.per_protocol(merged)] == [{"a"}, {"b"}]
 
 
 def test_without_any_common_reference_within_a_dataset_there_is_no_better_method():
     merged = records.concatenate([of("a", clips("x"), start=90.0), of("b", clips("y"))])
-    (found,) = aggregate.compare(merged, "a", "b")
+    (found,) = comparisons.compare(merged, "a", "b")
     assert (found.n, found.better) == (0, "")
     assert math.isnan(found.p)
-    assert Summary.of(merged).leaders == {"psnr": None}
+    assert Summary.of(merged).leads["psnr"].best == ""
 
 
 def test_one_side_without_references_is_no_pair():
     merged = records.concatenate([of("a", clips("x"), "cpbd"), of("b", dict.fromkeys(clips("x"), ""), "cpbd")])
-    (found,) = aggregate.compare(merged, "a", "b")
+    (found,) = comparisons.compare(merged, "a", "b")
     assert found.n == 0
 
 

@@ -3,14 +3,13 @@
 import math
 
 import numpy as np
-import pytest
 
 from gmbench.reporting import ranks
 from gmbench.reporting.summary import Summary
 from tests.reporting.test_tables import rows, table_of
 
 
-def ranked(*methods, leaders=None):
+def ranked(*methods):
     """Ranks of methods given as (name, {metric: value or values})."""
     records = table_of(
         *(
@@ -19,7 +18,7 @@ def ranked(*methods, leaders=None):
             for metric, values in found.items()
         )
     )
-    return {rank.method: rank for rank in ranks.ranks(Summary.of(records).rows, leaders or {})}
+    return {rank.method: rank for rank in ranks.ranks(Summary.of(records))}
 
 
 def test_a_method_without_a_value_is_the_last_whatever_is_better():
@@ -58,8 +57,23 @@ def test_controls_are_not_ranked_and_do_not_push_others_down():
 
 
 def test_support_is_counted_for_the_leader():
+    spread = np.random.default_rng(0).normal(0, 1, 12)
     found = ranked(
-        ("a", {"psnr": 30, "ssim": 1}), ("b", {"psnr": 20, "ssim": 0.5}), leaders={"psnr": "a", "ssim": None}
+        ("a", {"psnr": 30 + spread, "ssim": spread}), ("b", {"psnr": 20 + spread, "ssim": spread[::-1] - 0.01})
     )
-    assert {name: rank.supported for name, rank in found.items()} == {"a": 1, "b": 0}
-    assert found["a"].mean == pytest.approx(1)
+    assert {name: (rank.firsts, rank.supported) for name, rank in found.items()} == {"a": (2, 1), "b": (0, 0)}
+
+
+def test_a_target_is_missed_on_either_side_and_distance_decides():
+    """Sharper than the real clip is not better: 0.5 is 0.1 off, 0.35 is 0.05 off."""
+    real = ("ground_truth", {"cpbd": [0.4, 0.4]})
+    found = ranked(real, ("sharp", {"cpbd": [0.5, 0.5]}), ("soft", {"cpbd": [0.35, 0.35]}))
+    assert {name: rank.mean for name, rank in found.items()} == {"soft": 1, "sharp": 2}
+    assert all(rank.metrics == 0 for rank in ranked(("a", {"cpbd": [0.5]}), ("b", {"cpbd": [0.3]})).values())
+
+
+def test_who_takes_from_the_reference_is_not_ranked():
+    found = ranked(
+        ("gmtalker-pose", {"psnr": 40}), ("render", {"psnr": 50}), ("gmtalker", {"psnr": 20}), ("b", {"psnr": 10})
+    )
+    assert {name: rank.mean for name, rank in found.items()} == {"gmtalker": 1, "b": 2}

@@ -84,7 +84,6 @@ def test_one_summary_per_dataset_and_protocol_and_none_without_records():
 def test_metrics_are_found_with_and_without_the_suffix_of_a_fallback():
     keys = ["unheard_of", "m_lmd_fb:sketch", "psnr"]
     assert metric_lookup.in_declared_order(keys) == ["psnr", "m_lmd_fb:sketch", "unheard_of"]
-    assert metric_lookup.named(keys, "m_lmd") == metric_lookup.named(keys, "m_lmd_fb:sketch") == ["m_lmd_fb:sketch"]
     assert metric_lookup.fallback_extractors([*keys, "div_fb:a"]) == ["a", "sketch"]
     assert metric_lookup.metric_of("m_lmd_fb:sketch").name == "m_lmd"
     assert metric_lookup.metric_of("unheard_of") is None

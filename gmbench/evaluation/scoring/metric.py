@@ -66,6 +66,7 @@ class Metric:
         extractors: the feature extractors that it asks, by name; see :mod:`gmbench.evaluation.extraction.extractors`.
         score_set: in place of ``score``, from all clips of a method to one score.
         emotions: of which emotions clips count; all by default.
+        hit: the value of a hit where a clip's is either 0 or this one: the number is a share.
     """
 
     spec: MetricSpec
@@ -76,6 +77,7 @@ class Metric:
     extractors: tuple[str, ...] = ()
     score_set: "Callable[[Sequence[ClipData]], Score] | None" = None
     emotions: tuple[str, ...] = ()
+    hit: float = 0.0
 
     @property
     def name(self) -> str:

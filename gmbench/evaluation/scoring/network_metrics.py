@@ -184,15 +184,15 @@ def network_metrics() -> dict[str, Metric]:
         Metric(SPECS["av_offset"], _sync("offset"), extractors=("sync",), statistic="median"),
         Metric(SPECS["sync_c_gap"], _sync_gap, extractors=("sync",)),
         Metric(SPECS["sync_corr"], _sync_corr),
-        Metric(SPECS["acc_emo"], _emotion(hit=True), extractors=("emotion",)),
-        Metric(SPECS["acc_emo_macro"], _emotion(hit=True), extractors=("emotion",), statistic="macro"),
+        Metric(SPECS["acc_emo"], _emotion(hit=True), extractors=("emotion",), hit=100.0),
+        Metric(SPECS["acc_emo_macro"], _emotion(hit=True), extractors=("emotion",), statistic="macro", hit=100.0),
         Metric(SPECS["emo_prob"], _emotion(hit=False), extractors=("emotion",)),
         Metric(SPECS["emo_score"], _affect(hit=False), extractors=("affect",), statistic="macro", emotions=four),
         Metric(SPECS["emo_neutral"], _affect(hit=False), extractors=("affect",), statistic="macro", emotions=four[:1]),
         Metric(
             SPECS["emo_nonneutral"], _affect(hit=False), extractors=("affect",), statistic="macro", emotions=four[1:]
         ),
-        Metric(SPECS["emo_acc4"], _affect(hit=True), extractors=("affect",), statistic="macro", emotions=four),
+        Metric(SPECS["emo_acc4"], _affect(hit=True), extractors=("affect",), statistic="macro", emotions=four, hit=1.0),
         Metric(SPECS["f_sim"], _f_sim, extractors=("identity",)),
     ]
     metrics += [Metric(SPECS[name]) for name in INTERPOLATION]

@@ -16,12 +16,13 @@ from gmbench.evaluation.results.aggregate import SummaryRow
 from gmbench.evaluation.results.records import WHOLE_SET, json_number
 from gmbench.methods.registry import System
 from gmbench.metrics.key import MetricKey
+from gmbench.reporting import tables
+from gmbench.reporting.comparisons import place_value
 from gmbench.reporting.method_cards import card_of
 from gmbench.reporting.metric_lookup import in_declared_order, metric_of
 from gmbench.reporting.ranks import ranks
 from gmbench.reporting.summary import Summary
 from gmbench.reporting.table_formats import number
-from gmbench.reporting.tables import column_title
 
 DIGITS = 6
 LocateClip = Callable[[str, str, str], str]
@@ -50,16 +51,20 @@ def leaderboard(summary: Summary, sources: pd.DataFrame | None, locate: LocateCl
     by_method = dict(iter(records.groupby("method", sort=False)))
     cells: dict[str, dict[str, Any]] = {}
     for row in summary.rows:
-        cells.setdefault(row.method, {})[row.metric] = _cell(row, summary.leaders[row.metric], weights[row.metric])
-    ranked = ranks(summary.rows, summary.leaders)
+        cells.setdefault(row.method, {})[row.metric] = _cell(
+            row, summary.is_best(row.metric, row.method), weights[row.metric]
+        )
+    ranked = ranks(summary)
     overview = {
         "dataset": dataset,
         "protocol": str(first["protocol"]),
         "hash": str(first["protocol_hash"]),
         "methods": methods,
         "metrics": keys,
-        "titles": {key: column_title(summary, key) for key in keys},
+        "titles": {key: tables.column_title(summary, key) for key in keys},
         "cells": cells,
+        "takes": summary.takes,
+        "why": tables.claim_notes(summary.leads, keys, summary.ranked, summary.takes),
         "ranks": [[r.method, number(r.mean), r.metrics, r.firsts, r.supported] for r in ranked],
         "sets": {method: _set_failures(by_method[method]) for method in methods},
     }
@@ -77,7 +82,7 @@ def metric_descriptions(keys: Iterable[str]) -> dict[str, dict[str, Any]]:
             "name": key.name,
             "title": spec.title if spec else key.name,
             "arrow": spec.arrow if spec else "",
-            "direction": spec.direction if spec else "reference",
+            "direction": spec.aim if spec else "none",
             "unit": spec.unit if spec else "",
             "interpretation": spec.interpretation if spec else "",
             "caveats": spec.caveats if spec else "",
@@ -105,6 +110,7 @@ def method_descriptions(names: Iterable[str]) -> dict[str, dict[str, Any]]:
                 "pose": card.pose,
                 "eyes": card.eye,
                 "emotion": card.emotion,
+                "from the reference": ", ".join(card.taken) or "nothing",
                 "several videos of one sound": "yes" if card.diversity else "no",
                 "person": card.identity_mode.replace("_", " "),
                 "resolution": str(card.native_resolution or "unknown"),
@@ -126,7 +132,7 @@ def _variant(name: str) -> str:
     return "; ".join(part for part in (", ".join(system.ablations), *driven, seed) if part)
 
 
-def _cell(row: SummaryRow, leader: str | None, weights: str) -> dict[str, Any]:
+def _cell(row: SummaryRow, best: bool, weights: str) -> dict[str, Any]:
     """A number with its interval and where it comes from."""
     return {
         "v": _short(row.value),
@@ -143,7 +149,8 @@ def _cell(row: SummaryRow, leader: str | None, weights: str) -> dict[str, Any]:
         "version": row.metric_version,
         "weights": weights,
         "flags": row.flags,
-        "best": row.method == leader,
+        "best": best,
+        "order": _short(place_value(row)),
     }
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from gmbench.evaluation.planning.controls import CONTROLS
-from gmbench.evaluation.results import aggregate, result_folder
+from gmbench.evaluation.results import result_folder
 from gmbench.reporting import figures, paper_table_builder, paper_tables, published_tables
+from gmbench.reporting.comparisons import HOW, cells, compare, remarks
 from gmbench.reporting.page.markup import Section, grid_html, picture_html
 from gmbench.reporting.paper_tables import PaperTable
 from gmbench.reporting.summary import Summary
-from gmbench.reporting.table_formats import Table, number, render
+from gmbench.reporting.table_formats import Table, render
 from gmbench.store import write_atomically
 
 SUFFIXES = {"md": "md", "latex": "tex", "csv": "csv", "html": "html"}
@@ -50,11 +51,14 @@ def pairs(records: pd.DataFrame) -> Section:
             parts.append(f"<p>{name}: <code>gmbench compare A B</code> compares any two of {len(methods)} methods.</p>")
             continue
         for first, second in itertools.combinations(methods, 2):
-            lines = [_line(c) for c in aggregate.compare(part, first, second) if c.direction != "reference"]
-            head = ["metric", f"{first} - {second}", "95 % interval", "p", "clips", "better"]
+            compared = [c for c in compare(part, first, second) if c.direction != "none"]
+            head = ["metric", f"{first} - {second}", "95 % interval", "p (Holm)", "clips", "better"]
+            notes = "".join(f"<p>{html.escape(note)}</p>" for note in remarks(compared))
             title = f"{name}: {html.escape(first)} and {html.escape(second)}"
-            parts.append(f"<details><summary>{title}</summary>{grid_html(head, lines)}</details>")
-    return Section("Paired comparisons", "<p>On common clips, by a paired bootstrap.</p>" + "".join(parts))
+            parts.append(
+                f"<details><summary>{title}</summary>{grid_html(head, [cells(c) for c in compared])}{notes}</details>"
+            )
+    return Section("Paired comparisons", f"<p>Better: p &lt; 0.05 in {html.escape(HOW)}.</p>" + "".join(parts))
 
 
 def papers(summaries: Sequence[Summary], out: Path) -> Section:
@@ -92,13 +96,6 @@ def _measured_html(name: str, table: Table, out: Path) -> str:
         write_atomically(out / path, render(table, kind).encode())
         links.append(f'<a href="{html.escape(path.as_posix())}">{suffix}</a>')
     return f'<div class="wide">{render(table, "html")}</div><p>{", ".join(links)}</p>'
-
-
-def _line(comparison: aggregate.Comparison) -> list[str]:
-    p = "n/a" if comparison.p != comparison.p else f"{comparison.p:.4f}"
-    interval = f"[{number(comparison.low)}, {number(comparison.high)}]"
-    difference = number(comparison.difference)
-    return [comparison.metric, difference, interval, p, str(comparison.n), comparison.better or "–"]
 
 
 def _file_name(name: str) -> str:
