@@ -174,6 +174,16 @@ def test_numbers_of_other_videos_than_the_pipelines_are_left_out(folder, tmp_pat
     assert any("their videos are not the pipeline's" in note and note.endswith(": a") for note in found.notes)
 
 
+def test_an_evaluation_does_not_write_into_the_pipelines_records(call, folder, sketches, tmp_path):  # noqa: F811
+    own = tmp_path / "results/d/scores"
+    records.write(own / records.FILE, made("a"))
+    before = (own / records.FILE).read_bytes()
+    code, _, err = call("eval", "--videos", sketches / "near", "--metrics", "cpbd", "--out", "results/d/scores")
+    assert code == 2
+    assert "the pipeline's own records" in err
+    assert (own / records.FILE).read_bytes() == before
+
+
 def test_results_of_another_dataset_of_the_pipelines_name_stay_apart(folder, tmp_path):
     records.write(tmp_path / "results/d/scores" / records.FILE, made("a", "pipeline"))
     names = set(find().records["dataset"])

@@ -14,7 +14,7 @@ from pathlib import Path
 from tools.sources import ROOT
 
 EXPECTED = ROOT / "tests" / "expected" / "demo.json"
-FOUND = Path("results/metrics/synth")
+FOUND = Path("results/synth/scores/means")
 """One file per method, as the stage ``score`` writes them."""
 
 

@@ -68,6 +68,7 @@ def evaluate(
     from gmbench.evaluation.planning.inputs import Inputs, gather
     from gmbench.evaluation.results import result_folder
     from gmbench.executor import connection
+    from gmbench.reporting.found_records import check_loose
     from gmbench.reporting.saved_results import save_results
 
     chosen = protocols.load(
@@ -80,6 +81,7 @@ def evaluate(
         fid_frames=fid_frames,
     )
     sequences, names, rows = named_folders(interpolation or []), split(metrics) or [], check(split(controls) or [])
+    check_loose(out_dir)
     result_folder.check_writable(out_dir)
     if videos or pairs or reference or not (sequences or method):
         inputs = gather(videos or [], method or [], reference, audio, pairs, labels, dataset)

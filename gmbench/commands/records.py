@@ -64,7 +64,7 @@ def records_drop(
     as_json: JsonFlag = False,
 ) -> None:
     """Remove records that fit all of what is given; the others, videos and stored features stay as they are."""
-    from gmbench.reporting.found_records import pipeline_records
+    from gmbench.reporting.found_records import check_loose
     from gmbench.reporting.removed_results import remove
 
     choice = _choice(dataset, method, protocol, before, after)
@@ -72,8 +72,7 @@ def records_drop(
         raise InputError(
             "say which records: --dataset, --method, --protocol, --before, --after; see 'gmbench records list'"
         )
-    if any(path.parent.resolve() == records.resolve() for path in pipeline_records()):
-        raise InputError(f"{records}: the pipeline's own records; change params.yaml and run 'dvc repro' instead")
+    check_loose(records)
     if not records.is_dir():
         raise InputError(f"{records}: no such folder of an evaluation; name it with --records")
     gone = remove(records, choice, dry_run)

@@ -60,6 +60,15 @@ def pipeline_records() -> list[Path]:
     return [*sorted(Path("ablations").glob("records-*.parquet")), *sorted(Path("results").glob(f"*/scores/{FILE}"))]
 
 
+def check_loose(folder: Path) -> None:
+    """Refuse the folder of a pipeline's own records; raises InputError."""
+    if any(path.parent.resolve() == folder.resolve() for path in pipeline_records()):
+        raise InputError(
+            f"{folder}: the pipeline's own records, which 'dvc repro' writes; evaluate into {LOOSE} (the default): "
+            "tables and pages join both. What the pipeline scores stands in params.yaml"
+        )
+
+
 def _loose() -> list[Path]:
     return [LOOSE] if (LOOSE / FILE).is_file() else []
 

@@ -77,8 +77,13 @@ class DatasetPaths:
         return self.results_root / self.dataset / "scores"
 
     @property
+    def means(self) -> Path:
+        """One JSON per method with the means and coverages of all metrics."""
+        return self.scores / "means"
+
+    @property
     def metrics(self) -> Path:
-        """One small JSON per method."""
+        """One small JSON per method, for ``dvc metrics show``."""
         return self.results_root / "metrics" / self.dataset
 
 

@@ -217,10 +217,13 @@ def _overlays(run: PipelineRun, paths: DatasetPaths, rows: list[manifest.ClipRow
 
 
 def _plots(values: list[pd.DataFrame], run: PipelineRun, out: Path) -> None:
-    """Curves that ``dvc plots show`` draws: every metric's clip values, and the fit's error a clip."""
+    """Charts that ``dvc plots show`` draws: every metric's means by method, and the fit's error a clip."""
     folder = out / "plots"
     folder.mkdir(parents=True, exist_ok=True)
-    means = pd.concat(values).groupby(["dataset", "method", "metric"], as_index=False)["value"].mean()
+    every = pd.concat(values)
+    if every["dataset"].nunique() > 1:
+        every = every.assign(method=every["dataset"] + ": " + every["method"])
+    means = every.groupby(["dataset", "method", "metric"], as_index=False)["value"].mean()
     means.to_csv(folder / "metrics.csv", index=False, float_format="%.6g")
     errors = []
     for name in run.params.datasets:

@@ -1,7 +1,7 @@
 """Stage ``score``: from stored features to records and tables."""
 
 import json
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,12 +9,17 @@ from gmbench.config import DatasetSection
 from gmbench.evaluation.comparison import require_coverage
 from gmbench.evaluation.extraction.outcome import Outcome
 from gmbench.evaluation.results import result_folder
+from gmbench.evaluation.results.aggregate import SummaryRow
 from gmbench.evaluation.run import report_errors
 from gmbench.evaluation.run import score as score_features
 from gmbench.executor import one_thread
+from gmbench.metrics.key import MetricKey
 from gmbench.reporting.saved_results import save_results
 from gmbench.stages.evaluation_plan import make_plan
 from gmbench.stages.pipeline_run import PipelineRun, write_json
+
+HEADLINES = ("psnr", "ssim", "m_lmd", "pcm", "sync_c", "f_sim", "acc_emo", "fid")
+"""Metrics that ``dvc metrics show`` prints; with all of them its table is as wide as three screens."""
 
 
 def score(run: PipelineRun, section: DatasetSection) -> None:
@@ -34,13 +39,20 @@ def score(run: PipelineRun, section: DatasetSection) -> None:
         "profile": run.params.profile,
         "protocol": planned.protocol.model_dump(),
     }
-    by_method: dict[str, dict[str, Any]] = {}
     summary = save_results(run.paths.scores, records, asked, planned)
-    for row in summary:
-        by_method.setdefault(row.method, {})[row.metric] = {
-            "mean": float(f"{row.value:.6g}") if np.isfinite(row.value) else None,
-            "coverage": round(row.n / max(row.expected, 1), 4),
-        }
-    for method, values in by_method.items():
-        write_json(run.paths.metrics / f"{method}.json", values)
+    _write_means(run, summary)
     require_coverage(summary, settings.min_coverage)
+
+
+def _write_means(run: PipelineRun, summary: Sequence[SummaryRow]) -> None:
+    """One JSON per method with all means beside the records, and one with those that ``dvc metrics show`` prints."""
+    by_method: dict[str, list[SummaryRow]] = {}
+    for row in summary:
+        by_method.setdefault(row.method, []).append(row)
+    for method, rows in by_method.items():
+        means = {row.metric: float(f"{row.value:.6g}") if np.isfinite(row.value) else None for row in rows}
+        coverage = {row.metric: round(row.n / max(row.expected, 1), 4) for row in rows}
+        every = {key: {"mean": means[key], "coverage": coverage[key]} for key in means}
+        write_json(run.paths.means / f"{method}.json", every)
+        shown = {key: mean for key, mean in means.items() if MetricKey.parse(key).name in HEADLINES}
+        write_json(run.paths.metrics / f"{method}.json", shown)

@@ -13,6 +13,7 @@ from scipy.io import wavfile
 
 from gmbench.evaluation.interpolation import find_sequences
 from gmbench.media import Video, read_audio
+from gmbench.stages.score import HEADLINES
 from tests.pipeline.project import ROOT, Project
 from tests.reporting.browser import complaints, open_browser
 
@@ -139,9 +140,15 @@ def test_the_fit_follows_the_corpus_own_landmarks(project):
 def test_dvcs_commands_work(project):
     shown = json.loads(project.run("dvc", "metrics", "show", "--json"))
     files = shown[""]["data"]
-    assert "results/metrics/synth/render.json" in files
+    shown_means = files["results/metrics/synth/render.json"]["data"]
+    assert {key.partition("_fb:")[0] for key in shown_means} <= set(HEADLINES)
+    assert shown_means["psnr"] > 0
+    every = json.loads((project.folder / "results/synth/scores/means/render.json").read_text())
+    assert every["psnr"] == {"mean": shown_means["psnr"], "coverage": 1.0}
+    assert len(every) > len(HEADLINES)
     assert "models/extractors/landmarker.json" in files
     assert "index.html" in project.run("dvc", "plots", "show")
+    assert '"facet"' in (project.folder / "dvc_plots" / "index.html").read_text()  # one chart a metric
     collapsed = project.run("dvc", "dag", "--collapse-foreach-matrix", "--mermaid")
     assert sum("[" in line for line in collapsed.splitlines()) == 14
     project.run("git", "add", "-A")
