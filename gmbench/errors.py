@@ -45,3 +45,19 @@ class ClusterError(InputError):
     """A dask scheduler does not answer or has no workers, or a worker lacks what the work needs."""
 
     exit_code = 7
+
+
+class PackageError(GmbenchError):
+    """A package that only some uses need is not installed; the message names the extra that brings it."""
+
+
+class NoValueError(GmbenchError):
+    """A clip has no value under a metric; ``status`` is ``failed``, ``missing`` or ``undefined``."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class GmbenchWarning(UserWarning):
+    """What a result leaves out, or what should be known when it is read; by Python's ``warnings``."""

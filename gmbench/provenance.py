@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import gmbench
+from gmbench.version import version as gmbench_version
 
 PACKAGES = (
     "av",
@@ -45,7 +45,7 @@ def package_versions() -> dict[str, str | None]:
 
 def git_commit() -> str | None:
     """Commit of the checkout that the package runs from, with ``+`` if it was changed; None outside one."""
-    folder = Path(gmbench.__file__).parent
+    folder = Path(__file__).parent
     try:
         commit = _git(folder, "rev-parse", "HEAD")
         return commit + ("+" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
@@ -56,7 +56,7 @@ def git_commit() -> str | None:
 def describe(arguments: dict[str, object]) -> dict[str, object]:
     """Provenance of a run as a JSON-ready dictionary."""
     return {
-        "gmbench": gmbench.__version__,
+        "gmbench": gmbench_version(),
         "commit": git_commit(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],

@@ -31,7 +31,7 @@ _STAGE = re.compile(r"^  (\w+):$")
 def code_dependencies(stage: str) -> list[str]:
     """Files and folders, relative to the project, that the module of a stage imports or reads as package data."""
     modules = closure(f"{PACKAGE}.pipelines.{stage}", CUT.get(stage, frozenset()) | NAMES_ONLY)
-    files = {source_file(module) for module in modules if has_code(module)}
+    files = {source_file(module) for module in modules if has_code(module) and module != PACKAGE}
     data = {path for module in modules for path in data_paths(module)} - IGNORED_DATA
     return _collapsed(files, data)
 

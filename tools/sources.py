@@ -34,6 +34,8 @@ def closure(module: str, cut: frozenset[tuple[str, str]] = frozenset()) -> set[s
     found, waiting = {module}, [module]
     while waiting:
         importer = waiting.pop()
+        if importer == PACKAGE:  # its names are for users: none of them is imported before it is used
+            continue
         imported = graph.find_modules_directly_imported_by(importer) | modules_named_in_strings(importer)
         imported = {name for name in imported if (importer, name) not in skipped}
         imported |= {parent for name in {importer, *imported} for parent in _parents(name)}

@@ -9,13 +9,13 @@ import click
 import typer
 from rich.table import Table as Grid
 
-import gmbench
 from gmbench.commands import evaluation, methods, report, terminal
 from gmbench.commands.data import corpus_app, data_app, facemodel_app, profile_app
 from gmbench.commands.options import JsonFlag
 from gmbench.commands.records import records_app
 from gmbench.commands.weights import weights_app
 from gmbench.errors import GmbenchError
+from gmbench.version import version as gmbench_version
 
 app = typer.Typer(
     name="gmbench",
@@ -82,7 +82,7 @@ def doctor(as_json: JsonFlag = False) -> None:
 @app.command()
 def version() -> None:
     """Version of gmbench."""
-    terminal.out.print(gmbench.__version__, highlight=False)
+    terminal.out.print(gmbench_version(), highlight=False)
 
 
 def main() -> None:

@@ -115,6 +115,15 @@ def load(name: str, **overrides: Any) -> Protocol:
     return protocol
 
 
+def of(protocol: str | Protocol, **overrides: Any) -> Protocol:
+    """A protocol that is given, or one by name or file, with overridden fields as of :func:`load`."""
+    if isinstance(protocol, str):
+        return load(protocol, **overrides)
+    if changes := [name for name, value in overrides.items() if value is not None]:
+        raise InputError(f"{changes[0]}: a protocol object is used as it is; name the protocol to change a field")
+    return protocol
+
+
 def _former_name(field: tuple[str, Any]) -> str:
     """Order of overridden fields in a protocol's name, which is hashed."""
     return _FORMER_NAME if field[0] == "extractors" else field[0]

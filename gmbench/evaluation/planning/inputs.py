@@ -1,6 +1,6 @@
 """From folders and tables on the command line to pairs of clips by method."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Inputs:
 
 
 def gather(
-    videos: Sequence[str],
+    videos: Sequence[str] | Mapping[str, Path],
     names: Sequence[str] = (),
     reference: Path | None = None,
     audio: Path | None = None,
@@ -41,7 +41,7 @@ def gather(
     """Read folders and tables.
 
     Args:
-        videos: ``NAME=DIR`` or ``DIR``, one per method.
+        videos: folders by method, or ``NAME=DIR`` or ``DIR``, one per method.
         names: names of the methods in the order of ``videos``, for those that have none yet.
         reference: folder of real clips; audio: folder of sounds by the same names.
         pairs: a table of pairs instead of folders (see :func:`gmbench.clips.read_pairs`).
@@ -57,7 +57,8 @@ def gather(
             raise InputError("--pairs lists all files itself; leave out --videos, --reference and --audio")
         inputs = _listed(pairs, names)
     else:
-        inputs = _found(_folders(videos, names), reference, sounds)
+        folders = dict(videos) if isinstance(videos, Mapping) else _folders(videos, names)
+        inputs = _found(folders, reference, sounds)
     if labels is not None:
         inputs = _labelled(inputs, read_labels(labels))
     source = str(labels or pairs or "emotions in the names of clips")

@@ -4,7 +4,7 @@ Paths are relative to the folder of the table, so that links still work after bo
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -53,6 +53,18 @@ def _write(folder: Path, table: pd.DataFrame) -> None:
     table = table.sort_values(["dataset", "method", "clip"], kind="stable", ignore_index=True)
     arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
     write_table(arrow, folder / FILE, compression="zstd")
+
+
+def copy(folders: Iterable[Path], target: Path) -> None:
+    """Add the tables of other folders to the one of ``target``, with paths relative to it."""
+    for folder in folders:
+        table = read(folder)
+        if table is not None:
+            moved = {
+                column: [_relative(folder / path, target) if path else "" for path in table[column]]
+                for column in ("video", "reference")
+            }
+            save(target, table.assign(**moved))
 
 
 def read(folder: Path) -> pd.DataFrame | None:

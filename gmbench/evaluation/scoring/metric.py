@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.emotions import canonical
-from gmbench.errors import GmbenchError
+from gmbench.errors import NoValueError
 from gmbench.evaluation.extraction import extractors
 from gmbench.evaluation.extraction.features import ClipFeature, ClipSource, FrameFeature, Keys, PairFeature
 from gmbench.evaluation.protocol import Protocol, pair_indices
@@ -28,12 +28,8 @@ NOT_EXTRACTED = "not extracted"
 """Reason of a record whose feature the store lacks though nothing is known to have failed."""
 
 
-class Unscored(GmbenchError):
-    """A clip has no value under a metric; ``status`` is ``failed``, ``missing`` or ``undefined``."""
-
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
+Unscored = NoValueError
+"""What scorers raise where a clip has no value."""
 
 
 @dataclass(frozen=True)

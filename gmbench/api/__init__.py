@@ -1,0 +1,1 @@
+"""What Python users call; everything is reached by the names of :mod:`gmbench`."""

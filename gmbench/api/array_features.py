@@ -1,0 +1,178 @@
+"""Features of clips that lie in memory, under the keys that the engine gives them in a store.
+
+Scorers read them as they read stored ones, so that an array has the number of the file that it was decoded from.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench.evaluation.extraction.extractors import extractor
+from gmbench.evaluation.extraction.features import (
+    ClipContext,
+    ClipFeature,
+    ClipSource,
+    FrameFeature,
+    Keys,
+    PairFeature,
+)
+from gmbench.evaluation.extraction.pair_pass import resize
+from gmbench.evaluation.extraction.sound_features import sound_arrays
+from gmbench.evaluation.protocol import Protocol, pair_indices
+from gmbench.evaluation.scoring.metric import ClipData, FeatureReader, Metric
+from gmbench.face import landmarks as face_landmarks
+from gmbench.face.crops import eat128_crop
+from gmbench.media import Audio, Frames
+from gmbench.store import Arrays, Feature, Store
+from gmbench.weights import load_path
+
+
+@dataclass(frozen=True)
+class ArrayClip:
+    """What is known of a clip in memory.
+
+    Attributes:
+        name: in messages.
+        length: frames; size: height and width.
+        frames: (T, H, W, 3) or None; landmarks: (T, 68, 2) or None; pose: (T, 3) or None; audio: samples or None.
+    """
+
+    name: str
+    length: int
+    size: tuple[int, int]
+    frames: Frames | None = None
+    landmarks: NDArray[np.float64] | None = None
+    pose: NDArray[np.float64] | None = None
+    audio: Audio | None = None
+
+    @property
+    def source(self) -> ClipSource:
+        """Its identity in keys, and its name in messages."""
+        place = Path(self.name)
+        sound = place if self.audio is not None else None
+        return ClipSource(place, self.name, sound, f"sound of {self.name}", audio_problem=f"{self.name}: no audio")
+
+
+def clip_data(
+    metric: Metric, protocol: Protocol, generated: ArrayClip, reference: ArrayClip | None, emotion: str
+) -> ClipData:
+    """All that a metric may read of a clip in memory; each feature is computed when it is asked for.
+
+    Raises:
+        WeightsError: a file of a network is missing.
+    """
+    sha256: dict[str, str] = defaultdict(str)  # a pose that is given stands for a network's without its file
+    sha256 |= {name: load_path(name)[1] for name in metric.weights(protocol) if generated.pose is None}
+    keys = Keys(protocol, "", sha256)
+    memory = _Memory()
+    for clip in (generated, reference):
+        if clip is not None:
+            memory.add_clip(metric, keys, clip)
+    if reference is not None:
+        memory.add_pairs(metric, keys, generated, reference)
+    reader = FeatureReader(memory, keys, {})
+    real = None if reference is None else reader.features_of(reference.source)
+    return ClipData("generated", reader.features_of(generated.source), real, (), (), reader, emotion)
+
+
+class _Memory(Store):
+    """A store whose features are computed from arrays at their first use."""
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+        self._compute: dict[str, Callable[[], Arrays]] = {}
+        self._computed: dict[str, Feature] = {}
+
+    def get(self, key: str) -> Feature | None:
+        """The feature of a key, None where nothing gives it."""
+        if key not in self._computed and key in self._compute:
+            self._computed[key] = Feature(self._compute[key]())
+        return self._computed.get(key)
+
+    def add_clip(self, metric: Metric, keys: Keys, clip: ArrayClip) -> None:
+        """Everything that a metric may read of one clip."""
+        source, add = clip.source, self._compute
+        size = np.array([clip.length, *clip.size], np.int64)
+        add[keys.video(source)] = lambda: {"size": size}
+        landmark_key = keys.landmarks(source)
+        add[landmark_key] = lambda: landmark_arrays(clip, keys.protocol)
+        if clip.audio is not None:
+            audio = clip.audio
+            add[keys.audio(source)] = lambda: sound_arrays(audio)
+        for feature in metric.frame_features:
+            add[keys.frame(feature, source)] = partial(self._per_frame, feature, keys, clip)
+        if clip.pose is not None:
+            pose = clip.pose
+            head = extractor("pose", keys.protocol)
+            if isinstance(head, ClipFeature):
+                add[keys.clip(head, source)] = lambda: {"pose": pose}
+            return
+        for wanted in metric.clips(keys.protocol):
+            for each in (*wanted.requires, wanted):
+                add[keys.clip(each, source)] = partial(self._extracted, each, keys, clip)
+
+    def add_pairs(self, metric: Metric, keys: Keys, generated: ArrayClip, reference: ArrayClip) -> None:
+        """Features of pairs of frames."""
+        for feature in metric.pairs(keys.protocol):
+            key = keys.pair(feature, generated.source, reference.source)
+            self._compute[key] = partial(self._compared, feature, keys, generated, reference)
+
+    def _per_frame(self, feature: FrameFeature, keys: Keys, clip: ArrayClip) -> Arrays:
+        views = self._views(clip, keys)
+        return {"values": np.array([np.nan if view is None else feature.function(view) for view in views], np.float64)}
+
+    def _compared(self, feature: PairFeature, keys: Keys, generated: ArrayClip, reference: ArrayClip) -> Arrays:
+        first, second = list(self._views(generated, keys)), list(self._views(reference, keys))
+        values = []
+        for a, b in zip(*pair_indices(len(first), len(second), keys.protocol.pairing), strict=True):
+            view, target = first[a], second[b]
+            absent = view is None or target is None
+            values.append(np.nan if absent else feature.function(resize(view, *target.shape[:2]), target))
+        return {"values": np.array(values, np.float64)}
+
+    def _views(self, clip: ArrayClip, keys: Keys) -> Iterator[Frames | None]:
+        """Frames as the protocol shows them, None where the crop needs a face and there is none."""
+        if clip.frames is None:
+            return
+        if keys.protocol.crop == "full":
+            yield from clip.frames
+            return
+        for frame, points in zip(clip.frames, self._points(clip, keys), strict=True):
+            yield eat128_crop(frame, points) if np.isfinite(points).all() else None
+
+    def _points(self, clip: ArrayClip, keys: Keys) -> NDArray[np.float64]:
+        found = self.get(keys.landmarks(clip.source))
+        return np.empty((0, 68, 2)) if found is None else found.arrays["points"]
+
+    def _extracted(self, feature: ClipFeature, keys: Keys, clip: ArrayClip) -> Arrays:
+        """What a feature extractor gives for a clip."""
+        given = {first.name: self._extracted(first, keys, clip) for first in feature.requires}
+        points = self._points(clip, keys) if feature.landmarks else None
+        context = ClipContext(clip.length, *clip.size, points, clip.audio if feature.audio else None, given)
+        accumulator = feature.begin(context)
+        for index, frame in enumerate(() if clip.frames is None else clip.frames):
+            accumulator.add(index, frame)
+        return accumulator.finish()
+
+
+def landmark_arrays(clip: ArrayClip, protocol: Protocol) -> Arrays:
+    """Landmarks that are given, or that the protocol's detector finds in the frames."""
+    if clip.landmarks is not None:
+        faces = np.asarray(np.isfinite(clip.landmarks).all(axis=(1, 2)), np.int64)
+        return {"points": clip.landmarks, "faces": faces, "matrices": np.full((clip.length, 4, 4), np.nan)}
+    frames = np.empty((0, *clip.size, 3), np.uint8) if clip.frames is None else clip.frames
+    with ExitStack() as opened:
+        detector = opened.enter_context(face_landmarks.backend(protocol.landmarks).open(None))
+        track = face_landmarks.LandmarkTrack(detector, len(frames))
+        for index, frame in enumerate(frames):
+            if index and np.array_equal(frame, frames[index - 1]):
+                track.repeat()
+            else:
+                track.add(frame)
+        return track.arrays()
