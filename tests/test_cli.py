@@ -103,7 +103,7 @@ def test_methods_evaluated_later_join_the_table(call, sketches, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("form", "sign"), [("md", "**"), ("csv", "95 % interval"), ("latex", r"\toprule"), ("html", "<table>")]
+    ("form", "sign"), [("md", "**"), ("csv", "psnr_low"), ("latex", r"\toprule"), ("html", "<table>")]
 )
 def test_table_formats(call, results, form, sign):
     code, out, _ = call("table", "--records", results, "--format", form, "--metrics", "psnr,m_lmd")
@@ -112,16 +112,18 @@ def test_table_formats(call, results, form, sign):
 
 
 def test_compare(call, results):
-    code, out, _ = call("compare", "near", "far", "--records", results, "--metrics", "psnr,div", "--json")
+    code, out, _ = call("compare", "near", "far", "--records", results, "--metrics", "psnr", "--json")
     rows = {row["metric"]: row for row in json.loads(out)["rows"]}
     assert code == 0
-    assert rows["psnr"]["better"] == "near"
-    assert rows["psnr"]["p"] < 0.05
+    assert rows["psnr"]["low"] > 0
+    assert (rows["psnr"]["better"], rows["psnr"]["reason"]) == ("", "too few speakers to tell")
+    assert rows["psnr"]["unit_kind"] == "speakers"
+    assert rows["psnr"]["p"] == 2 / 2 ** rows["psnr"]["units"]
     assert rows["psnr"]["n"] == rows["psnr"]["expected"] == 6
     assert {"method", "value", "low", "high", "protocol", "backend"} <= set(rows["psnr"])
     code, out, _ = call("compare", "near", "far", "--records", results)
     assert code == 0
-    assert "psnr" in out
+    assert "too few speakers to tell" in out
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ class ArrayClip:
 
     Attributes:
         name: in messages.
-        length: frames; size: height and width.
+        length: frames; size: height and width, (0, 0) where they are not known.
         frames: (T, H, W, 3) or None; landmarks: (T, 68, 2) or None; pose: (T, 3) or None; audio: samples or None.
     """
 
@@ -98,7 +98,7 @@ class _Memory(Store):
     def add_clip(self, metric: Metric, keys: Keys, clip: ArrayClip) -> None:
         """Everything that a metric may read of one clip."""
         source, add = clip.source, self._compute
-        size = np.array([clip.length, *clip.size], np.int64)
+        size = np.maximum([clip.length, *clip.size], 1)  # a size that is not known is the same of both clips
         add[keys.video(source)] = lambda: {"size": size}
         landmark_key = keys.landmarks(source)
         add[landmark_key] = lambda: landmark_arrays(clip, keys.protocol)

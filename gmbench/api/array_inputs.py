@@ -25,6 +25,7 @@ def as_frames(value: Any, name: str) -> Frames:
     array = _as_array(value, name)
     if is_tensor:
         array = _channels_last(array, name)
+    is_grey = array.ndim == 2 or (array.ndim == 3 and array.shape[-1] not in (3, 4))
     if array.ndim == 3:
         array = array[None]
     if array.ndim != 4 or array.shape[-1] != 3 or array.size == 0:
@@ -33,8 +34,8 @@ def as_frames(value: Any, name: str) -> Frames:
             hint = "; channels are last: np.moveaxis(frames, 1, -1)"
         elif array.ndim == 4 and array.shape[-1] == 4:
             hint = "; leave out transparency: frames[..., :3]"
-        elif array.ndim in (3, 4) and array.shape[-1] != 3:
-            hint = "; grey frames have three equal channels: np.stack([grey] * 3, axis=-1)"
+        elif is_grey:
+            hint = "; grey frames have three equal channels: np.stack([grey] * 3, -1)"
         raise InputError(f"{name}: expected frames (T, H, W, 3) or (H, W, 3), got {np.shape(value)}{hint}")
     return np.ascontiguousarray(_as_bytes(array, name))
 

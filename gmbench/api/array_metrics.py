@@ -129,8 +129,13 @@ class ArrayMetric:
         for side in sides:
             if side is not None and side.frames is None and self._reads_frames(protocol, side):
                 raise InputError(f"metric {name} needs the frames of the {side.name} clip")
-            if side is not None and side.size == (0, 0) and "pose" in needs and protocol.pose == "pnp":
+            if side is not None and side.size == (0, 0) and self._reads_size(protocol, sides):
                 raise InputError(f"metric {name}: pass size=(height, width) of the frames that the landmarks are of")
+
+    def _reads_size(self, protocol: Protocol, sides: list[ArrayClip | None]) -> bool:
+        """Whether the size of the frames counts: for the camera of a pose, or beside a clip whose size is known."""
+        known = any(side is not None and side.size != (0, 0) for side in sides)
+        return ("pose" in self.spec.needs and protocol.pose == "pnp") or (known and "landmarks" in self.spec.needs)
 
     def _reads_frames(self, protocol: Protocol, side: ArrayClip) -> bool:
         """Whether it needs the pixels of a clip, of which landmarks or pose may be given."""

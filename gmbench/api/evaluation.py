@@ -25,6 +25,7 @@ from gmbench.names import closest
 
 DEVICES = ("auto", "cpu")
 _MOST_REASONS = 10
+_LOSSLESS = (".wav", ".flac")
 
 
 def evaluate(
@@ -154,7 +155,7 @@ def score(
     Args:
         generated, reference: files, or folders of frames.
         metrics: names in any spelling, or groups; all default metrics that are possible otherwise.
-        audio: sound of the generated video, where it is not in the file.
+        audio: sound of the generated video, instead of its own track or a file of its name beside it.
         emotion: that was asked for.
         protocol, landmarks, pose, extractors, sync_crop, precision, device, store: as of :func:`evaluate`.
 
@@ -194,9 +195,13 @@ def _clip(name: str, video: Path, emotion: str, audio: Path | None = None) -> Cl
         raise InputError(f"{video}: no such file")
     if video.is_file() and video.suffix.lower() not in VIDEO_SUFFIXES:
         raise InputError(f"{video}: expected a video or a folder of frames; known: {', '.join(sorted(VIDEO_SUFFIXES))}")
-    sounds = [path for suffix in sorted(AUDIO_SUFFIXES) if (path := video.with_suffix(suffix)).is_file()]
-    landmarks = video.with_name(video.stem + SIDECAR_SUFFIX)
-    return Clip(name, video, audio or next(iter(sounds), None), landmarks if landmarks.is_file() else None, "", emotion)
+    stem = video.parent / (video.stem if video.is_file() else video.name)
+    beside = [path for suffix in (*_LOSSLESS, *sorted(AUDIO_SUFFIXES)) if (path := Path(f"{stem}{suffix}")).is_file()]
+    landmarks = Path(f"{stem}{SIDECAR_SUFFIX}")
+    return Clip(
+        name, video, audio or next(iter(beside), None), landmarks if landmarks.is_file() else None, emotion=emotion,
+        audio_first=audio is not None,
+    )  # fmt: skip
 
 
 def _folders(videos: PathLike | Sequence[PathLike] | Mapping[str, PathLike] | None) -> dict[str, Path]:

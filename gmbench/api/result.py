@@ -16,10 +16,11 @@ from gmbench.evaluation.planning.plan import Plan
 from gmbench.evaluation.results import aggregate, compared_files, reasons, result_folder
 from gmbench.evaluation.results import records as record_tables
 from gmbench.evaluation.results.aggregate import Comparison, SummaryRow
+from gmbench.evaluation.results.merging import NamedRecords
 from gmbench.evaluation.scoring import registry
 from gmbench.names import closest
+from gmbench.reporting import found_records
 
-DEFAULT_FOLDER = "gmbench-results"
 Names = str | Sequence[str] | None
 """One name, several, or None for all."""
 _FIRST = ("method", "metric", "value", "low", "high", "n", "expected", "unit", "direction", "dataset")
@@ -35,14 +36,14 @@ class Result:
         warnings: what was left out or should be known.
         arguments: what was asked for.
         plan: which clips were compared with what; None for a loaded result.
-        folders: that the records were read from; empty for a new result.
+        parts: the records by the folder or file that they were read from; empty for a new result.
     """
 
     records: pd.DataFrame
     warnings: tuple[str, ...] = ()
     arguments: dict[str, object] = field(default_factory=dict)
     plan: Plan | None = None
-    folders: tuple[Path, ...] = ()
+    parts: tuple[NamedRecords, ...] = ()
 
     @property
     def methods(self) -> list[str]:
@@ -125,16 +126,16 @@ class Result:
 
     def write(self, folder: Path) -> list[str]:
         """:meth:`save` that returns its warnings."""
+        from gmbench.reporting.page.write import read_sources
         from gmbench.reporting.saved_results import save_results
 
         result_folder.check_writable(folder)
-        notes = result_folder.stale_clip_warnings(folder, self.records)
+        notes = result_folder.merge_warnings(folder, self.records, identical_clips=self.plan is not None)
         save_results(folder, self.records, self.arguments, self.plan)
-        if self.plan is None:
-            compared_files.copy(self.folders, folder)
+        compared_files.copy(read_sources(self.parts), folder)
         return notes
 
-    def report(self, folder: PathLike, *, title: str = "gmbench", clips: str = "link") -> Path:
+    def report(self, folder: PathLike, *, title: str = "gmbench", clips: str = "link", force: bool = False) -> Path:
         """Write the report page: leaderboard, every clip beside its reference, failures, provenance.
 
         The page of a loaded result shows all that its folders hold.
@@ -142,6 +143,7 @@ class Result:
         Args:
             folder: of the page.
             clips: ``link`` (hard links to the clips, copies on another disk), ``copy`` or ``none``.
+            force: write into a folder that holds something else than a page.
 
         Returns:
             path of ``index.html``, which opens from disk.
@@ -151,11 +153,11 @@ class Result:
         if clips not in page.CLIPS:
             raise InputError(f"clips: expected one of {', '.join(page.CLIPS)}, got {clips!r}")
         target = as_path(folder)
-        if self.folders:
-            page.from_folders(list(self.folders), target, title, clips)
+        if self.parts:
+            page.from_folders([part.path for part in self.parts], target, title, clips, force)
         else:
             with tempfile.TemporaryDirectory() as made:
-                page.from_folders([self.save(Path(made) / "evaluation")], target, title, clips)
+                page.from_folders([self.save(Path(made) / "evaluation")], target, title, clips, force)
         return target / "index.html"
 
     def _only(self, metrics: Names, methods: Names = None, controls: bool = True) -> pd.DataFrame:
@@ -196,21 +198,17 @@ def load(*folders: PathLike, dataset: str | None = None, protocol: str | None = 
     """A result that ``gmbench eval`` or :meth:`Result.save` wrote.
 
     Args:
-        folders: of evaluations, or files of records; later ones replace what they repeat. ``gmbench-results``
-            by default.
+        folders: of evaluations, or files of records; later ones replace what they repeat. Without any, as the commands:
+            ``gmbench-results`` of this folder and what a pipeline scored here.
         dataset, protocol: records of this dataset and protocol (name or hash) only.
 
     Raises:
         InputError: no records there. MixedColumnError: records of several protocols, and none was chosen.
     """
-    paths = tuple(as_path(folder) for folder in folders) or (Path(DEFAULT_FOLDER),)
-    table = record_tables.read_all(paths)
-    if table is None:
-        raise InputError("no folder was given")
-    chosen = result_folder.only(table, dataset, protocol)
-    homes = [path if path.is_dir() else path.parent for path in paths]
-    notes = [note for home in homes for note in result_folder.warnings(home)]
-    return Result(chosen.reset_index(drop=True), tuple(dict.fromkeys(notes)), folders=paths)
+    found = found_records.find([as_path(folder) for folder in folders] or None)
+    chosen = result_folder.only(found.records, dataset, protocol)
+    notes = [*found.notes, *(note for part in found.parts for note in result_folder.warnings(part.folder))]
+    return Result(chosen.reset_index(drop=True), tuple(dict.fromkeys(notes)), parts=found.parts)
 
 
 def _frame(rows: Sequence[Any], kind: type, first: tuple[str, ...] = ()) -> pd.DataFrame:

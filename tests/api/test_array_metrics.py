@@ -127,6 +127,7 @@ def test_what_is_lacking_is_said(near, real):
         ("ba_m2a", {"generated": frames}, "reads the sound; pass audio"),
         ("acc_emo", {"generated": frames}, "needs the emotion"),
         ("div", {"landmarks": points}, r"pass size=\(height, width\)"),
+        ("m_nlmd", {"generated": frames, "landmarks": points, "reference_landmarks": points}, "pass size="),
         ("psnr", {"landmarks": points, "reference_landmarks": points}, "needs the frames of the generated clip"),
         ("pcm", {"pose": np.zeros((9, 3)), "reference_landmarks": points}, "pose and reference_pose, or neither"),
         ("cpbd", {}, "pass the generated clip's frames"),

@@ -55,16 +55,14 @@ def _write(folder: Path, table: pd.DataFrame) -> None:
     write_table(arrow, folder / FILE, compression="zstd")
 
 
-def copy(folders: Iterable[Path], target: Path) -> None:
-    """Add the tables of other folders to the one of ``target``, with paths relative to it."""
-    for folder in folders:
-        table = read(folder)
-        if table is not None:
-            moved = {
-                column: [_relative(folder / path, target) if path else "" for path in table[column]]
-                for column in ("video", "reference")
-            }
-            save(target, table.assign(**moved))
+def copy(tables: Iterable[tuple[Path, pd.DataFrame]], target: Path) -> None:
+    """Add tables that lie in other folders to the one of ``target``, with paths relative to it."""
+    for folder, table in tables:
+        moved = {
+            column: [_relative(folder / path, target) if path else "" for path in table[column]]
+            for column in ("video", "reference")
+        }
+        save(target, table.assign(**moved))
 
 
 def read(folder: Path) -> pd.DataFrame | None:
