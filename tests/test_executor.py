@@ -14,9 +14,8 @@ import psutil
 import pytest
 from distributed import Client, LocalCluster, Security, get_worker
 
-import gmbench
 from gmbench.errors import ClusterError
-from gmbench.executor import cluster, connection, kept_workers, run
+from gmbench.executor import cluster, connection, kept_workers, remote, run
 from gmbench.executor.remote import code_digest
 
 CODE = """
@@ -247,7 +246,7 @@ def test_a_worker_of_another_gmbench_is_named(scheduler, tmp_path):
 
 def test_the_digest_of_the_code_tells_other_code(tmp_path, monkeypatch):
     (tmp_path / "a.py").write_text("1")
-    monkeypatch.setattr(gmbench, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(remote, "ROOT", tmp_path)
     found = []
     for text in ("1", "2", "1"):
         (tmp_path / "a.py").write_text(text)

@@ -4,7 +4,7 @@ Scorers read them as they read stored ones, so that an array has the number of t
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,8 @@ from gmbench.evaluation.protocol import Protocol, pair_indices
 from gmbench.evaluation.scoring.metric import ClipData, FeatureReader, Metric
 from gmbench.face import landmarks as face_landmarks
 from gmbench.face.crops import eat128_crop
-from gmbench.media import Audio, Frames
+from gmbench.face.faces import Detector, Face
+from gmbench.media import Audio, Frames, Video
 from gmbench.store import Arrays, Feature, Store
 from gmbench.weights import load_path
 
@@ -162,17 +163,39 @@ class _Memory(Store):
 
 
 def landmark_arrays(clip: ArrayClip, protocol: Protocol) -> Arrays:
-    """Landmarks that are given, or that the protocol's detector finds in the frames."""
-    if clip.landmarks is not None:
-        faces = np.asarray(np.isfinite(clip.landmarks).all(axis=(1, 2)), np.int64)
-        return {"points": clip.landmarks, "faces": faces, "matrices": np.full((clip.length, 4, 4), np.nan)}
-    frames = np.empty((0, *clip.size, 3), np.uint8) if clip.frames is None else clip.frames
+    """Landmarks that are given, or that the protocol's detector finds in the frames; of one face that is followed."""
+    frames: Iterable[Frames] = np.empty((clip.length, 1, 1, 3), np.uint8) if clip.frames is None else clip.frames
     with ExitStack() as opened:
-        detector = opened.enter_context(face_landmarks.backend(protocol.landmarks).open(None))
-        track = face_landmarks.LandmarkTrack(detector, len(frames))
-        for index, frame in enumerate(frames):
-            if index and np.array_equal(frame, frames[index - 1]):
+        detector: Detector = (
+            _Given(clip.landmarks)
+            if clip.landmarks is not None
+            else opened.enter_context(face_landmarks.backend(protocol.landmarks).open(None))
+        )
+        track = face_landmarks.LandmarkTrack(detector, clip.length)
+        last = None
+        for frame in frames:
+            if clip.frames is not None and last is not None and np.array_equal(frame, last):
                 track.repeat()
             else:
                 track.add(frame)
+            last = frame
         return track.arrays()
+
+
+class _Given:
+    """A detector that gives the rows of an array (T, 68, 2) in their order."""
+
+    def __init__(self, points: NDArray[np.float64]) -> None:
+        self._points, self._next = points, 0
+
+    def __call__(self, frame: Frames) -> list[Face]:
+        """The face of the next row, if there is one."""
+        points, self._next = self._points[self._next], self._next + 1
+        return [Face(points)] if np.isfinite(points).all() else []
+
+    def begin(self, video: Video) -> None:
+        """Nothing: rows are frames."""
+
+    def skip(self) -> None:
+        """Leave out the row of a frame that repeats the last one."""
+        self._next += 1

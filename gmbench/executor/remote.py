@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gmbench
 from gmbench.errors import ClusterError
+from gmbench.version import version
+
+ROOT = Path(__file__).parents[1]
+"""Folder of the package."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +53,19 @@ def here() -> str:
 
 def other_code() -> str:
     """Why a worker is refused whose gmbench differs."""
-    folder = Path(gmbench.__file__).parent
-    return f"has gmbench {gmbench.__version__} with other code ({folder})"
+    return f"has gmbench {version()} with other code ({ROOT})"
 
 
 @functools.cache
 def code_digest() -> str:
     """sha256 over gmbench's own files: numbers of different code must not mix."""
-    root = Path(gmbench.__file__).parent
     paths = [
         Path(folder, name)
-        for folder, _, names in os.walk(root, followlinks=True)
+        for folder, _, names in os.walk(ROOT, followlinks=True)
         for name in names
         if name.endswith((".py", ".yaml", ".csv"))
     ]
     joined = hashlib.sha256()
     for path in sorted(paths):
-        joined.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
+        joined.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
     return joined.hexdigest()
