@@ -15,11 +15,12 @@ from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.planning.plan import Plan
 from gmbench.evaluation.results import aggregate, compared_files, reasons, result_folder
 from gmbench.evaluation.results import records as record_tables
-from gmbench.evaluation.results.aggregate import Comparison, SummaryRow
+from gmbench.evaluation.results.aggregate import SummaryRow
 from gmbench.evaluation.results.merging import NamedRecords
 from gmbench.evaluation.scoring import registry
 from gmbench.names import closest
-from gmbench.reporting import found_records
+from gmbench.reporting import comparisons, found_records
+from gmbench.reporting.comparisons import Comparison
 
 Names = str | Sequence[str] | None
 """One name, several, or None for all."""
@@ -96,8 +97,10 @@ class Result:
         Raises:
             InputError: nothing of a name.
         """
-        rows = aggregate.compare(self._only(metrics), first, second)
-        return _frame(rows, Comparison, ("metric", "difference", "low", "high", "p", "n", "better"))
+        rows = comparisons.compare(self._only(metrics), first, second)
+        return _frame(
+            rows, Comparison, ("metric", "difference", "low", "high", "p", "p_adjusted", "n", "better", "reason")
+        )
 
     def to_latex(self, metrics: Names = None, methods: Names = None, *, controls: bool = True) -> str:
         """The comparison table for a paper (booktabs); best values bold where a paired test supports it."""
