@@ -74,7 +74,7 @@ def test_changed_code_without_a_new_version_is_named_with_the_remedy(copied):
 
 @pytest.mark.slow
 def test_code_far_below_is_followed(copied):
-    said = _edited(copied, "gmbench/media/video.py", ("edges[0] = 0", "edges[0] = 1"))
+    said = _edited(copied, "gmbench/media/shape.py", ("_WIDEST_PIXEL = 4", "_WIDEST_PIXEL = 5"))
     for name in ("MEDIA_VERSION", "CROP_VERSION", "LANDMARKS_VERSION", "FIT_VERSION", "EXTRACTOR_TRAINING_VERSION"):
         assert name in said
     assert "SPEECH_FEATURES_VERSION" not in said

@@ -19,6 +19,7 @@ from gmbench.media.formats import (
 )
 from gmbench.media.frame_folder import FrameNames, frame_names, natural_key, suffix_of
 from gmbench.media.images import image_files, read_image
+from gmbench.media.shape import resize
 from gmbench.media.tree import MEDIA_SUFFIXES, MediaFolder, walk
 from gmbench.media.video import Video, VideoInfo
 
@@ -27,5 +28,5 @@ __all__ = [
     "VIDEO_SUFFIXES",
     "Audio", "FrameNames", "Frames", "MediaFolder", "Video", "VideoInfo", "check_file", "coded_and_decoded",
     "encode_audio", "encode_video", "frame_names", "has_audio", "image_files", "natural_key", "read_audio",
-    "read_image", "suffix_of", "walk", "write_audio", "write_video",
+    "read_image", "resize", "suffix_of", "walk", "write_audio", "write_video",
 ]  # fmt: skip

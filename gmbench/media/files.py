@@ -1,11 +1,21 @@
-"""Media files before they are decoded: what can be said of their bytes, and opening them."""
+"""Media files before they are decoded: what can be said of their bytes, and opening them.
 
+Whatever PyAV raises leaves this package as MediaError. A file is opened anew for every pass: seeking to its beginning
+fails where no index says what lies there.
+"""
+
+import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import av
 import av.error
+import av.logging
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from gmbench.errors import MediaError
 
@@ -27,25 +37,76 @@ def check_file(path: Path) -> None:
         raise MediaError(f"{path}: a Git-LFS pointer, not the file itself; run 'git lfs pull' where it came from")
 
 
-def open_container(path: Path) -> av.container.InputContainer:
-    """Open a media file for reading; raises MediaError."""
+@contextmanager
+def media_errors(path: Path, what: str, remedy: str) -> Iterator[None]:
+    """Turn every exception of PyAV, of whatever type, into MediaError: ``PATH: WHAT (reason); REMEDY``."""
     try:
-        return av.open(str(path))
-    except (av.error.FFmpegError, ValueError) as error:
-        raise MediaError(
-            f"{path}: not a readable media file ({reason_of(error)}); truncated or another format"
-        ) from error
+        yield
+    except MediaError:
+        raise
+    except Exception as error:
+        raise MediaError(f"{path}: {what} ({reason_of(error)}); {remedy}") from error
 
 
-def decode_frames(path: Path, container: Any, stream: Any) -> Iterator[av.VideoFrame]:
+@contextmanager
+def open_container(path: Path) -> Iterator[InputContainer]:
+    """Open a media file for one pass from its beginning; raises MediaError."""
+    if av.logging.get_level() is None:
+        av.logging.set_level(av.logging.PANIC)  # prints nothing, but errors of the decoders are counted from now on
+    with media_errors(path, _unreadable(path), "copy it again, or convert it"):
+        container = av.open(str(path))
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def _unreadable(path: Path) -> str:
+    with path.open("rb") as stream:
+        head = stream.read(12)
+    if head[4:8] == b"ftyp":
+        return "its index (moov) is absent or damaged: truncated, or a recording that was not finished"
+    return "not a readable media file: truncated, damaged or of another format"
+
+
+def picture_track(container: InputContainer) -> VideoStream | None:
+    """The video track that a player shows: the default one, else the first; cover art is none."""
+    tracks = [track for track in container.streams.video if not track.disposition & Disposition.attached_pic]
+    return next((track for track in tracks if track.disposition & Disposition.default), tracks[0] if tracks else None)
+
+
+def sound_track(container: InputContainer) -> AudioStream | None:
+    """The audio track that a player plays: the default one, else the first."""
+    tracks = container.streams.audio
+    return next((track for track in tracks if track.disposition & Disposition.default), tracks[0] if tracks else None)
+
+
+def decode_frames(path: Path, container: InputContainer, track: VideoStream | None) -> Iterator[av.VideoFrame]:
     """Frames of a video track in order of presentation; raises MediaError."""
-    stream.codec_context.thread_count = 1
-    try:
-        yield from container.decode(stream)
-    except (av.error.FFmpegError, ValueError) as error:
-        raise MediaError(f"{path}: video cannot be decoded ({reason_of(error)}); replace or re-encode it") from error
+    if track is None:
+        return
+    track.codec_context.thread_count = 1
+    with media_errors(path, "video cannot be decoded", "damaged; replace or re-encode it"):
+        yield from container.decode(track)
+
+
+def decoder_errors(codec: str) -> int:
+    """How many errors the decoders of this process have met, 0 for codecs that mark damaged frames themselves.
+
+    H.264 and HEVC go on without a word where pictures that others refer to are missing.
+    """
+    return int(av.logging.get_last_error()[0]) if codec in ("h264", "hevc") else 0
 
 
 def reason_of(error: Exception) -> str:
-    """What an exception of PyAV says, without its number."""
-    return str(getattr(error, "strerror", None) or error).strip()
+    """What is wrong with a file by an exception of PyAV, in words that do not blame the operating system."""
+    code = getattr(error, "errno", None)
+    if isinstance(error, EOFError):
+        return "it ends too early"
+    if isinstance(error, av.error.InvalidDataError):
+        return "invalid data"
+    if isinstance(error, MemoryError) or code == errno.ENOMEM:
+        return "sizes in it cannot be true"
+    if isinstance(error, PermissionError):
+        return "no data where its index says"
+    return str(getattr(error, "strerror", None) or error).strip() or type(error).__name__

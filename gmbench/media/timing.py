@@ -1,52 +1,144 @@
-"""When each stored frame is shown: from time stamps to slots of 25 frames a second."""
+"""When each stored frame is shown: from time stamps to slots of 25 frames a second. Arithmetic alone.
 
+A source frame belongs to slot round(25 t) and stays on screen until the next one; of several frames in one slot, or
+with one time stamp, the last is kept. t counts from the first frame, so that frame k of a video at 25 fps is frame k
+in every container. Containers round time stamps, to a millisecond at worst: stamps that lie that near to multiples of
+a rate's period are taken as those multiples. Otherwise a copy of a 30-fps video in Matroska would show other frames.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
 
-import av
-import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench.errors import MediaError
-from gmbench.media.files import decode_frames, reason_of
 from gmbench.media.formats import FPS
 
-
-def presentation_times(path: Path, container: Any, stream: Any) -> tuple[NDArray[np.int64], int]:
-    """Ascending time stamps of the stored frames and the end of the last, in units of the time base."""
-    times: list[int] = []
-    durations: dict[int, int] = {}
-    try:
-        for packet in container.demux(stream):
-            if packet.size == 0 or packet.is_discard:
-                continue
-            if packet.pts is None:  # some AVI files: only the decoder knows
-                container.seek(0)
-                times = [f.pts for f in decode_frames(path, container, stream) if f.pts is not None]
-                break
-            times.append(packet.pts)
-            durations[packet.pts] = packet.duration or 0
-    except (av.error.FFmpegError, ValueError) as error:
-        raise MediaError(f"{path}: damaged or truncated ({reason_of(error)}); copy it again") from error
-    if not times:
-        raise MediaError(f"{path}: no video frame with a time stamp; truncated, or remux the file")
-    pts = np.unique(np.array(times, dtype=np.int64))
-    usual = int(np.median(np.diff(pts))) if len(pts) > 1 else 0
-    rate = stream.average_rate or FPS
-    last = durations.get(int(pts[-1])) or usual or round(1 / (rate * stream.time_base))
-    return pts, int(pts[-1]) + last
+ROUNDING = 0.001
+"""Seconds by which a container may misstate a time stamp."""
+_USUAL_RATES = tuple(
+    sorted(
+        {Fraction(n) for n in (*range(1, 61), 72, 75, 90, 100, 120)}
+        | {Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)}
+        | {Fraction(15, 2), Fraction(25, 2), Fraction(25, 3)}
+    )
+)
 
 
-def common_zero(container: av.container.InputContainer) -> Fraction:
-    """Time of the earliest track in seconds: the common zero of picture and sound."""
-    starts = [
-        Fraction(stream.start_time) * Fraction(stream.time_base)
-        for stream in (*container.streams.video[:1], *container.streams.audio[:1])
-        if stream.start_time is not None and stream.time_base is not None
-    ]
-    return min(starts, default=Fraction(0))
+@dataclass(frozen=True)
+class Schedule:
+    """Which stored frame fills which slots.
+
+    Attributes:
+        repeats: (n,) how many slots each stored frame fills, in order of presentation; 0 where it is never shown.
+        origin: time of slot 0 in seconds after the first frame, within half a slot of 0.
+        rate: stored frames a second; the mean of a variable rate.
+        variable: the steps between frames differ by more than rounding.
+    """
+
+    repeats: NDArray[np.int64]
+    origin: Fraction
+    rate: float
+    variable: bool
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Multiples of a period that time stamps stand for.
+
+    Attributes:
+        rate: periods a second.
+        counts: (n,) multiple of each stamp, from 0.
+    """
+
+    rate: Fraction
+    counts: NDArray[np.int64]
+
+    @property
+    def steady(self) -> bool:
+        """Whether no period is left out."""
+        return bool((np.diff(self.counts) == 1).all())
+
+
+def schedule(
+    ticks: NDArray[np.int64], tick: Fraction, last: Fraction, lead: Fraction, stated: Sequence[Fraction] = ()
+) -> Schedule:
+    """Assign the stored frames of a video to slots.
+
+    Args:
+        ticks: (n,) ascending time stamps, n >= 1.
+        tick: seconds of one.
+        last: how long the last frame is shown, in seconds; 0 if unknown.
+        lead: seconds by which the sound begins before the first frame. It sets the phase of variable rates alone, whose
+            frames then fall as on a clock that sound and picture share.
+        stated: rates that the file names, in frames a second.
+    """
+    grid = grid_of(ticks, tick, stated)
+    counts, unit = (grid.counts, 1 / grid.rate) if grid else (ticks - ticks[0], tick)
+    named = 1 / stated[0] if stated else Fraction(1, FPS)
+    usual = 1 / grid.rate if grid else _usual_step(ticks) * tick or named
+    end = int(counts[-1]) * unit + (last if last > usual * 3 / 2 or (not grid and last > 0) else usual)
+    steady = len(ticks) == 1 or (grid is not None and grid.steady)
+    phase = Fraction(0) if steady else lead
+    first = round_half_up(phase * FPS)
+    slots = [round_half_up((phase + int(n) * unit) * FPS) - first for n in counts]
+    total = max(1, round_half_up((phase + end) * FPS) - first)
+    repeats = np.diff(np.minimum([*slots, total], total)).astype(np.int64)
+    rate = grid.rate if grid and steady else len(ticks) / end if end > 0 else Fraction(FPS)
+    return Schedule(repeats, Fraction(first, FPS) - phase, float(rate), not steady)
+
+
+def grid_of(ticks: NDArray[np.int64], tick: Fraction, stated: Sequence[Fraction] = ()) -> Grid | None:
+    """The slowest rate whose periods all stamps (n,) are near to, None where the rate is variable.
+
+    Usual rates go before others, since a rate that the header states is often a mean of rounded stamps.
+    """
+    times = (ticks - ticks[0]) * float(tick)
+    step = float(_usual_step(ticks) * tick)
+    if step <= 0:
+        return None
+    exact = 1 / (_usual_step(ticks) * tick)
+    fitting = []
+    for rate in dict.fromkeys((*_USUAL_RATES, *stated, exact)):
+        periods = step * float(rate)
+        if not 0.5 < periods < 3.5 or abs(periods - round(periods)) > 0.45:
+            continue
+        counts = np.rint(times * float(rate)).astype(np.int64)
+        spread = np.ptp(times - counts / float(rate)) / 2
+        usual = rate in _USUAL_RATES and spread <= ROUNDING
+        if spread <= max(ROUNDING, float(tick)) and counts[-1] > 0:
+            fitting.append((not usual, round(spread, 6), rate, counts))
+    if not fitting:
+        return None
+    _, _, rate, counts = min(fitting, key=lambda found: found[:3])
+    return Grid(rate, counts)
+
+
+def with_true_start(
+    ticks: NDArray[np.int64], tick: Fraction, delay: Fraction, longest_shift: Fraction, stated: Sequence[Fraction] = ()
+) -> NDArray[np.int64]:
+    """Time stamps (n,) with the first one put right where the muxer set it to zero.
+
+    To begin with a sound that has an encoder's ``delay`` (seconds), some muxers shift all frames but the first, which
+    stays at zero: 0, 104, 144, 184 ms. So a first step that exceeds all others is taken to be as long as the longest of
+    them: by at most the delay and a frame, or ``longest_shift`` seconds where all others are equal.
+    """
+    if len(ticks) < 4:
+        return ticks
+    rest = grid_of(ticks[1:], tick, stated)
+    steady = rest is not None and rest.steady
+    longest = 1 / (rest.rate * tick) if rest is not None and steady else Fraction(int(np.diff(ticks[1:]).max()))
+    excess = (int(ticks[1] - ticks[0]) - longest) * tick
+    most = delay + Fraction(1, FPS)
+    if not ROUNDING < excess <= (max(most, longest_shift) if steady else most):
+        return ticks
+    return np.concatenate([[int(ticks[1]) - round(longest)], ticks[1:]])
+
+
+def _usual_step(ticks: NDArray[np.int64]) -> int:
+    steps = np.diff(np.unique(ticks))
+    return int(np.median(steps)) if len(steps) else 0
 
 
 def round_half_up(value: Fraction) -> int:

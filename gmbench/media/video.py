@@ -8,9 +8,9 @@ them, and it decodes ahead of a slow reader without bound: memory then grows wit
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -18,10 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.errors import MediaError
-from gmbench.media.files import check_file, decode_frames, open_container
+from gmbench.media.files import check_file, decode_frames, decoder_errors, media_errors, open_container, picture_track
 from gmbench.media.formats import FPS, Frames
 from gmbench.media.images import image_files, read_image
-from gmbench.media.timing import common_zero, presentation_times, round_half_up
+from gmbench.media.shape import displayed, has_transparency
+from gmbench.media.tracks import read_picture_track
+
+MAX_CORRUPT_SHARE = 0.1
+"""Share of damaged stored frames above which a video is refused."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +76,39 @@ class Video:
         self.path = Path(path)
         self.corrupt_frames = self.transparent_frames = 0
         if self.path.is_dir():
-            self._images = image_files(self.path)
-            self._repeats = np.ones(len(self._images), np.int64)
-            if not self._images:
-                raise MediaError(f"{self.path}: no images in this folder; expected numbered PNG or JPEG frames")
-            first = read_image(self._images[0])
-            count = len(self._images)
-            height, width = first.shape[:2]
-            self.info = VideoInfo(count, height, width, count, float(FPS), False, "images", "rgb24", False)
+            self._open_images()
             return
         check_file(self.path)
-        with open_container(self.path) as container:
-            self._plan(container)
+        self._track = track = read_picture_track(self.path)
+        self._repeats = track.schedule.repeats
+        with media_errors(self.path, "picture cannot be shown", "re-encode it"):
+            self._show = displayed(track.first, track.pixel_aspect)
+            picture = self._show(track.first)
+            transparent = has_transparency(track.first)
+        self.info = VideoInfo(
+            frames=int(self._repeats.sum()),
+            height=picture.shape[0],
+            width=picture.shape[1],
+            source_frames=len(track.ticks),
+            source_fps=track.schedule.rate,
+            variable_rate=track.schedule.variable,
+            codec=track.codec,
+            pixel_format=track.pixel_format,
+            has_audio=track.has_sound,
+            pixel_aspect=float(track.pixel_aspect),
+            has_alpha=track.alpha_layer or transparent,
+            start=float(track.start),
+        )
+
+    def _open_images(self) -> None:
+        self._images = image_files(self.path)
+        if not self._images:
+            raise MediaError(f"{self.path}: no images in this folder; expected numbered PNG or JPEG frames")
+        first = read_image(self._images[0])
+        count = len(self._images)
+        self._repeats = np.ones(count, np.int64)
+        height, width = first.shape[:2]
+        self.info = VideoInfo(count, height, width, count, float(FPS), False, "images", "rgb24", False)
 
     @property
     def source_indices(self) -> NDArray[np.int64]:
@@ -108,16 +133,28 @@ class Video:
             return
         shape = (self.info.height, self.info.width, 3)
         emitted = 0
-        for index, frame in self._source_frames():
+        for index, stored in self._stored_frames():
+            if not self._repeats[index]:
+                continue
+            frame = self._show(stored)
             if frame.shape != shape:
                 raise MediaError(f"{self.path}: size changes from {shape[:2]} to {frame.shape[:2]}; re-encode it")
             for _ in range(int(self._repeats[index])):
                 yield frame
                 emitted += 1
+        self._refuse_damaged(emitted)
+
+    def _refuse_damaged(self, emitted: int) -> None:
+        stored = self.info.source_frames
         if emitted != self.info.frames:
             raise MediaError(
                 f"{self.path}: truncated or damaged, {emitted} of {self.info.frames} frames could be decoded; "
                 "replace or re-encode the file"
+            )
+        if self.corrupt_frames > MAX_CORRUPT_SHARE * stored:
+            raise MediaError(
+                f"{self.path}: {self.corrupt_frames} of {stored} stored frames are damaged, more than "
+                f"{MAX_CORRUPT_SHARE:.0%}; replace the file"
             )
 
     def _iterate_images(self) -> Iterator[Frames]:
@@ -129,62 +166,24 @@ class Video:
                 )
             yield frame
 
-    def _plan(self, container: av.container.InputContainer) -> None:
-        """Read the packet table and decide which source frame fills which slots."""
-        if not container.streams.video:
-            raise MediaError(f"{self.path}: no video track; expected a video file")
-        stream = container.streams.video[0]
-        if stream.time_base is None:
-            raise MediaError(f"{self.path}: no time base; remux the file")
-        pts, end = presentation_times(self.path, container, stream)
-        step = Fraction(stream.time_base) * FPS
-        origin = common_zero(container) * FPS
-        slots = np.array([round_half_up(t * step - origin) for t in pts], dtype=np.int64)
-        total = max(int(slots[-1]) + 1, round_half_up(end * step - origin), 1)
-        edges = np.append(np.maximum(slots, 0), total)
-        edges[0] = 0  # a late first frame also fills the time before it
-        self._repeats = np.diff(edges)
-        self._pts = pts
-        steps = np.diff(pts)
-        variable = bool(len(steps) > 1 and steps.max() != steps.min())
-        seconds = float((end - pts[0]) * step) / FPS
-        declared = float((stream.duration or 0) * step) / FPS
-        if declared - seconds > max(3 / FPS, declared / 50):
-            raise MediaError(
-                f"{self.path}: truncated, time stamps end after {seconds:.2f} s of {declared:.2f} s; "
-                "copy or download the file again"
-            )
-        context = stream.codec_context
-        container.seek(0)
-        first = next(decode_frames(self.path, container, stream), None)
-        if first is None:
-            raise MediaError(f"{self.path}: no frame can be decoded; replace or re-encode the file")
-        picture = _to_rgb(first)
-        self.info = VideoInfo(
-            frames=total,
-            height=picture.shape[0],
-            width=picture.shape[1],
-            source_frames=len(pts),
-            source_fps=len(pts) / seconds if seconds > 0 else float(FPS),
-            variable_rate=variable,
-            codec=context.name,
-            pixel_format=str(context.pix_fmt),
-            has_audio=bool(container.streams.audio),
-            has_alpha=any(component.is_alpha for component in first.format.components),
-        )
-
-    def _source_frames(self) -> Iterator[tuple[int, Frames]]:
-        """Stored frames in presentation order with their index, each decoded once."""
-        self.corrupt_frames = 0
-        index_of = {pts: index for index, pts in enumerate(self._pts)}
+    def _stored_frames(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Stored frames in order of presentation with their index, each decoded once; counts the damaged ones."""
+        self.corrupt_frames = self.transparent_frames = 0
+        ticks, seen = self._track.ticks, Counter[int]()
         with open_container(self.path) as container:
-            for frame in decode_frames(self.path, container, container.streams.video[0]):
-                if frame.pts in index_of:
-                    self.corrupt_frames += frame.is_corrupt
-                    yield index_of[frame.pts], _to_rgb(frame)
-
-
-def _to_rgb(frame: av.VideoFrame) -> Frames:
-    picture = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+            track = picture_track(container)
+            errors = decoder_errors(self._track.codec)
+            for number, frame in enumerate(decode_frames(self.path, container, track)):
+                before, errors = errors, decoder_errors(self._track.codec)
+                self.corrupt_frames += frame.is_corrupt or errors > before
+                self.transparent_frames += has_transparency(frame)
+                index = number
+                if not self._track.by_order:
+                    if frame.pts is None:
+                        continue
+                    index = int(np.searchsorted(ticks, frame.pts)) + seen[frame.pts]
+                    seen[frame.pts] += 1
+                    if index >= len(ticks) or ticks[index] != frame.pts:
+                        continue
+                if index < len(ticks):
+                    yield index, frame

@@ -71,7 +71,7 @@ def identity(protocol: Protocol) -> ClipFeature:
 
 def lpips(protocol: Protocol) -> PairFeature:
     """Distance of the layers of the feature network between pairs of frames."""
-    return PairFeature("corpus_lpips", 1, _corpus_lpips, ("corpus_features",), fallback=CORPUS)
+    return PairFeature("corpus_lpips", 2, _corpus_lpips, ("corpus_features",), fallback=CORPUS)
 
 
 @functools.cache

@@ -103,7 +103,7 @@ def pose(protocol: Protocol) -> ClipFeature:
 def lpips_alex(protocol: Protocol) -> PairFeature:
     """LPIPS of pairs of frames, AlexNet."""
     return PairFeature(
-        "lpips_alex", 1, functools.partial(_lpips_alex, precision=protocol.precision), ("alexnet",),
+        "lpips_alex", 2, functools.partial(_lpips_alex, precision=protocol.precision), ("alexnet",),
         options=_reduced(protocol.precision),
     )  # fmt: skip
 
@@ -111,7 +111,7 @@ def lpips_alex(protocol: Protocol) -> PairFeature:
 def lpips_vgg(protocol: Protocol) -> PairFeature:
     """LPIPS of pairs of frames, VGG-16."""
     return PairFeature(
-        "lpips_vgg", 1, functools.partial(_lpips_vgg, precision=protocol.precision), ("vgg16",),
+        "lpips_vgg", 2, functools.partial(_lpips_vgg, precision=protocol.precision), ("vgg16",),
         options=_reduced(protocol.precision),
     )  # fmt: skip
 

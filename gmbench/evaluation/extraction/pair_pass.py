@@ -2,13 +2,12 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from gmbench.evaluation.extraction.features import PairFeature
 from gmbench.evaluation.extraction.frame_pass import FramePass
 from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome
 from gmbench.evaluation.protocol import pair_indices
-from gmbench.media import Frames
+from gmbench.media import resize
 from gmbench.store import Store
 
 
@@ -63,10 +62,3 @@ class PairPass:
         for key, values in zip(self.wanted, self._values, strict=True):
             if key not in self._failed:
                 store.put(key, {"values": values})
-
-
-def resize(frame: Frames, height: int, width: int) -> Frames:
-    """Bilinear, antialiased when it shrinks; the frame itself if the size is right."""
-    if frame.shape[:2] == (height, width):
-        return frame
-    return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR))

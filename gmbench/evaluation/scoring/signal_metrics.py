@@ -22,9 +22,9 @@ def _grey_cpbd(frame: NDArray[np.uint8]) -> float:
     return sharpness.cpbd(np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8))
 
 
-MSE = PairFeature("mse", 1, quality.mse)
-SSIM = PairFeature("ssim", 1, quality.ssim)
-SSIM_U7 = PairFeature("ssim_u7", 1, quality.ssim_u7)
+MSE = PairFeature("mse", 2, quality.mse)
+SSIM = PairFeature("ssim", 2, quality.ssim)
+SSIM_U7 = PairFeature("ssim_u7", 2, quality.ssim_u7)
 CPBD = FrameFeature("cpbd", 1, _grey_cpbd)
 
 _CROP_NEEDS_FACE = "the crop needs a face on both sides"

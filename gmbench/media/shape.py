@@ -1,0 +1,70 @@
+"""From a decoded frame to the picture that a player shows: RGB, upright, with square pixels."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, cast
+
+import av
+import numpy as np
+from PIL import Image
+
+from gmbench.media.formats import Frames
+
+_WIDEST_PIXEL = 4
+"""Pixels further from square are no shape that a camera or an encoder means."""
+
+
+def resize(frame: Frames, height: int, width: int) -> Frames:
+    """Bilinear, antialiased when it shrinks, computed in float and rounded once; the frame itself if the size is right.
+
+    Args:
+        frame: (H, W, 3) uint8.
+        height, width: of the result, in pixels.
+    """
+    if frame.shape[:2] == (height, width):
+        return frame
+    planes = [Image.fromarray(frame[..., channel].astype(np.float32)) for channel in range(frame.shape[2])]
+    sized = [np.asarray(plane.resize((width, height), Image.Resampling.BILINEAR)) for plane in planes]
+    return np.rint(np.stack(sized, axis=-1)).clip(0, 255).astype(np.uint8)
+
+
+def displayed(first: av.VideoFrame, pixel_aspect: Fraction) -> Callable[[av.VideoFrame], Frames]:
+    """A function from frames of a track to (H, W, 3) RGB as a player shows them, by the track's first frame.
+
+    Raises:
+        ValueError: the pixels are more than four times as wide as high, or the reverse.
+    """
+    if not 1 / _WIDEST_PIXEL <= pixel_aspect <= _WIDEST_PIXEL:
+        raise ValueError(f"pixels of {pixel_aspect.numerator}:{pixel_aspect.denominator} are no shape that is shown")
+    turned, flip = _orientation(first)
+
+    def show(frame: av.VideoFrame) -> Frames:
+        picture = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+        width = int(picture.shape[1] * pixel_aspect + Fraction(1, 2))
+        picture = resize(picture, picture.shape[0], width)
+        if turned:
+            picture = picture.transpose(1, 0, 2)
+        return np.ascontiguousarray(picture[flip])
+
+    return show
+
+
+def _orientation(frame: av.VideoFrame) -> tuple[bool, tuple[slice, slice]]:
+    """Whether the display matrix swaps rows and columns, and the slices that mirror them afterwards.
+
+    The matrix takes (x, y) to (a x + c y, b x + d y); of turns between, the nearest of the eight is taken.
+    """
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return False, (slice(None), slice(None))
+    a, b, _, c, d = np.frombuffer(memoryview(cast(Any, data)), np.int32)[:5]
+    turned = abs(int(b)) + abs(int(c)) > abs(int(a)) + abs(int(d))
+    x, y = (c, b) if turned else (a, d)
+    return turned, (slice(None, None, -1 if y < 0 else 1), slice(None, None, -1 if x < 0 else 1))
+
+
+def has_transparency(frame: av.VideoFrame) -> bool:
+    """Whether some pixel of a frame is not opaque."""
+    if frame.format.name != "pal8" and not any(component.is_alpha for component in frame.format.components):
+        return False
+    return bool(frame.to_ndarray(format="rgba")[..., 3].min() < 255)
