@@ -14,11 +14,12 @@ from gmbench.emotions import canonical
 from gmbench.errors import StoreError
 from gmbench.evaluation.extraction.clip_group import ClipGroup
 from gmbench.evaluation.extraction.group_extraction import extract_group
-from gmbench.evaluation.extraction.outcome import Outcome
+from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome
 from gmbench.evaluation.extraction.worker_needs import absolute, as_planned, worker_needs
 from gmbench.evaluation.planning.plan import Plan, PlannedClip
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.records import WHOLE_SET, Record
+from gmbench.evaluation.scoring.flags import clip_flags, set_flags
 from gmbench.evaluation.scoring.metric import ClipData, ClipFeatures, FeatureReader, Metric, Score, Unscored
 from gmbench.executor import one_thread, run
 from gmbench.store import Store, write_atomically
@@ -168,11 +169,7 @@ class _Scorer:
             generated_size=_size(data.generated),
             reference_size=_size(data.reference) if data.has_reference else "",
         )
-        borrowed = "audio" in metric.spec.needs and clip.generated.borrowed_audio
-        scored = self._scored(about, lambda: metric.score(data), 1)  # type: ignore[misc]
-        if borrowed and scored.status == "ok":
-            return replace(scored, flags=" ".join(filter(None, (scored.flags, "reference_audio"))))
-        return scored
+        return self._scored(about, lambda: metric.score(data), lambda: clip_flags(data, metric), 1)  # type: ignore[misc]
 
     def of_set(self, method: str, clips: list[ClipData], metric: Metric) -> Record:
         """All clips of a method under one metric."""
@@ -182,7 +179,12 @@ class _Scorer:
             clips_expected=len(clips),
             reference_sha256=self._plan.references_of(method, metric),
         )
-        return self._scored(about, lambda: metric.score_set(clips), len(clips))  # type: ignore[misc]
+        return self._scored(
+            about,
+            lambda: metric.score_set(clips),  # type: ignore[misc]
+            lambda: set_flags(clips, metric),
+            len(clips),
+        )
 
     def check_missing(self, most: float) -> None:
         """Refuse numbers of a store that does not hold what was extracted; raises StoreError."""
@@ -212,36 +214,50 @@ class _Scorer:
             metric_version=metric.spec.version,
         )
 
-    def _scored(self, record: Record, score: Callable[[], Score], clips: int) -> Record:
+    def _scored(
+        self, record: Record, score: Callable[[], Score], flags: Callable[[], tuple[str, ...]], clips: int
+    ) -> Record:
         """The record with what a scorer gave, or why it gave nothing."""
         before = self._reader.not_extracted
         try:
-            result = score()
-            if math.isnan(result.value):
-                raise Unscored("failed", "the metric gave NaN; it must say why there is no value")
+            result = _checked(score())
+            return replace(
+                record,
+                value=result.value,
+                flags=" ".join(dict.fromkeys((*result.flags, *flags()))),
+                frames_used=result.frames_used,
+                frames_expected=result.frames_expected,
+                clips_used=result.clips_used,
+            )
         except Unscored as error:
             return replace(record, status=error.status, reason=str(error))
-        except Exception as error:  # a bug in a scorer must not take the other metrics down
+        except UNEXPECTED as error:  # a bug in a scorer must not take the other metrics down
             about = f"{record.method}/{record.clip}"
-            return replace(record, status="failed", reason=self._outcome.reason(error, about, record.metric_name))
+            reason = self._outcome.reason(error, about, record.metric_name, own=False)
+            return replace(record, status="failed", reason=reason)
         finally:
             self._clips[record.metric_name] += clips
             self._missing[record.metric_name] += min(clips, self._reader.not_extracted - before)
-        return replace(
-            record,
-            value=float(result.value),
-            flags=" ".join(dict.fromkeys(result.flags)),
-            frames_used=result.frames_used,
-            frames_expected=result.frames_expected,
-            clips_used=result.clips_used,
-        )
+
+
+def _checked(score: Score) -> Score:
+    """The score in plain Python types, as records hold them; raises Unscored for NaN, TypeError for anything else."""
+    if not isinstance(score, Score):
+        raise TypeError(f"expected a Score, got {type(score).__name__}")
+    value = float(score.value)
+    if math.isnan(value):
+        raise Unscored("failed", "the metric gave NaN; it must say why there is no value")
+    if isinstance(score.flags, str):
+        raise TypeError(f"expected a tuple of flags, got {score.flags!r}")
+    counts = (int(score.frames_used), int(score.frames_expected))
+    return Score(value, *counts, tuple(str(flag) for flag in score.flags), int(score.clips_used))
 
 
 def _size(features: ClipFeatures) -> str:
     """``width x height`` of a clip, empty where it cannot be read."""
     try:
         _, height, width = features.size
-    except Unscored:
+    except Exception:  # the records of its metrics say why
         return ""
     return f"{width}x{height}"
 

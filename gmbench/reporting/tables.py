@@ -28,6 +28,17 @@ FLAGS = {
     "classes_missing": "classes_missing: Emo-Score needs clips of each of its emotions; none of some is here.",
     "no_face": "no_face: clips in which no face was found count as wrong in accuracies and as 0 in scores.",
     "own_reference": "own_reference: the speaker has no neutral reference; F-SIM compares with the clip's own.",
+    "aspect_mismatch": "aspect_mismatch: clips whose width to height differs from the reference's by more than 2 %.",
+    "length_mismatch": "length_mismatch: clips longer or shorter than the reference by more than two frames and 2 %.",
+    "short_sound": "short_sound: the sound ends more than two frames and 2 % before the picture; no more is scored.",
+    "reference_audio": "reference_audio: clips without sound of their own, scored with the reference's.",
+    "damaged_frames": "damaged_frames: pictures that the decoder patched; above 5 % of its frames a clip fails.",
+    "transparent_frames": "transparent_frames: clips with transparent pixels, whose hidden colours are compared.",
+    "low_coverage": "low_coverage: clips with a face in less than 90 % of the frames; below 10 % there is none.",
+    "several_faces": "several_faces: frames with more than one face, of which one is followed.",
+    "face_elsewhere": "face_elsewhere: the face was lost and stood elsewhere later: a cut, or another person.",
+    "mirrored_landmarks": "mirrored_landmarks: left and right of the landmarks are exchanged; is x before y, y down?",
+    "psnr_capped": "psnr_capped: clips with frames equal to the reference's, which count as 100 dB.",
 }
 """What flags of records mean to a reader of a table."""
 

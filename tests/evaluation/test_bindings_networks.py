@@ -177,7 +177,7 @@ def test_sync_without_sound_fails_with_the_remedy_and_borrowed_sound_is_flagged(
     records = world.clips("sync_d")
     assert records.loc["S/a", "status"] == "failed"
     assert "put <clip>.wav beside it" in records.loc["S/a", "reason"]
-    assert records.loc["S/b", "flags"] == "reference_audio"
+    assert records.loc["S/b", "flags"] == "reference_audio short_sound"
 
 
 def face(opening):

@@ -117,7 +117,7 @@ EVERY_PIXEL = {"frame", "pair", "landmarks"}
     ("step", "lost"),
     [
         ("frame feature", {"frame"}), ("pair feature", {"pair"}), ("begin", {"clip"}), ("add", {"clip"}),
-        ("finish", {"clip"}), ("scorer", {"pair"}), ("open", EVERY_PIXEL), ("second open", {"clip"}),
+        ("finish", {"clip"}), ("scorer", {"pair"}), ("open", {*EVERY_PIXEL, "clip"}), ("second open", {"clip"}),
         ("sound", {"sound"}), ("onsets", {"sound"}), ("landmarks", {"landmarks"}), ("detector's end", set()),
     ],
 )  # fmt: skip

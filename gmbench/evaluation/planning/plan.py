@@ -165,9 +165,10 @@ class Hasher:
             return ClipSource(problem=str(error))
         source = ClipSource(video=clip.video, video_sha256=digest)
         if self.wants_landmarks and clip.landmarks is not None:
-            landmarks_sha256 = (
-                self._digest(clip.landmarks) if clip.landmarks.is_file() else "absent"
-            )  # the reader says so
+            try:
+                landmarks_sha256 = self._digest(clip.landmarks) if clip.landmarks.is_file() else "absent"
+            except OSError as error:  # the reader will say so
+                landmarks_sha256 = f"unreadable: {error.strerror}"
             source = replace(source, landmarks=clip.landmarks, landmarks_sha256=landmarks_sha256)
         return self._with_audio(source, clip, reference) if self.wants_audio else source
 
@@ -183,9 +184,10 @@ class Hasher:
             return replace(source, audio_problem=f"{clip.video}: no sound; put <clip>.wav beside it or pass --audio")
         try:
             media.check_file(path)
-        except MediaError as error:
+            digest = self._digest(path)
+        except (MediaError, OSError) as error:
             return replace(source, audio_problem=str(error))
-        return replace(source, audio=path, audio_sha256=self._digest(path))
+        return replace(source, audio=path, audio_sha256=digest)
 
     def _digest(self, path: Path) -> str:
         if path not in self._digests:
@@ -249,13 +251,18 @@ def _with_frames(protocol: Protocol, metrics: Sequence[Metric], planned: list[Pl
     if protocol.fid_frames or not any("fid" in metric.extractors for metric in metrics):
         return protocol
     references = {c.reference.video: c.reference for c in planned if c.reference is not None and c.reference.video}
-    try:
-        frames = sum(media.Video(path).info.frames for path in references)
-    except MediaError:
-        return protocol  # the clip's own record will say what is wrong with it
+    frames = sum(map(_frames, references))
     if frames <= FID_FRAMES:
         return protocol
     return protocol.model_copy(update={"fid_frames": max(1, FID_FRAMES // len(references))})
+
+
+def _frames(video: Path) -> int:
+    """Number of frames, 0 of a video that cannot be read: its own record will say why."""
+    try:
+        return media.Video(video).info.frames
+    except Exception:
+        return 0
 
 
 def _has_other_emotions(references: Iterable[Pair]) -> bool:

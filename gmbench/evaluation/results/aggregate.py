@@ -10,6 +10,7 @@ import pandas as pd
 
 from gmbench.evaluation.results.clip_values import ClipValues, emotions_of
 from gmbench.evaluation.results.records import ORDER, check_columns, json_number
+from gmbench.evaluation.scoring.flags import names_of
 from gmbench.evaluation.scoring.registry import metrics
 from gmbench.metrics import statistics
 from gmbench.metrics.spec import Best
@@ -124,7 +125,7 @@ def rows(records: pd.DataFrame) -> list[SummaryRow]:
             metric_version=int(first["metric_version"]),
             flags=" ".join(
                 sorted(
-                    {f for fs in group["flags"] for f in str(fs).split()}
+                    {name for fs in group["flags"] for name in names_of(str(fs).split())}
                     | _remarks(metric is None, bool(absent), len(averaged) < len(counted))
                 )
             ),

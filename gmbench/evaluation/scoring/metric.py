@@ -16,13 +16,20 @@ from gmbench.evaluation.extraction.features import ClipFeature, ClipSource, Fram
 from gmbench.evaluation.protocol import Protocol, pair_indices
 from gmbench.face import pose as head_pose
 from gmbench.face.landmarks import LEAST_SHARE
+from gmbench.media import SAMPLES_PER_FRAME
 from gmbench.metrics import head_motion
 from gmbench.metrics.key import MetricKey
 from gmbench.metrics.landmarks import is_mirrored
 from gmbench.metrics.spec import MetricSpec
+from gmbench.plugins import explain
 from gmbench.store import Arrays, Feature, Store
 
 Value = TypeVar("Value")
+
+SHAPE_TOLERANCE = 0.02
+"""Relative difference of width to height that sizes rounded for a codec or a network may have."""
+MOST_DAMAGED = 0.05
+"""Share of a clip's stored frames that may be damaged; above it the clip fails."""
 
 NOT_EXTRACTED = "not extracted"
 """Reason of a record whose feature the store lacks though nothing is known to have failed."""
@@ -138,7 +145,11 @@ class FeatureReader:
 
     def feature(self, key: str) -> Feature:
         """A stored feature; raises Unscored with the reason of its absence."""
-        feature = self.store.get(key)
+        try:
+            feature = self.store.get(key)
+        except Exception as error:  # a damaged file can raise whatever its bytes lead to
+            where = self.store.path(key)
+            raise Unscored("failed", f"{where}: damaged ({explain(error)}); delete it and run again") from error
         if feature is None:
             self.not_extracted += key not in self.failures
             raise Unscored("failed", self.failures.get(key, NOT_EXTRACTED))
@@ -160,13 +171,44 @@ class ClipFeatures:
     @cached_property
     def size(self) -> tuple[int, int, int]:
         """Number of frames, height, width."""
-        self._require_picture()
-        frames, height, width = self._reader.feature(self._reader.keys.video(self.source)).arrays["size"]
+        frames, height, width = self._picture.arrays["size"]
         return int(frames), int(height), int(width)
 
-    def _require_picture(self) -> None:
+    @cached_property
+    def _picture(self) -> Feature:
+        """Facts of the frames; raises Unscored where there are none, or too many are damaged."""
         if self.source.video is None:
             raise Unscored("missing" if self.source.absent else "failed", self.source.problem)
+        facts = self._reader.feature(self._reader.keys.video(self.source))
+        damaged, stored = int(facts.arrays["marked"][0]), int(facts.meta["source_frames"])
+        if damaged > MOST_DAMAGED * stored:
+            raise Unscored(
+                "failed",
+                f"{self.source.video}: {damaged} of {stored} frames are damaged, more than {MOST_DAMAGED:.0%}; "
+                "copy or encode the file again",
+            )
+        return facts
+
+    def _require_picture(self) -> None:
+        _ = self._picture
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether the frames could be read."""
+        try:
+            return bool(self._picture.arrays)
+        except Unscored:
+            return False
+
+    @property
+    def damaged_frames(self) -> int:
+        """Stored frames that the decoder found damaged though it gave a picture."""
+        return int(self._picture.arrays["marked"][0])
+
+    @property
+    def transparent_frames(self) -> int:
+        """Stored frames with transparent pixels, whose hidden colours are compared."""
+        return int(self._picture.arrays["marked"][1])
 
     @property
     def frames(self) -> int:
@@ -241,6 +283,11 @@ class ClipFeatures:
         if self.source.audio is None:
             raise Unscored("failed", self.source.audio_problem or f"{self.source.video}: no sound")
         return self._reader.feature(self._reader.keys.audio(self.source))
+
+    @property
+    def sound_frames(self) -> int:
+        """Frames for which there is sound, at most those of the picture."""
+        return min(self.frames, math.ceil(int(self._sound.arrays["samples"][0]) / SAMPLES_PER_FRAME))
 
     @property
     def onset_times(self) -> NDArray[np.float64]:
@@ -328,6 +375,14 @@ class ClipData:
         """(L,) values of a pair feature, NaN where a crop had no face."""
         for features in (self.generated, self.reference):
             _ = features.size  # says first what is wrong with a clip itself
+        if self.protocol.crop == "full" and self.shapes_differ:
+            _, height, width = self.generated.size
+            _, real_height, real_width = self.reference.size
+            raise Unscored(
+                "failed",
+                f"{self.generated.source.video}: {width} x {height}, the reference is {real_width} x {real_height}; "
+                "one would be stretched to the shape of the other: cut both alike, or use --protocol eat128",
+            )
         key = self._reader.keys.pair(feature, self.generated.source, self.reference.source)
         return self._reader.feature(key).arrays["values"]
 
@@ -337,6 +392,13 @@ class ClipData:
         if not isinstance(feature, PairFeature):
             raise TypeError(f"{name} reads clips, not pairs of frames")
         return self.pair(feature)
+
+    @property
+    def shapes_differ(self) -> bool:
+        """Whether width to height of both clips differ by more than 2 % and 2 pixels of the reference's width."""
+        _, height, width = self.generated.size
+        _, real_height, real_width = self.reference.size
+        return abs(width * real_height / height - real_width) > max(2.0, SHAPE_TOLERANCE * real_width)
 
     def length_flags(self) -> tuple[str, ...]:
         """``length_mismatch`` if the lengths differ by more than the protocol tolerates."""

@@ -50,7 +50,7 @@ def _sync_gap(clip: ClipData) -> Score:
 def _sync_corr(clip: ClipData) -> Score:
     opening = sync.lip_opening(clip.generated.landmarks)
     value, _ = sync.opening_correlation(opening, clip.generated.rms)
-    used = int(np.isfinite(opening).sum())
+    used = int(np.isfinite(opening[: clip.generated.sound_frames]).sum())
     return defined(value, used, len(opening), "lips or loudness do not vary", clip.face_flags(clip.generated))
 
 

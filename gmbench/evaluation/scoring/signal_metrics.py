@@ -157,6 +157,11 @@ def _beats(clip: ClipData) -> tuple[NDArray[np.float64], NDArray[np.float64], in
     return beats.motion_beats(pose), audio[audio < len(pose)], len(pose)
 
 
+def _heard(clip: ClipData, value: float, reason: str, flags: tuple[str, ...] = ()) -> Score:
+    """A score of motion against sound, from the frames that have both."""
+    return defined(value, clip.generated.sound_frames, clip.generated.frames, reason, flags)
+
+
 def _chance_m2a(clip: ClipData) -> beats.Chance:
     motion, audio, frames = clip.once(_beats)
     return beats.alignment_chance(motion, audio, frames, "m2a")
@@ -169,10 +174,10 @@ def _chance_a2m(clip: ClipData) -> beats.Chance:
 
 def _alignment(direction: str) -> Callable[[ClipData], Score]:
     def score(clip: ClipData) -> Score:
-        motion, audio, frames = clip.once(_beats)
+        motion, audio, _ = clip.once(_beats)
         series = (motion, audio) if direction == "m2a" else (audio, motion)
         reason = f"{len(motion)} motion beats and {len(audio)} audio onsets"
-        return defined(beats.beat_alignment(*series), frames, frames, reason, clip.pose_flags(clip.generated))
+        return _heard(clip, beats.beat_alignment(*series), reason, clip.pose_flags(clip.generated))
 
     return score
 
@@ -181,8 +186,7 @@ def _alignment_chance(direction: str, part: str) -> Callable[[ClipData], Score]:
     chance = _chance_m2a if direction == "m2a" else _chance_a2m
 
     def score(clip: ClipData) -> Score:
-        frames = clip.once(_beats)[2]
-        return defined(getattr(clip.once(chance), part), frames, frames, "no beats, or under two seconds")
+        return _heard(clip, getattr(clip.once(chance), part), "no beats, or under two seconds")
 
     return score
 
@@ -196,7 +200,7 @@ def _main_motion(clip: ClipData) -> NDArray[np.float64]:
 def _corr_onset(clip: ClipData) -> Score:
     pc1 = clip.once(_main_motion)
     value = head_motion.onset_correlation(pc1, clip.generated.onset_strength)
-    return defined(value, len(pc1), len(pc1), "no motion, no sound, or under half a second")
+    return _heard(clip, value, "no motion, no sound, or under half a second")
 
 
 def _corr_onset_chance(clip: ClipData) -> Score:
@@ -207,13 +211,13 @@ def _corr_onset_chance(clip: ClipData) -> Score:
     shifts = np.unique(np.linspace(FPS, len(strength) - FPS, beats.CHANCE_SHIFTS).astype(int))
     values = np.array([head_motion.onset_correlation(pc1, np.roll(strength, shift)) for shift in shifts])
     value = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-    return defined(value, len(pc1), len(pc1), "no motion or no sound")
+    return _heard(clip, value, "no motion or no sound")
 
 
 def _still_ratio(clip: ClipData) -> Score:
     pc1 = clip.once(_main_motion)
     value = head_motion.still_ratio(pc1, clip.generated.rms)
-    return defined(value, len(pc1), len(pc1), "no silent frame, no voiced frame, or no motion in speech")
+    return _heard(clip, value, "no silent frame, no voiced frame, or no motion in speech")
 
 
 def signal_metrics() -> dict[str, Metric]:
