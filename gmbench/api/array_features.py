@@ -22,14 +22,13 @@ from gmbench.evaluation.extraction.features import (
     Keys,
     PairFeature,
 )
-from gmbench.evaluation.extraction.pair_pass import resize
 from gmbench.evaluation.extraction.sound_features import sound_arrays
 from gmbench.evaluation.protocol import Protocol, pair_indices
 from gmbench.evaluation.scoring.metric import ClipData, FeatureReader, Metric
 from gmbench.face import landmarks as face_landmarks
 from gmbench.face.crops import eat128_crop
 from gmbench.face.faces import Detector, Face
-from gmbench.media import Audio, Frames, Video
+from gmbench.media import Audio, Frames, Video, resize
 from gmbench.store import Arrays, Feature, Store
 from gmbench.weights import load_path
 
