@@ -59,4 +59,4 @@ lock:
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --extra dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv demo-out gmbench-results build *.egg-info data work models results reports ablations .gmbench dvc_plots
+	rm -rf .venv demo-out gmbench-results gmbench-report build *.egg-info data work models results reports ablations .gmbench dvc_plots

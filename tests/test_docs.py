@@ -1,5 +1,6 @@
 """Pages that are written from the code say what the code says, and links lead somewhere."""
 
+import ast
 import importlib.util
 import re
 from pathlib import Path
@@ -18,3 +19,24 @@ def test_links_between_pages_lead_to_files():
     for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def _texts_of_the_program():
+    """Every string of the package, with a blank where a value is filled in."""
+    for path in (ROOT / "gmbench").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(part.value if isinstance(part, ast.Constant) else " " for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_troubleshooting_quotes_the_programs_own_words():
+    table = (ROOT / "README.md").read_text("utf-8").partition("## Troubleshooting")[2].partition("\n## ")[0]
+    quotes = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    assert len(quotes) >= 8
+    texts = list(_texts_of_the_program())
+    for quote in quotes:
+        wanted = [re.compile(re.escape(quote))]  # <...> stands for itself, or for a value
+        wanted.append(re.compile(".*".join(re.escape(part) for part in re.split(r"<\w+>", quote))))
+        assert any(pattern.search(text) for text in texts for pattern in wanted), f"nothing says {quote!r}"

@@ -112,21 +112,20 @@ def _column(summary: Summary, key: str) -> Column:
 
 
 def _on_common_clips(summary: Summary, key: str) -> tuple[Column, int] | None:
-    """The same metric over the clips of which every method has a value; None where coverage is alike.
+    """The same metric over the clips of which every method has a value against one reference; None where all are such.
 
     A method that has no value of any clip has no part in it, or there would be no common clip at all.
     """
     cells = {m: summary.by_cell.get((m, key)) for m in summary.methods if m not in CONTROLS}
     rivals = [m for m, cell in cells.items() if cell is not None and cell.n > 0]
-    if len({summary.by_cell[m, key].n for m in rivals}) < 2:
-        return None
     records = summary.records
     of_clips = records[(records["metric"] == key) & (records["clip"] != WHOLE_SET)]
     with_value = of_clips[of_clips["value"].notna() & of_clips["method"].isin(rivals)]
-    counts = with_value.groupby("clip")["method"].nunique()
-    common = set(counts.index[counts == len(rivals)])
-    if with_value.empty:
+    alike = len({summary.by_cell[m, key].n for m in rivals}) < 2 and not references.differing(with_value)
+    if with_value.empty or alike:
         return None
+    counts = with_value.groupby(["clip", "reference_sha256"])["method"].nunique()
+    common = set(counts.index[counts == len(rivals)].get_level_values("clip"))
     on_common = rows(of_clips[of_clips["clip"].isin(common)]) if common else []
     by_method = {row.method: row for row in on_common}
     found = tuple(number_cell(by_method.get(method), bold=False) for method in summary.methods)
@@ -192,7 +191,10 @@ def _notes(summary: Summary, keys: Sequence[str], common: Mapping[str, int]) -> 
         counts = ", ".join(
             f"{count} for {_names(k for k in common if common[k] == count)}" for count in sorted(set(common.values()))
         )
-        notes.append(f"Common clips: those of which every method with values has one, controls left out; {counts}.")
+        notes.append(
+            "Common clips: those of which every method with values has one, against one reference; controls left out; "
+            f"{counts}."
+        )
     notes += fallback_notes(keys)
     notes += references.warnings(summary.records)
     flags = {flag for row in shown_rows for flag in row.flags.split()}

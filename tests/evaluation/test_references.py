@@ -57,7 +57,10 @@ def test_a_replaced_reference_leaves_the_dataset_and_costs_its_own_pair():
     assert (found.n, found.expected, found.difference) == (8, 10, 5.0)
     assert found.remark == "2 clips were compared with different references and are left out"
     assert "2 of 10 clips were compared with different references" in references.warnings(merged)[0]
-    assert any("compared with different references" in note for note in comparison_table(Summary.of(merged)).notes)
+    table = comparison_table(Summary.of(merged))
+    assert any("compared with different references" in note for note in table.notes)
+    place = next(n for n, title in enumerate(table.header) if "common clips" in title)
+    assert [line[place].text for line in table.body] == ["14.75", "9.750"]  # the means of 10 to 19 but for 13 and 14
 
 
 def test_what_comes_back_joins_the_dataset_of_its_content():
