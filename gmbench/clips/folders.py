@@ -1,5 +1,6 @@
 """Clips below a folder: videos, folders of frames, and the sound and landmarks beside them."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from gmbench.face.faces import SIDECAR_SUFFIX
 from gmbench.media import MEDIA_SUFFIXES, VIDEO_SUFFIXES, FrameNames, MediaFolder, frame_names, suffix_of, walk
 from gmbench.names import NameIndex, check_clip_name, composed, counted, printable, some
 
+_WORD_END = re.compile(r"[_\-. ]")
 _LOSSLESS = (".wav", ".flac")
 """Of several sounds of one clip the first of these is taken."""
 _ANIMATIONS = (".gif", ".apng")
@@ -81,7 +83,6 @@ class _Pictures:
 
     path: Path
     names: FrameNames
-    numbered: bool
     stems: tuple[str, ...]
     sounds: tuple[Path, ...]
 
@@ -152,7 +153,11 @@ class _Found:
     def _doubtful(self) -> set[str]:
         """Folders of pictures that are no clips by themselves: one picture, previews, masks inside of a clip."""
         stems = {name.rpartition("/")[2] for name in self.videos}
-        likely = {name for name, item in self.pictures.items() if item.numbered and not stems.issuperset(item.stems)}
+        likely = {
+            name
+            for name, item in self.pictures.items()
+            if item.names.numbered and not all(_shows_one_of(stems, stem) for stem in item.stems)
+        }
         inner = {name for name in likely if any(above in likely for above in _folders_above(name))}
         likely -= inner
         return self.pictures.keys() - likely if likely or self.videos else set()
@@ -213,9 +218,13 @@ def _previews(part: MediaFolder) -> list[str]:
 
 def _pictures(part: MediaFolder) -> _Pictures:
     names = frame_names(part.pictures)
-    numbered = len(names.frames) > 1 or (bool(names.problem) and any(map(str.isdigit, "".join(part.pictures))))
     stems = tuple(name_of(name) for name in (names.frames or part.pictures)[:_LOOKED_AT])
-    return _Pictures(part.path, names, numbered, stems, tuple(part.path / name for name in part.sounds))
+    return _Pictures(part.path, names, stems, tuple(part.path / name for name in part.sounds))
+
+
+def _shows_one_of(videos: set[str], picture: str) -> bool:
+    """Whether a picture is named like a video: ``a``, or ``a`` and more, ``a_thumb``."""
+    return any(picture[:end] in videos for end in (*(m.start() for m in _WORD_END.finditer(picture)), len(picture)))
 
 
 def _folders_above(name: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Pairs of files from a table, in place of folders."""
 
+import os
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,8 +70,8 @@ def _pair(row: dict[str, str], where: str, folder: Path) -> Pair:
 def _file(folder: Path, cell: str) -> Path:
     """A path of the table: ``~`` is the home folder; backslashes for ``/`` and other Unicode forms are forgiven."""
     forms = [unicodedata.normalize(form, text) for text in (cell, cell.replace("\\", "/")) for form in ("NFC", "NFD")]
-    paths = [folder / Path(text).expanduser() for text in (cell, *forms)]
-    return next((path for path in paths if path.exists()), paths[0])
+    paths = [folder / os.path.expanduser(text) for text in (cell, *forms)]
+    return next((path for path in paths if os.path.exists(path)), paths[0])
 
 
 def _missing(table: Table) -> Iterator[str]:
@@ -79,7 +80,7 @@ def _missing(table: Table) -> Iterator[str]:
     total = 0
     for column in _FILES:
         cells = [(line, row[column]) for line, row in table.rows if row.get(column)]
-        absent = [(line, cell) for line, cell in cells if not _file(table.path.parent, cell).exists()]
+        absent = [(line, cell) for line, cell in cells if not os.path.exists(_file(table.path.parent, cell))]
         total += len(cells)
         lost += [f"line {line}: {cell}" for line, cell in absent]
         if cells and len(absent) == len(cells) and column in ("generated", "reference"):

@@ -51,6 +51,8 @@ def read_table(path: Path, needed: Collection[str]) -> Table:
         raise InputError(f"{path}: column {twice[0]} stands there twice; keep one")
     rows = []
     for number, cells in lines:
+        if any("\0" in cell for cell in cells):
+            raise InputError(f"{path}, line {number}: a zero byte in the text; save the table anew")
         if any(cells[len(columns) :]):
             raise InputError(f"{path}, line {number}: {len(cells)} cells under {len(columns)} columns; quote commas")
         if any(cells):

@@ -28,12 +28,14 @@ class FrameNames:
         strays: pictures that are no frames.
         gaps: what the numbering leaves out, as text; empty where it goes up by one.
         problem: why there are no frames.
+        numbered: at least two pictures are of one numbered series, whether or not it is the only one.
     """
 
     frames: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
     gaps: str = ""
     problem: str = ""
+    numbered: bool = False
 
 
 class _Name(NamedTuple):
@@ -78,15 +80,18 @@ def frame_names(names: Iterable[str]) -> FrameNames:
     if not series:
         return FrameNames(problem=f"{len(pictures)} pictures without numbers ({some(pictures)}): which comes first?")
     best, second = series[0], series[1:2]
+    numbered = len(best.names) > 1
     if best.unclear:
-        return FrameNames(problem=best.unclear)
-    if second and len(second[0].names) > max(len(best.names) > 1, SMALL_SHARE * len(best.names)):
-        return FrameNames(problem=f"several series of pictures, {best} and {second[0]}: which are the frames?")
+        return FrameNames(problem=best.unclear, numbered=True)
+    if second and len(second[0].names) > max(numbered, SMALL_SHARE * len(best.names)):
+        problem = f"several series of pictures, {best} and {second[0]}: which are the frames?"
+        return FrameNames(problem=problem, numbered=numbered)
     frames = tuple(name.name for name in best.names)
     strays = tuple(sorted(set(pictures) - set(frames), key=natural_key))
     if len(strays) >= len(frames):
-        return FrameNames(problem=f"{best} beside {len(strays)} other pictures ({some(strays)}): which are the frames?")
-    return FrameNames(frames, strays, _gaps(best.counts))
+        problem = f"{best} beside {counted(len(strays), 'other picture')} ({some(strays)}): which are the frames?"
+        return FrameNames(problem=problem, numbered=numbered)
+    return FrameNames(frames, strays, _gaps(best.counts), numbered=numbered)
 
 
 def is_picture(name: str) -> bool:

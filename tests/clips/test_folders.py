@@ -118,6 +118,8 @@ def test_one_name_in_two_unicode_forms_is_one_clip(tmp_path):
     "pictures",
     [
         ["thumbs/a.png"], ["thumbs/a.png", "thumbs/b.png"], ["thumbs/001.png", "thumbs/002.png"], ["b/cover.jpg"],
+        ["thumbs/001_t.png", "thumbs/002_t.png"], ["thumbs/a-1.png", "thumbs/b1.png"],
+        [f"all/a_{n:04d}.png" for n in range(3)],
         [f"c/mask/{n:04d}.png" for n in range(3)],
     ],
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Tables of labels and pairs, as people write them."""
 
+import random
 import unicodedata
 
 import pytest
@@ -132,3 +133,30 @@ def test_pairs_list_their_sounds_themselves(tmp_path):
 def test_labels_of_pairs_without_a_reference_stand_with_the_generated_clip(tmp_path):
     pairs, _ = match(find_clips(touch(tmp_path / "g", "happy/a.mp4")), None)
     assert [(pair.speaker, pair.emotion) for pair in pairs] == [("happy", "happy")]
+
+
+def mutated(text, chance):
+    """A table with some bytes changed, put in or taken out."""
+    data = bytearray(text.encode())
+    for _ in range(chance.randint(1, 6)):
+        place = chance.randrange(len(data) + 1)
+        byte = chance.choice([0, 10, 13, 34, 44, 46, 47, 59, 92, 126, 200, 255, chance.randrange(256)])
+        data[place : place + chance.randint(0, 3)] = bytes([byte] * chance.randint(0, 2))
+    return bytes(data)
+
+
+def test_mutated_tables_are_read_or_refused(tmp_path):
+    """Any other exception than InputError fails the test."""
+    chance = random.Random(0)
+    pairs_of(tmp_path, "a,ours/a.mp4,real/a.mp4")
+    folders = {"videos": [str(tmp_path / "ours")], "reference": tmp_path / "real"}
+    refused = 0
+    for number in range(600):
+        labels = bool(number % 2)
+        rows = "clip,speaker,emotion\na,M,happy\nb,W,sad\n" if labels else "clip,generated,audio\na,ours/a.mp4,~x.wav\n"
+        (tmp_path / "t.csv").write_bytes(mutated(rows, chance))
+        try:
+            inputs.gather(**folders, labels=tmp_path / "t.csv") if labels else read_pairs(tmp_path / "t.csv")
+        except InputError:
+            refused += 1
+    assert 100 < refused < 600

@@ -1,5 +1,6 @@
 """The plan of a run: which clips of which methods, compared with what, and the work that this takes."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -155,10 +156,10 @@ class Hasher:
             return ClipSource(problem=absent, absent=True)
         if clip.video is None:
             return ClipSource(problem=f"{clip.audio}: only sound, no video of this name", absent=True)
-        if not clip.video.exists():
+        if not os.path.exists(clip.video):
             return ClipSource(problem=f"{clip.video}: no such file", absent=True)
         try:
-            if clip.video.is_file():
+            if os.path.isfile(clip.video):
                 media.check_file(clip.video)
             digest = self._digest(clip.video)
         except (MediaError, OSError) as error:
