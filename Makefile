@@ -39,7 +39,7 @@ test-fast: install
 
 demo: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
-	@cat reports/table-synth.md
+	@$(BIN)/gmbench table --records results/synth/scores --no-intervals
 	@echo "page: reports/index.html, table: reports/table-synth.md, records: results/synth/scores/records.parquet"
 	$(BIN)/python -m tools.demo_numbers
 

@@ -13,6 +13,10 @@ import av
 from gmbench import plugins, store
 from gmbench.datasets.readers import DATASETS
 from gmbench.evaluation.extraction.extractors import EXTRACTORS
+from gmbench.evaluation.interpolation import OFFICIAL_NETWORK
+from gmbench.evaluation.protocol import Protocol
+from gmbench.evaluation.protocol import load as load_protocol
+from gmbench.evaluation.scoring.metric import Metric
 from gmbench.evaluation.scoring.registry import METRICS
 from gmbench.face.landmarks import BACKENDS
 from gmbench.methods import registry as method_registry
@@ -39,6 +43,21 @@ class Check:
 def examine() -> list[Check]:
     """Everything that decides what can run here."""
     return [*_machine(), *_packages(), *_codecs(), *_folders(), *_weights(), *_landmark_backends(), *_plugins()]
+
+
+def lacking_files(metric: Metric, protocol: Protocol | None = None) -> list[str]:
+    """Names of the files of weights that a metric needs and that are not here.
+
+    Args:
+        protocol: the default one if None.
+    """
+    protocol = protocol or load_protocol("full")
+    needed = list(metric.weights(protocol))
+    sequences = "interpolation" in metric.spec.needs
+    needed += [OFFICIAL_NETWORK] if sequences else []
+    if sequences or metric.reads_landmarks(protocol):
+        needed += [item.name for item in BACKENDS.get(protocol.landmarks).weights]
+    return [name for name in dict.fromkeys(needed) if files.find(name) is None]
 
 
 def _machine() -> Iterator[Check]:

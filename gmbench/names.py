@@ -12,13 +12,14 @@ _FORBIDDEN = re.compile(r"[\x00-\x1f]")
 
 
 def closest(name: str, choices: Iterable[str]) -> str:
-    """``did you mean ...?``, or the list of the choices."""
-    names = sorted(choices)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    return f"known: {listed or 'none'}"
+    """``did you mean ...?`` with the nearest names, or all of them where they are few."""
+    names = sorted(set(choices))
+    by_case = {each.casefold(): each for each in reversed(names)}
+    for most, likeness in ((3, 0.6), (3, 0.4 if len(names) > 12 else 1.0)):
+        near = difflib.get_close_matches(name.casefold(), by_case, n=most, cutoff=likeness)
+        if near:
+            return f"did you mean {' or '.join(by_case[each] for each in near)}?"
+    return f"known: {', '.join(names) or 'none'}" if len(names) <= 12 else f"it is like none of the {len(names)} known"
 
 
 def some(names: Collection[str], most: int = 3) -> str:

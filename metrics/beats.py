@@ -141,10 +141,12 @@ def _facts(direction: str, title: str, over: str, source: str) -> tuple[MetricSp
         ),
         MetricSpec(
             name=f"{name}_chance", title=f"{title} chance", direction="reference", best="none", unit="",
+            what=f"{title} of the same motion with shifted sound: the chance level.",
             interpretation=f"{name} of the same motion with the audio shifted in a circle (100 shifts).", **common,
         ),
         MetricSpec(
             name=f"{name}_p", title=f"{title} p", direction="lower", best="none", unit="",
+            what=f"p-value of {title} against shifted sound.",
             interpretation="One-sided permutation p-value of the clip's alignment, averaged over clips: 0.5 "
             "is no alignment at all.", **common,
             default=False,

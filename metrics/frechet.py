@@ -141,6 +141,7 @@ SPECS = (
         name="fid_eat",
         title="FID (EAT)",
         group="picture",
+        what="FID as the evaluation code that GMTalker adopts computes it.",
         version=1,
         direction="lower",
         unit="",

@@ -99,6 +99,7 @@ SPECS = (
             name=name,
             title=title,
             group="picture",
+            what=f"Perceptual distance to the reference frame at the same time ({network}).",
             version=2,
             direction="lower",
             unit="",

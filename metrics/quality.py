@@ -151,6 +151,7 @@ SPECS = (
         name="ssim_u7",
         title="SSIM (7x7)",
         group="picture",
+        what="SSIM as the published tables compute it: a 7x7 uniform window.",
         version=2,
         direction="higher",
         unit="",

@@ -102,6 +102,7 @@ SPECS = (
         name="cpbd_gap",
         title="|CPBD - GT|",
         group="picture",
+        what="Distance of the sharpness to the real clip's.",
         version=1,
         direction="lower",
         unit="",

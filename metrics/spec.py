@@ -41,6 +41,7 @@ class MetricSpec:
         default: part of an evaluation that names no metrics.
         group: what it looks at, empty where a package does not say.
         responds_to: corruptions of ``gmbench validate`` that must make it worse, besides those that list it.
+        what: the metric in one line; by default the first sentence of ``interpretation``.
     """
 
     name: str
@@ -58,6 +59,7 @@ class MetricSpec:
     group: Group = ""
     responds_to: tuple[str, ...] = ()
     best: Best | None = None
+    what: str = ""
 
     @property
     def aim(self) -> Best:
@@ -80,3 +82,8 @@ class MetricSpec:
         """
         found = re.match(r"[\[(](-?[\d.]+|-inf), (-?[\d.]+|inf)[\])]", self.range)
         return (float(found[1]), float(found[2])) if found else (-math.inf, math.inf)
+
+    @property
+    def one_line(self) -> str:
+        """What the metric is, in one line."""
+        return self.what or re.split(r"(?<=[.;]) ", self.interpretation)[0].replace(";", ".")

@@ -1,8 +1,10 @@
 import os
+import sys
 
 import numpy as np
 import pytest
 
+from gmbench.commands import app
 from gmbench.corpus.sketch import write_sketches
 from tests.shared import SHARED, WEIGHTS, missing
 
@@ -47,6 +49,20 @@ def sketches(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sketches")
     write_sketches(folder, speakers=3, clips=2, seconds=2.4, size=128)
     return folder
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run the command in this process: exit code, stdout, stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["gmbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            app.main()
+        captured = capsys.readouterr()
+        return stop.value.code, captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture

@@ -3,19 +3,45 @@
 import logging
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
-from rich.table import Table as Grid
 
-from gmbench.commands import evaluation, methods, report, terminal
-from gmbench.commands.data import corpus_app, data_app, facemodel_app, profile_app
-from gmbench.commands.options import JsonFlag
+from gmbench.commands import data, evaluation, methods, report, setup, terminal
 from gmbench.commands.records import records_app
 from gmbench.commands.weights import weights_app
 from gmbench.errors import GmbenchError
 from gmbench.version import version as gmbench_version
+
+EVALUATE, READ, KNOW, TRAIN, PAPERS = (
+    "Evaluate videos", "Read the results", "What there is, what is missing", "Data, training, generation",
+    "Papers and user studies",
+)  # fmt: skip
+_COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
+    EVALUATE: {"eval": evaluation.evaluate, "demo": evaluation.demo, "validate": evaluation.validate},
+    READ: {"table": report.table, "compare": report.compare, "report": report.report, "records": records_app},
+    KNOW: {
+        "metrics": evaluation.list_metrics,
+        "protocols": evaluation.list_protocols,
+        "methods": methods.list_methods,
+        "weights": weights_app,
+        "doctor": setup.doctor,
+        "version": setup.version,
+    },
+    TRAIN: {
+        "data": data.data_app,
+        "profile": data.profile_app,
+        "corpus": data.corpus_app,
+        "facemodel": data.facemodel_app,
+        "train": methods.train,
+        "generate": methods.generate,
+        "ablate": methods.ablate,
+    },
+    PAPERS: {"published": report.published, "latents": report.latents, "userstudy": report.userstudy},
+}
+INTERRUPTED = 130
+_USAGE: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")  # type: ignore[assignment]
+"""Base of the errors of wrong options and arguments: of click, or of the copy that newer versions of typer bring."""
 
 app = typer.Typer(
     name="gmbench",
@@ -23,88 +49,71 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-_COMMANDS: dict[str, Callable[..., None]] = {
-    "eval": evaluation.evaluate,
-    "validate": evaluation.validate,
-    "metrics": evaluation.list_metrics,
-    "protocols": evaluation.list_protocols,
-    "demo": evaluation.demo,
-    "table": report.table,
-    "compare": report.compare,
-    "report": report.report,
-    "published": report.published,
-    "latents": report.latents,
-    "userstudy": report.userstudy,
-    "train": methods.train,
-    "generate": methods.generate,
-    "ablate": methods.ablate,
-    "methods": methods.list_methods,
-}
-for name, function in _COMMANDS.items():
-    app.command(name)(function)
-for name, group in (
-    ("corpus", corpus_app),
-    ("data", data_app),
-    ("facemodel", facemodel_app),
-    ("profile", profile_app),
-    ("records", records_app),
-    ("weights", weights_app),
-):
-    app.add_typer(group, name=name)
+for panel, commands in _COMMANDS.items():
+    for name, command in commands.items():
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel)(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        terminal.line(gmbench_version())
+        raise typer.Exit
 
 
 @app.callback()
 def _root(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and details.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and details; at any place.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Version of gmbench.")
+    ] = False,
 ) -> None:
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(name)s: %(message)s")
     for name in ("numba", "matplotlib", "PIL", "asyncio", "distributed", "h5py"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-@app.command()
-def doctor(as_json: JsonFlag = False) -> None:
-    """What is installed, what is missing, and what that rules out."""
-    from gmbench.doctor import examine
-
-    checks = examine()
-    if as_json:
-        terminal.print_json([check.as_json() for check in checks])
-        return
-    grid = Grid("what", "state", "detail", "rules out", header_style="bold")
-    for check in checks:
-        style = None if check.state == "ok" else "yellow"
-        grid.add_row(check.what, check.state, check.detail, check.rules_out, style=style)
-    terminal.out.print(grid)
-
-
-@app.command()
-def version() -> None:
-    """Version of gmbench."""
-    terminal.out.print(gmbench_version(), highlight=False)
-
-
 def main() -> None:
     """Entry point: expected errors become one line and an exit code."""
-    debug = "--debug" in sys.argv
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    if debug:
+        arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+    terminal.prepare()
     try:
-        status = app(standalone_mode=False)
-        sys.exit(status if isinstance(status, int) else 0)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        terminal.err.print("stopped; run the same command again to go on", markup=False)
-        sys.exit(130)
+        status = app(arguments, prog_name="gmbench", standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        status = INTERRUPTED
+    except typer.Exit as stop:
+        status = stop.exit_code
+    except _USAGE as error:
+        status = _explain_usage(error)
     except GmbenchError as error:
         if debug:
             raise
-        terminal.err.print(f"error: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+        terminal.error(str(error))
+        status = error.exit_code
+    except Exception as error:
+        if debug:
+            raise
+        terminal.error(f"unexpected {type(error).__name__}: {error}; the same command with --debug shows where")
+        status = 1
+    if status == INTERRUPTED:
+        terminal.note("stopped; what is finished is kept: run the same command again to go on")
+    sys.exit(status if isinstance(status, int) else 0)
 
 
-if __name__ == "__main__":
-    main()
+def _explain_usage(error: Any) -> int:
+    """Print what is wrong with the options or arguments, and where they are explained; the exit code."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "gmbench"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        message = " ".join(error.format_message().split()).rstrip(".")
+        terminal.error(f"{message}; '{command} --help' explains the command")
+    return int(error.exit_code)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table as Grid
 
 from gmbench.commands import terminal
 from gmbench.commands.options import JsonFlag
@@ -65,7 +64,7 @@ def corpus_make(
     )
     with terminal.progress("drawing") as report:
         count = make(out, settings, Store(store or default_root()), workers, report=report)
-    terminal.err.print(f"{count} clips in {out}, ground truth in {out / 'truth'}", markup=False, highlight=False)
+    terminal.note(f"{count} clips in {out}, ground truth in {out / 'truth'}")
 
 
 @corpus_app.command("probe")
@@ -93,10 +92,10 @@ def corpus_probe(
     if as_json:
         terminal.print_json(rows)
     else:
-        grid = Grid("emotion from", "accuracy", "band", header_style="bold")
-        for row in rows:
-            grid.add_row(str(row["from"]), f"{row['accuracy']:.3f}", f"{row['low']:.2f} to {row['high']:.2f}")
-        terminal.out.print(grid)
+        terminal.print_list(
+            ("emotion from", "accuracy", "band"),
+            [(str(r["from"]), f"{r['accuracy']:.3f}", f"{r['low']:.2f} to {r['high']:.2f}") for r in rows],
+        )
     outside = [name for name, (low, high) in probe.BANDS.items() if not low <= accuracies[name] <= high]
     if outside:
         raise InputError(f"outside of the band: {', '.join(outside)}; is it the corpus of 4 speakers and 5 sentences?")
@@ -125,18 +124,13 @@ def data_check(
         facts = {"dataset": kind, "clips": len(result.rows), "problems": result.counts(), "deep": deep}
         terminal.print_json([facts, *rows])
     else:
-        grid = Grid("file", "problem", "reason", header_style="bold")
-        for problem in result.problems:
-            grid.add_row(problem.path, problem.kind, problem.reason)
         splits = dict(sorted(Counter(row.split for row in result.rows).items()))
         speakers = len({row.speaker for row in result.rows})
-        terminal.out.print(
-            f"{kind}: {len(result.rows)} usable clips of {speakers} speakers, splits {splits}", highlight=False
-        )
+        terminal.line(f"{kind}: {len(result.rows)} usable clips of {speakers} speakers, splits {splits}")
         depth = "all pictures" if deep else "the first picture (--deep: all)"
-        terminal.out.print(f"decoded of each clip: {depth} and all of the sound", highlight=False)
+        terminal.line(f"decoded of each clip: {depth} and all of the sound")
         if result.problems:
-            terminal.out.print(grid)
+            terminal.print_list(("file", "problem", "reason"), [(p.path, p.kind, p.reason) for p in result.problems])
     if not result.rows:
         raise InputError(f"{folder}: no usable clip among {len(result.problems)} problems")
 
@@ -154,11 +148,14 @@ def data_list(as_json: JsonFlag = False) -> None:
     if as_json:
         terminal.print_json(rows)
         return
-    grid = Grid("dataset", "emotions", "crop", "package", "obtain", header_style="bold")
-    for row in rows:
-        emotions = str(len(row["emotions"]) or "-")
-        grid.add_row(row["dataset"], emotions, str(row["crop"]), row["package"], row["obtain"])
-    terminal.out.print(grid)
+    terminal.print_list(
+        ("dataset", "emotions", "crop", "package", "obtain"),
+        [
+            (row["dataset"], str(len(row["emotions"]) or "-"), str(row["crop"]), row["package"], row["obtain"])
+            for row in rows
+        ],
+        head=4,
+    )
 
 
 @facemodel_app.command("synth")
@@ -186,7 +183,7 @@ def _save(model: "FaceModel", out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     model.save(out.with_suffix(".npz"))
     size = f"{len(model.mean)} vertices, {len(model.triangles)} triangles, lids {model.blink_columns}"
-    terminal.err.print(f"{out.with_suffix('.npz')}: {size}", markup=False, highlight=False)
+    terminal.note(f"{out.with_suffix('.npz')}: {size}")
 
 
 @profile_app.command("use")
@@ -198,7 +195,7 @@ def profile_use(
     from gmbench.config import FILE, use_profile
 
     use_profile(name, force=force)
-    terminal.err.print(f"{FILE}: profile {name}", markup=False, highlight=False)
+    terminal.note(f"{FILE}: profile {name}")
 
 
 @profile_app.command("list")
@@ -206,5 +203,4 @@ def profile_list() -> None:
     """Profiles that ship with gmbench."""
     from gmbench.config import profiles, summary
 
-    for name, text in profiles().items():
-        terminal.out.print(f"{name}: {summary(text)}", highlight=False)
+    terminal.print_list(("profile", "what"), [(name, summary(text)) for name, text in profiles().items()])

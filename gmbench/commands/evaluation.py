@@ -1,61 +1,120 @@
 """Commands that evaluate videos: ``eval``, ``validate``, ``demo``, and what there is to choose from."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table as Grid
 
 from gmbench.commands import terminal
 from gmbench.commands.methods import generate_test_clips
-from gmbench.commands.options import DEFAULT_OUT, JsonFlag, LandmarkName, MetricNames, named_folders, split
+from gmbench.commands.options import (
+    DEFAULT_OUT,
+    INPUTS,
+    MEASURE,
+    RUNNING,
+    Digits,
+    ExtractorKind,
+    JsonFlag,
+    LandmarkName,
+    Look,
+    MetricNames,
+    NoIntervals,
+    Transpose,
+    Wide,
+    named_folders,
+    split,
+)
+
+if TYPE_CHECKING:
+    from gmbench.evaluation.comparison import ComparisonResult
+    from gmbench.evaluation.planning.plan import Plan
 
 
 def evaluate(
     videos: Annotated[
-        list[str] | None, typer.Option(help="Folder of generated videos, DIR or NAME=DIR; repeat for more methods.")
+        list[str] | None,
+        typer.Option(
+            help="Folder of generated videos, DIR or NAME=DIR; repeat for more methods.", rich_help_panel=INPUTS
+        ),
     ] = None,
-    reference: Annotated[Path | None, typer.Option(help="Folder of real videos of the same names.")] = None,
-    method: Annotated[list[str] | None, typer.Option(help="Name of the method, in the order of --videos.")] = None,
-    pairs: Annotated[Path | None, typer.Option(help="CSV of pairs: clip, generated, reference, audio, ...")] = None,
-    audio: Annotated[Path | None, typer.Option(help="Folder of sounds of the same names.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="CSV with clip, speaker, emotion.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Name of the dataset in records.")] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Folder of real videos of the same names.", rich_help_panel=INPUTS)
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Name of the method, in the order of --videos.", rich_help_panel=INPUTS)
+    ] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="CSV of pairs: clip, generated, reference, audio, ...", rich_help_panel=INPUTS)
+    ] = None,
+    audio: Annotated[
+        Path | None, typer.Option(help="Folder of sounds of the same names.", rich_help_panel=INPUTS)
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="CSV with clip, speaker, emotion.", rich_help_panel=INPUTS)
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Name of the dataset in records.", rich_help_panel=INPUTS)] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many clips, for a try.", rich_help_panel=INPUTS)
+    ] = None,
+    interpolation: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Folder of sequences between emotions, NAME=DIR; for E-PPL and E-PDV.", rich_help_panel=INPUTS
+        ),
+    ] = None,
     metrics: MetricNames = None,
-    protocol: Annotated[str, typer.Option(help="Name, or path of a YAML file; see 'gmbench protocols'.")] = "full",
-    landmarks: LandmarkName = None,
-    pose: Annotated[str | None, typer.Option(help="Head pose: mediapipe (its matrix) or pnp.")] = None,
     controls: Annotated[
         list[str] | None,
         typer.Option(
-            help="Control rows, or all: ground_truth, still, blur, late_audio, shuffled_audio, wrong_emotion."
+            help="Control rows, or all: ground_truth, still, blur, late_audio, shuffled_audio, wrong_emotion.",
+            rich_help_panel=MEASURE,
         ),
     ] = None,
-    extractors: Annotated[
-        str | None,
-        typer.Option("--extractors", "--judges", help="Feature extractors: official, or corpus for synthetic faces."),
+    protocol: Annotated[
+        str, typer.Option(help="Name, or path of a YAML file; see 'gmbench protocols'.", rich_help_panel=MEASURE)
+    ] = "full",
+    landmarks: LandmarkName = None,
+    pose: Annotated[
+        str | None, typer.Option(help="Head pose: mediapipe (its matrix) or pnp.", rich_help_panel=MEASURE)
     ] = None,
-    sync_crop: Annotated[str | None, typer.Option(help="SyncNet's crop: s3fd, landmarks or eat.")] = None,
+    extractors: ExtractorKind = None,
+    sync_crop: Annotated[
+        str | None, typer.Option(help="SyncNet's crop: s3fd, landmarks or eat.", rich_help_panel=MEASURE)
+    ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32, or bfloat16: faster on some processors, not exact.")
+        str | None,
+        typer.Option(help="float32, or bfloat16: faster on some processors, not exact.", rich_help_panel=MEASURE),
     ] = None,
-    fid_frames: Annotated[int | None, typer.Option(help="Frames per clip for FID; 0: all, up to 50,000.")] = None,
-    interpolation: Annotated[
-        list[str] | None, typer.Option(help="Folder of sequences between emotions, NAME=DIR; for E-PPL and E-PDV.")
+    fid_frames: Annotated[
+        int | None, typer.Option(help="Frames per clip for FID; 0: all, up to 50,000.", rich_help_panel=MEASURE)
     ] = None,
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder for records and table.")] = DEFAULT_OUT,
-    store: Annotated[Path | None, typer.Option(help="Feature store; GMBENCH_STORE or the cache by default.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a dask scheduler.")] = None,
+    min_coverage: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Exit with 6 if a metric covers less of the clips.", rich_help_panel=MEASURE),
+    ] = 0.0,
+    out_dir: Annotated[
+        Path, typer.Option("--out", help="Folder for records and table.", rich_help_panel=RUNNING)
+    ] = DEFAULT_OUT,
+    store: Annotated[
+        Path | None, typer.Option(help="Feature store; GMBENCH_STORE or the cache by default.", rich_help_panel=RUNNING)
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.", rich_help_panel=RUNNING)] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a dask scheduler.", rich_help_panel=RUNNING)] = None,
     timeout: Annotated[
         float | None,
-        typer.Option(min=0, help="Seconds to wait while the scheduler has no workers; no limit by default."),
+        typer.Option(
+            min=0,
+            help="Seconds to wait while the scheduler has no workers; no limit by default.",
+            rich_help_panel=RUNNING,
+        ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Frames read at a time.")] = 16,
-    min_coverage: Annotated[
-        float, typer.Option(min=0, max=1, help="Exit with 6 if a metric covers less of the clips.")
-    ] = 0.0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Frames read at a time.", rich_help_panel=RUNNING)] = 16,
+    wide: Wide = False,
+    no_intervals: NoIntervals = False,
+    digits: Digits = None,
+    transpose: Transpose = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare folders of generated videos with real ones.
@@ -63,23 +122,17 @@ def evaluate(
     With --method alone, a method that was trained here generates the test clips of params.yaml and is scored on them.
     """
     from gmbench.evaluation import protocol as protocols
-    from gmbench.evaluation.comparison import compare, require_coverage
+    from gmbench.evaluation.comparison import compare
     from gmbench.evaluation.planning.controls import check
-    from gmbench.evaluation.planning.inputs import Inputs, gather
+    from gmbench.evaluation.planning.inputs import Inputs, gather, limited
     from gmbench.evaluation.results import result_folder
     from gmbench.executor import connection
     from gmbench.reporting.found_records import check_loose
-    from gmbench.reporting.saved_results import save_results
 
     chosen = protocols.load(
-        protocol,
-        landmarks=landmarks,
-        pose=pose,
-        extractors=extractors,
-        sync_crop=sync_crop,
-        precision=precision,
+        protocol, landmarks=landmarks, pose=pose, extractors=extractors, sync_crop=sync_crop, precision=precision,
         fid_frames=fid_frames,
-    )
+    )  # fmt: skip
     sequences, names, rows = named_folders(interpolation or []), split(metrics) or [], check(split(controls) or [])
     check_loose(out_dir)
     result_folder.check_writable(out_dir)
@@ -90,21 +143,18 @@ def evaluate(
     else:
         inputs, chosen, pipeline_store = generate_test_clips(method or [], dataset, workers)
         store = store or pipeline_store
+    inputs = limited(inputs, limit)
     with connection(scheduler, timeout), terminal.progress("evaluating") as report:
+        report.phase("reading the files")
+
+        def on_plan(plan: "Plan") -> None:
+            terminal.print_warnings(plan.warnings)
+            report.phase("the first clip")
+
         result = compare(
-            inputs,
-            chosen,
-            names,
-            rows,
-            sequences,
-            store=store,
-            workers=workers,
-            scheduler=scheduler,
-            batch=batch_size,
-            progress=report,
-            error_log=out_dir / result_folder.ERRORS,
-            on_plan=lambda plan: terminal.print_warnings(plan.warnings),
-        )
+            inputs, chosen, names, rows, sequences, store=store, workers=workers, scheduler=scheduler, batch=batch_size,
+            progress=report, error_log=out_dir / result_folder.ERRORS, on_plan=on_plan,
+        )  # fmt: skip
     asked: dict[str, object] = {
         "dataset": inputs.dataset,
         "methods": list(inputs.methods),
@@ -112,17 +162,39 @@ def evaluate(
         "metrics": names or list(chosen.metrics) or "defaults",
         "controls": rows,
     }
+    look = None if as_json else Look(wide, no_intervals, digits, transpose)
+    _save_and_show(result, out_dir, asked, look, min_coverage)
+
+
+def _save_and_show(
+    result: "ComparisonResult", out_dir: Path, asked: dict[str, object], look: Look | None, min_coverage: float
+) -> None:
+    """Keep what was measured, print it and the reasons of what is missing; None as ``look`` prints JSON.
+
+    Raises:
+        CoverageError: nothing could be computed, or less than the least coverage.
+    """
+    from gmbench.evaluation.comparison import require_coverage, require_numbers
+    from gmbench.evaluation.results import result_folder
+    from gmbench.evaluation.results.reasons import reasons_of
+    from gmbench.reporting.saved_results import save_results
+    from gmbench.reporting.tables import comparison_table
+
     said = result.plan.warnings if result.plan else ()
     notes = result_folder.merge_warnings(out_dir, result.records)
     terminal.print_warnings(note for note in notes if note not in said)
-    summary = save_results(out_dir, result.records, asked, result.plan)
-    terminal.print_failures(result.records)
-    if as_json:
-        terminal.print_json([row.as_json() for row in summary])
+    summaries = save_results(out_dir, result.records, asked, result.plan)
+    rows = [row for summary in summaries for row in summary.rows]
+    if look is None:
+        terminal.print_json([row.as_json() for row in rows])
     else:
-        terminal.print_summary(summary)
-        terminal.err.print(f"records and table: {out_dir}", markup=False, highlight=False)
-    require_coverage(summary, min_coverage)
+        for summary in summaries:
+            table = look.of(comparison_table(summary, summary.keys))
+            terminal.print_table(table, wide=look.wide, swap=look.transpose)
+        terminal.note(f"records and table: {out_dir}")
+    terminal.print_reasons(reasons_of(result.records), result.records)
+    require_numbers(result.records)
+    require_coverage(rows, min_coverage)
 
 
 def validate(
@@ -133,9 +205,7 @@ def validate(
     corruptions: Annotated[list[str] | None, typer.Option(help="By name; all by default.")] = None,
     protocol: Annotated[str, typer.Option(help="Name, or path of a YAML file.")] = "full",
     landmarks: LandmarkName = None,
-    extractors: Annotated[
-        str | None, typer.Option("--extractors", "--judges", help="Feature extractors: official or corpus.")
-    ] = None,
+    extractors: ExtractorKind = None,
     clips: Annotated[int, typer.Option(min=1, help="At most so many clips, as many of each emotion.")] = 24,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for records, table and curves.")] = Path("validation"),
     store: Annotated[Path | None, typer.Option(help="Feature store.")] = None,
@@ -180,31 +250,53 @@ def validate(
         terminal.print_json(rows)
         return
     sys.stdout.write(text)
-    terminal.err.print(f"records, table and curves: {out_dir}", markup=False, highlight=False)
+    terminal.note(f"records, table and curves: {out_dir}")
 
 
-def list_metrics(name: Annotated[str | None, typer.Argument()] = None, as_json: JsonFlag = False) -> None:
-    """List the metrics, or explain one: how to interpret it, and its caveats."""
+def list_metrics(
+    name: Annotated[str | None, typer.Argument(help="A metric, or a group: picture, lips, ...")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the metrics and whether they can run here, or explain one: how to interpret it, and its caveats."""
     from dataclasses import asdict
 
+    from gmbench.doctor import lacking_files
     from gmbench.evaluation.scoring import registry
+    from gmbench.evaluation.scoring.naming import GROUPS
 
-    chosen = [registry.METRICS.get(name)] if name else list(registry.metrics().values())
-    rows = [asdict(metric.spec) | {"package": registry.METRICS.package(metric.name)} for metric in chosen]
+    known = registry.metrics()
+    if name is None or name.casefold() in GROUPS:
+        chosen = [metric for metric in known.values() if name is None or metric.spec.group == name.casefold()]
+    else:
+        chosen = [known[each] for each in registry.resolve(name)]
+    here = {metric.name: lacking_files(metric) for metric in chosen}
+    rows = [
+        asdict(metric.spec)
+        | {
+            "package": registry.METRICS.package(metric.name),
+            "runs_here": not here[metric.name],
+            "lacks": here[metric.name],
+        }
+        for metric in chosen
+    ]
     if as_json:
         terminal.print_json(rows)
-        return
-    if name:
-        for field, value in rows[0].items():
-            text = ", ".join(value) if isinstance(value, tuple) else str(value)
-            terminal.out.print(f"{field + ':':<15}{text}", markup=False, highlight=False, soft_wrap=True)
-        return
-    grid = Grid("name", "", "unit", "range", "needs", "version", "default", "package", header_style="bold")
-    for metric, row in zip(chosen, rows, strict=True):
-        spec = metric.spec
-        needs, default = ", ".join(spec.needs), "yes" if spec.default else ""
-        grid.add_row(spec.name, spec.arrow, spec.unit, spec.range, needs, str(spec.version), default, row["package"])
-    terminal.out.print(grid)
+    elif name is None or name.casefold() in GROUPS:
+        terminal.print_list(
+            ("name", "title", "group", "what", "runs here"),
+            [
+                (m.name, f"{m.spec.title} {m.spec.arrow}", m.spec.group, m.spec.one_line, _runs_here(here[m.name]))
+                for m in chosen
+            ],
+            head=3,
+        )
+    else:
+        for row in rows:
+            terminal.print_facts(row | {"runs_here": _runs_here(here[row["name"]])})
+
+
+def _runs_here(lacking: Sequence[str]) -> str:
+    return f"no: {', '.join(lacking)} missing" if lacking else "yes"
 
 
 def list_protocols(name: Annotated[str | None, typer.Argument()] = None, as_json: JsonFlag = False) -> None:
@@ -216,13 +308,10 @@ def list_protocols(name: Annotated[str | None, typer.Argument()] = None, as_json
     if as_json:
         terminal.print_json(rows)
     elif name:
-        for field, value in rows[0].items():
-            terminal.out.print(f"{field + ':':<18}{value}", markup=False, highlight=False)
+        terminal.print_facts(rows[0])
     else:
-        grid = Grid("name", "hash", "description", header_style="bold")
-        for row in rows:
-            grid.add_row(row["name"], row["hash"], row["description"])
-        terminal.out.print(grid)
+        header = ("name", "hash", "description")
+        terminal.print_list(header, [[row[field] for field in header] for row in rows])
 
 
 def demo(

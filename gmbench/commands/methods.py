@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table as Grid
 
 from gmbench.commands import terminal
 from gmbench.commands.options import JsonFlag
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from gmbench.evaluation.planning.inputs import Inputs
     from gmbench.evaluation.protocol import Protocol
-    from gmbench.methods.card import MethodCard
     from gmbench.methods.interface import EmotionSpec, GenRequest, Interpolates, TalkingHeadMethod
     from gmbench.methods.registry import System
     from gmbench.stages.pipeline_run import PipelineRun
@@ -41,15 +40,15 @@ def train(method: MethodName = "gmtalker", dataset: Dataset = None) -> None:
     card = json.loads((folder / "card.json").read_text("utf-8"))
     if "models_of" in card:
         line = f"{run.paths.dataset} uses the checkpoints of {card['models_of']}; nothing is trained on it"
-        terminal.err.print(line, markup=False, highlight=False)
+        terminal.note(line)
         return
-    grid = Grid("part", "steps", "seconds", "parameters", "last losses", header_style="bold")
+    rows = []
     for part, facts in card["parts"].items():
         losses = ", ".join(f"{name} {value:.4g}" for name, value in facts["losses"].items())
         numbers = (facts.get(name) for name in ("steps", "seconds", "parameters"))
-        grid.add_row(part, *("–" if value is None else f"{value:,}" for value in numbers), losses)
-    terminal.out.print(grid)
-    terminal.err.print(f"checkpoints and card: {folder}", markup=False, highlight=False)
+        rows.append((part, *("–" if value is None else f"{value:,}" for value in numbers), losses))
+    terminal.print_list(("part", "steps", "seconds", "parameters", "last losses"), rows, head=4)
+    terminal.note(f"checkpoints and card: {folder}")
 
 
 def generate(
@@ -118,7 +117,7 @@ def _write_steps(
     with one_thread():
         steps = interpolating.interpolate(request, request.emotion, last, STEPS, way)
         count = write_sequence(steps, path, request.speaker, ends)
-    terminal.err.print(f"{path}: {count} pictures", markup=False, highlight=False)
+    terminal.note(f"{path}: {count} pictures")
 
 
 def _ways(method: "TalkingHeadMethod") -> "tuple[Interpolates, str]":
@@ -139,7 +138,7 @@ def _write_video(method: "TalkingHeadMethod", request: "GenRequest", path: Path)
     with one_thread(), terminal.progress("generating", "frames") as report:
         _, frames = generate_frames(method, request)
         write_video(path, _watched(frames, request.frames, report), request.audio)
-    terminal.err.print(f"{path}: {request.frames} frames", markup=False, highlight=False)
+    terminal.note(f"{path}: {request.frames} frames")
 
 
 def _square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
@@ -164,10 +163,9 @@ def ablate(
     run = project(dataset)
     params = run.params.model_copy(update={"workers": workers or run.params.workers})
     run = replace(run, params=params, quiet=True)
-    ablations.ablate(
-        run, registry_name(method), seeds, lambda line: terminal.err.print(line, markup=False, highlight=False), out
-    )
-    terminal.out.print((out / "verdicts.md").read_text("utf-8"), markup=False, highlight=False)
+    ablations.ablate(run, registry_name(method), seeds, terminal.note, out)
+    for line in (out / "verdicts.md").read_text("utf-8").splitlines():
+        terminal.line(line)
 
 
 def registry_name(method: str) -> str:
@@ -180,28 +178,27 @@ def registry_name(method: str) -> str:
     return system.method
 
 
-def list_methods(as_json: JsonFlag = False) -> None:
-    """List methods that can be trained here, the controls, and what the papers say of all others."""
-    from gmbench.evaluation.planning.controls import CONTROLS
-    from gmbench.methods import registry
-    from gmbench.methods.card import cards
-    from gmbench.reporting.method_cards import published_cards
+def list_methods(
+    name: Annotated[str | None, typer.Argument(help="A method, a run's name such as gmtalker-pose, a control.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List methods that can be trained here, controls, and the methods of the papers; or show the card of one."""
+    from gmbench.reporting import method_cards
 
-    rows = [_row(name, registry.create(name).card) for name in registry.factories()]
-    rows += [{"method": name, "kind": "control", "what": what, "source": ""} for name, what in CONTROLS.items()]
-    rows += [_row(card.name, card) for card in cards() if card.kind == "dropin"]
-    for printed in published_cards():
-        able = ", ".join(f"{key} {value}" for key, value in printed.capabilities)
-        what = f"emotion from {printed.emotion_source}" + (f"; {able}" if able else "")
-        rows.append({"method": printed.name, "kind": "as printed", "what": what, "source": printed.source})
-    if as_json:
-        terminal.print_json(rows)
+    if name is not None:
+        facts = method_cards.facts_of(name)
+        if as_json:
+            terminal.print_json([facts])
+        else:
+            terminal.print_facts(facts)
         return
-    grid = Grid("method", "kind", "what", "source", header_style="bold")
-    for row in rows:
-        grid.add_row(*row.values())
-    terminal.out.print(grid)
-    terminal.err.print("dropin: give the method's videos with --videos NAME=DIR", markup=False)
+    rows = method_cards.overview()
+    if as_json:
+        terminal.print_json([asdict(row) for row in rows])
+        return
+    header = ("method", "kind", "what", "printed in")
+    terminal.print_list(header, [(row.method, row.kind, row.what, ", ".join(row.sources)) for row in rows])
+    terminal.note("dropin: give the method's videos with --videos NAME=DIR; 'gmbench methods NAME' shows a card")
 
 
 def project(dataset: str | None) -> "PipelineRun":
@@ -234,16 +231,6 @@ def generate_test_clips(methods: Sequence[str], dataset: str | None, workers: in
     for name in names:
         generate(run, section, name)
     return evaluation_inputs(run, names), evaluation_protocol(section), run.store.root
-
-
-def _row(name: str, card: "MethodCard") -> dict[str, str]:
-    sources = " or ".join(card.emotion_sources)
-    what = f"{card.title}; emotion from {sources}; pose {card.pose}, eye {card.eye}, emotion {card.emotion}"
-    if card.ablations:
-        what += f"; ablations {', '.join(card.ablations)}"
-    if card.drives:
-        what += f"; drives {', '.join([drive.name for drive in card.drives] + list(card.drive_combinations))}"
-    return {"method": name, "kind": card.kind, "what": what, "source": "" if card.confirmed else "to be confirmed"}
 
 
 def _folder(system: "System", dataset: str | None) -> Path:

@@ -1,17 +1,64 @@
 """Options that several commands share."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object with 'rows'.")]
-MetricNames = Annotated[
-    list[str] | None, typer.Option("--metrics", help="Metrics by name, repeated or separated by commas.")
-]
-LandmarkName = Annotated[str | None, typer.Option(help="Landmark backend; 'gmbench doctor' lists them.")]
+if TYPE_CHECKING:
+    from gmbench.reporting.table_formats import Table
+
 DEFAULT_OUT = Path("gmbench-results")
+INPUTS, MEASURE, RUNNING, PRINTING = "What is compared", "How it is measured", "How it runs", "What is printed"
+"""Panels of options in the help of commands."""
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object with 'rows'.", rich_help_panel=PRINTING)]
+MetricNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metrics",
+        help="Metrics as tables print them (PSNR, M-LMD) or by name, or groups: picture, lips, emotion, motion, "
+        "identity; repeated or separated by commas.",
+        rich_help_panel=MEASURE,
+    ),
+]
+LandmarkName = Annotated[
+    str | None,
+    typer.Option("--landmarks", help="Landmark backend; 'gmbench doctor' lists them.", rich_help_panel=MEASURE),
+]
+ExtractorKind = Annotated[
+    str | None,
+    typer.Option(
+        "--extractors", "--judges", help="Feature extractors: official, or corpus for synthetic faces.",
+        rich_help_panel=MEASURE,
+    ),
+]  # fmt: skip
+Wide = Annotated[bool, typer.Option("--wide", help="As wide as it takes, with intervals.", rich_help_panel=PRINTING)]
+NoIntervals = Annotated[bool, typer.Option("--no-intervals", help="Values alone.", rich_help_panel=PRINTING)]
+Digits = Annotated[
+    int | None,
+    typer.Option("--digits", min=0, max=9, help="Decimals of all numbers.", rich_help_panel=PRINTING),
+]
+Transpose = Annotated[bool, typer.Option("--transpose", help="Swap rows and columns.", rich_help_panel=PRINTING)]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a table is shown."""
+
+    wide: bool = False
+    no_intervals: bool = False
+    digits: int | None = None
+    transpose: bool = False
+
+    def of(self, table: "Table") -> "Table":
+        """The table with its decimals, and without intervals where none are wanted."""
+        from gmbench.reporting.table_layout import with_digits, without_intervals
+
+        table = with_digits(table, self.digits)
+        return without_intervals(table) if self.no_intervals else table
 
 
 def named_folders(entries: Sequence[str]) -> dict[str, Path]:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table as Grid
 
 from gmbench.commands import terminal
 from gmbench.commands.options import DEFAULT_OUT, JsonFlag, split
@@ -99,11 +98,11 @@ def _choice(
 
 
 def _print(found: Sequence[Evaluated], title: str) -> None:
-    head = ("dataset", "method", "protocol", "clips", "metrics", "references", "evaluated")
-    grid = Grid(*head, header_style="bold", title=title, title_justify="left")
+    terminal.line(title, "bold")
+    rows = []
     for entry in found:
         protocol = f"{entry.protocol} ({entry.protocol_hash})"
         when = entry.time.removesuffix("+00:00").replace("T", " ") or "–"
         counts = (str(entry.clips), str(entry.metrics))
-        grid.add_row(entry.dataset, entry.method, protocol, *counts, entry.references or "–", when)
-    terminal.out.print(grid)
+        rows.append((entry.dataset, entry.method, protocol, *counts, entry.references or "–", when))
+    terminal.print_list(("dataset", "method", "protocol", "clips", "metrics", "references", "evaluated"), rows, head=3)

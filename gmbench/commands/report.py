@@ -1,14 +1,24 @@
 """Commands that read records: tables, comparisons, the report page, published figures, latents, user studies."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table as Grid
 
 from gmbench.commands import terminal
-from gmbench.commands.options import JsonFlag, MetricNames, split
+from gmbench.commands.options import (
+    PRINTING,
+    Digits,
+    JsonFlag,
+    Look,
+    MetricNames,
+    NoIntervals,
+    Transpose,
+    Wide,
+    split,
+)
 from gmbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,13 +35,26 @@ Records = Annotated[
 ]
 OneDataset = Annotated[str | None, typer.Option("--dataset", help="Records of this dataset only.")]
 OneProtocol = Annotated[str | None, typer.Option("--protocol", help="Records of this protocol (name or hash) only.")]
-Format = Annotated[str, typer.Option("--format", help="md, csv, latex or html.")]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format", help="text, md, csv, latex or html; by default that of --out, else text.", rich_help_panel=PRINTING
+    ),
+]
+File = Annotated[
+    Path | None,
+    typer.Option("--out", help="File to write: .txt, .md, .csv, .tex or .html.", rich_help_panel=PRINTING),
+]
+_SUFFIXES = {".txt": "text", ".md": "md", ".csv": "csv", ".tex": "latex", ".html": "html"}
 
 
 def table(
     records: Records = None,
-    form: Format = "md",
     metrics: MetricNames = None,
+    methods: Annotated[
+        list[str] | None, typer.Option(help="Only these methods, repeated or separated by commas.")
+    ] = None,
+    no_controls: Annotated[bool, typer.Option("--no-controls", help="Without the control rows.")] = False,
     dataset: OneDataset = None,
     protocol: OneProtocol = None,
     like: Annotated[
@@ -40,24 +63,34 @@ def table(
     ranks: Annotated[bool, typer.Option("--ranks", help="Methods ranked over all metrics instead.")] = False,
     ratings: Annotated[Path | None, typer.Option(help="CSV of a user study, for --like of one.")] = None,
     latents: Annotated[list[Path] | None, typer.Option(help="NPZ of embeddings, for --like dicetalk-5.")] = None,
+    form: Format = None,
+    out: File = None,
+    wide: Wide = False,
+    no_intervals: NoIntervals = False,
+    digits: Digits = None,
+    transpose: Transpose = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Comparison table from records; best values are bold only where a paired test supports it."""
     from gmbench.evaluation.results import result_folder
     from gmbench.evaluation.scoring.registry import present_keys
-    from gmbench.reporting import paper_tables, table_formats, tables
+    from gmbench.reporting import paper_tables, tables
     from gmbench.reporting import ranks as ranking
     from gmbench.reporting.summary import Summary
 
+    look = Look(wide, no_intervals, digits, transpose)
     if like == "list":
-        for paper in paper_tables.load_all().values():
-            terminal.out.print(f"{paper.name:<20}{paper.source} {paper.place}, {paper.dataset}", highlight=False)
+        papers = paper_tables.load_all().values()
+        terminal.print_list(
+            ("name", "table", "dataset"), [(p.name, f"{p.source} {p.place}", p.dataset) for p in papers]
+        )
         return
     if like is not None:
-        sys.stdout.write(table_formats.render(_paper_table(like, records, dataset, protocol, ratings, latents), form))
+        _show([_paper_table(like, records, dataset, protocol, ratings, latents)], form, out, look)
         return
     names = split(metrics) or []
     chosen = result_folder.only(gather(records).records, dataset, protocol, None if ranks else names, several=True)
+    chosen = result_folder.of_methods(chosen, split(methods), no_controls)
     summaries = Summary.per_protocol(chosen)
     if as_json:
         terminal.print_json([row.as_json() for summary in summaries for row in summary.rows])
@@ -70,7 +103,36 @@ def table(
             built.append(ranking.as_table(ranked, f"{tables.caption(summary)}: ranks over all metrics"))
         else:
             built.append(tables.comparison_table(summary, [key for key in keys if key in summary.keys]))
-    sys.stdout.write("\n".join(table_formats.render(one, form) for one in built))
+    _show(built, form, out, look, turnable=not ranks)
+
+
+def _show(tables: "Sequence[Table]", form: str | None, out: Path | None, look: Look, turnable: bool = False) -> None:
+    """Print tables or write them to a file, in the form that is asked for or that the file's name says."""
+    from gmbench.names import closest
+    from gmbench.reporting.table_formats import FORMATS, render
+    from gmbench.reporting.table_layout import transposed
+    from gmbench.store import write_atomically
+
+    if form is None and out is not None and out.suffix not in _SUFFIXES:
+        raise InputError(f"--out {out}: expected a file that ends in {', '.join(_SUFFIXES)}, or --format")
+    form = form or (_SUFFIXES[out.suffix] if out is not None else "text")
+    if form not in (forms := ("text", *FORMATS)):
+        raise InputError(f"unknown table format {form!r}; {closest(form, forms)}")
+    shown = [look.of(table) for table in tables]
+    if form == "text" and out is None:
+        for place, table in enumerate(shown):
+            terminal.line() if place else None
+            terminal.print_table(table, wide=look.wide, swap=look.transpose, turnable=turnable or look.transpose)
+        return
+    if form == "text":
+        text = "\n".join(terminal.table_text(one, swap=look.transpose, turnable=turnable) for one in shown)
+    else:
+        text = "\n".join(render(transposed(one, form) if look.transpose else one, form) for one in shown)
+    if out is None:
+        sys.stdout.write(text)
+        return
+    write_atomically(out, text.encode())
+    terminal.note(f"table: {out}")
 
 
 def _paper_table(
@@ -149,10 +211,10 @@ def report(
             _pipeline_page(found, clips, out, force)
         else:
             page.from_folders([part.path for part in found.parts], out, title, clips, force)
-        terminal.err.print(f"page: {out / 'index.html'}", markup=False, highlight=False)
+        terminal.note(f"page: {out / 'index.html'}")
     if serve:
         with page.server(out, port) as server:
-            terminal.err.print(f"http://127.0.0.1:{server.server_port}/ until Ctrl-C", markup=False, highlight=False)
+            terminal.note(f"http://127.0.0.1:{server.server_port}/ until Ctrl-C")
             server.serve_forever()
 
 
@@ -179,13 +241,15 @@ def published(
     source: Annotated[str | None, typer.Option(help="Paper.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Dataset.")] = None,
     like: Annotated[str | None, typer.Option(help="One table, for example gmtalker-1.")] = None,
-    form: Format = "md",
+    form: Format = None,
+    out: File = None,
+    transpose: Transpose = False,
     as_json: JsonFlag = False,
 ) -> None:
     """The papers' tables as printed, with footnotes on what is wrong in them."""
     from dataclasses import asdict
 
-    from gmbench.reporting import paper_tables, table_formats
+    from gmbench.reporting import paper_tables
     from gmbench.reporting import published_tables as printed
 
     number = None
@@ -203,7 +267,7 @@ def published(
         ]
         terminal.print_json(cells + [asdict(f) for f in printed.errata()])
         return
-    sys.stdout.write("\n".join(table_formats.render(printed.as_table(table), form) for table in selected))
+    _show([printed.as_table(table) for table in selected], form, out, Look(transpose=transpose))
 
 
 def compare(
@@ -213,6 +277,11 @@ def compare(
     metrics: MetricNames = None,
     dataset: OneDataset = None,
     protocol: OneProtocol = None,
+    form: Format = None,
+    out: File = None,
+    wide: Wide = False,
+    no_intervals: NoIntervals = False,
+    digits: Digits = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Paired comparison of two methods on their common clips, per dataset and protocol."""
@@ -225,20 +294,9 @@ def compare(
     if as_json:
         terminal.print_json([comparison.as_json() for comparison in comparisons])
         return
-    groups = list(dict.fromkeys((c.dataset, c.protocol_hash, c.protocol) for c in comparisons))
-    for name, sha, kind in groups:
-        title = f"{name}, protocol {kind} ({sha})" if len(groups) > 1 else None
-        grid = Grid(
-            "metric", f"{first} - {second}", "95 % interval", "p (Holm)", "clips", "better", header_style="bold",
-            title=title,
-        )  # fmt: skip
-        own = [c for c in comparisons if (c.dataset, c.protocol_hash) == (name, sha)]
-        for c in own:
-            grid.add_row(*pairs.cells(c))
-        terminal.out.print(grid)
-        for remark in pairs.remarks(own):
-            terminal.out.print(remark, highlight=False, markup=False)
-        terminal.out.print(f"better: p < 0.05 in {pairs.HOW}", highlight=False, markup=False)
+    from gmbench.reporting.comparison_tables import comparison_tables
+
+    _show(comparison_tables(comparisons, first, second), form, out, Look(wide, no_intervals, digits))
 
 
 def latents(
@@ -258,10 +316,10 @@ def latents(
     if as_json:
         terminal.print_json(rows)
         return
-    grid = Grid("measure", "emotion", "value", "identities", header_style="bold")
-    for row in rows:
-        grid.add_row(row["measure"], row["emotion"], number(row["value"]), str(row["identities"]))
-    terminal.out.print(grid)
+    header = ("measure", "emotion", "value", "identities")
+    terminal.print_list(
+        header, [(row["measure"], row["emotion"], number(row["value"]), str(row["identities"])) for row in rows]
+    )
 
 
 def userstudy(
@@ -277,8 +335,11 @@ def userstudy(
     if as_json:
         terminal.print_json([row.as_json() for row in rows])
         return
-    grid = Grid("method", "aspect", "measure", "value", "95 % interval", "ratings", "detail", header_style="bold")
-    for row in rows:
-        interval = f"[{number(row.low)}, {number(row.high)}]"
-        grid.add_row(row.method, row.aspect, row.measure, number(row.value), interval, str(row.n), row.detail)
-    terminal.out.print(grid)
+    terminal.print_list(
+        ("method", "aspect", "measure", "value", "95 % interval", "ratings", "detail"),
+        [
+            (r.method, r.aspect, r.measure, number(r.value), f"[{number(r.low)}, {number(r.high)}]", str(r.n), r.detail)
+            for r in rows
+        ],
+        head=5,
+    )

@@ -1,12 +1,12 @@
 """The commands ``gmbench weights``: files of network weights."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.table import Table as Grid
 
 from gmbench.commands import terminal
 from gmbench.commands.options import JsonFlag
+from gmbench.plugins import OWN
 from gmbench.weights import files, manifest
 from gmbench.weights.declarations import declared
 
@@ -15,23 +15,37 @@ weights_app = typer.Typer(help="Files of network weights: list, fetch, verify.",
 
 @weights_app.command("list")
 def weights_list(as_json: JsonFlag = False) -> None:
-    """Every external file: what it is for, its size and licence, and whether it is here."""
+    """Every external file: what it is for, whether it is here, its size and licence, and where it is from."""
     rows = [files.status(name) for name in manifest()]
     if as_json:
         terminal.print_json(rows)
         return
-    grid = Grid("name", "status", "file", "size", "licence", "used by", "package", header_style="bold")
-    for row in rows:
-        grid.add_row(*(str(row[key]) for key in ("name", "status", "file", "size", "licence", "used_by", "package")))
-    terminal.out.print(grid)
-    terminal.err.print(f"folder: {files.folder()}", markup=False, highlight=False)
+    terminal.print_list(
+        ("name", "status", "file", "size", "licence", "used by", "from"),
+        [
+            (row["name"], row["status"], row["file"], _size(row["size"]), row["licence"], row["used_by"], _origin(row))
+            for row in rows
+        ],
+        head=4,
+        marked=[row["status"] == "damaged" for row in rows],
+    )
+    terminal.note(f"folder: {files.folder()}; those of the corpus: {files.trained_folder()}")
+
+
+def _size(size: int | str) -> str:
+    return f"{size / 2**20:.1f} MB" if isinstance(size, int) else size
+
+
+def _origin(row: dict[str, Any]) -> str:
+    """Where a file is from, and the package that declares it unless that is gmbench."""
+    return row["source"] + (f" (declared by {row['package']})" if row["package"] != OWN else "")
 
 
 @weights_app.command("fetch")
 def weights_fetch(names: list[str], as_json: JsonFlag = False) -> None:
     """Download files into the weights folder and verify them."""
     for name in [declared(name).name for name in names]:
-        terminal.err.print(f"{name}: {files.fetch(name)}", markup=False, highlight=False)
+        terminal.note(f"{name}: {files.fetch(name)}")
     if as_json:
         terminal.print_json([files.status(name) for name in names])
 
@@ -43,9 +57,7 @@ def weights_verify(names: Annotated[list[str] | None, typer.Argument()] = None, 
     if as_json:
         terminal.print_json(rows)
     else:
-        for row in rows:
-            terminal.out.print(
-                f"{row['name']:<18}{row['status']:<9}{row.get('reason', '')}", markup=False, highlight=False
-            )
+        header = ("name", "status", "reason")
+        terminal.print_list(header, [(row["name"], row["status"], row.get("reason", "")) for row in rows])
     if any(row["status"] == "damaged" or (names and row["status"] == "missing") for row in rows):
         raise typer.Exit(3)

@@ -17,6 +17,7 @@ from gmbench.evaluation.planning.inputs import Inputs
 from gmbench.evaluation.planning.plan import Plan, make_plan
 from gmbench.evaluation.protocol import Protocol
 from gmbench.evaluation.results import aggregate, identical
+from gmbench.evaluation.results.reasons import nothing_computed
 from gmbench.evaluation.results.records import concatenate
 from gmbench.evaluation.run import Progress, evaluate
 from gmbench.evaluation.scoring import registry
@@ -120,6 +121,12 @@ def compare(
     if sequences:
         tables.append(score_sequences(dict(sequences), inputs.dataset, protocol))
     return ComparisonResult(protocol, concatenate(tables), plan)
+
+
+def require_numbers(records: pd.DataFrame) -> None:
+    """Refuse an evaluation without any number of a method; raises CoverageError."""
+    if nothing_computed(records):
+        raise CoverageError("nothing could be computed: no method has a number under any metric; the records say why")
 
 
 def require_coverage(rows: Sequence[aggregate.SummaryRow], least: float) -> None:

@@ -40,6 +40,8 @@ from gmbench.metrics.emotion import SUITE_ORDER
 from gmbench.metrics.key import MetricKey
 
 COUNT = perceptual.STEPS + 1
+OFFICIAL_NETWORK = "emotion_vgg16"
+"""Weights of the network that E-PPL asks, by their name in the manifest."""
 _ALPHA = re.compile(r"^alpha_(\d+(?:\.\d+)?)$")
 _NAME = re.compile(r"^(?P<speaker>[^_]+)_(?P<start>[a-z]+)-(?P<end>[a-z]+)(?:_.*)?$")
 
@@ -222,7 +224,7 @@ def sequence_extractor(protocol: Protocol) -> SequenceExtractor:
         return SequenceExtractor("corpus", sha, chip_matrix, network.side, network.distances, network.recognise)
     from gmbench.extractors.trunks import load_emotion_vgg
 
-    path, sha = weights.load_path("emotion_vgg16")
+    path, sha = weights.load_path(OFFICIAL_NETWORK)
     trunk = load_emotion_vgg(path)
     return SequenceExtractor(f"own-{sha[:8]}", sha, crops.fan224_matrix, trunk.side, trunk.distances, trunk.recognise)
 

@@ -6,6 +6,7 @@ A job's key names everything that its network depends on, so that systems and ab
 import hashlib
 import shutil
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,10 +19,8 @@ from gmbench.errors import InputError
 from gmbench.job_cache import Job, JobResult
 from gmbench.methods.interface import FitReport, TrainedPart, TrainingContext
 from gmbench.nn.training import ProgressCallback, TrainReport
+from gmbench.progress import SECONDS
 from gmbench.store import Store, write_atomically
-
-PROGRESS_LINES = 10
-"""Lines on stderr per training."""
 
 TrainedFile = tuple[bytes, TrainReport]
 """Bytes of a checkpoint, and how it was trained."""
@@ -161,14 +160,15 @@ def _trained_part(name: str, content: bytes, report: TrainReport) -> TrainedPart
 
 
 def _progress(label: str) -> ProgressCallback:
-    """Writes step and losses to stderr when another tenth of the steps is done."""
-    tenths = 0
+    """Writes step and losses to stderr, once a minute and at the end."""
+    written = time.monotonic()
 
     def write(step: int, steps: int, losses: Mapping[str, float]) -> None:
-        nonlocal tenths
-        if step * PROGRESS_LINES // steps > tenths:
-            tenths = step * PROGRESS_LINES // steps
-            values = ", ".join(f"{name} {value:.4g}" for name, value in losses.items() if name != "step")
-            sys.stderr.write(f"{label}: {step}/{steps} {values}\n")
+        nonlocal written
+        if step < steps and time.monotonic() - written < SECONDS:
+            return
+        written = time.monotonic()
+        values = ", ".join(f"{name} {value:.4g}" for name, value in losses.items() if name != "step")
+        sys.stderr.write(f"{label}: {step}/{steps} {values}\n")
 
     return write

@@ -4,6 +4,7 @@ import math
 import re
 import statistics
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -16,7 +17,7 @@ from gmbench.reporting.latents import Latents, latent_rows
 from gmbench.reporting.method_cards import card_of
 from gmbench.reporting.paper_tables import PaperTable
 from gmbench.reporting.summary import Summary, ordered_methods
-from gmbench.reporting.table_formats import Cell, Table, number
+from gmbench.reporting.table_formats import Cell, Measured, Table, number
 from gmbench.reporting.tables import (
     INTERVALS,
     blocks,
@@ -162,14 +163,16 @@ def _value(rows: Sequence[SummaryRow], bold: bool, records: pd.DataFrame | None)
     if len(rows) == 1:
         cell = number_cell(rows[0], bold)
         reason = _reason(rows[0], records) if math.isnan(rows[0].value) else ""
-        return Cell(cell.text, cell.interval, "; ".join(part for part in (cell.note, reason) if part), bold)
+        return replace(cell, note="; ".join(part for part in (cell.note, reason) if part), bold=bold)
     values = [row.value for row in rows if not math.isnan(row.value)]
     if not values:
         return Cell(ABSENT, note=f"0 of {len(rows)} seeds")
+    mean = statistics.fmean(values)
+    measured = Measured(mean, math.nan, math.nan, len(values), len(rows))
     if len(values) < 2 or not all(map(math.isfinite, values)):
-        return Cell(number(statistics.fmean(values)), note=f"{len(values)} of {len(rows)} seeds")
+        return Cell(number(mean), note=f"{len(values)} of {len(rows)} seeds", measured=measured)
     error = statistics.stdev(values) / math.sqrt(len(values))
-    return Cell(number(statistics.fmean(values)), note=f"± {number(error)}, {len(values)} seeds")
+    return Cell(number(mean), note=f"± {number(error)}, {len(values)} seeds", measured=measured)
 
 
 def _reason(row: SummaryRow, records: pd.DataFrame | None) -> str:

@@ -6,7 +6,6 @@ import pandas as pd
 
 from gmbench.evaluation.planning.plan import Plan
 from gmbench.evaluation.results import result_folder
-from gmbench.evaluation.results.aggregate import SummaryRow
 from gmbench.reporting import oracles
 from gmbench.reporting.summary import Summary
 from gmbench.reporting.table_formats import render
@@ -24,8 +23,8 @@ def write_table(folder: Path, records: pd.DataFrame) -> list[Summary]:
     return summaries
 
 
-def save_results(folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Plan | None) -> list[SummaryRow]:
-    """Merge new records into a folder, write its table, and return the numbers of the new records.
+def save_results(folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Plan | None) -> list[Summary]:
+    """Merge new records into a folder, write its table, and return the numbers of the new records by dataset.
 
     Args:
         folder: methods that were compared into it earlier stay.
@@ -40,5 +39,14 @@ def save_results(folder: Path, new: pd.DataFrame, arguments: dict[str, object], 
     with result_folder.locked(folder):
         merged, named = result_folder.save(folder, new, arguments, plan)
         summaries = write_table(folder, merged[merged["protocol_hash"].isin(named["protocol_hash"].unique())])
-    keys = set(named[["dataset", "method", "metric"]].itertuples(index=False, name=None))
-    return [row for s in summaries for row in s.rows if (row.dataset, row.method, row.metric) in keys]
+    return [_part(summary, named) for summary in summaries if summary.rows[0].dataset in set(named["dataset"])]
+
+
+def _part(summary: Summary, new: pd.DataFrame) -> Summary:
+    """The numbers of methods and metrics that new records have."""
+    keys = set(new[["dataset", "method", "metric"]].itertuples(index=False, name=None))
+    rows = tuple(row for row in summary.rows if (row.dataset, row.method, row.metric) in keys)
+    if len(rows) == len(summary.rows):
+        return summary
+    kept = [key in keys for key in summary.records[["dataset", "method", "metric"]].itertuples(index=False, name=None)]
+    return Summary(summary.records[kept], rows)

@@ -25,7 +25,12 @@ class Measured:
 
 @dataclass(frozen=True)
 class Cell:
-    """Text of a cell; ``bold`` marks a best value that the paired test supports."""
+    """A cell: its text, and behind the text the numbers, where it has any.
+
+    Attributes:
+        bold: marks a best value that the paired test supports.
+        measured: what ``text`` and ``interval`` show, for other decimals and for CSV.
+    """
 
     text: str
     interval: str = ""
@@ -69,16 +74,34 @@ def render(table: Table, form: str) -> str:
     return writers[form](table)
 
 
-def number(value: float) -> str:
-    """Four significant digits at most, three decimals at most; ∞ and n/a for what is no number."""
+def number(value: float, digits: int | None = None) -> str:
+    """A number as text; ∞ and n/a for what is no number.
+
+    Args:
+        digits: decimals; by default four significant digits at most and three decimals at most, and what that would
+            round to nothing as a power of ten.
+
+    >>> number(26.0149), number(0.0004), number(0.0), number(26.0149, 1)
+    ('26.01', '4e-04', '0', '26.0')
+    """
     if math.isnan(value):
         return "n/a"
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
+    if digits is not None:
+        return f"{value:.{digits}f}"
     if value == 0:
         return "0"
     decimals = max(0, min(3, 3 - math.floor(math.log10(abs(value)))))
-    return f"{value:.{decimals}f}"
+    text = f"{value:.{decimals}f}"
+    return text if float(text) != 0 else f"{value:.0e}"
+
+
+def interval(low: float | None, high: float | None, digits: int | None = None) -> str:
+    """Both ends of an interval; empty where there is none."""
+    if low is None or high is None or math.isnan(low) or math.isinf(low):
+        return ""
+    return f"{number(low, digits)}, {number(high, digits)}"
 
 
 def _markdown(table: Table) -> str:

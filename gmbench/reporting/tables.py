@@ -1,6 +1,5 @@
 """The comparison table of records: one row per method, one column per metric, best values bold where a test allows."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from gmbench.metrics.key import MetricKey
 from gmbench.reporting.comparisons import BOLD, Lead
 from gmbench.reporting.metric_lookup import fallback_extractors, in_declared_order, is_default, metric_of
 from gmbench.reporting.summary import Summary
-from gmbench.reporting.table_formats import Cell, Measured, Table, number
+from gmbench.reporting.table_formats import Cell, Measured, Table, interval, number
 
 INTERVALS = (
     "Mean over clips with a 95 % interval (Student's, widened where clips are skewed; over speakers where labelled)."
@@ -48,7 +47,7 @@ def build(records: pd.DataFrame, names: Sequence[str] | None = None) -> Table:
 
     Args:
         records: of one dataset and protocol.
-        names: metrics to show, with or without the suffix of a fallback extractor; all by default.
+        names: metrics to show, in any spelling, and groups; all by default.
 
     Raises:
         MixedColumnError: one column would mix extractors, protocols or weights.
@@ -177,15 +176,15 @@ def number_cell(row: SummaryRow | None, bold: bool) -> Cell:
         f"{row.infinite} of {row.n} ∞" if "infinite_clips" in row.flags.split() else "",
     )
     note = ", ".join(part for part in parts if part)
-    interval = "" if math.isnan(row.low) or math.isinf(row.low) else f"{number(row.low)}, {number(row.high)}"
     measured = Measured(row.value, row.low, row.high, row.n, row.expected)
-    return Cell(number(row.value), interval, note, bold, measured)
+    return Cell(number(row.value), interval(row.low, row.high), note, bold, measured)
 
 
 def _notes(summary: Summary, keys: Sequence[str], common: Mapping[str, int]) -> tuple[str, ...]:
     shown_rows = [row for row in summary.rows if row.metric in keys]
-    notes = [INTERVALS + " n/N: clips with a value of clips expected."]
+    notes = [INTERVALS]
     if any(row.n < row.expected for row in shown_rows):
+        notes.append("n/N: clips with a value of clips expected.")
         notes.append("Clips without a value are left out of the mean, which favours methods that fail on hard clips.")
     if common:
         counts = ", ".join(

@@ -16,6 +16,7 @@ from gmbench.errors import InputError
 from gmbench.job_cache import Job
 from gmbench.morphable.model import FaceModel
 from gmbench.morphable.model import load as load_model
+from gmbench.progress import ProgressLines
 from gmbench.stages.paths import FACE_MODEL, DatasetPaths
 from gmbench.store import Store, digest, file_digest, write_atomically
 
@@ -39,9 +40,9 @@ class PipelineRun:
         return self.params.workers
 
     def report(self, done: int, total: int) -> None:
-        """Progress to stderr, about twenty lines per stage."""
-        if not self.quiet and (done == total or done % max(1, total // 20) == 0):
-            sys.stderr.write(f"{self.paths.dataset}: {done}/{total}\n")
+        """Progress to stderr: a line a minute, and none for what is done sooner."""
+        if not self.quiet:
+            _lines(self.paths.dataset)(done, total)
 
     def run_jobs(
         self, function: Callable[[Any], job_cache.JobResult], jobs: Sequence[job_cache.Job], priority: int = 0
@@ -54,6 +55,15 @@ class PipelineRun:
         if not FACE_MODEL.exists():
             raise InputError(f"{FACE_MODEL}: no face model here; run the stage face_model")
         return ModelSource(FACE_MODEL, digest(file_digest(FACE_MODEL), file_digest(FACE_MODEL.with_suffix(".json"))))
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+@functools.cache
+def _lines(dataset: str) -> ProgressLines:
+    return ProgressLines(dataset, _to_stderr, "parts")
 
 
 @dataclass(frozen=True)

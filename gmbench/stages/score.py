@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gmbench.config import DatasetSection
-from gmbench.evaluation.comparison import require_coverage
+from gmbench.evaluation.comparison import require_coverage, require_numbers
 from gmbench.evaluation.extraction.outcome import Outcome
 from gmbench.evaluation.results import result_folder
 from gmbench.evaluation.results.aggregate import SummaryRow
@@ -39,9 +39,10 @@ def score(run: PipelineRun, section: DatasetSection) -> None:
         "profile": run.params.profile,
         "protocol": planned.protocol.model_dump(),
     }
-    summary = save_results(run.paths.scores, records, asked, planned)
-    _write_means(run, summary)
-    require_coverage(summary, settings.min_coverage)
+    rows = [row for summary in save_results(run.paths.scores, records, asked, planned) for row in summary.rows]
+    _write_means(run, rows)
+    require_numbers(records)
+    require_coverage(rows, settings.min_coverage)
 
 
 def _write_means(run: PipelineRun, summary: Sequence[SummaryRow]) -> None:

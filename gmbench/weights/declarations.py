@@ -26,6 +26,7 @@ class Weights:
         what: which network, trained on what.
         origin: who publishes it, for files that must be got by hand.
         url: public address for ``gmbench weights fetch``, or None.
+        page: where it is offered, for files that must be got by hand.
         sha256: of the genuine file; None where it is pinned at its first use. sha256_prefix: its first digits.
         trained: made by the pipeline, in :func:`~gmbench.weights.files.trained_folder`; it has no hash to expect.
 
@@ -41,6 +42,7 @@ class Weights:
     what: str = ""
     origin: str = ""
     url: str | None = None
+    page: str = ""
     sha256: str | None = None
     sha256_prefix: str | None = None
     trained: bool = False
@@ -51,9 +53,16 @@ class Weights:
             raise InputError(f"weights {self.name}: expected the name of a file, got {self.file!r}")
 
     @property
+    def address(self) -> str:
+        """Where to get it: the file itself or the page that offers it; empty where none is known."""
+        return self.url or self.page
+
+    @property
     def source(self) -> str:
-        """Where the file comes from, for messages."""
-        return self.origin or self.url or "its authors"
+        """Who publishes the file and where, for messages."""
+        if self.trained or not self.address:
+            return self.origin or "its authors; their address is not known"
+        return f"{self.origin}, {self.address}" if self.origin else self.address
 
 
 @functools.cache

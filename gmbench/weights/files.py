@@ -130,7 +130,8 @@ def status(name: str) -> dict[str, Any]:
     entry = declared(name)
     row: dict[str, Any] = {
         "name": name, "file": entry.file, "what": entry.what, "used_by": entry.used_by, "size": entry.size,
-        "licence": entry.licence, "origin": entry.source, "sha256": entry.sha256 or entry.sha256_prefix,
+        "licence": entry.licence, "origin": entry.origin, "address": entry.address or None,
+        "source": entry.source, "sha256": entry.sha256 or entry.sha256_prefix,
         "package": package(name),
     }  # fmt: skip
     path = find(name)

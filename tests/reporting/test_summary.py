@@ -8,6 +8,7 @@ import pytest
 
 from gmbench.errors import InputError
 from gmbench.evaluation.results import aggregate, records
+from gmbench.evaluation.scoring import registry
 from gmbench.metrics import statistics
 from gmbench.reporting import metric_lookup, paper_table_builder, paper_tables
 from gmbench.reporting.saved_results import save_results
@@ -33,12 +34,12 @@ def estimates(monkeypatch):
 
 def test_saving_aggregates_each_number_once_and_returns_the_new_ones(tmp_path, estimates):
     first = table_of(rows("a", "psnr", HARD), rows("a", "ssim", HARD))
-    assert [row.metric for row in save_results(tmp_path, first, {}, None)] == ["psnr", "ssim"]
+    assert [row.metric for row in save_results(tmp_path, first, {}, None)[0].rows] == ["psnr", "ssim"]
     assert len(estimates) == 2
     estimates.clear()
-    second = save_results(tmp_path, table_of(rows("b", "psnr", HARD + 1)), {}, None)
+    (second,) = save_results(tmp_path, table_of(rows("b", "psnr", HARD + 1)), {}, None)
     assert len(estimates) == 3  # the table holds those of both
-    assert second == aggregate.rows(table_of(rows("b", "psnr", HARD + 1)))
+    assert list(second.rows) == aggregate.rows(table_of(rows("b", "psnr", HARD + 1)))
     text = (tmp_path / "table.md").read_text()
     assert "| a |" in text
     assert "| b | 24 | **" in text
@@ -47,8 +48,8 @@ def test_saving_aggregates_each_number_once_and_returns_the_new_ones(tmp_path, e
 
 def test_records_of_an_earlier_protocol_stay_but_do_not_enter_the_table(tmp_path):
     save_results(tmp_path, table_of(rows("a", "psnr", HARD, protocol_hash="old")), {}, None)
-    new = save_results(tmp_path, table_of(rows("b", "psnr", HARD)), {}, None)
-    assert [row.method for row in new] == ["b"]
+    (new,) = save_results(tmp_path, table_of(rows("b", "psnr", HARD)), {}, None)
+    assert new.methods == ["b"]
     assert set(records.read(tmp_path)["method"]) == {"a", "b"}
     assert "| a |" not in (tmp_path / "table.md").read_text()
 
@@ -84,6 +85,9 @@ def test_one_summary_per_dataset_and_protocol_and_none_without_records():
 def test_metrics_are_found_with_and_without_the_suffix_of_a_fallback():
     keys = ["unheard_of", "m_lmd_fb:sketch", "psnr"]
     assert metric_lookup.in_declared_order(keys) == ["psnr", "m_lmd_fb:sketch", "unheard_of"]
+    for spelling in ("m_lmd", "M-LMD", "M-LMD ↓ [px (eat128)] (fallback: sketch)"):
+        assert registry.present_keys([spelling], keys) == ["m_lmd_fb:sketch"]
+    assert registry.present_keys(["unheard_of", "picture"], keys) == ["unheard_of", "psnr"]
     assert metric_lookup.fallback_extractors([*keys, "div_fb:a"]) == ["a", "sketch"]
     assert metric_lookup.metric_of("m_lmd_fb:sketch").name == "m_lmd"
     assert metric_lookup.metric_of("unheard_of") is None

@@ -67,6 +67,21 @@ def gather(
     return replace(inputs, dataset=dataset or inputs.dataset, warnings=tuple(notes))
 
 
+def limited(inputs: Inputs, most: int | None) -> Inputs:
+    """The first so many clips, the same of every method, with a warning that names them; None for all."""
+    listed = [*inputs.references, *(pair for group in inputs.methods.values() for pair in group)]
+    names = list(dict.fromkeys(pair.clip for pair in listed))
+    if most is None or len(names) <= most:
+        return inputs
+    kept = set(names[:most])
+    return replace(
+        inputs,
+        methods={method: [pair for pair in group if pair.clip in kept] for method, group in inputs.methods.items()},
+        references=tuple(pair for pair in inputs.references if pair.clip in kept),
+        warnings=(*inputs.warnings, f"--limit: {most} of {len(names)} clips, {names[0]} to {names[most - 1]}"),
+    )
+
+
 def _listed(table: Path, names: Sequence[str]) -> Inputs:
     """What a table of pairs lists."""
     listed = read_pairs(table)

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from gmbench.errors import InputError, MixedColumnError, StoreError
+from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.planning.plan import Plan
 from gmbench.evaluation.results import compared_files, identical, merging, records, references
 from gmbench.evaluation.scoring.registry import present_keys
@@ -141,7 +142,7 @@ def only(
     metrics: Sequence[str] | None = None,
     several: bool = False,
 ) -> pd.DataFrame:
-    """Records of one dataset, one protocol (name or hash) and some metrics (with or without suffix).
+    """Records of one dataset, one protocol (name or hash) and some metrics (in any spelling, or groups).
 
     Args:
         several: protocols may be several, since the caller keeps them apart.
@@ -165,4 +166,23 @@ def only(
         raise MixedColumnError(f"records of several protocols ({names}); choose one with --protocol")
     if metrics:
         table = table[table["metric"].isin(present_keys(metrics, list(table["metric"].unique())))]
+    return table
+
+
+def of_methods(table: pd.DataFrame, methods: Sequence[str] | None = None, no_controls: bool = False) -> pd.DataFrame:
+    """Records of some methods, in any spelling; all by default.
+
+    Raises:
+        InputError: no records of a method, or none are left.
+    """
+    if methods:
+        known = {str(name).casefold(): str(name) for name in sorted(table["method"].unique())}
+        for name in methods:
+            if name.casefold() not in known:
+                raise InputError(f"no records of method {name!r}; {closest(name, known.values())}")
+        table = table[table["method"].isin([known[name.casefold()] for name in methods])]
+    if no_controls:
+        table = table[~table["method"].isin(list(CONTROLS))]
+    if table.empty:
+        raise InputError("only control rows are left; drop --no-controls, or evaluate a method")
     return table

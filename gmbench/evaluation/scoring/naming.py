@@ -16,6 +16,12 @@ GROUPS: tuple[str, ...] = tuple(name for name in get_args(Group) if name)
 _HEADER_END = re.compile(rf"\s*(?:{'|'.join(re.escape(arrow) for arrow in ARROWS.values())})?"
                          r"\s*(?:\[[^\]]*\])?\s*(?:\(fallback: [^)]*\))?\s*$")  # fmt: skip
 
+_PAPERS = {
+    "acc": ("acc_emo",), "sync": ("sync_c",), "lsec": ("sync_c",), "lsed": ("sync_d",), "ba": ("ba_m2a", "ba_a2m"),
+    "mflmd": ("m_lmd", "f_lmd"),
+}  # fmt: skip
+"""Metrics by what papers print that is neither name nor title: LSE-C, M/F-LMD, ..."""
+
 
 def split_names(names: str | Iterable[str]) -> list[str]:
     """Names one by one: of a text with commas, or of several such texts."""
@@ -33,6 +39,8 @@ def named_metrics(names: str | Iterable[str], known: Mapping[str, MetricSpec]) -
     for text in split_names(names):
         if text.casefold() in GROUPS:
             result += [name for name, spec in known.items() if spec.group == text.casefold() and spec.default]
+        elif (names_of := _PAPERS.get(_plain(text), ())) and set(names_of) <= set(known):
+            result += names_of
         else:
             result.append(metric_name(text, known))
     return list(dict.fromkeys(result))
@@ -55,7 +63,7 @@ def metric_name(text: str, known: Mapping[str, MetricSpec]) -> str:
     if meant:
         raise InputError(f"metric {text!r} may be {' or '.join(meant)}; name one of them")
     hint = closest(name.casefold().replace("-", "_"), [*known, *GROUPS])
-    raise InputError(f"unknown metric {text!r}; {hint}")
+    raise InputError(f"unknown metric {text!r}; {hint}; 'gmbench metrics' lists them")
 
 
 def meant_keys(names: str | Iterable[str], keys: Sequence[str], known: Mapping[str, MetricSpec]) -> list[str]:
