@@ -265,5 +265,7 @@ def test_tls_files_of_an_outside_scheduler_come_from_the_configuration_of_dask(t
         address = str(started.scheduler_address)
         with pytest.raises(ClusterError, match=r"distributed\.comm\.tls\.ca-file"), connection(address, 5):
             pass
+        with Client(started):
+            assert list(run(operator.neg, [2], scheduler=address)) == [(0, -2)]
         with dask.config.set({f"distributed.comm.tls.{name}": str(tmp_path / name) for name in files}):
             assert list(run(operator.neg, [1], scheduler=address)) == [(0, -1)]

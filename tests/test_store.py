@@ -1,4 +1,5 @@
 import multiprocessing
+import os
 
 import numpy as np
 import pytest
@@ -75,3 +76,82 @@ def test_processes_share_a_store(tmp_path):
     assert [worker.exitcode for worker in workers] == [0, 0]
     assert all((Store(tmp_path).get(digest(n)).arrays["x"] == n).all() for n in range(50))
     assert not list(tmp_path.rglob("*.part"))
+
+
+def _files(folder):
+    return sorted(path.name for path in folder.rglob("*.safetensors"))
+
+
+def key(feature):
+    return f"{digest('clip')}/{digest(feature)}"
+
+
+def test_features_of_a_clip_that_are_put_together_are_one_file_and_later_ones_another(tmp_path):
+    store = Store(tmp_path)
+    with store.together():
+        store.put(key("a"), {"x": np.arange(3)}, {"codec": "h264"})
+        store.put(key("b"), {"x": np.ones(2), "y.z": np.zeros((2, 2))})
+        store.put(f"{digest('other')}/{digest('a')}", {"x": np.ones(1)})
+        assert store.has(key("a"))
+        assert not _files(tmp_path)
+    assert len(_files(tmp_path)) == 2
+    assert not store.has(key("c"))
+    store.put(key("c"), {})
+    store.put(key("c"), {})  # is there
+    name = digest("clip")[2:]
+    assert [path for path in _files(tmp_path) if name in path] == [f"{name}.1.safetensors", f"{name}.safetensors"]
+    other = Store(tmp_path)
+    assert other.get(key("a")).meta == {"codec": "h264"}
+    assert other.get(key("a")).arrays["x"].tolist() == [0, 1, 2]
+    assert other.get(key("b")).arrays["y.z"].shape == (2, 2)
+    assert other.get(key("c")).arrays == {}
+    assert other.get(key("d")) is None
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_without_hard_links_files_are_placed_too(tmp_path, monkeypatch, links):
+    def refused(*paths):
+        raise PermissionError
+
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
+    for name in "ab":
+        Store(tmp_path).put(key(name), {"x": np.ones(1)})
+    assert all(Store(tmp_path).has(key(name)) for name in "ab")
+    assert len(_files(tmp_path)) == 2
+
+
+def test_a_clip_whose_bytes_changed_is_removed_and_named(tmp_path, caplog):
+    Store(tmp_path).put(key("a"), {"x": np.zeros(100)})
+    Store(tmp_path).put(key("b"), {"x": np.zeros(100)})
+    path = Store(tmp_path).path(key("a"))
+    data = path.read_bytes()
+    path.write_bytes(data[:-3] + b"1" + data[-2:])
+    store = Store(tmp_path)
+    assert store.has(key("a"))
+    assert store.get(key("a")) is None
+    assert str(path) in caplog.text
+    assert not store.has(key("a"))
+    store.put(key("a"), {"x": np.zeros(100)})
+    assert store.has(key("a"))
+    assert store.has(key("b"))
+
+
+def test_a_file_of_a_later_layout_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("gmbench.store.LAYOUT", 3)
+    Store(tmp_path).put(key("a"), {"x": np.ones(1)})
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="later gmbench"):
+        Store(tmp_path).has(key("a"))
+
+
+def test_many_clips_are_read_through_few_open_files(tmp_path):
+    store = Store(tmp_path)
+    keys = [f"{digest(n)}/{digest('a')}" for n in range(100)]
+    with store.together():
+        for n, each in enumerate(keys):
+            store.put(each, {"x": np.full(10, n)})
+    open_before = len(os.listdir("/proc/self/fd"))
+    assert [int(store.get(each).arrays["x"][0]) for each in keys] == list(range(100))
+    assert len(os.listdir("/proc/self/fd")) <= open_before + 40

@@ -124,7 +124,7 @@ def cluster(workers: int) -> Iterator[str]:
 def connection(scheduler: str | None, timeout: float | None = None) -> Iterator[None]:
     """One connection to a running scheduler for several calls of :func:`run`, at once from threads too.
 
-    TLS files for an address ``tls://...`` are those of dask's configuration.
+    TLS files for an address ``tls://...`` are those of dask's configuration; a client that is open is used.
 
     Args:
         scheduler: its address; nothing happens without.
@@ -169,6 +169,9 @@ def _connect(scheduler: str) -> Iterator[Any]:
     _quieten()
     from distributed import Client
 
+    if (current := _current_client(scheduler)) is not None:
+        yield current
+        return
     try:
         client = Client(scheduler, timeout=10)
     except TypeError as error:
@@ -177,6 +180,17 @@ def _connect(scheduler: str) -> Iterator[Any]:
         raise ClusterError(f"{scheduler}: no dask scheduler answers there ({error})") from error
     with client:
         yield client
+
+
+def _current_client(scheduler: str) -> Any:
+    """The client of this scheduler that the caller has opened, or None."""
+    from distributed import Client
+
+    try:
+        current = Client.current()
+    except ValueError:
+        return None
+    return current if current.scheduler is not None and current.scheduler.address == scheduler else None
 
 
 _TLS_FILES = (

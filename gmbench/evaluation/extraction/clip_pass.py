@@ -67,11 +67,12 @@ class ExtractionPass:
 
     def finish(self, store: Store) -> None:
         """Store the features of every extractor that has not failed."""
-        for key, accumulator in list(self._accumulators.items()):
-            try:
-                store.put(key, accumulator.finish())
-            except UNEXPECTED as error:
-                self._fail(key, error)
+        with store.together():
+            for key, accumulator in list(self._accumulators.items()):
+                try:
+                    store.put(key, accumulator.finish())
+                except UNEXPECTED as error:
+                    self._fail(key, error)
 
     def _fail(self, key: str, error: BaseException) -> None:
         video = self._source.video

@@ -6,6 +6,7 @@ Its key hashes content, name, version, configuration and weights, so that nothin
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
@@ -135,12 +136,12 @@ class ClipSource:
     audio_problem: str = ""
     borrowed_audio: bool = False
 
-    @property
+    @cached_property
     def picture(self) -> str:
         """Identity of the decoded frames."""
         return digest(MEDIA_VERSION, self.video_sha256, self.video_change)
 
-    @property
+    @cached_property
     def sound(self) -> str:
         """Identity of the decoded samples."""
         return digest(MEDIA_VERSION, self.audio_sha256, self.audio_change)
@@ -148,7 +149,7 @@ class ClipSource:
 
 @dataclass(frozen=True)
 class Keys:
-    """Store keys of all features under one protocol."""
+    """Store keys of all features under one protocol: the clip whose file holds them, a slash, and their own digest."""
 
     protocol: Protocol
     weights_sha256: str
@@ -157,17 +158,18 @@ class Keys:
 
     def video(self, source: ClipSource) -> str:
         """Number and size of frames, and how many are damaged or transparent."""
-        return digest(VIDEO, source.picture)
+        return _of_clip(source, digest(VIDEO, source.picture))
 
     def audio(self, source: ClipSource) -> str:
         """Onsets, onset strength, loudness."""
-        return digest(AUDIO, SOUND_FEATURES_VERSION, source.sound)
+        return f"{source.sound}/{digest(AUDIO, SOUND_FEATURES_VERSION, source.sound)}"
 
     def landmarks(self, source: ClipSource) -> str:
         """The face that is followed, in each frame."""
         backend = face_landmarks.backend(self.protocol.landmarks)
         sidecar = source.landmarks_sha256 if backend.reads_sidecar else ""
-        return digest(LANDMARKS, backend.name, backend.version, self.weights_sha256, source.picture, sidecar)
+        parts = (backend.name, backend.version, self.weights_sha256, source.picture, sidecar)
+        return _of_clip(source, digest(LANDMARKS, *parts))
 
     def identity(self, source: ClipSource) -> str:
         """Equal for sources whose frames and landmarks are the same."""
@@ -175,15 +177,16 @@ class Keys:
 
     def frame(self, feature: FrameFeature, source: ClipSource) -> str:
         """A feature of single frames."""
-        return digest("frame", feature.name, feature.version, *self._view(source))
+        return _of_clip(source, digest("frame", feature.name, feature.version, *self._view(source)))
 
     def pair(self, feature: PairFeature, generated: ClipSource, reference: ClipSource) -> str:
-        """A feature of pairs of frames."""
+        """A feature of pairs of frames; it is kept with the generated clip's."""
         sides = self._view(generated), self._view(reference)
         weights = [self.extractor_sha256[name] for name in feature.weights] + (
             [feature.options] if feature.options else []
         )
-        return digest("pair", feature.name, feature.version, self.protocol.pairing, *weights, *sides)
+        parts = (feature.name, feature.version, self.protocol.pairing, *weights, *sides)
+        return _of_clip(generated, digest("pair", *parts))
 
     def clip(self, feature: ClipFeature, source: ClipSource) -> str:
         """A feature extractor's feature of a whole clip."""
@@ -191,9 +194,14 @@ class Keys:
         parts += [self.extractor_sha256[name] for name in feature.weights]
         parts += [self.clip(first, source) for first in feature.requires]
         parts += [source.picture, self.landmarks(source) if feature.landmarks else ""]
-        return digest(*parts, source.sound if feature.audio else "")
+        return _of_clip(source, digest(*parts, source.sound if feature.audio else ""))
 
     def _view(self, source: ClipSource) -> tuple[Any, ...]:
         """What decides the pixels that the protocol shows of a source."""
         crop = self.protocol.crop
         return (crop, source.picture) if crop == "full" else (crop, source.picture, self.landmarks(source))
+
+
+def _of_clip(source: ClipSource, feature: str) -> str:
+    """Key of a feature that is kept with others of the clip's pictures."""
+    return f"{source.picture}/{feature}"

@@ -57,10 +57,11 @@ def _extract(group: ClipGroup, outcome: Outcome) -> None:
         for step in range(longest):
             for pair in passes:
                 pair.step(step, outcome)
-        for track in tracks.values():
-            track.guarded(track.finish)
-        for pair in passes:
-            pair.finish(store, outcome)
+        with store.together():
+            for track in tracks.values():
+                track.guarded(track.finish)
+            for pair in passes:
+                pair.finish(store, outcome)
     finally:
         for track in tracks.values():
             track.close()
