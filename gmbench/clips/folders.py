@@ -118,7 +118,7 @@ class _Found:
             if name.lower().endswith(SIDECAR_SUFFIX):
                 self.landmarks[composed(part.below_root(name)[: -len(SIDECAR_SUFFIX)])].append(part.path / name)
         for item in part.unread:
-            place = part.below_root(item.path.name) if item.path != part.path else part.relative
+            place = part.below_root(item.path.name) if item.path != part.path else part.relative or "."
             self.reasons[item.reason].append(place)
             self.unread[name_of(place)] = printable(f"{item.path}: {item.reason}")
 

@@ -24,7 +24,10 @@ class SoundFolder:
     @classmethod
     def read(cls, folder: Path) -> "SoundFolder":
         """Find the sounds below a folder; raises InputError where there are none."""
-        found = find_clips(folder)
+        try:
+            found = find_clips(folder)
+        except InputError as error:
+            raise InputError(f"--audio: {error}") from error
         files = {name: clip.audio or clip.video for name, clip in found.clips.items()}
         sounds = {name: path for name, path in files.items() if path is not None and not path.is_dir()}
         for name in [name for name in sounds if suffix_of(name) in MEDIA_SUFFIXES and name_of(name) not in sounds]:

@@ -86,7 +86,7 @@ def find_sequences(folder: Path) -> list[Sequence]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of sequences")
     sequences = []
-    for entry in sorted(folder.iterdir()):
+    for entry in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
         if entry.is_dir():
             sequences.append(_sequence(entry, entry / "sequence.json", entry.name, _steps(entry), "static"))
         elif entry.suffix.lower() in VIDEO_SUFFIXES:

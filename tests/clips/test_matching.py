@@ -108,6 +108,11 @@ def test_no_sound_with_the_name_of_a_clip_is_an_error(tmp_path):
         gathered(tmp_path, ["clip_a.wav", "clip_b.wav"])
 
 
+def test_a_folder_without_sounds_is_an_error(tmp_path):
+    with pytest.raises(InputError, match=r"--audio: .*no videos found"):
+        gathered(tmp_path, ["notes.txt"])
+
+
 def test_ten_thousand_samples_are_matched_in_seconds(tmp_path):
     names = [f"{n}{mark}" for n in range(3300) for mark in ("", "@1", "@2")]
     ours, real = (ClipFolder(tmp_path, {name: Clip(name, tmp_path) for name in part}) for part in (names, names[::3]))
