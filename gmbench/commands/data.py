@@ -114,9 +114,11 @@ def data_check(
     Without --deep the first picture and all of the sound are decoded: damage in the middle of a video is not seen.
     """
     from gmbench.datasets.check import check
-    from gmbench.datasets.readers import recognise
+    from gmbench.datasets.readers import layout_hint, recognise
 
     kind = dataset or recognise(folder)
+    hint = layout_hint(folder) if dataset is None and kind == "folder" else ""
+    terminal.print_warnings([f"{folder}: read as loose videos{hint}"] if hint else [])
     with terminal.progress("checking") as report:
         result = check(kind, folder, workers, report, deep=deep)
     if as_json:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +54,21 @@ def read(name: str, root: Path) -> Found:
         raise InputError(f"{root}: no such folder. {kind.obtain}")
     found = _read(kind, root)
     if not found.rows and not found.problems:
-        raise InputError(f"{root}: nothing in the layout of {name}. {kind.obtain}")
+        raise InputError(f"{root}: nothing in the layout of {name}{_hint(root, [kind])}. {kind.obtain}")
     return found
+
+
+def layout_hint(root: Path) -> str:
+    """Where below a folder of loose videos the layout of another dataset begins, as text; empty where none does."""
+    return _hint(root, [kind for kind in DATASETS.all().values() if kind.name != "folder"])
+
+
+def _hint(root: Path, kinds: Sequence[Dataset]) -> str:
+    for child in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        for kind in kinds:
+            if _recognises(kind, child):
+                return f"; that of {kind.name} begins in {child}: pass this folder"
+    return ""
 
 
 def _read(kind: Dataset, root: Path) -> Found:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from gmbench.commands.app import app
 from gmbench.datasets import check, readers
 from gmbench.datasets.manifest import TEST, TRAIN, ClipRow, Problem
+from gmbench.errors import InputError
 from gmbench.media import write_video
 from tests.clips.trees import touch
 from tests.datasets import trees
@@ -78,6 +79,20 @@ def test_voxceleb2_suffixes_and_own_sound(tmp_path):
         ("missing", "test/aac/id00001/abc/00003.m4a"), ("unread", "test/mp4/id00001/abc/00004.heic")
     ]  # fmt: skip
     assert readers.recognise(tmp_path) == "voxceleb2"
+
+
+def test_voxceleb2_in_the_folders_of_its_archives(tmp_path):
+    touch(tmp_path, "vox2_test_mp4/mp4/id00001/abc/00001.mp4", "vox2_test_aac/aac/id00001/abc/00001.m4a")
+    row = readers.read("voxceleb2", tmp_path).rows[0]
+    assert (row.audio_path, row.split) == ("vox2_test_aac/aac/id00001/abc/00001.m4a", TEST)
+
+
+def test_a_layout_that_begins_one_folder_below_is_named(tmp_path):
+    touch(tmp_path, "MEAD/M003/video/front/happy/level_1/001.mp4", "MEAD/M003/audio/happy/level_1/001.m4a")
+    with pytest.raises(InputError, match=r"that of mead begins in .*MEAD: pass this folder"):
+        readers.read("mead", tmp_path)
+    result = CliRunner().invoke(app, ["data", "check", str(tmp_path)])
+    assert "that of mead begins in" in " ".join(result.output.split())
 
 
 def test_crema_d_passes_over_what_is_no_video(tmp_path):
