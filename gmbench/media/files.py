@@ -81,21 +81,28 @@ def sound_track(container: InputContainer) -> AudioStream | None:
     return next((track for track in tracks if track.disposition & Disposition.default), tracks[0] if tracks else None)
 
 
-def decode_frames(path: Path, container: InputContainer, track: VideoStream | None) -> Iterator[av.VideoFrame]:
-    """Frames of a video track in order of presentation; raises MediaError."""
+def decode_frames(
+    path: Path, container: InputContainer, track: VideoStream | None
+) -> Iterator[tuple[av.VideoFrame, bool]]:
+    """Frames of a video track in order of presentation, and whether each is damaged; raises MediaError.
+
+    Decoders mark what they conceal. H.264's and HEVC's say nothing of pictures that others refer to and that are not
+    there, but report an error.
+    """
     if track is None:
         return
     track.codec_context.thread_count = 1
+    silent, damaged = track.codec_context.name in ("h264", "hevc"), False
     with media_errors(path, "video cannot be decoded", "damaged; replace or re-encode it"):
-        yield from container.decode(track)
-
-
-def decoder_errors(codec: str) -> int:
-    """How many errors the decoders of this process have met, 0 for codecs that mark damaged frames themselves.
-
-    H.264 and HEVC go on without a word where pictures that others refer to are missing.
-    """
-    return int(av.logging.get_last_error()[0]) if codec in ("h264", "hevc") else 0
+        for packet in container.demux(track):
+            if not packet.size and packet.dts is not None:  # the frame before it stays
+                continue
+            errors = av.logging.get_last_error()[0]
+            frames = [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
+            damaged = damaged or (silent and av.logging.get_last_error()[0] > errors)
+            for frame in frames:
+                yield frame, frame.is_corrupt or damaged
+                damaged = False
 
 
 def reason_of(error: Exception) -> str:

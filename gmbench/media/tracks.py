@@ -97,8 +97,8 @@ def read_picture_track(path: Path) -> PictureTrack:
         track = picture_track(container)
         if track is None:
             raise MediaError(f"{path}: no video track; expected a video file")
-        if track.time_base is None:
-            raise MediaError(f"{path}: no time base; remux the file")
+        if track.time_base is None or track.codec_context is None:
+            raise MediaError(f"{path}: its header is damaged, or its codec is not known here; convert it to MP4")
         packets = _read_packets(path, container, track)
         return _picture_track(path, container, track, packets)
 
@@ -188,7 +188,7 @@ def _decoded_stamps(path: Path) -> Iterator[int]:
     expected = 0
     with open_container(path) as container:
         track = picture_track(container)
-        for frame in decode_frames(path, container, track):
+        for frame, _ in decode_frames(path, container, track):
             stamp = expected if frame.pts is None else frame.pts
             expected = stamp + (frame.duration or 1)
             yield stamp
@@ -262,7 +262,7 @@ def _refuse_truncated(
     if not declared and container.format.name.startswith(("matroska", "flv")):
         declared = (container.duration or 0) / av.time_base
         seconds = float(max(int(ticks[-1]) * tick + last, sound.end if sound else Fraction(0)))
-    if declared - seconds > max(3 / FPS, declared / 50):
+    if declared - seconds > max(3 / FPS, declared / 50, 3 * seconds / len(ticks)):
         raise MediaError(
             f"{path}: truncated, time stamps end after {seconds:.2f} s of {declared:.2f} s; "
             "copy or download the file again"

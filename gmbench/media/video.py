@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.errors import MediaError
-from gmbench.media.files import check_file, decode_frames, decoder_errors, media_errors, open_container, picture_track
+from gmbench.media.files import check_file, decode_frames, media_errors, open_container, picture_track
 from gmbench.media.formats import FPS, Frames
-from gmbench.media.images import image_files, read_image
+from gmbench.media.images import image_files, read_image_with_alpha
 from gmbench.media.shape import displayed, has_transparency
 from gmbench.media.tracks import read_picture_track
 
@@ -40,7 +40,7 @@ class VideoInfo:
         codec, pixel_format: as named by FFmpeg; ``images`` for a folder of frames.
         has_audio: an audio track is inside.
         pixel_aspect: width by height of a stored pixel; frames come out with square pixels.
-        has_alpha: the pixel format stores transparency, which is dropped.
+        has_alpha: some pixel of the first frame is not opaque; what lies below is shown.
         start: seconds from the beginning of the sound to frame 0; negative where the sound begins later.
     """
 
@@ -104,11 +104,12 @@ class Video:
         self._images = image_files(self.path)
         if not self._images:
             raise MediaError(f"{self.path}: no images in this folder; expected numbered PNG or JPEG frames")
-        first = read_image(self._images[0])
+        first, transparent = read_image_with_alpha(self._images[0])
         count = len(self._images)
         self._repeats = np.ones(count, np.int64)
         height, width = first.shape[:2]
-        self.info = VideoInfo(count, height, width, count, float(FPS), False, "images", "rgb24", False)
+        rate, codec, pixels = float(FPS), "images", "rgb24"
+        self.info = VideoInfo(count, height, width, count, rate, False, codec, pixels, False, has_alpha=transparent)
 
     @property
     def source_indices(self) -> NDArray[np.int64]:
@@ -158,8 +159,10 @@ class Video:
             )
 
     def _iterate_images(self) -> Iterator[Frames]:
+        self.transparent_frames = 0
         for path in self._images:
-            frame = read_image(path)
+            frame, transparent = read_image_with_alpha(path)
+            self.transparent_frames += transparent
             if frame.shape[:2] != (self.info.height, self.info.width):
                 raise MediaError(
                     f"{path}: {frame.shape[:2]} pixels where the first frame has {self.info.height, self.info.width}"
@@ -172,11 +175,9 @@ class Video:
         ticks, seen = self._track.ticks, Counter[int]()
         with open_container(self.path) as container:
             track = picture_track(container)
-            errors = decoder_errors(self._track.codec)
-            for number, frame in enumerate(decode_frames(self.path, container, track)):
-                before, errors = errors, decoder_errors(self._track.codec)
-                self.corrupt_frames += frame.is_corrupt or errors > before
-                self.transparent_frames += has_transparency(frame)
+            for number, (frame, damaged) in enumerate(decode_frames(self.path, container, track)):
+                self.corrupt_frames += damaged
+                self.transparent_frames += self._track.alpha_layer or has_transparency(frame)
                 index = number
                 if not self._track.by_order:
                     if frame.pts is None:
