@@ -18,12 +18,13 @@ from gmbench.evaluation.protocol import Protocol
 from gmbench.evaluation.protocol import load as load_protocol
 from gmbench.evaluation.scoring.metric import Metric
 from gmbench.evaluation.scoring.registry import METRICS
+from gmbench.extras import OPTIONAL
 from gmbench.face.landmarks import BACKENDS
 from gmbench.methods import registry as method_registry
-from gmbench.provenance import package_versions
+from gmbench.provenance import installed_version, package_versions
 from gmbench.weights import files, manifest
 
-_OPTIONAL = {"face-alignment": "landmark backend fan"}
+_SECOND_OPENCV = "opencv-python"
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,21 @@ def _machine() -> Iterator[Check]:
 
 
 def _packages() -> Iterator[Check]:
-    for name, version in package_versions().items():
-        if version is not None:
+    versions = package_versions()
+    for name, version in versions.items():
+        if version is not None and name not in OPTIONAL:
             yield Check(f"package {name}", "ok", version)
-        elif name in _OPTIONAL:
-            yield Check(f"package {name}", "missing", f"pip install {name}", _OPTIONAL[name])
-        elif name != "opencv-python" and not name.startswith("opencv"):
+        elif version is None and name not in OPTIONAL and name != _SECOND_OPENCV:
             yield Check(f"package {name}", "missing", f"pip install {name}", "gmbench as a whole")
+    if versions[_SECOND_OPENCV] and versions["opencv-contrib-python"]:
+        detail = (
+            f"opencv-contrib-python brings the same files: pip uninstall {_SECOND_OPENCV}, then reinstall the other"
+        )
+        yield Check(f"package {_SECOND_OPENCV}", "damaged", detail, "knowing which OpenCV reads the pictures")
+    for name, (extra, use) in OPTIONAL.items():
+        found = installed_version(name)
+        yield Check(f"package {name}", "ok" if found else "missing", found or f"pip install 'gmbench[{extra}]'",
+                    "" if found else use)  # fmt: skip
 
 
 def _codecs() -> Iterator[Check]:

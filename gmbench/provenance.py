@@ -24,7 +24,6 @@ PACKAGES = (
     "pandas",
     "pillow",
     "pyarrow",
-    "scikit-image",
     "scikit-learn",
     "scipy",
     "torch",
@@ -34,13 +33,15 @@ PACKAGES = (
 
 def package_versions() -> dict[str, str | None]:
     """Versions of the packages that can move a number; None where one is not installed."""
-    versions: dict[str, str | None] = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = None
-    return versions
+    return {name: installed_version(name) for name in PACKAGES}
+
+
+def installed_version(package: str) -> str | None:
+    """Version of a package, None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def git_commit() -> str | None:

@@ -24,7 +24,7 @@ _SEVERAL_CLIPS = {
 """Metrics that one clip does not give, and what they read besides it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ArrayMetric:
     """A metric to call with arrays; :func:`gmbench.metric` makes one.
 
@@ -40,6 +40,11 @@ class ArrayMetric:
     def spec(self) -> MetricSpec:
         """Its declaration."""
         return self.metric.spec
+
+    def __repr__(self) -> str:
+        """Name, direction and what it needs besides the generated clip."""
+        needs = f", needs {', '.join(self.spec.needs)}" if self.spec.needs else ""
+        return f"<gmbench.metric {self.spec.name} {self.spec.arrow}{needs}>"
 
     def __call__(self, generated: Any = None, reference: Any = None, **inputs: Any) -> float:
         """The value; arguments and errors as of :meth:`score`."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.errors import MediaError, WeightsError
+from gmbench.extras import extra
 from gmbench.media import Audio
 from gmbench.store import digest, file_digest
 
@@ -58,7 +59,9 @@ def load(folder: Path) -> Hubert:
         )
     import torch
     from safetensors import SafetensorError
-    from transformers import HubertModel
+
+    with extra("train"):
+        from transformers import HubertModel
 
     try:
         network, facts = HubertModel.from_pretrained(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.extras import extra
 from gmbench.face.faces import MESH, Detector, Face
 from gmbench.face.landmarks_68 import mesh_vertices
 from gmbench.face.sidecar import Sidecar
@@ -89,8 +90,10 @@ def corpus(path: Path | None) -> Iterator[Detector]:
 def fan(path: Path | None) -> Iterator[Detector]:
     """FAN 2D-68 with the S3FD detector, from files in the weights folder, on the CPU and not compiled."""
     import torch
-    from face_alignment import FaceAlignment, LandmarksType
-    from face_alignment.models import FAN
+
+    with extra("fan"):
+        from face_alignment import FaceAlignment, LandmarksType
+        from face_alignment.models import FAN
 
     network_path, _ = load_path("fan_2d68")
     detector_path, _ = load_path("fan_s3fd")

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from gmbench.errors import WeightsError
+from gmbench.extras import extra
 from gmbench.nn.memory import PeakMemory
 from gmbench.store import write_atomically
 
@@ -132,7 +133,8 @@ def train(
         WeightsError: a checkpoint of other modules.
         FloatingPointError: a loss that is no number, with its name and step.
     """
-    from accelerate import Accelerator
+    with extra("train"):
+        from accelerate import Accelerator
 
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     memory = PeakMemory(accelerator.device)
@@ -220,7 +222,8 @@ def _open_live(folder: Path | None, step: int) -> Any:
     """dvclive's log below a folder, or None without one."""
     if folder is None:
         return None
-    from dvclive import Live
+    with extra("train"):
+        from dvclive import Live
 
     return Live(str(folder / "dvclive"), resume=step > 0, save_dvc_exp=False, dvcyaml=None, monitor_system=False)
 
