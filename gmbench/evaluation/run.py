@@ -13,6 +13,7 @@ import pandas as pd
 from gmbench.emotions import canonical
 from gmbench.errors import StoreError
 from gmbench.evaluation.extraction.clip_group import ClipGroup
+from gmbench.evaluation.extraction.features import ClipSource
 from gmbench.evaluation.extraction.group_extraction import extract_group
 from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome
 from gmbench.evaluation.extraction.worker_needs import absolute, as_planned, worker_needs
@@ -155,6 +156,7 @@ class _Scorer:
         self._plan, self._reader, self._outcome = plan, reader, outcome
         self._clips: Counter[str] = Counter()
         self._missing: Counter[str] = Counter()
+        self._reference_values: dict[tuple[str, str, ClipSource], float] = {}
 
     def of_clip(self, clip: PlannedClip, data: ClipData, metric: Metric) -> Record:
         """One clip under one metric."""
@@ -168,8 +170,26 @@ class _Scorer:
             reference_sha256=self._plan.reference_of(clip, metric),
             generated_size=_size(data.generated),
             reference_size=_size(data.reference) if data.has_reference else "",
+            reference_value=self._reference_value(clip, data, metric),
         )
         return self._scored(about, lambda: metric.score(data), lambda: clip_flags(data, metric), 1)  # type: ignore[misc]
+
+    def _reference_value(self, clip: PlannedClip, data: ClipData, metric: Metric) -> float:
+        """The reference's own value where it is the metric's best one; NaN where there is none."""
+        if metric.spec.aim != "reference" or clip.reference is None or metric.score is None:
+            return math.nan
+        key = (metric.name, clip.clip, clip.reference)
+        if key not in self._reference_values:
+            before = self._reader.not_extracted
+            try:
+                self._reference_values[key] = metric.score(data.of_reference()).value
+            except Unscored:
+                self._reference_values[key] = math.nan
+            except Exception as error:  # as for a generated clip
+                self._outcome.reason(error, f"reference of {clip.clip}", metric.name)
+                self._reference_values[key] = math.nan
+            self._reader.not_extracted = before  # what a clip of the method lacks is counted there
+        return self._reference_values[key]
 
     def of_set(self, method: str, clips: list[ClipData], metric: Metric) -> Record:
         """All clips of a method under one metric."""

@@ -199,7 +199,7 @@ def _obstacle(values: ClipValues, difference: Difference, methods: Collection[st
     if values.aim == "none":
         return "has no best value"
     if values.lacks_real:
-        return "best is the real clip's value, which is not known here (--controls ground_truth)"
+        return "best is the real clip's value, which is not known here"
     if difference.n == 0:
         return "no common clip"
     reasons = [f"{method} {barred[method]}" for method in methods if method in barred]

@@ -1,6 +1,7 @@
 """Aggregated numbers of one dataset and protocol, computed once and shared by all tables, ranks and pages."""
 
 import functools
+import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import pandas as pd
 from gmbench.errors import InputError
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results.aggregate import SummaryRow, rows
+from gmbench.evaluation.results.clip_values import ClipValues
 from gmbench.reporting import oracles
 from gmbench.reporting.comparisons import Lead, leads
 
@@ -87,6 +89,14 @@ class Summary:
     def leads(self) -> dict[str, Lead]:
         """For each metric key the best method, as far as a paired test supports it."""
         return leads(self.records, self.rows)
+
+    @functools.cached_property
+    def real_means(self) -> dict[str, float]:
+        """The real clips' mean under each metric whose best value that is, where it is known."""
+        keys = {row.metric for row in self.rows if row.direction == "reference"}
+        groups = self.records[self.records["metric"].isin(keys)].groupby("metric", sort=False)
+        found = {str(key): ClipValues(group, str(key)).real_mean for key, group in groups}
+        return {key: found[key] for key in self.keys if not math.isnan(found.get(key, math.nan))}
 
     def is_best(self, key: str, method: str) -> bool:
         """Whether a method's number is bold."""

@@ -198,6 +198,10 @@ def _notes(summary: Summary, keys: Sequence[str], common: Mapping[str, int]) -> 
     notes += references.warnings(summary.records)
     flags = {flag for row in shown_rows for flag in row.flags.split()}
     notes += [text for flag, text in FLAGS.items() if flag in flags]
+    if "ground_truth" not in summary.methods and (real := {k: v for k, v in summary.real_means.items() if k in keys}):
+        notes.append(
+            "Real clips: " + ", ".join(f"{_names([key])} {number(value)}" for key, value in real.items()) + "."
+        )
     return (*notes, *claim_notes(summary.leads, keys, summary.ranked, summary.takes))
 
 

@@ -124,7 +124,9 @@ class Plan:
                 frame_features=_unique(f for m in self.metrics for f in m.frame_features),
                 pair_features=_unique(f for m in self.metrics for f in m.pairs(self.protocol)),
                 clip_features=_unique(f for _, f in extracted),
-                reference_features=_unique(f for m, f in extracted if {"reference", "pose"} & set(m.spec.needs)),
+                reference_features=_unique(
+                    f for m, f in extracted if {"reference", "pose"} & set(m.spec.needs) or m.spec.aim == "reference"
+                ),
                 keys=self.keys,
                 store=store,
                 batch=batch,

@@ -12,7 +12,7 @@ from gmbench.metrics.key import MetricKey
 from gmbench.metrics.spec import Best
 
 REAL = "ground_truth"
-"""The control whose values are those of the real clips."""
+"""The control whose values are those of the real clips, for records that do not say them."""
 
 
 class ClipValues:
@@ -35,7 +35,8 @@ class ClipValues:
         metric = metrics().get(MetricKey.parse(key).name)
         self.aim: Best = metric.spec.aim if metric else "none"
         self._statistic, self._hit = (metric.statistic, metric.hit) if metric else ("mean", 0.0)
-        self.lacks_real = self.aim == "reference" and REAL not in self.table
+        self._real = _real_values(counted, pair, self.table)
+        self.lacks_real = self.aim == "reference" and not np.isfinite(self._real).any()
 
     def compared(self, method: str) -> NDArray[np.float64]:
         """Each clip's value, or its distance to the best value where that is 0 or the real clip's and known."""
@@ -44,9 +45,8 @@ class ClipValues:
             return values
         if self.aim == "zero":
             return np.abs(values)
-        real = self.table[REAL].to_numpy(np.float64)
         with np.errstate(invalid="ignore"):
-            return np.where(values == real, 0.0, np.abs(values - real))
+            return np.where(values == self._real, 0.0, np.abs(values - self._real))
 
     def difference(self, first: str, second: str) -> statistics.Difference:
         """Paired difference of what is compared; NaN where a method has no value."""
@@ -64,6 +64,12 @@ class ClipValues:
         return statistics.estimate(finite, None, self._statistic, self._emotions).value
 
     @property
+    def real_mean(self) -> float:
+        """Mean of the real clips' values; NaN where none is known."""
+        known = self._real[np.isfinite(self._real)]
+        return float(known.mean()) if len(known) else float("nan")
+
+    @property
     def of_distance(self) -> bool:
         """Whether distances to the best value are compared instead of values."""
         return self.aim == "zero" or (self.aim == "reference" and not self.lacks_real)
@@ -72,6 +78,12 @@ class ClipValues:
     def sign(self) -> float:
         """1 where the larger of what is compared is better, else -1."""
         return 1.0 if self.aim == "higher" else -1.0
+
+
+def _real_values(counted: pd.DataFrame, pair: list[str], table: pd.DataFrame) -> NDArray[np.float64]:
+    """The real clips' own values, as records say or as the control has them."""
+    real = counted.groupby(pair)["reference_value"].first().reindex(table.index)
+    return (real.fillna(table[REAL]) if REAL in table else real).to_numpy(np.float64)
 
 
 def emotions_of(records: pd.DataFrame) -> list[str]:

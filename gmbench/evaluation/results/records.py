@@ -39,6 +39,7 @@ class Record:
         reference_sha256: of the reference's files that the metric reads, joined by ``+``, the picture first; of all
             references for a number of the whole set.
         generated_size, reference_size: width x height of the decoded frames.
+        reference_value: the reference's own value under a metric whose best value that is; else NaN.
     """
 
     method: str
@@ -65,11 +66,14 @@ class Record:
     reference_sha256: str = ""
     generated_size: str = ""
     reference_size: str = ""
+    reference_value: float = math.nan
 
 
 SCHEMA = pa.schema(
     [(field.name, {str: pa.string(), float: pa.float64(), int: pa.int64()}[field.type]) for field in fields(Record)]  # type: ignore[index]
 )
+LATER = {"reference_value"}
+"""Columns that records of an earlier version may lack: empty then."""
 GROUP = ["method", "dataset", "protocol_hash", "metric"]
 """Columns of what is aggregated to one number."""
 COMPARABLE = ["backend", "weights_sha256", "metric_version"]
@@ -111,10 +115,11 @@ def read(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: no records; run 'gmbench eval --out {path.parent}' first") from None
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{path}: not a file of records ({error})") from error
-    lacking = set(SCHEMA.names) - set(table.column_names)
+    lacking = set(SCHEMA.names) - set(table.column_names) - LATER
     if lacking:
         raise InputError(f"{path}: not a file of records, column {', '.join(sorted(lacking))} is missing")
-    return pd.DataFrame(table.select(SCHEMA.names).to_pandas())
+    present = [name for name in SCHEMA.names if name in table.column_names]
+    return pd.DataFrame(table.select(present).to_pandas().reindex(columns=SCHEMA.names))
 
 
 def check_columns(records: pd.DataFrame) -> None:

@@ -350,6 +350,11 @@ class ClipData:
             raise Unscored("undefined", "no reference clip")
         return self._reference
 
+    def of_reference(self) -> "ClipData":
+        """The reference in place of the generated clip; raises Unscored if there is none."""
+        real = self.reference
+        return ClipData(self.clip, real, real, (), self.others, self._reader, self.label, self.identity)
+
     def once(self, compute: "Callable[[ClipData], Value]") -> Value:
         """What a function gives for this clip; it is called once, however many metrics ask.
 
