@@ -28,6 +28,7 @@ REGISTRIES = (METRICS, EXTRACTORS, BACKENDS, readers.DATASETS)
 BROKEN = """
 import contextlib
 import dataclasses
+import sys
 
 import numpy as np
 
@@ -70,6 +71,21 @@ BAD_FRAME = FrameFeature("bad_frame", 1, fail)
 BAD_FRAMES = metric("bad_frames", score=lambda clip: clip.generated.per_frame(BAD_FRAME), frame_features=(BAD_FRAME,))
 BAD_PAIR = PairFeature("bad_pair", 1, fail)
 BAD_PAIRS = metric("bad_pairs", score=lambda clip: clip.pair(BAD_PAIR), pair_features=(BAD_PAIR,))
+def leave(frame):
+    sys.exit("bye")
+
+
+def lose_file(frame):
+    raise WeightsError("broken on purpose")
+
+
+LEAVING = FrameFeature("leaving", 1, leave)
+FILELESS = FrameFeature("fileless", 1, lose_file)
+LEAVES = metric("leaves", score=lambda clip: clip.generated.per_frame(LEAVING), frame_features=(LEAVING,))
+LOSES_FILE = metric("loses_file", score=lambda clip: clip.generated.per_frame(FILELESS), frame_features=(FILELESS,))
+NO_SCORE = metric("no_score", score=lambda clip: 3.0)
+NO_FLAGS = metric("no_flags", score=lambda clip: Score(3.0, 1, 1, flags=None))
+BAD_STATISTIC = metric("bad_statistic", statistic="max")
 ASKING = metric("asking", score=lambda clip: clip.generated.extracted("bad_extractor"), extractors=("bad_extractor",))
 LOSING = metric("losing", score=lambda clip: clip.generated.extracted("bad_weights"), extractors=("bad_weights",))
 BAD_WEIGHTS = ExtractorSpec(name="bad_weights", build=build_without_weights)
@@ -100,6 +116,11 @@ pairs = broken:BAD_PAIRS
 asking = broken:ASKING
 unbuilt = broken:UNBUILT
 losing = broken:LOSING
+leaves = broken:LEAVES
+loses_file = broken:LOSES_FILE
+no_score = broken:NO_SCORE
+no_flags = broken:NO_FLAGS
+bad_statistic = broken:BAD_STATISTIC
 
 [gmbench.extractors]
 bad_extractor = broken:BAD_EXTRACTOR
@@ -282,32 +303,37 @@ def test_what_fails_is_named_once_and_leaves_the_rest_alone(broken, tmp_path):
     failed = {what: check["detail"] for what, check in checks.items() if check["detail"].startswith("broken 0.1: ")}
     assert "broken_that_is_not_there" in failed.pop("metric cannot_import")
     assert "'psnr' exists already in gmbench; rename it" in failed.pop("metric psnr")
+    assert "statistic: expected one of mean, median, macro, got 'max'" in failed.pop("metric bad_statistic")
     assert "weights 'syncnet' (x)" in failed.pop("feature extractor thief")
     assert "syncnet_v2.model" in checks["weights syncnet"]["detail"]
     ((what, reason),) = failed.items()
     assert what.startswith("landmark backend")
     assert "expected LandmarkBackend, got Dataset" in reason
     warnings = [line for line in done.stderr.splitlines() if "is left out" in line]
-    assert len(warnings) == len(set(warnings)) == 4
+    assert len(warnings) == len(set(warnings)) == 5
     assert checks["metric bad_score"]["state"] == "ok"
 
 
 def test_a_metric_or_extractor_that_raises_is_a_failed_record(broken, on_path, call, clips, tmp_path):
     on_path(broken)
     sides = ("--reference", clips / "reference", "--videos", clips / "near", "--store", tmp_path / "store")
-    names = ["psnr", "cpbd", "bad_score", "bad_value", "bad_frames", "bad_pairs", "asking", "losing"]
+    expected = {
+        "bad_score": "RuntimeError: broken on purpose", "bad_value": "gave NaN",
+        "bad_frames": "RuntimeError: broken on purpose", "bad_pairs": "RuntimeError: broken on purpose",
+        "asking": "RuntimeError: broken on purpose", "losing": "broken on purpose", "leaves": "SystemExit: bye",
+        "loses_file": "broken on purpose", "no_score": "expected a Score, got float", "no_flags": "TypeError",
+    }  # fmt: skip
+    names = ["psnr", "cpbd", *expected]
     code, rows, _ = call("eval", *sides, "--metrics", ",".join(names))
     assert code == 0
     values = {row["metric"]: row["value"] for row in rows}
     records = pd.read_parquet(tmp_path / "gmbench-results" / "records.parquet")
     assert values["psnr"] > 0
     assert values["cpbd"] is not None
-    for name in names[2:]:
+    for name, reason in expected.items():
         of_metric = records[records["metric_name"] == name]
         assert set(of_metric["status"]) == {"failed"}
-        reason = of_metric["reason"].iloc[0]
-        expected = {"bad_value": "gave NaN", "losing": "broken on purpose"}.get(name, "RuntimeError: broken on purpose")
-        assert expected in reason
+        assert reason in of_metric["reason"].iloc[0]
 
 
 def test_an_extractor_that_cannot_be_built_costs_its_metric(broken, on_path, call, clips, tmp_path):

@@ -31,7 +31,7 @@ FLAGS = {
     "length_mismatch": "length_mismatch: clips longer or shorter than the reference by more than two frames and 2 %.",
     "short_sound": "short_sound: the sound ends more than two frames and 2 % before the picture; no more is scored.",
     "reference_audio": "reference_audio: clips without sound of their own, scored with the reference's.",
-    "damaged_frames": "damaged_frames: pictures that the decoder patched; above 5 % of its frames a clip fails.",
+    "damaged_frames": "damaged_frames: pictures that the decoder patched; above 10 % of its frames a clip fails.",
     "transparent_frames": "transparent_frames: clips with transparent pixels, whose hidden colours are compared.",
     "low_coverage": "low_coverage: clips with a face in less than 90 % of the frames; below 10 % there is none.",
     "several_faces": "several_faces: frames with more than one face, of which one is followed.",

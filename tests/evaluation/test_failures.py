@@ -1,5 +1,6 @@
 """What fails costs only itself, and says so: at every step of the engine, in the records, in the log, in the store."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -7,8 +8,8 @@ import pandas as pd
 import pytest
 
 from gmbench.audio import onsets
-from gmbench.errors import StoreError
-from gmbench.evaluation.extraction import clip_pass, extractors, frame_pass, sound_features
+from gmbench.errors import StoreError, WeightsError
+from gmbench.evaluation.extraction import clip_pass, extractors, frame_pass, group_extraction, sound_features
 from gmbench.evaluation.extraction.features import ClipFeature, FrameFeature, PairFeature
 from gmbench.evaluation.extraction.outcome import Outcome
 from gmbench.evaluation.planning import inputs, plan
@@ -27,11 +28,12 @@ FAILING = 3
 """Number of the clip that the steps below fail on: the first colour of its pixels."""
 FRAMES = {"S/a": 6, "S/b": 7, "S/c": 6}
 broken = set()
+raised = [RuntimeError]
 
 
 def fail(step, number):
     if step in broken and int(number) == FAILING:
-        raise RuntimeError(f"injected into {step}")
+        raise raised[0](f"injected into {step}")
 
 
 def mean_of_frame(frame):
@@ -147,6 +149,100 @@ def test_an_unexpected_error_costs_only_what_it_concerns(planned, tmp_path, monk
     assert "injected into" in log.read_text()
     rest = found.index.difference(bad.index)
     pd.testing.assert_series_equal(found.loc[rest, "value"], clean.loc[rest, "value"])
+
+
+EVERYTHING = {"frame", "pair", "clip", "sound", "landmarks"}
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "lost"),
+    [
+        (frame_pass, "corrupted_frames", EVERY_PIXEL | {"clip"}), (clip_pass, "corrupted_frames", {"clip"}),  (frame_pass, "FramePass", EVERYTHING - {"sound"}),
+        (group_extraction, "_missing_pairs", EVERYTHING - {"sound"}),
+        (group_extraction, "extract_sound_features", EVERYTHING),
+        (group_extraction, "extract_clip_features", {"clip"}), (frame_pass, "_facts", EVERY_PIXEL | {"clip"}),
+        (face_landmarks, "followed", {"landmarks"}), (clip_pass, "_context", {"clip"}),
+    ],
+)  # fmt: skip
+def test_whatever_breaks_down_in_between_costs_its_clip_alone(planned, tmp_path, monkeypatch, place, name, lost):
+    clean = evaluate(planned, tmp_path / "clean").set_index(["clip", "metric"])
+    place = group_extraction if name == "FramePass" else place
+    current = []
+    take = frame_pass.FramePass.finish
+    monkeypatch.setattr(
+        frame_pass.FramePass, "finish", lambda self: (current.append(str(self.source.video)), take(self))[1]
+    )
+    function = getattr(place, name)
+
+    def failing(*arguments, **options):
+        about = f"{current[-1:]} {[getattr(a, 'video', getattr(a, 'path', a)) for a in arguments]}"
+        if "ours/S/b" in about and (name in ("followed", "_facts") or "ours/S/b" in about.partition("]")[2]):
+            raise RuntimeError("injected")
+        return function(*arguments, **options)
+
+    monkeypatch.setattr(place, name, failing)
+    found = evaluate(planned, tmp_path / "store", error_log=tmp_path / "errors.log").set_index(["clip", "metric"])
+    bad = found[found["status"] != "ok"]
+    assert set(bad.index) == {("S/b", metric) for metric in lost}
+    assert bad["reason"].str.contains("RuntimeError: injected").all()
+    assert "injected" in (tmp_path / "errors.log").read_text()
+    rest = found.index.difference(bad.index)
+    pd.testing.assert_series_equal(found.loc[rest, "value"], clean.loc[rest, "value"])
+
+
+@pytest.mark.parametrize("kind", [SystemExit, MemoryError, WeightsError, StoreError, KeyError, RecursionError])
+@pytest.mark.parametrize("step", ["frame feature", "pair feature", "scorer"])
+def test_no_kind_of_error_of_a_metric_ends_the_run(planned, tmp_path, monkeypatch, kind, step):
+    monkeypatch.setattr("tests.evaluation.test_failures.raised", [kind])
+    broken.add(step)
+    found = evaluate(planned, tmp_path / "store")
+    bad = found[found["status"] != "ok"]
+    assert bad["metric"].tolist() == ["frame" if step == "frame feature" else "pair"]
+    assert bad["reason"].str.contains("injected into").all()
+
+
+def test_an_interrupt_ends_the_run(planned, tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.evaluation.test_failures.raised", [KeyboardInterrupt])
+    broken.add("frame feature")
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(planned, tmp_path / "store")
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "text", "other arrays"])
+def test_damaged_files_of_the_store_are_made_again_or_cost_their_metric(planned, tmp_path, damage):
+    clean = evaluate(planned, tmp_path / "store").set_index(["clip", "metric"])
+    store = Store(tmp_path / "store")
+    for path in sorted(store.root.rglob("*.safetensors")):
+        whole = path.read_bytes()
+        if damage == "other arrays":
+            store.put(path.parent.name + path.stem, {"unknown": np.zeros(3)})
+        else:
+            path.write_bytes({"empty": b"", "cut": whole[:-7], "text": b"text"}[damage])
+        found = evaluate(planned, tmp_path / "store").set_index(["clip", "metric"])
+        bad = found[found["status"] != "ok"]
+        if damage == "other arrays":
+            assert len({clip for clip, _ in bad.index}) <= 1
+            path.write_bytes(whole)
+        else:
+            assert bad.empty
+        rest = found.index.difference(bad.index)
+        pd.testing.assert_series_equal(found.loc[rest, "value"], clean.loc[rest, "value"])
+
+
+@pytest.mark.parametrize("answer", [3.0, None, Score(1.0, 1, 1, "flag"), Score(1.0, 1, 1, None), Score("x", 1, 1)])
+def test_an_answer_that_is_no_score_is_a_failed_record(planned, tmp_path, answer):
+    odd = Metric(spec("odd"), lambda clip: answer if clip.clip == "S/b" else Score(1.0, 1, 1))
+    found = evaluate(dataclasses.replace(planned, metrics=(odd, *METRICS)), tmp_path / "store")
+    bad = found[found["status"] != "ok"]
+    assert bad[["clip", "metric"]].to_numpy().tolist() == [["S/b", "odd"]]
+    records.write(tmp_path / records.FILE, found)
+
+
+def test_numbers_of_other_types_are_kept_as_plain_ones(planned, tmp_path):
+    odd = Metric(spec("odd"), lambda clip: Score(np.float32(0.5), np.int32(1), 2.0, ["a", "a"]))
+    found = evaluate(dataclasses.replace(planned, metrics=(odd,)), tmp_path / "store")
+    records.write(tmp_path / records.FILE, found)
+    assert found[["value", "frames_used", "frames_expected", "flags"]].to_numpy().tolist() == [[0.5, 1, 2, "a"]] * 3
 
 
 def end_badly():

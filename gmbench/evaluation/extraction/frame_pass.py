@@ -141,10 +141,16 @@ class FramePass:
             self._give_up_landmarks(error)
 
     def _store_landmarks(self) -> None:
-        if self._landmark_track is not None:
-            self._store.put(self._landmark_key, self._landmark_track.arrays())
-            self.missing.discard(self._landmark_key)
-            self.close()
+        if self._landmark_track is None:
+            return
+        try:
+            arrays = self._landmark_track.arrays()
+        except UNEXPECTED as error:
+            self._give_up_landmarks(error)
+            return
+        self._store.put(self._landmark_key, arrays)
+        self.missing.discard(self._landmark_key)
+        self.close()
 
     def _score_frame(self, key: str, view: Frames) -> None:
         """One frame feature of the frame; one that fails is given up, the clip goes on."""

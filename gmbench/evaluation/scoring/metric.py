@@ -28,8 +28,6 @@ Value = TypeVar("Value")
 
 SHAPE_TOLERANCE = 0.02
 """Relative difference of width to height that sizes rounded for a codec or a network may have."""
-MOST_DAMAGED = 0.05
-"""Share of a clip's stored frames that may be damaged; above it the clip fails."""
 
 NOT_EXTRACTED = "not extracted"
 """Reason of a record whose feature the store lacks though nothing is known to have failed."""
@@ -176,18 +174,10 @@ class ClipFeatures:
 
     @cached_property
     def _picture(self) -> Feature:
-        """Facts of the frames; raises Unscored where there are none, or too many are damaged."""
+        """Facts of the frames; raises Unscored where there are none."""
         if self.source.video is None:
             raise Unscored("missing" if self.source.absent else "failed", self.source.problem)
-        facts = self._reader.feature(self._reader.keys.video(self.source))
-        damaged, stored = int(facts.arrays["marked"][0]), int(facts.meta["source_frames"])
-        if damaged > MOST_DAMAGED * stored:
-            raise Unscored(
-                "failed",
-                f"{self.source.video}: {damaged} of {stored} frames are damaged, more than {MOST_DAMAGED:.0%}; "
-                "copy or encode the file again",
-            )
-        return facts
+        return self._reader.feature(self._reader.keys.video(self.source))
 
     def _require_picture(self) -> None:
         _ = self._picture

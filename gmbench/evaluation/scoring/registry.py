@@ -5,6 +5,7 @@ A package adds metrics by an entry point of group ``gmbench.metrics`` that names
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import get_args
 
 from gmbench import plugins
 from gmbench.errors import InputError
@@ -14,7 +15,9 @@ from gmbench.evaluation.scoring.naming import has_group, meant_keys, named_metri
 from gmbench.evaluation.scoring.network_metrics import network_metrics
 from gmbench.evaluation.scoring.signal_metrics import signal_metrics
 from gmbench.metrics.catalogue import SPECS
-from gmbench.metrics.spec import MetricSpec
+from gmbench.metrics.emotion import SUITE_ORDER
+from gmbench.metrics.spec import Best, Direction, Group, MetricSpec, Need
+from gmbench.metrics.statistics import Statistic
 
 
 def _built_in() -> list[Metric]:
@@ -30,6 +33,25 @@ def _refusal(metric: Metric, known: Mapping[str, Metric]) -> str:
             return f"feature {feature.name!r} exists already with another function or version; rename it"
     if metric.score is None and metric.score_set is None:
         return "expected a metric with score or score_set"
+    return _misdeclared(metric)
+
+
+def _misdeclared(metric: Metric) -> str:
+    """What of a declaration the engine and the tables could not read, empty where all is well."""
+    spec = metric.spec
+    words: tuple[tuple[str, object, tuple[object, ...]], ...] = (
+        ("statistic", metric.statistic, get_args(Statistic)),
+        ("direction", spec.direction, get_args(Direction)),
+        ("best", spec.best, (None, *get_args(Best))),
+        ("group", spec.group, get_args(Group)),
+        *(("needs", need, get_args(Need)) for need in spec.needs),
+        *(("emotions", emotion, SUITE_ORDER) for emotion in metric.emotions),
+    )
+    for field, word, known in words:
+        if word not in known:
+            return f"{field}: expected one of {', '.join(str(w) for w in known if w)}, got {word!r}"
+    if not isinstance(spec.version, int):
+        return f"version: expected a whole number, got {spec.version!r}"
     return ""
 
 
