@@ -126,7 +126,7 @@ def _facts(direction: str, title: str, over: str, source: str) -> tuple[MetricSp
     )
     common: dict[str, Any] = {
         "group": "motion",
-        "version": 1,
+        "version": 2,
         "range": "(0, 1]",
         "needs": ("audio", "pose"),
         "aggregation": "clip value -> clip mean",

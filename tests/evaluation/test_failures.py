@@ -157,7 +157,8 @@ EVERYTHING = {"frame", "pair", "clip", "sound", "landmarks"}
 @pytest.mark.parametrize(
     ("place", "name", "lost"),
     [
-        (frame_pass, "corrupted_frames", EVERY_PIXEL | {"clip"}), (clip_pass, "corrupted_frames", {"clip"}),  (frame_pass, "FramePass", EVERYTHING - {"sound"}),
+        (frame_pass, "corrupted_frames", EVERY_PIXEL | {"clip"}), (clip_pass, "corrupted_frames", {"clip"}),
+        (frame_pass, "FramePass", EVERYTHING - {"sound"}),
         (group_extraction, "_missing_pairs", EVERYTHING - {"sound"}),
         (group_extraction, "extract_sound_features", EVERYTHING),
         (group_extraction, "extract_clip_features", {"clip"}), (frame_pass, "_facts", EVERY_PIXEL | {"clip"}),
