@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 SECONDS = 60.0
 """From one line to the next."""
 _SAMPLES = 10
-"""The rate is that of the last lines, since the first clips of a run that goes on take no time."""
+"""The rate is that between the last lines."""
+_AT_ONCE = 0.05
+"""Parts that follow each other faster than this at the beginning were in the store: they do not count for the rate."""
 
 
 def duration(seconds: float) -> str:
@@ -54,7 +56,7 @@ class ProgressLines:
         self._lock = threading.Lock()
         self._phase = ""
         self._done, self._total = 0, 0
-        self._started = self._written = clock()
+        self._started = self._written = self._called = clock()
         self._samples = deque([(self._started, 0)], maxlen=_SAMPLES)
 
     def __call__(self, done: int, total: int) -> None:
@@ -62,7 +64,10 @@ class ProgressLines:
         with self._lock:
             if total != self._total or done < self._done:
                 self._begin(done, total)
-            self._done = done
+            now = self._clock()
+            if now - self._called < _AT_ONCE and len(self._samples) == 1:
+                self._samples[0] = (now, done)
+            self._done, self._called = done, now
             if done == total and self._clock() - self._started >= self._every:
                 took = duration(self._clock() - self._started)
                 self._line(f"{self._what}: {total} {self._unit} done in {took}")
@@ -81,7 +86,7 @@ class ProgressLines:
                 self._maybe()
 
     def _begin(self, done: int, total: int) -> None:
-        self._started = self._clock()
+        self._started = self._called = self._clock()
         self._done, self._total = done, total
         self._samples = deque([(self._started, done)], maxlen=_SAMPLES)
 

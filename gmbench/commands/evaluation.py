@@ -28,8 +28,9 @@ from gmbench.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from gmbench.evaluation.comparison import ComparisonResult
+    from gmbench.api.result import Result
     from gmbench.evaluation.planning.plan import Plan
+    from gmbench.metrics.spec import MetricSpec
 
 
 def evaluate(
@@ -121,8 +122,8 @@ def evaluate(
 
     With --method alone, a method that was trained here generates the test clips of params.yaml and is scored on them.
     """
+    from gmbench.api.evaluation import evaluate_inputs
     from gmbench.evaluation import protocol as protocols
-    from gmbench.evaluation.comparison import compare
     from gmbench.evaluation.planning.controls import check
     from gmbench.evaluation.planning.inputs import Inputs, gather, limited
     from gmbench.evaluation.results import result_folder
@@ -151,24 +152,14 @@ def evaluate(
             terminal.print_warnings(plan.warnings)
             report.phase("the first clip")
 
-        result = compare(
+        result = evaluate_inputs(
             inputs, chosen, names, rows, sequences, store=store, workers=workers, scheduler=scheduler, batch=batch_size,
             progress=report, error_log=out_dir / result_folder.ERRORS, on_plan=on_plan,
         )  # fmt: skip
-    asked: dict[str, object] = {
-        "dataset": inputs.dataset,
-        "methods": list(inputs.methods),
-        "protocol": result.protocol.model_dump(),
-        "metrics": names or list(chosen.metrics) or "defaults",
-        "controls": rows,
-    }
-    look = None if as_json else Look(wide, no_intervals, digits, transpose)
-    _save_and_show(result, out_dir, asked, look, min_coverage)
+    _save_and_show(result, out_dir, None if as_json else Look(wide, no_intervals, digits, transpose), min_coverage)
 
 
-def _save_and_show(
-    result: "ComparisonResult", out_dir: Path, asked: dict[str, object], look: Look | None, min_coverage: float
-) -> None:
+def _save_and_show(result: "Result", out_dir: Path, look: Look | None, min_coverage: float) -> None:
     """Keep what was measured, print it and the reasons of what is missing; None as ``look`` prints JSON.
 
     Raises:
@@ -180,10 +171,9 @@ def _save_and_show(
     from gmbench.reporting.saved_results import save_results
     from gmbench.reporting.tables import comparison_table
 
-    said = result.plan.warnings if result.plan else ()
     notes = result_folder.merge_warnings(out_dir, result.records)
-    terminal.print_warnings(note for note in notes if note not in said)
-    summaries = save_results(out_dir, result.records, asked, result.plan)
+    terminal.print_warnings(note for note in notes if note not in result.warnings)
+    summaries = save_results(out_dir, result.records, result.arguments, result.plan)
     rows = [row for summary in summaries for row in summary.rows]
     if look is None:
         terminal.print_json([row.as_json() for row in rows])
@@ -282,21 +272,22 @@ def list_metrics(
     if as_json:
         terminal.print_json(rows)
     elif name is None or name.casefold() in GROUPS:
-        terminal.print_list(
-            ("name", "title", "group", "what", "runs here"),
-            [
-                (m.name, f"{m.spec.title} {m.spec.arrow}", m.spec.group, m.spec.one_line, _runs_here(here[m.name]))
-                for m in chosen
-            ],
-            head=3,
-        )
+        for group in dict.fromkeys(metric.spec.group for metric in chosen):
+            terminal.line(group or "other", "bold")
+            part = [metric for metric in chosen if metric.spec.group == group]
+            terminal.print_list(("name", "what"), [(m.name, _what(m.spec, here[m.name])) for m in part], titles=False)
     else:
         for row in rows:
-            terminal.print_facts(row | {"runs_here": _runs_here(here[row["name"]])})
+            terminal.print_facts(row | {"runs_here": "yes" if row["runs_here"] else "no"})
 
 
-def _runs_here(lacking: Sequence[str]) -> str:
-    return f"no: {', '.join(lacking)} missing" if lacking else "yes"
+def _what(spec: "MetricSpec", lacking: Sequence[str]) -> str:
+    """A metric in one line, and what it lacks to run here."""
+    return (
+        f"{spec.title} {spec.arrow}".strip()
+        + f": {spec.one_line}"
+        + (f" Missing: {', '.join(lacking)}." if lacking else "")
+    )
 
 
 def list_protocols(name: Annotated[str | None, typer.Argument()] = None, as_json: JsonFlag = False) -> None:

@@ -46,9 +46,9 @@ def list_lines(header: Sequence[str], rows: Sequence[Sequence[str]], width: int 
         shrunk = _shrunk(columns, widths, width)
         if shrunk is not None:
             wrapped = [_side_by_side(row, shrunk) for row in rows]
-            if max((len(lines) for lines in wrapped), default=0) <= _MOST_LINES:
+            if head >= len(header) or max(map(len, wrapped), default=0) <= _MOST_LINES:
                 return ListLines(_side_by_side(header, shrunk), wrapped)
-        return ListLines([], [_field_by_field(header, row, width, head) for row in rows])
+        return ListLines([], [_field_by_field(header, row, width, widths[:head]) for row in rows])
     return ListLines(_side_by_side(header, widths), [_side_by_side(row, widths) for row in rows])
 
 
@@ -77,14 +77,19 @@ def _side_by_side(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     ]
 
 
-def _field_by_field(header: Sequence[str], row: Sequence[str], width: int, head: int) -> list[str]:
-    lines = wrap(GAP.join(text for text in row[:head] if text), width)
-    for title, text in zip(header[head:], row[head:], strict=True):
-        if text:
-            lines += textwrap.wrap(
-                f"{title}: {text}", width, initial_indent=_INDENT, subsequent_indent=_INDENT * 2,
-                break_long_words=False, break_on_hyphens=False,
-            )  # fmt: skip
+def _field_by_field(header: Sequence[str], row: Sequence[str], width: int, heads: Sequence[int]) -> list[str]:
+    """The first fields in one line, with a single further one that fits; else the further ones below."""
+    aligned = sum(heads) < width // 2
+    first = GAP.join(pad(text, size if aligned else 0) for text, size in zip(row, heads, strict=False)).rstrip()
+    rest = [(title, text) for title, text in zip(header[len(heads) :], row[len(heads) :], strict=True) if text]
+    if len(rest) == 1 and cell_len(short := f"{first}{GAP}{rest[0][1]}") <= width:
+        return [short]
+    lines = wrap(first, width) if cell_len(first) > width else [first]
+    for title, text in rest:
+        lines += textwrap.wrap(
+            f"{title}: {text}", width, initial_indent=_INDENT, subsequent_indent=_INDENT * 2,
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
     return lines
 
 

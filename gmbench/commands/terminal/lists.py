@@ -18,7 +18,12 @@ _NAMED = 3
 
 
 def print_list(
-    header: Sequence[str], rows: Sequence[Sequence[str]], *, head: int = 2, marked: Sequence[bool] = ()
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    head: int = 2,
+    marked: Sequence[bool] = (),
+    titles: bool = True,
 ) -> None:
     """Print rows of texts in the width of the terminal; words longer than it stay whole.
 
@@ -26,9 +31,10 @@ def print_list(
         header: title of each field.
         head: fields that stand in the first line of a row where it does not fit side by side.
         marked: rows that deserve attention.
+        titles: whether the header is printed.
     """
     lines = list_lines(header, rows, output.width(), head)
-    for text in lines.header:
+    for text in lines.header if titles else ():
         output.line(text, "bold")
     for place, row in enumerate(lines.rows):
         for text in row:
@@ -36,7 +42,8 @@ def print_list(
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
-    """One line a fact: name, then value, wrapped below itself."""
+    """One line a fact that has a value: name, then value, wrapped below itself."""
+    facts = {name: value for name, value in facts.items() if value not in ("", None, (), [])}
     indent = max(len(name) for name in facts) + 2
     width = output.width()
     for name, value in facts.items():
