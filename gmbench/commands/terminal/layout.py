@@ -80,10 +80,11 @@ def _side_by_side(row: Sequence[str], widths: Sequence[int]) -> list[str]:
 def _field_by_field(header: Sequence[str], row: Sequence[str], width: int, heads: Sequence[int]) -> list[str]:
     """The first fields in one line, with a single further one that fits; else the further ones below."""
     aligned = sum(heads) < width // 2
-    first = GAP.join(pad(text, size if aligned else 0) for text, size in zip(row, heads, strict=False)).rstrip()
+    first = GAP.join(pad(text, size if aligned else 0) for text, size in zip(row, heads, strict=False))
     rest = [(title, text) for title, text in zip(header[len(heads) :], row[len(heads) :], strict=True) if text]
     if len(rest) == 1 and cell_len(short := f"{first}{GAP}{rest[0][1]}") <= width:
         return [short]
+    first = first.rstrip()
     lines = wrap(first, width) if cell_len(first) > width else [first]
     for title, text in rest:
         lines += textwrap.wrap(
