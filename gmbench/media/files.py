@@ -18,6 +18,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from gmbench.errors import MediaError
+from gmbench.media.h264 import LostPictures
 
 _LFS_HEAD = b"version https://git-lfs"
 
@@ -86,20 +87,22 @@ def decode_frames(
 ) -> Iterator[tuple[av.VideoFrame, bool]]:
     """Frames of a video track in order of presentation, and whether each is damaged; raises MediaError.
 
-    Decoders mark what they conceal. H.264's and HEVC's say nothing of pictures that others refer to and that are not
-    there, but report an error.
+    Decoders mark what they conceal, but not always where pictures are missing that others refer to: HEVC's reports an
+    error then, H.264's sometimes, hence :mod:`gmbench.media.h264`.
     """
     if track is None:
         return
     track.codec_context.thread_count = 1
-    silent, damaged = track.codec_context.name in ("h264", "hevc"), False
+    codec, damaged = track.codec_context.name, False
+    lost = LostPictures(track.codec_context.extradata) if codec == "h264" else None
     with media_errors(path, "video cannot be decoded", "damaged; replace or re-encode it"):
         for packet in container.demux(track):
             if not packet.size and packet.dts is not None:  # the frame before it stays
                 continue
             errors = av.logging.get_last_error()[0]
             frames = [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
-            damaged = damaged or (silent and av.logging.get_last_error()[0] > errors)
+            reported = codec in ("h264", "hevc") and av.logging.get_last_error()[0] > errors
+            damaged = damaged or reported or (lost is not None and lost.before(bytes(packet)))
             for frame in frames:
                 yield frame, frame.is_corrupt or damaged
                 damaged = False
