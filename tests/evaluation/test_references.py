@@ -8,9 +8,10 @@ import pytest
 from gmbench.clips import Clip, Pair
 from gmbench.errors import InputError
 from gmbench.evaluation.planning.plan import make_plan
-from gmbench.evaluation.results import identical, merging, records, references, result_folder
+from gmbench.evaluation.results import compared_files, identical, merging, records, references, result_folder
 from gmbench.evaluation.scoring.registry import METRICS
 from gmbench.reporting import comparisons
+from gmbench.reporting.page.write import read_sources
 from gmbench.reporting.summary import Summary
 from gmbench.reporting.tables import comparison_table
 from tests.evaluation.helpers import protocol
@@ -195,3 +196,14 @@ def test_two_methods_of_the_same_files_or_pixels_are_pointed_out():
 def test_one_file_under_many_names_is_pointed_out():
     (note,) = identical.of_records(of("a", clips("x"), generated_sha256="g"))
     assert note == "a: 10 clips are the same files under several names (c00 and c01)"
+
+
+def test_the_page_shows_the_files_of_each_dataset_of_one_name(tmp_path):
+    for name, prefix in (("one", "x"), ("two", "y")):
+        folder = tmp_path / name
+        records.write(folder / records.FILE, of("a", clips(prefix, 1)))
+        row = {"dataset": "d", "method": "a", "clip": "c00", "video": f"{name}.mp4"}
+        compared_files.save(folder, pd.DataFrame([dict.fromkeys(compared_files.COLUMNS, "") | row]))
+    parts = merging.read_named([tmp_path / "one", tmp_path / "two"])
+    shown = {(str(t["dataset"].iloc[0]), t["video"].iloc[0]) for _, t in read_sources(parts)}
+    assert shown == {(parts[0].names["d"], "one.mp4"), ("d", "two.mp4")}
