@@ -24,6 +24,7 @@ _SAME_IN_ALL = {
     "reference_sha256": "",
     "generated_size": "",
     "reference_size": "",
+    "reference_value": np.nan,
 }
 
 

@@ -102,7 +102,7 @@ def test_numbers_tell_where_they_come_from(shown):
     cell = shown.find_element("css selector", "#table tbody tr:nth-child(3) td:nth-child(2)")
     shown.execute_script("arguments[0].focus()", cell)
     told = shown.find_element("id", "tip").text
-    for part in ("PSNR", "version 1", "4 of 6 clips", "protocol full", "extractor: official"):
+    for part in ("PSNR", "version 2", "4 of 6 clips", "protocol full", "extractor: official"):
         assert part in told
     assert "4/6" in cell.text
 

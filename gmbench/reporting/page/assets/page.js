@@ -49,7 +49,9 @@ function compare(a, b, up) {
   if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y);
   return x === y ? 0 : (x < y) === up ? -1 : 1;
 }
-const bestIsUp = (key) => metric(key) && metric(key).direction === "lower";
+// Under a metric whose best value is the real clip's, or 0, methods are ordered by their clips' distance to it.
+const hasTarget = (key) => metric(key) && ["reference", "zero"].includes(metric(key).direction);
+const bestIsUp = (key) => metric(key) && (metric(key).direction === "lower" || hasTarget(key));
 
 /* Leaderboard */
 
@@ -91,7 +93,7 @@ function drawBoard() {
   let methods = board.methods.filter((name) => name.toLowerCase().includes(wanted) && ($("controls").checked || !pageData.methods[name].control));
   if (state.sort === "") methods = [...methods].sort((a, b) => compare(a, b, state.up));
   else if (state.sort) methods = [...methods].sort((a, b) => compare(value(a), value(b), state.up));
-  function value(name) { const cell = (board.cells[name] || {})[state.sort]; return cell ? cell.v : null; }
+  function value(name) { const cell = (board.cells[name] || {})[state.sort]; return !cell ? null : hasTarget(state.sort) ? cell.order : cell.v; }
   const sorted = (key) => state.sort === key ? (state.up ? "ascending" : "descending") : null;
   const head = make("tr", {}, make("th", { scope: "col", "aria-sort": sorted("") }, make("button", { type: "button", onclick: () => sortBy("", true) }, "Method")),
     ...keys.map((key) => make("th", { scope: "col", "aria-sort": sorted(key), "data-key": key, "data-tip": interpretation(key) },
@@ -104,7 +106,8 @@ function drawBoard() {
     const description = pageData.methods[name];
     const first = make("td", { tabindex: -1 }, make("button", { type: "button", tabindex: -1, onclick: () => openMethod(name) }, name));
     if (description.description) first.append(make("small", {}, description.description));
-    return make("tr", { class: description.control ? "control" : null }, first, ...keys.map((key) => {
+    if (board.takes[name]) first.append(make("small", {}, `not ranked: takes ${board.takes[name]} from the reference`));
+    return make("tr", { class: description.control || board.takes[name] ? "control" : null }, first, ...keys.map((key) => {
       const cell = (board.cells[name] || {})[key];
       if (!cell) return make("td", { tabindex: -1, "data-tip": "not evaluated" }, "–");
       const missing = board.sets[name].filter((row) => row[0] === key).map((row) => `\n${row[1]}: ${row[2]}`).join("");
@@ -115,6 +118,7 @@ function drawBoard() {
   $("table").replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
   const cell = $("table").querySelector("td");
   if (cell) cell.tabIndex = 0;
+  $("why").replaceChildren(...board.why.map((note) => make("p", { class: "small" }, note)));
   drawRanks(board);
 }
 
@@ -145,7 +149,7 @@ function drawRanks(board) {
   const rows = board.ranks.map((row) => make("tr", {}, ...row.map((value) => make("td", {}, String(value)))));
   const head = ["Method", "Mean rank ↓", "Metrics", "First", "First, supported"].map((text) => make("th", {}, text));
   $("ranks").lastElementChild.replaceChildren(make("div", { class: "wide" }, make("table", {}, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows))),
-    make("p", { class: "small" }, "Ranks weigh all metrics with a better side alike and say nothing of how far methods are apart. Supported: p < 0.05 against every other method."));
+    make("p", { class: "small" }, "Ranks weigh all metrics with a best value alike and say nothing of how far methods are apart. Supported: bold in the leaderboard."));
 }
 
 /* A method's clips */
@@ -170,7 +174,7 @@ function drawMethod() {
   const card = description.card ? Object.entries(description.card).filter(([, v]) => v).map(([k, v]) => `${k}: ${v}`).join(" · ") : description.description;
   const pick = make("select", { onchange: (event) => { state.clipSort = event.target.value; state.clipUp = bestIsUp(state.clipSort); state.page = 0; drawClips(); } },
     make("option", { value: "" }, "name"), ...keys.map((key) => make("option", { value: key }, board.titles[key])));
-  const order = (best) => () => { state.clipSort = state.clipSort || keys.find((key) => metric(key).direction !== "reference") || keys[0] || ""; pick.value = state.clipSort; state.clipUp = bestIsUp(state.clipSort) === best; state.page = 0; drawClips(); };
+  const order = (best) => () => { state.clipSort = state.clipSort || keys.find((key) => ["higher", "lower"].includes(metric(key).direction)) || keys[0] || ""; pick.value = state.clipSort; state.clipUp = bestIsUp(state.clipSort) === best; state.page = 0; drawClips(); };
   place.replaceChildren(make("h2", {}, name), make("p", { class: "small" }, card || "no card: add one in dropin/<slug>/card.yaml"),
     failures(clips), make("div", { id: "player" }),
     make("div", { class: "transport" }, make("label", {}, "Order of clips ", pick), make("button", { type: "button", id: "worst", onclick: order(false) }, "Worst first"),
