@@ -1,5 +1,6 @@
 """The comparison table of records: one row per method, one column per metric, best values bold where a test allows."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -182,7 +183,7 @@ def number_cell(row: SummaryRow | None, bold: bool) -> Cell:
 
 def _notes(summary: Summary, keys: Sequence[str], common: Mapping[str, int]) -> tuple[str, ...]:
     shown_rows = [row for row in summary.rows if row.metric in keys]
-    notes = [INTERVALS]
+    notes = [INTERVALS] if any(math.isfinite(row.low) for row in shown_rows) else []
     if any(row.n < row.expected for row in shown_rows):
         notes.append("n/N: clips with a value of clips expected.")
         notes.append("Clips without a value are left out of the mean, which favours methods that fail on hard clips.")

@@ -6,6 +6,7 @@ import os
 import warnings
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path
 from safetensors import SafetensorError, safe_open
@@ -114,12 +115,13 @@ def fetch(name: str) -> Path:
     entry = declared(name)
     by_hand = f"get {entry.file} from {entry.source} and put it into {folder()}"
     if entry.url is None:
-        raise WeightsError(f"{name} has no public address: {by_hand}")
+        raise WeightsError(f"{name} is not for gmbench to fetch, its contents are not pinned: {by_hand}")
     known = f"sha256:{entry.sha256}" if entry.sha256 else None
     try:
         path = Path(pooch.retrieve(entry.url, known_hash=known, fname=entry.file, path=folder()))
     except (OSError, ValueError) as error:
-        cause = str(error).splitlines()[0][:120]
+        unreachable = any(word in type(error).__name__ for word in ("Connection", "Timeout"))
+        cause = f"no answer from {urlsplit(entry.url).hostname}" if unreachable else str(error).splitlines()[0][:200]
         raise WeightsError(f"{name} could not be downloaded ({cause}): {by_hand}") from error
     verify(name, path)
     return path
