@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -77,6 +78,22 @@ def test_two_faces_in_one_frame_are_recorded():
     arrays, _ = track_of("aniportrait_zl_sidebyside.mp4", 20)
     assert arrays["faces"].tolist() == [2] * 20
     assert (np.abs(np.diff(arrays["points"][:, 30, 0])) < 30).all()  # stays on one of them
+
+
+@needs_landmarker
+@needs_real_clips
+def test_of_two_people_one_is_followed():
+    """The largest face is another person's in some of these frames."""
+    sides = [Video(REAL / name) for name in ("lsp_may_5s.mp4", "edtalk_mouth_source.mp4")]
+    frames = [np.hstack([cv2.resize(f, (256, 256)) for f in pair]) for pair, _ in zip(zip(*sides), range(60))]  # noqa: B905
+    with landmarks.backend("mediapipe").open() as detector:
+        track = LandmarkTrack(detector, len(frames))
+        for frame in frames:
+            track.add(frame)
+    arrays = track.arrays()
+    assert (arrays["faces"] == 2).all()
+    assert arrays["found"][0] == 60
+    assert len(set(arrays["points"][:, 30, 0] < 256)) == 1
 
 
 @needs_landmarker
