@@ -13,12 +13,13 @@ from gmbench.errors import GmbenchWarning, InputError
 from gmbench.evaluation import protocol as protocols
 from gmbench.evaluation.comparison import compare
 from gmbench.evaluation.planning.controls import CONTROLS
-from gmbench.evaluation.planning.inputs import Inputs, gather
+from gmbench.evaluation.planning.inputs import Inputs, gather, limited
 from gmbench.evaluation.planning.plan import Plan
 from gmbench.evaluation.protocol import Protocol
 from gmbench.evaluation.results import reasons
 from gmbench.evaluation.run import Progress
 from gmbench.evaluation.scoring.naming import split_names
+from gmbench.executor import connection
 from gmbench.face.faces import SIDECAR_SUFFIX
 from gmbench.media import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from gmbench.names import closest
@@ -46,9 +47,11 @@ def evaluate(
     sync_crop: str | None = None,
     precision: str | None = None,
     fid_frames: int | None = None,
+    limit: int | None = None,
     device: str = "auto",
     workers: int = 1,
     scheduler: str | None = None,
+    timeout: float | None = None,
     store: PathLike | None = None,
     batch_size: int = 16,
     progress: Progress | None = None,
@@ -64,9 +67,11 @@ def evaluate(
         controls: rows made from the reference (``ground_truth``, ``still``, ...), or ``all``.
         interpolation: folders of sequences between emotions by method, for E-PPL and E-PDV.
         protocol: name, path of a YAML file, or a protocol; the fields below it change that one.
+        limit: the first so many clips alone, to try something out.
         device: ``auto`` or ``cpu``, which are the same today: all networks of the evaluation run on the CPU.
         workers: processes on this machine; 1 works in this process and is safe in notebooks and scripts.
-        scheduler: address of a dask scheduler instead.
+        scheduler: address of a dask scheduler instead; timeout: seconds to wait while it has no workers, no limit by
+            default.
         store: folder of the features; ``GMBENCH_STORE`` or the user's cache by default.
         batch_size: frames read at a time.
         progress: called with groups of clips done and all groups.
@@ -94,10 +99,11 @@ def evaluate(
             _folders(videos), [], path_or_none(reference), path_or_none(audio), path_or_none(pairs),
             path_or_none(labels), dataset,
         )  # fmt: skip
-    result = evaluate_inputs(
-        inputs, chosen, split_names(metrics or []), split_names(controls or []), sequences,
-        store=path_or_none(store), workers=workers, scheduler=scheduler, batch=batch_size, progress=progress,
-    )  # fmt: skip
+    with connection(scheduler, timeout):
+        result = evaluate_inputs(
+            limited(inputs, limit), chosen, split_names(metrics or []), split_names(controls or []), sequences,
+            store=path_or_none(store), workers=workers, scheduler=scheduler, batch=batch_size, progress=progress,
+        )  # fmt: skip
     _warn(result)
     return result
 

@@ -66,7 +66,7 @@ def generate(
     Raises:
         InputError: what the method needs is not given, or it cannot do this. WeightsError: it is not trained.
     """
-    loaded = _loaded(method, path_or_none(models), dataset)
+    loaded = trained(method, path_or_none(models), dataset) if isinstance(method, str) else method
     request = _request(
         loaded, as_path(audio), emotion, emotion_end, path_or_none(reference), speaker, path_or_none(source),
         transcript, seed, temperature,
@@ -95,9 +95,12 @@ def project(dataset: str | None) -> PipelineRun:
     return PipelineRun(params, DatasetPaths(name), Store(STORE))
 
 
-def _loaded(method: str | TalkingHeadMethod, models: Path | None, dataset: str | None) -> TalkingHeadMethod:
-    if not isinstance(method, str):
-        return method
+def trained(method: str, models: Path | None = None, dataset: str | None = None) -> TalkingHeadMethod:
+    """A method by its name with what training wrote: in a folder, or by ``params.yaml`` of this folder.
+
+    Raises:
+        InputError: an unknown method, or one that is not trained. NotSupported: a name with a drive.
+    """
     system = registry.System.parse(method)
     if system.drives:
         raise NotSupported(f"{method}: there is no clip here for {system.drive}; use 'gmbench eval --method'")

@@ -1,7 +1,7 @@
 """Commands about methods: train, generate, ablate, list."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,13 +13,8 @@ from gmbench.commands.options import JsonFlag
 from gmbench.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from gmbench.evaluation.planning.inputs import Inputs
     from gmbench.evaluation.protocol import Protocol
-    from gmbench.methods.interface import EmotionSpec, GenRequest, Interpolates, TalkingHeadMethod
-    from gmbench.methods.registry import System
     from gmbench.stages.pipeline_run import PipelineRun
 
 MethodName = Annotated[
@@ -72,80 +67,22 @@ def generate(
 
     A video that is interpolated moves from one emotion to the other; a folder shows one instant in 17 steps.
     """
-    from gmbench.media import Video, read_audio
-    from gmbench.methods import registry
-    from gmbench.methods.interface import EmotionSpec, GenRequest, NotSupported, ReferenceClip
+    from gmbench.api import generation
 
-    system = registry.System.parse(method)
-    if system.drives:
-        raise NotSupported(f"{method}: 'gmbench generate' has no clip for {system.drive}; use 'gmbench eval --method'")
     ends = interpolate.split(":") if interpolate else []
     if ends and len(ends) != 2:
         raise InputError(f"--interpolate: expected two emotions as from:to, got {interpolate!r}")
     if (ends and (emotion or reference)) or (emotion and reference):
         raise InputError("--interpolate, --emotion and --reference each name the emotion; give one of them")
-    wanted = [EmotionSpec.parse(text) for text in ends[:1] or emotion or []]
-    if reference is not None:
-        wanted = [EmotionSpec(clip=reference)]
-    last = EmotionSpec.parse(ends[1]) if ends else None
-    loaded = registry.load(system.method, models or _folder(system, dataset))
-    if last is not None:
-        _ways(loaded)
-    sound = read_audio(audio)
-    shown = None if reference is None else ReferenceClip(reference.stem, reference, read_audio(reference))
-    picture = None if source is None else _square(next(iter(Video(source))))
-    person = speaker or next(iter(loaded.speakers), "")
-    for spec, path in zip(wanted or [EmotionSpec()], _paths(out, emotion or []), strict=True):
-        request = GenRequest(
-            audio.stem, sound, spec, person, seed, temperature=temperature, emotion_end=last if path.suffix else None,
-            source_image=picture, transcript=transcript, reference=shown,
-        )  # fmt: skip
-        if last is not None and not path.suffix:
-            _write_steps(loaded, request, last, path, ends)
-        else:
-            _write_video(loaded, request, path)
-
-
-def _write_steps(
-    method: "TalkingHeadMethod", request: "GenRequest", last: "EmotionSpec", path: Path, ends: Sequence[str]
-) -> None:
-    """Pictures of one instant between two emotions."""
-    from gmbench.executor import one_thread
-    from gmbench.stages.system_videos import STEPS, write_sequence
-
-    interpolating, way = _ways(method)
-    with one_thread():
-        steps = interpolating.interpolate(request, request.emotion, last, STEPS, way)
-        count = write_sequence(steps, path, request.speaker, ends)
-    terminal.note(f"{path}: {count} pictures")
-
-
-def _ways(method: "TalkingHeadMethod") -> "tuple[Interpolates, str]":
-    """The method and its default way between emotions; raises NotSupported where it has none."""
-    from gmbench.methods.interface import Interpolates, NotSupported
-
-    if not isinstance(method, Interpolates) or not method.card.interpolations:
-        raise NotSupported(f"{method.card.title} does not interpolate between emotions")
-    return method, method.card.interpolations[0].name
-
-
-def _write_video(method: "TalkingHeadMethod", request: "GenRequest", path: Path) -> None:
-    from gmbench.executor import one_thread
-    from gmbench.media import write_video
-    from gmbench.stages.system_videos import generate_frames
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with one_thread(), terminal.progress("generating", "frames") as report:
-        _, frames = generate_frames(method, request)
-        write_video(path, _watched(frames, request.frames, report), request.audio)
-    terminal.note(f"{path}: {request.frames} frames")
-
-
-def _square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """A source image; raises InputError where it is not square, since methods expect the crops' form."""
-    if image.shape[0] != image.shape[1]:
-        raise InputError(f"--source: expected a square picture of the face, got {image.shape[1]}x{image.shape[0]}")
-    return image
+    loaded = generation.trained(method, models, dataset)
+    for text, path in zip(ends[:1] or emotion or [""], _paths(out, emotion or []), strict=True):
+        with terminal.progress("generating", "frames") as report:
+            generation.generate(
+                audio, path, method=loaded, emotion=text, emotion_end=ends[1] if ends else "", reference=reference,
+                speaker=speaker or "", source=source, transcript=transcript, seed=seed, temperature=temperature,
+                progress=report,
+            )  # fmt: skip
+        terminal.note(f"{path}: {'video' if path.suffix else 'pictures'} of {audio.name}")
 
 
 def ablate(
@@ -203,17 +140,9 @@ def list_methods(
 
 def project(dataset: str | None) -> "PipelineRun":
     """The run that params.yaml of this folder describes, on one dataset."""
-    from gmbench import config
-    from gmbench.names import closest
-    from gmbench.stages.paths import DatasetPaths
-    from gmbench.stages.pipeline_run import STORE, PipelineRun
-    from gmbench.store import Store
+    from gmbench.api.generation import project as found
 
-    params = config.load()
-    name = dataset or next(iter(params.evaluate), "")
-    if name not in params.datasets:
-        raise InputError(f"params.yaml: unknown dataset {name!r}; {closest(name, params.datasets)}")
-    return PipelineRun(params, DatasetPaths(name), Store(STORE))
+    return found(dataset)
 
 
 def generate_test_clips(methods: Sequence[str], dataset: str | None, workers: int) -> tuple["Inputs", "Protocol", Path]:
@@ -233,23 +162,9 @@ def generate_test_clips(methods: Sequence[str], dataset: str | None, workers: in
     return evaluation_inputs(run, names), evaluation_protocol(section), run.store.root
 
 
-def _folder(system: "System", dataset: str | None) -> Path:
-    from gmbench.stages.train import checkpoint_folder
-
-    return checkpoint_folder(project(dataset), system)
-
-
 def _paths(out: Path, emotions: Sequence[str]) -> list[Path]:
     """One path per emotion; several get the emotion's text in their names."""
     if len(emotions) < 2:
         return [out]
     names = ["".join(c if c.isalnum() or c == "." else "-" for c in text) for text in emotions]
     return [out.with_name(f"{out.stem}-{name}{out.suffix}") for name in names]
-
-
-def _watched(
-    frames: "Iterator[NDArray[np.uint8]]", total: int, report: Callable[[int, int], None]
-) -> "Iterator[NDArray[np.uint8]]":
-    for done, frame in enumerate(frames, 1):
-        report(done, total)
-        yield frame
