@@ -27,6 +27,7 @@ from gmbench.emotions import canonical
 from gmbench.errors import InputError, MediaError
 from gmbench.evaluation.extraction.features import Frame
 from gmbench.evaluation.extraction.network_crops import chip_matrix
+from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome, report_errors
 from gmbench.evaluation.protocol import Protocol
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.records import Record
@@ -40,6 +41,8 @@ from gmbench.metrics.emotion import SUITE_ORDER
 from gmbench.metrics.key import MetricKey
 
 COUNT = perceptual.STEPS + 1
+SCORED = ("e_ppl", "e_pdv", "e_ppl_rel", "e_end", "e_end_acc")
+"""Metrics of a sequence, in the order of their computation."""
 OFFICIAL_NETWORK = "emotion_vgg16"
 """Weights of the network that E-PPL asks, by their name in the manifest."""
 _ALPHA = re.compile(r"^alpha_(\d+(?:\.\d+)?)$")
@@ -140,26 +143,28 @@ def score_sequences(methods: dict[str, Path], dataset: str, protocol: Protocol) 
     detector = face_landmarks.backend(protocol.landmarks)
     shas = "+".join(sha for sha in (detector.weights_sha256(), chosen.sha256) if sha)
     rows = []
+    outcome = Outcome(dataset)
     with one_thread():
         for method, folder in methods.items():
             for sequence in find_sequences(folder):
-                values, used, reason = _scored(sequence, chosen, detector)
+                values, used, reason = dict.fromkeys(SCORED, float("nan")), 0, ""
+                try:
+                    values, used = _scored(sequence, chosen, detector)
+                except UNEXPECTED as error:
+                    reason = outcome.reason(error, f"{method}/{sequence.name}")
                 rows += [
                     _record(method, dataset, sequence, protocol, chosen, shas, name, value, used, reason)
                     for name, value in values.items()
                 ]
+    report_errors(outcome, None)
     return records.frame(rows)
 
 
 def _scored(
     sequence: Sequence, extractor: SequenceExtractor, detector: face_landmarks.LandmarkBackend
-) -> tuple[dict[str, float], int, str]:
-    """Values by metric, number of steps, and the reason where there are none."""
-    names = ("e_ppl", "e_pdv", "e_ppl_rel", "e_end", "e_end_acc")
-    try:
-        runs = [_crops(frames, extractor, detector, sequence.variant) for frames in _frames(sequence)]
-    except MediaError as error:
-        return dict.fromkeys(names, float("nan")), 0, str(error)
+) -> tuple[dict[str, float], int]:
+    """Values by metric, and number of steps; raises MediaError where there are none."""
+    runs = [_crops(frames, extractor, detector, sequence.variant) for frames in _frames(sequence)]
     steps = np.mean([extractor.distances(run) for run in runs], axis=0)
     ends = float(np.mean([extractor.distances(run[[0, -1]])[0] for run in runs]))
     wanted = (SUITE_ORDER.index(sequence.start), SUITE_ORDER.index(sequence.end))
@@ -168,7 +173,7 @@ def _scored(
         perceptual.path_length(steps), perceptual.path_variance(steps),
         perceptual.relative_path_length(steps, ends), ends, 100.0 * float(np.mean(hits)),
     )  # fmt: skip
-    return dict(zip(names, values, strict=True)), len(steps), ""
+    return dict(zip(SCORED, values, strict=True)), len(steps)
 
 
 def _frames(sequence: Sequence) -> list[list[Frame]]:

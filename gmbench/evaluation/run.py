@@ -15,7 +15,7 @@ from gmbench.errors import StoreError
 from gmbench.evaluation.extraction.clip_group import ClipGroup
 from gmbench.evaluation.extraction.features import ClipSource
 from gmbench.evaluation.extraction.group_extraction import extract_group
-from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome
+from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome, report_errors
 from gmbench.evaluation.extraction.worker_needs import absolute, as_planned, worker_needs
 from gmbench.evaluation.planning.plan import Plan, PlannedClip
 from gmbench.evaluation.results import records
@@ -23,7 +23,7 @@ from gmbench.evaluation.results.records import WHOLE_SET, Record
 from gmbench.evaluation.scoring.flags import clip_flags, set_flags
 from gmbench.evaluation.scoring.metric import ClipData, ClipFeatures, FeatureReader, Metric, Score, Unscored
 from gmbench.executor import one_thread, run
-from gmbench.store import Store, write_atomically
+from gmbench.store import Store
 
 _log = logging.getLogger(__name__)
 
@@ -86,23 +86,6 @@ def extract(
             if progress is not None:
                 progress(done, len(groups))
     return total
-
-
-def report_errors(outcome: Outcome, error_log: Path | None) -> None:
-    """Say that there were unexpected errors, and keep their tracebacks by clip.
-
-    Args:
-        error_log: written anew, or removed where there were none; without it the first traceback is logged.
-    """
-    if error_log is not None:
-        error_log.unlink(missing_ok=True)
-    texts = [f"{clip}\n{text}" for clip, clip_texts in sorted(outcome.tracebacks.items()) for text in clip_texts]
-    if not texts:
-        return
-    if error_log is not None:
-        write_atomically(error_log, "\n".join(texts).encode())
-    where = f"tracebacks in {error_log}" if error_log is not None else f"the first:\n{texts[0]}"
-    _log.warning("unexpected errors in %d clips, %s", len(outcome.tracebacks), where)
 
 
 def score(plan: Plan, store: Store, outcome: Outcome, max_missing: float = MAX_MISSING) -> pd.DataFrame:

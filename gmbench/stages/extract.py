@@ -3,8 +3,8 @@
 import sys
 
 from gmbench.config import DatasetSection
+from gmbench.evaluation.extraction.outcome import report_errors
 from gmbench.evaluation.run import extract as extract_features
-from gmbench.evaluation.run import report_errors
 from gmbench.stages.evaluation_plan import make_plan
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.store import digest

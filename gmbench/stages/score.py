@@ -7,10 +7,9 @@ import numpy as np
 
 from gmbench.config import DatasetSection
 from gmbench.evaluation.comparison import require_coverage, require_numbers
-from gmbench.evaluation.extraction.outcome import Outcome
+from gmbench.evaluation.extraction.outcome import Outcome, report_errors
 from gmbench.evaluation.results import result_folder
 from gmbench.evaluation.results.aggregate import SummaryRow
-from gmbench.evaluation.run import report_errors
 from gmbench.evaluation.run import score as score_features
 from gmbench.executor import one_thread
 from gmbench.metrics.key import MetricKey

@@ -141,6 +141,13 @@ def test_sequences_are_read_scored_and_guarded(trained, tmp_path, monkeypatch):
         {"ours": tmp_path / "ours", "frozen": tmp_path / "frozen"}, "d", protocol(extractors="corpus")
     )
     values = table.set_index(["method", "metric_name"])["value"]
+    monkeypatch.setattr(interpolation.perceptual, "path_length", lambda steps: 1 / 0 if steps.any() else 0.0)
+    broken = interpolation.score_sequences(
+        {"ours": tmp_path / "ours", "frozen": tmp_path / "frozen"}, "d", protocol(extractors="corpus")
+    )
+    assert broken.groupby("method")["status"].unique().map(list)["ours"] == ["failed"]
+    assert broken[broken["method"] == "ours"]["reason"].str.contains("M003_fear-sad: ZeroDivisionError").all()
+    assert broken[broken["method"] == "frozen"]["value"].notna().any()
     assert set(table["metric"]) == {f"{n}_fb:corpus" for n in ("e_ppl", "e_pdv", "e_ppl_rel", "e_end", "e_end_acc")}
     assert values["ours", "e_ppl"] > 0
     assert values["ours", "e_end"] > 0

@@ -1,10 +1,15 @@
 """Failures of a group of clips: a short reason for every failure, and the traceback of every unexpected one."""
 
+import logging
 import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gmbench.errors import MediaError, StoreError, WeightsError
 from gmbench.plugins import explain
+from gmbench.store import write_atomically
+
+_log = logging.getLogger(__name__)
 
 UNEXPECTED = (Exception, SystemExit)
 """What a computation may raise that costs itself alone: anything, memory that is lacking and an exit of other people's
@@ -49,3 +54,20 @@ class Outcome:
         self.failures |= other.failures
         for clip, texts in other.tracebacks.items():
             self.tracebacks.setdefault(clip, []).extend(texts)
+
+
+def report_errors(outcome: Outcome, error_log: Path | None) -> None:
+    """Say that there were unexpected errors, and keep their tracebacks by clip.
+
+    Args:
+        error_log: written anew, or removed where there were none; without it the first traceback is logged.
+    """
+    if error_log is not None:
+        error_log.unlink(missing_ok=True)
+    texts = [f"{clip}\n{text}" for clip, clip_texts in sorted(outcome.tracebacks.items()) for text in clip_texts]
+    if not texts:
+        return
+    if error_log is not None:
+        write_atomically(error_log, "\n".join(texts).encode())
+    where = f"tracebacks in {error_log}" if error_log is not None else f"the first:\n{texts[0]}"
+    _log.warning("unexpected errors in %d clips, %s", len(outcome.tracebacks), where)
