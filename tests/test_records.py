@@ -14,7 +14,6 @@ from gmbench.reporting.found_records import find
 from gmbench.reporting.removed_results import remove
 from gmbench.reporting.saved_results import TABLE, save_results
 from tests.evaluation.test_references import clips, of
-from tests.test_cli import call  # noqa: F401
 from tools.sources import ROOT
 
 VALUES = np.random.default_rng(0).normal(20, 4, 12)
@@ -41,7 +40,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "gmbench-results"
 
 
-def test_list_shows_what_is_there_with_its_date(call, folder):  # noqa: F811
+def test_list_shows_what_is_there_with_its_date(call, folder):
     code, out, _ = call("records", "list", "--json")
     rows = json.loads(out)["rows"]
     assert code == 0
@@ -55,7 +54,7 @@ def test_list_shows_what_is_there_with_its_date(call, folder):  # noqa: F811
     assert "other" not in out
 
 
-def test_drop_leaves_what_was_never_joined(call, folder, tmp_path):  # noqa: F811
+def test_drop_leaves_what_was_never_joined(call, folder, tmp_path):
     save(tmp_path / "alone", made("a"), made("a", "z", dataset="other"))
     code, out, _ = call("records", "drop", "--method", "b", "--dry-run", "--json")
     assert code == 0
@@ -70,7 +69,7 @@ def test_drop_leaves_what_was_never_joined(call, folder, tmp_path):  # noqa: F81
     assert [e["method"] for e in result_folder.provenance(folder)["evaluated"]] == ["a", "a"]
 
 
-def test_drop_by_dataset_protocol_and_date(call, folder):  # noqa: F811
+def test_drop_by_dataset_protocol_and_date(call, folder):
     assert call("records", "drop", "--before", "2020-01-01")[0] == 2
     assert call("records", "drop", "--protocol", "h", "--dataset", "other")[0] == 0
     assert set(records.read(folder)["dataset"]) == {"d"}
@@ -90,7 +89,7 @@ def test_drop_by_dataset_protocol_and_date(call, folder):  # noqa: F811
         (["--method", "b", "--records", "results/d/scores"], "the pipeline's own records"),
     ],
 )
-def test_drop_refuses_what_fits_nothing(call, folder, tmp_path, arguments, message):  # noqa: F811
+def test_drop_refuses_what_fits_nothing(call, folder, tmp_path, arguments, message):
     records.write(tmp_path / "results/d/scores" / records.FILE, made("b"))
     before = (folder / records.FILE).read_bytes()
     code, _, err = call("records", "drop", *arguments)
@@ -118,7 +117,7 @@ def choice_of(method):
     return Choice(methods=[method])
 
 
-def test_compare_takes_a_dataset_and_a_protocol(call, folder):  # noqa: F811
+def test_compare_takes_a_dataset_and_a_protocol(call, folder):
     other = made("b", "z", dataset="other", start=50.0)
     save(folder, other, made("a", protocol="eat", protocol_hash="e"), made("b", protocol="eat", protocol_hash="e"))
 
@@ -135,7 +134,7 @@ def test_compare_takes_a_dataset_and_a_protocol(call, folder):  # noqa: F811
     assert "did you mean eat" in err
 
 
-def test_compare_of_other_references_says_so(call, tmp_path, monkeypatch):  # noqa: F811
+def test_compare_of_other_references_says_so(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save(tmp_path / "gmbench-results", made("a"), made("b", "y"))
     code, out, err = call("compare", "a", "b")
@@ -147,7 +146,7 @@ def test_compare_of_other_references_says_so(call, tmp_path, monkeypatch):  # no
     assert [("| a |" in text, "| b |" in text) for text in tables[1:]] == [(True, False), (False, True)]
 
 
-def test_the_pipelines_numbers_go_before_and_the_others_join(call, folder, tmp_path):  # noqa: F811
+def test_the_pipelines_numbers_go_before_and_the_others_join(call, folder, tmp_path):
     scored = records.concatenate([made("a", start=70.0), made("ground_truth")])
     records.write(tmp_path / "results/d/scores" / records.FILE, scored)
     found = find()
@@ -174,7 +173,7 @@ def test_numbers_of_other_videos_than_the_pipelines_are_left_out(folder, tmp_pat
     assert any("their videos are not the pipeline's" in note and note.endswith(": a") for note in found.notes)
 
 
-def test_an_evaluation_does_not_write_into_the_pipelines_records(call, folder, sketches, tmp_path):  # noqa: F811
+def test_an_evaluation_does_not_write_into_the_pipelines_records(call, folder, sketches, tmp_path):
     own = tmp_path / "results/d/scores"
     records.write(own / records.FILE, made("a"))
     before = (own / records.FILE).read_bytes()
@@ -191,7 +190,7 @@ def test_results_of_another_dataset_of_the_pipelines_name_stay_apart(folder, tmp
     assert any(name.startswith("d~") for name in names)
 
 
-def test_a_page_goes_into_no_folder_of_other_things(call, folder, tmp_path):  # noqa: F811
+def test_a_page_goes_into_no_folder_of_other_things(call, folder, tmp_path):
     videos = tmp_path / "videos"
     (videos / "data").mkdir(parents=True)
     (videos / "data" / "mine.csv").write_text("mine")
@@ -206,7 +205,7 @@ def test_a_page_goes_into_no_folder_of_other_things(call, folder, tmp_path):  # 
     assert (videos / "index.html").exists()
 
 
-def test_a_page_is_written_anew_into_its_own_folder(call, folder, tmp_path):  # noqa: F811
+def test_a_page_is_written_anew_into_its_own_folder(call, folder, tmp_path):
     for _ in range(2):
         code, _, err = call("report", "--clips", "none")
         assert code == 0
@@ -219,7 +218,7 @@ def test_a_page_is_written_anew_into_its_own_folder(call, folder, tmp_path):  # 
     assert call("report", "--out", tmp_path / "file")[0] == 2
 
 
-def test_the_pipelines_page_is_not_written_by_hand(call, folder, tmp_path):  # noqa: F811
+def test_the_pipelines_page_is_not_written_by_hand(call, folder, tmp_path):
     shutil.copy2(ROOT / "params.yaml", tmp_path)
     records.write(tmp_path / "results/synth/scores" / records.FILE, made("a", dataset="synth"))
     page = tmp_path / "reports" / "index.html"
@@ -231,7 +230,7 @@ def test_the_pipelines_page_is_not_written_by_hand(call, folder, tmp_path):  # n
     assert page.read_text() == "the pipeline's"
 
 
-def test_profile_use_asks_before_it_overwrites(call, tmp_path, monkeypatch):  # noqa: F811
+def test_profile_use_asks_before_it_overwrites(call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert call("profile", "use", "smoke")[0] == 0
     edited = yaml.safe_load((tmp_path / "params.yaml").read_text()) | {"seed": 3}
@@ -242,7 +241,7 @@ def test_profile_use_asks_before_it_overwrites(call, tmp_path, monkeypatch):  # 
     assert call("profile", "use", "demo", "--force")[0] == 0
 
 
-def test_the_readers_own_folder_is_pointed_out(call, sketches, tmp_path):  # noqa: F811
+def test_the_readers_own_folder_is_pointed_out(call, sketches, tmp_path):
     code, _, err = call(
         "eval", "--videos", f"ours={sketches / 'near'}", "--videos", f"same={sketches / 'near'}", "--videos",
         f"real={sketches / 'reference'}", "--reference", sketches / "reference", "--metrics", "psnr", "--out", tmp_path,

@@ -1,8 +1,8 @@
 """The folder of an evaluation: records, provenance and a table."""
 
-import fcntl
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -41,6 +41,11 @@ def check_writable(folder: Path) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes from changing a folder between reading and writing it; where the file system has locks."""
     folder.mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32":  # there a folder has no lock
+        yield
+        return
+    import fcntl
+
     handle = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # some network file systems have no locks: writing stays atomic, the last one wins
