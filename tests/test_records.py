@@ -142,7 +142,7 @@ def test_compare_of_other_references_says_so(call, tmp_path, monkeypatch):
     assert out == ""
     assert "compared with different references" in err
     assert len(json.loads(call("table", "--json")[1])["rows"]) == 2
-    tables = call("table")[1].split("**d")
+    tables = call("table", "--format", "md")[1].split("**d")
     assert [("| a |" in text, "| b |" in text) for text in tables[1:]] == [(True, False), (False, True)]
 
 
