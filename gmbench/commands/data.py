@@ -172,7 +172,7 @@ def facemodel_synth(
 
 @facemodel_app.command("convert")
 def facemodel_convert(
-    source: Annotated[Path, typer.Argument(help="FaceVerse v3 or v4 file, .npy.")],
+    source: Annotated[Path, typer.Argument(help="FaceVerse v3 file, .npy.")],
     out: Annotated[Path, typer.Argument(help="File to write, .npz.")] = Path("face_model.npz"),
 ) -> None:
     """Read a FaceVerse file in a restricted unpickler and write it in gmbench's axes, without pickles."""

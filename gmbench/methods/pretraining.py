@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gmbench.audio.hubert import to_video_rate
 from gmbench.audio.spectra import logmel
 from gmbench.corpus.truth import Truth
+from gmbench.datasets.manifest import TRAIN, ClipRow
 from gmbench.errors import InputError
 from gmbench.media import read_audio
 from gmbench.methods.interface import PreparedDataset
@@ -26,7 +27,7 @@ PREFIX = "pretraining/"
 def read_pretraining(dataset: PreparedDataset) -> list[ClipTracks]:
     """Clips of many people with large motion: the synthetic corpus' own with true coefficients, or fitted ones.
 
-    Of fitted clips those stay that :func:`well_fitted` and :func:`wide_motion` take.
+    Of fitted training clips those stay that :func:`well_fitted` and :func:`wide_motion` take.
 
     Raises:
         InputError: there are none.
@@ -34,8 +35,9 @@ def read_pretraining(dataset: PreparedDataset) -> list[ClipTracks]:
     if dataset.truth is not None:
         return _true_pretraining(dataset, dataset.truth)
     kept = []
-    for speaker in sorted({row.speaker for row in dataset.rows}):
-        rows = [row for row in dataset.rows if row.speaker == speaker]
+    training = dataset.split(TRAIN)
+    for speaker in sorted({row.speaker for row in training}):
+        rows = [row for row in training if row.speaker == speaker]
         fits = read_shard(dataset.coefficients, speaker, ["lm_rmse", "eye_width", "valid"])
         usable = [row for row in rows if row.clip_id in fits and well_fitted(**fits[row.clip_id])]
         kept += read_clips(dataset, usable) if usable else []
@@ -67,7 +69,10 @@ def pretraining_digest(dataset: PreparedDataset) -> str:
     """Digest of what :func:`read_pretraining` reads, for the keys of training jobs; labels are not part of it."""
     if dataset.truth is not None:
         return file_digest(dataset.truth / "truth" / "clips.parquet")
-    return digest(track_digests(dataset, {row.speaker: [row] for row in dataset.rows}))
+    by_speaker: dict[str, list[ClipRow]] = {}
+    for row in dataset.split(TRAIN):
+        by_speaker.setdefault(row.speaker, []).append(row)
+    return digest(track_digests(dataset, by_speaker))
 
 
 def _true_pretraining(dataset: PreparedDataset, root: Path) -> list[ClipTracks]:

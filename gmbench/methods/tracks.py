@@ -1,5 +1,6 @@
 """Coefficients and audio features of clips, as the pipeline's stages wrote them, for training."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from gmbench.store import digest, file_digest
 
 POSE = slice(ROTATION.start, TRANSLATION.stop)
 """Columns of the motion that are relative to the clip's mean; gaze and blinks are absolute."""
+LEAST_FRAMES = 25
+"""A run of frames with a face that is shorter teaches nothing of how a face moves."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,9 @@ class ClipTracks:
 
 
 def read_clips(dataset: PreparedDataset, rows: Sequence[ClipRow]) -> list[ClipTracks]:
-    """Fitted tracks and features of clips, cut where the fit found no face; in the rows' order.
+    """Fitted tracks and features of clips, in the rows' order: one per run of frames with a face.
+
+    Runs shorter than :data:`LEAST_FRAMES` are left out; :func:`frames_used` counts them.
 
     Raises:
         InputError: none of the clips was fitted.
@@ -53,8 +58,7 @@ def read_clips(dataset: PreparedDataset, rows: Sequence[ClipRow]) -> list[ClipTr
             continue  # the reports of the stages before list it with its reason
         track = coefficients[row.clip_id]
         audio = to_video_rate(features[row.clip_id]["features"], len(track["rho"]), pair)
-        run = longest_run(track["segment"])
-        if run.stop > run.start:
+        for run in face_runs(track["segment"]):
             values = (track["beta"][run], track["rho"][run], audio[run])
             clips.append(ClipTracks(row.clip_id, row.speaker, row.emotion, row.level, *values))
     if not clips:
@@ -80,14 +84,28 @@ def read_shard(folder: Path, speaker: str, names: Sequence[str]) -> dict[str, di
     return dict(shards.clips(folder, speaker, names)) if shard_path(folder, speaker).exists() else {}
 
 
-def longest_run(segment: NDArray[np.integer]) -> slice:
-    """The longest run of one segment (T,), the first of equal ones; frames without a face are negative."""
+def face_runs(segment: NDArray[np.integer]) -> list[slice]:
+    """Runs of one segment (T,) in order, of at least :data:`LEAST_FRAMES`; frames without a face are negative.
+
+    Where all runs are shorter the longest stands for them, so that a short clip is not lost.
+    """
     edges = np.flatnonzero(np.r_[True, segment[1:] != segment[:-1], True])
-    runs = [(b - a, a) for a, b in zip(edges[:-1], edges[1:], strict=True) if segment[a] >= 0]
-    if not runs:
-        return slice(0, 0)
-    length, start = max(runs, key=lambda run: (run[0], -run[1]))
-    return slice(int(start), int(start + length))
+    runs = [slice(int(a), int(b)) for a, b in itertools.pairwise(edges) if segment[a] >= 0]
+    long_runs = [run for run in runs if run.stop - run.start >= LEAST_FRAMES]
+    return long_runs or sorted(runs, key=lambda run: run.start - run.stop)[:1]
+
+
+def frames_used(dataset: PreparedDataset, rows: Sequence[ClipRow]) -> dict[str, int]:
+    """``frames`` of fitted clips, and how many of them :func:`read_clips` gives (``used``)."""
+    total = used = 0
+    for speaker in sorted({row.speaker for row in rows}):
+        tracks = read_shard(dataset.coefficients, speaker, ["segment"])
+        for row in rows:
+            if row.speaker == speaker and row.clip_id in tracks:
+                segment = tracks[row.clip_id]["segment"]
+                total += len(segment)
+                used += sum(run.stop - run.start for run in face_runs(segment))
+    return {"frames": total, "used": used}
 
 
 def track_digests(dataset: PreparedDataset, rows_by_speaker: Mapping[str, Sequence[ClipRow]]) -> list[str]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gmbench.errors import InputError
 from gmbench.morphable.landmarks_478 import COUNT, LEFT_LID_GAP, RIGHT_LID_GAP
-from gmbench.morphable.model import EXPRESSION, TEXTURE, FaceModel
+from gmbench.morphable.model import EXPRESSION, SHAPE, TEXTURE, FaceModel
 
 UNIT = 0.01
 """Model units per raw unit."""
@@ -70,7 +70,7 @@ def read_raw(path: Path) -> dict[str, Any]:
 
 
 def from_raw(raw: Mapping[str, Any], source: str, version: str | None = None) -> FaceModel:
-    """The face model of a raw dictionary in gmbench's axes: v3 and v4; y and z negated, 0.01, triangles turned round.
+    """The face model of a raw dictionary in gmbench's axes: y and z negated, 0.01, triangles turned round.
 
     Args:
         raw: keys of FaceVerse.
@@ -82,17 +82,17 @@ def from_raw(raw: Mapping[str, Any], source: str, version: str | None = None) ->
     """
     kind = version or recognise(raw, source)
     keypoints = _check_keys(raw, source, kind)
-    flip = np.array([1.0, 1.0, 1.0] if kind == "v4" else [1.0, -1.0, -1.0]) * UNIT
+    flip = np.array([1.0, -1.0, -1.0]) * UNIT
     mean = np.asarray(raw["meanshape"], np.float64).reshape(-1, 3)
     count = len(mean)
     triangles = np.asarray(raw["tri"], np.int64)
     model = FaceModel(
         mean=(mean * flip).astype(np.float32),
-        shape_basis=_basis(raw, source, "idBase", 156 if kind == "v4" else 150) * flip[:, None].astype(np.float32),
+        shape_basis=_basis(raw, source, "idBase", SHAPE) * flip[:, None].astype(np.float32),
         expression_basis=_basis(raw, source, "exBase", EXPRESSION) * flip[:, None].astype(np.float32),
         texture_mean=np.asarray(raw["meantex"], np.float32).reshape(count, 3),
         texture_basis=_basis(raw, source, "texBase", TEXTURE),
-        triangles=triangles if kind == "v4" else triangles[:, [0, 2, 1]],
+        triangles=triangles[:, [0, 2, 1]],
         vertex_ends=np.asarray(raw["ver_inds"], np.int64),
         triangle_ends=np.asarray(raw["tri_inds"], np.int64),
         landmarks=np.asarray(raw[keypoints], np.int64),
@@ -109,9 +109,9 @@ def from_raw(raw: Mapping[str, Any], source: str, version: str | None = None) ->
 
 def _check_keys(raw: Mapping[str, Any], source: str, kind: str) -> str:
     """The landmarks' key; raises InputError for a version without full head, or where keys are missing."""
-    if kind not in ("v3", "v4", "synthetic"):
-        raise InputError(f"{source}: FaceVerse {kind}; gmbench needs the full head of v3 or v4")
-    keypoints = "keypoints_mediapipe" if kind == "v4" else "mediapipe_keypoints"
+    if kind not in ("v3", "synthetic"):
+        raise InputError(f"{source}: FaceVerse {kind}; gmbench needs v3: its full head and its 150 + 171 columns")
+    keypoints = "mediapipe_keypoints"
     needed = {"meanshape", "meantex", "idBase", "exBase", "texBase", "tri", "ver_inds", "tri_inds", keypoints}
     if missing := sorted(needed - set(raw)):
         raise InputError(f"{source}: FaceVerse {kind} without {', '.join(missing)}")

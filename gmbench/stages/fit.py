@@ -1,6 +1,7 @@
 """Stage ``fit``: identity, texture and coefficients of the face model from landmarks."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from gmbench import job_cache, shards
 from gmbench.config import DatasetSection, FitSection
 from gmbench.corpus.truth import Truth
 from gmbench.datasets import manifest
-from gmbench.datasets.manifest import ClipRow
+from gmbench.datasets.manifest import TRAIN, ClipRow
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import Video
 from gmbench.morphable import coefficient_io, fitting, texture
@@ -38,7 +39,7 @@ class _Person:
     crops: Path
     speaker: str
     clips: tuple[tuple[str, str], ...]
-    """Clips (clip_id, file) that the identity may be taken from, the neutral ones first."""
+    """Clips (clip_id, file) that the identity may be taken from, never test clips; the neutral ones first."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class _Clip:
 
 
 def fit(run: PipelineRun, section: DatasetSection) -> None:
-    """Identity and texture once per speaker, coefficients of every frame."""
+    """Identity and texture once per speaker, from training clips alone; coefficients of every frame."""
     rows = manifest.read(run.paths.cropped)
     source = run.face_model()
     groups: dict[str, list[ClipRow]] = defaultdict(list)
@@ -60,7 +61,7 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
     people, jobs = {}, []
     settings = run.params.fit.model_dump(exclude={"refine"})  # the identity does not depend on it
     for speaker, group in groups.items():
-        ordered = sorted(group, key=lambda row: (row.emotion != "neutral", row.level, row.clip_id))
+        ordered = sorted(_learnt_from(group), key=lambda row: (row.emotion != "neutral", row.level, row.clip_id))
         chosen = tuple((row.clip_id, row.video_path) for row in ordered)
         people[speaker] = _Person(
             source, run.params.fit, section.size, run.paths.landmarks, run.paths.crops, speaker, chosen
@@ -87,7 +88,7 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
         parts = [(row.clip_id, job_cache.load(run.store, job).arrays) for row, job in members]
         shards.write(run.paths.coefficients, speaker, parts)
         person = next(job_cache.load(run.store, job).arrays for job in jobs if job.name == speaker)
-        speakers.append({"speaker": speaker, **person, **coefficient_io.statistics([arrays for _, arrays in parts])})
+        speakers.append({"speaker": speaker, **person, **_statistics(groups[speaker], parts)})
         errors += [_error_row(row, arrays) for (row, _), (_, arrays) in zip(members, parts, strict=True)]
     coefficient_io.write_speakers(run.paths.coefficients, speakers)
     if section.coefficients == "truth":
@@ -118,8 +119,20 @@ def _write_true_coefficients(run: PipelineRun, root: Path, groups: dict[str, lis
             parts.append((row.clip_id, arrays | exact | {"segment": np.zeros(frames, np.int64)}))
         shards.write(run.paths.true_coefficients, speaker, parts)
         person = {name: np.asarray(truth.speakers.loc[speaker, name]) for name in ("shape", "texture")}
-        speakers.append({"speaker": speaker, **person, **coefficient_io.statistics([arrays for _, arrays in parts])})
+        speakers.append({"speaker": speaker, **person, **_statistics(rows, parts)})
     coefficient_io.write_speakers(run.paths.true_coefficients, speakers)
+
+
+def _learnt_from(rows: Sequence[ClipRow]) -> list[ClipRow]:
+    """The clips that a person's identity and statistics come from: training clips, or all of a person without any."""
+    return [row for row in rows if row.split == TRAIN] or list(rows)
+
+
+def _statistics(rows: Sequence[ClipRow], parts: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, NDArray[np.float32]]:
+    """Statistics of a person's coefficients over the clips that may be learnt from, or all where none was fitted."""
+    learnt = {row.clip_id for row in _learnt_from(rows)}
+    chosen = [arrays for clip_id, arrays in parts if clip_id in learnt]
+    return coefficient_io.statistics(chosen or [arrays for _, arrays in parts])
 
 
 def fit_person(person: _Person) -> JobResult:

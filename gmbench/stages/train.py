@@ -16,6 +16,7 @@ from gmbench.job_cache import Job, JobResult
 from gmbench.methods import registry
 from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext, as_json
 from gmbench.methods.registry import System
+from gmbench.methods.tracks import frames_used
 from gmbench.names import closest
 from gmbench.stages.fit import training_coefficients
 from gmbench.stages.paths import FACE_MODEL, MODELS, SYNTHETIC, DatasetPaths
@@ -91,6 +92,7 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
     seed = run.params.seed + system.seed
     context = TrainingContext(run.store, RisingPriority(run))
     report = method.fit(dataset, _pretraining(run, dataset), out, settings, seed, context)
+    training = dataset.split(manifest.TRAIN)
     for part in report.parts:
         _write_losses(out / LOSSES / f"{part.name}.tsv", part.losses)
     facts: dict[str, Any] = provenance.describe({})
@@ -98,7 +100,7 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
         "system": system.name, "method": system.method, "ablations": list(system.ablations),
         "seed": seed, "dataset": run.paths.dataset, "profile": run.params.profile,
         "settings": as_json(settings), "audio": dict(dataset.audio_facts),
-        "clips": {"train": len(dataset.split(manifest.TRAIN)), "manifest": file_digest(run.paths.cropped)},
+        "clips": {"train": len(training), "manifest": file_digest(run.paths.cropped), **frames_used(dataset, training)},
         "face_model": run.face_model().digest, "parts": {part.name: part.as_json() for part in report.parts},
         "checkpoints": _checkpoints(report, out),
         "code": {"gmbench": facts["gmbench"], "commit": facts["commit"], "torch": facts["packages"]["torch"]},

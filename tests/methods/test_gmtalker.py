@@ -15,6 +15,7 @@ from gmbench.methods.gmtalker.method import GMTalker, _Person
 from gmbench.methods.gmtalker.pictures import shoulder_mask
 from gmbench.methods.gmtalker.settings import Gmeg, Head, Nfmg, Settings
 from gmbench.methods.gmtalker.training import weight_label
+from gmbench.methods.interface import EmotionSpec, GenRequest, MissingInput, UnsupportedEmotion
 from gmbench.methods.settings import TrainingSettings
 from gmbench.nn import mixtures
 
@@ -243,6 +244,31 @@ class TestPictures:
         assert first[-1] == 7
         person.head.settings = Head()
         assert {int(mask) for mask in person.masks(rho)} == {99}
+
+
+class TestStyles:
+    @staticmethod
+    def _styled(emotions, weights, of_system):
+        person = object.__new__(_Person)
+        person.emotions = emotions
+        return person.style_weights(np.array([weights], np.float32), of_system)[0].tolist()
+
+    def test_an_emotion_that_the_person_never_showed_is_drawn_in_the_neutral_style(self):
+        system = ["angry", "neutral", "sad"]
+        assert self._styled(["angry", "neutral"], [0.25, 0.25, 0.5], system) == [0.25, 0.75]
+        assert self._styled(["angry", "sad"], [0, 1, 0], system) == [0.5, 0.5]
+        assert self._styled(["sad", "angry"], [0.75, 0, 0.25], system) == [0.25, 0.75]
+
+    def test_one_emotion_need_not_be_asked_for(self):
+        method = GMTalker()
+        audio = np.zeros(640, np.int16)
+        method.emotions = ["neutral"]
+        assert method._weights(GenRequest("c", audio, EmotionSpec(), "M")).tolist() == [1]
+        with pytest.raises(UnsupportedEmotion, match="sad was not learnt"):
+            method._weights(GenRequest("c", audio, EmotionSpec({"sad": 1.0}), "M"))
+        method.emotions = ["neutral", "sad"]
+        with pytest.raises(MissingInput, match="needs an emotion, of neutral, sad"):
+            method._weights(GenRequest("c", audio, EmotionSpec(), "M"))
 
 
 class TestSettings:

@@ -1,5 +1,7 @@
 """Tracks for training: scale, windows, fair draws, and which clips are taken for pre-training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,10 +10,10 @@ from gmbench import shards
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
 from gmbench.methods.interface import PreparedDataset
-from gmbench.methods.pretraining import well_fitted, wide_motion
+from gmbench.methods.pretraining import pretraining_digest, read_pretraining, well_fitted, wide_motion
 from gmbench.methods.scaling import Scale
 from gmbench.methods.track_windows import WindowSampler, draw_balanced
-from gmbench.methods.tracks import ClipTracks, emotions_of, longest_run, read_clips, relative_motion
+from gmbench.methods.tracks import ClipTracks, emotions_of, face_runs, frames_used, read_clips, relative_motion
 
 
 @pytest.fixture(autouse=True)
@@ -56,9 +58,11 @@ def test_pretraining_takes_long_clips_with_wide_motion():
         wide_motion([], "d")
 
 
-def test_the_longest_run_with_a_face():
-    assert longest_run(np.array([0, 0, -1, -1, -1, 1, 1, 1, 2, 2, 2])) == slice(5, 8)
-    assert longest_run(np.array([-1, -1])) == slice(0, 0)
+def test_all_long_runs_with_a_face_are_used():
+    segment = np.repeat([0, -1, 1, 2, 3], [30, 5, 24, 25, 40])
+    assert face_runs(segment) == [slice(0, 30), slice(59, 84), slice(84, 124)]
+    assert face_runs(np.array([0, 0, -1, -1, -1, 1, 1, 1, 2, 2, 2])) == [slice(5, 8)]
+    assert face_runs(np.array([-1, -1])) == []
 
 
 def test_relative_motion_takes_the_mean_pose_away_and_leaves_gaze_and_lids():
@@ -85,4 +89,28 @@ def test_clips_are_cut_where_no_face_was_found_and_missing_ones_left_out(tmp_pat
     assert clip.clip_id == rows[1].clip_id
     assert clip.beta[:, 0].tolist() == [3, 4, 5, 6, 7, 8, 9]
     assert clip.audio[0].tolist() == [6, 7]
+    assert frames_used(dataset, rows) == {"frames": 20, "used": 7}
     assert emotions_of(rows) == ("sad",)
+
+
+def test_pretraining_reads_no_test_clip(tmp_path):
+    splits = ("train", "test", "train")
+    rows = tuple(
+        ClipRow(f"d/M/sad/1/{n}", "d", "M", "sad", 1, str(n), "", "", split=split) for n, split in enumerate(splits)
+    )
+    folders = [tmp_path / name for name in ("crops", "landmarks", "coefficients", "audio", "renders")]
+    dataset = PreparedDataset("d", rows, *folders, {"pair": "concat"}, tmp_path / "model.npz", None, 64)
+    frames = 80
+    tracks = []
+    for row in rows:
+        rho = np.zeros((frames, 12), np.float32)
+        rho[:, 1] = 0.1 * np.sin(np.arange(frames))
+        fitted = {"lm_rmse": np.ones(frames, np.float32), "eye_width": np.full(frames, 50, np.float32)}
+        arrays = {"beta": np.zeros((frames, 169), np.float32), "rho": rho, "segment": np.zeros(frames, np.int64)}
+        tracks.append((row.clip_id, fitted | arrays | {"valid": np.ones(frames, bool)}))
+    shards.write(dataset.coefficients, "M", tracks)
+    shards.write(dataset.audio, "M", [(r.clip_id, {"features": np.zeros((2 * frames, 1), np.float16)}) for r in rows])
+    assert [clip.clip_id for clip in read_pretraining(dataset)] == [rows[0].clip_id, rows[2].clip_id]
+    before = pretraining_digest(dataset)
+    without = replace(dataset, rows=rows[::2])
+    assert pretraining_digest(without) == before

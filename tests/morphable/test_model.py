@@ -141,6 +141,9 @@ def test_versions_without_a_full_head_are_refused(raw):
     old = {**raw, "exBase": raw["exBase"][:, :52]}
     with pytest.raises(InputError, match="v2"):
         from_raw(old, "x")
+    wider = {**raw, "idBase": np.zeros((len(raw["idBase"]), 156)), "exBase": np.zeros((len(raw["exBase"]), 177))}
+    with pytest.raises(InputError, match="FaceVerse v4; gmbench needs v3"):
+        from_raw(wider, "x")
     with pytest.raises(InputError, match="without mediapipe_keypoints"):
         from_raw({k: v for k, v in raw.items() if k != "mediapipe_keypoints"}, "x")
     with pytest.raises(InputError, match="fit no version"):

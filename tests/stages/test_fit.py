@@ -7,6 +7,7 @@ from gmbench import shards
 from gmbench.config import FitSection
 from gmbench.corpus.make import record_take
 from gmbench.corpus.takes import CorpusSettings, draw_content, takes
+from gmbench.datasets.manifest import ClipRow
 from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.stages import fit
 from gmbench.stages.pipeline_run import ModelSource
@@ -51,3 +52,18 @@ def test_refinement_moves_the_coefficients_and_nothing_else(clip):
     truth = clip[1].performance.rho[26:, :3]
     error = [np.abs(arrays["rho"][26:, :3] - truth).mean() for arrays in (plain, refined)]
     assert error[1] < error[0]
+
+
+def test_identity_and_statistics_come_from_training_clips_alone():
+    rows = [
+        ClipRow(f"d/M/sad/1/{n}", "d", "M", "sad", 1, str(n), "", "", split=s) for n, s in enumerate(("train", "test"))
+    ]
+    parts = [
+        (row.clip_id, {"beta": np.full((4, 3), n), "rho": np.full((4, 12), n), "valid": np.ones(4, bool)})
+        for n, row in enumerate(rows)
+    ]
+    assert fit._learnt_from(rows) == rows[:1]
+    assert fit._statistics(rows, parts)["rho_mean"].tolist() == [0.0] * 12
+    strangers = rows[1:]
+    assert fit._learnt_from(strangers) == strangers
+    assert fit._statistics(strangers, parts[1:])["rho_mean"].tolist() == [1.0] * 12

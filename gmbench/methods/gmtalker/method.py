@@ -26,6 +26,7 @@ from gmbench.methods.gmtalker.head_training import generator_input
 from gmbench.methods.gmtalker.jobs import fit_all
 from gmbench.methods.gmtalker.nfmg import MotionGenerator
 from gmbench.methods.gmtalker.settings import ABLATIONS, Gmeg, Head, Nfmg, Settings
+from gmbench.methods.gmtalker.training import NEUTRAL
 from gmbench.methods.interface import (
     EmotionSpec,
     FitReport,
@@ -181,7 +182,7 @@ class GMTalker:
 
     def _weights(self, request: GenRequest) -> NDArray[np.float32]:
         check_request(self.card, request)
-        if self.emotions == [""]:
+        if len(self.emotions) == 1 and (self.emotions == [""] or not request.emotion.weights):
             return np.ones(1, np.float32)
         if not request.emotion.weights:
             raise MissingInput(f"{request.clip_id}: GMTalker needs an emotion, of {', '.join(self.emotions)}")
@@ -235,6 +236,7 @@ class GMTalker:
     ) -> Iterator[NDArray[np.uint8]]:
         """Frames of coefficients under a fixed style and noise; ``weights`` (1, K) or (T, K)."""
         person = self._person(request.speaker)
+        weights = person.style_weights(weights, self.emotions)
         head, settings = person.head, person.head.settings
         generator = torch.Generator().manual_seed(request.seed)
         code = torch.randn(1, settings.style, generator=generator)
@@ -280,8 +282,25 @@ class _Person:
         self.motion_scale = Scale(constants["mean"], constants["deviation"])
         path = folder / f"head-{speaker}.safetensors"
         facts = CHECKPOINTS.read_facts(path, "head")
-        self.head = HeadGenerator(Head.model_validate(facts["settings"]), len(facts["emotions"]))
+        self.emotions: list[str] = facts["emotions"]
+        self.head = HeadGenerator(Head.model_validate(facts["settings"]), len(self.emotions))
         self.constants = CHECKPOINTS.load_weights(path, self.head)
+
+    def style_weights(self, weights: NDArray[np.float32], emotions: Sequence[str]) -> NDArray[np.float32]:
+        """Weights (N, K') of the emotions that this person's head has learnt, from (N, K) of the system's.
+
+        What belongs to an emotion that the person never showed goes to neutral, or else to all that were shown alike:
+        the expression itself comes from the coefficients.
+        """
+        result = np.zeros((len(weights), len(self.emotions)), np.float32)
+        for column, name in enumerate(emotions):
+            if name in self.emotions:
+                result[:, self.emotions.index(name)] += weights[:, column]
+            elif NEUTRAL in self.emotions:
+                result[:, self.emotions.index(NEUTRAL)] += weights[:, column]
+            else:
+                result += weights[:, column, None] / len(self.emotions)
+        return result
 
     def renderer(self, model: FaceModel) -> Renderer:
         """Draws this person."""
