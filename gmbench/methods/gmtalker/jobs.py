@@ -21,7 +21,7 @@ from gmbench.morphable import coefficient_io
 from gmbench.shards import shard_path
 from gmbench.store import digest, file_digest, write_atomically
 
-GMTALKER_TRAINING_VERSION = 3
+GMTALKER_TRAINING_VERSION = 4
 
 
 @dataclass(frozen=True)
