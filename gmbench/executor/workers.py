@@ -32,6 +32,7 @@ WORKER_ENVIRONMENT = {
 memory is kept. dask's defaults return it after every frame; with dask's sampling profiler, which is switched off
 below, that cost 1.6 times the time here."""
 _SETTINGS = {
+    "distributed.worker.preload": ["gmbench.executor.interrupts"],
     "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
     "distributed.worker.memory.terminate": False,
     "distributed.worker.profile.enabled": False,
