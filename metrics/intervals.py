@@ -34,15 +34,15 @@ class Linear:
     @classmethod
     def of(
         cls,
-        values: NDArray[np.float64],
+        value: float,
+        residuals: NDArray[np.float64],
         weights: NDArray[np.float64],
         unit: NDArray[np.int64],
-        centres: NDArray[np.float64],
     ) -> "Linear":
-        """From (n,) values, their weights (sum 1), the number of each value's unit, and the mean each belongs to."""
-        parts = np.asarray(np.bincount(unit, weights * (values - centres)), np.float64)
-        share = np.bincount(unit, weights) ** 1.0
-        return cls(float(weights @ values), parts, float(share.sum() ** 2 / (share**2).sum()))
+        """From the mean, (n,) residuals of the values, their weights (sum 1), and the number of each one's unit."""
+        parts = np.asarray(np.bincount(unit, weights * residuals), np.float64)
+        share = np.bincount(unit, weights)
+        return cls(value, parts, float(share.sum() ** 2 / (share**2).sum()))
 
     @property
     def error(self) -> float:

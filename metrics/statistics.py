@@ -202,16 +202,15 @@ def _weights(classes: NDArray[np.str_] | None, count: int) -> NDArray[np.float64
 
 def _linear(values: NDArray[np.float64], unit: NDArray[np.int64], classes: NDArray[np.str_] | None) -> Linear:
     """The mean, or the mean over classes, with each unit's part in its error."""
+    weights, mean = _weights(classes, len(values)), float(values.mean())
     if classes is None:
-        weights = _weights(None, len(values))
-        return Linear.of(values, weights, unit, np.full(len(values), values.mean()))
-    weights = _weights(classes, len(values))
+        return Linear.of(mean, values - mean, weights, unit)
     _, member, sizes = np.unique(classes, return_inverse=True, return_counts=True)
     means = np.bincount(member, values) / sizes
-    alone = sizes[member] == 1  # no spread within the class: the one of the whole
-    centres = np.where(alone, values.mean(), means[member])
-    spread = np.where(alone, 1.0, np.sqrt(sizes[member] / np.maximum(sizes[member] - 1, 1)))
-    return Linear.of(values, weights, unit, values - spread * (values - centres))
+    size = sizes[member]
+    within = (values - means[member]) * np.sqrt(size / np.maximum(size - 1, 1))
+    residuals = np.where(size > 1, within, values - mean)  # of a class of one clip the spread of the whole
+    return Linear.of(float(means.mean()), np.asarray(residuals, np.float64), weights, unit)
 
 
 def _scaled(
