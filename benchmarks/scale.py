@@ -76,9 +76,9 @@ def measure(folder: Path, clips: int) -> dict[str, float]:
     result: dict[str, float] = {}
 
     def step(name: str, call: Callable[[], Any]) -> Any:
-        start, before = time.perf_counter(), peak()
+        start, before = time.process_time(), peak()
         value = call()
-        result[f"{name}, s"], result[f"{name}, MB"] = time.perf_counter() - start, peak() - before
+        result[f"{name}, CPU s"], result[f"{name}, MB"] = time.process_time() - start, peak() - before
         return value
 
     save_results(folder / "warm", evaluate(warm := make_plan(folder / "one"), folder / "store"), {}, warm)

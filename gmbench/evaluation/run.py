@@ -1,12 +1,14 @@
 """Run a plan: extract what the store lacks, score every clip, return records."""
 
 import contextlib
+import itertools
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -75,6 +77,7 @@ def extract(
     groups = plan.groups(store, batch)
     total = Outcome(plan.dataset)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(one_thread())  # finding the libraries takes longer than a group that is stored
         function: Callable[[ClipGroup], Outcome] = extract_group
         tasks: Sequence[ClipGroup] = groups
         if scheduler is not None:
@@ -99,37 +102,83 @@ def score(plan: Plan, store: Store, outcome: Outcome, max_missing: float = MAX_M
         StoreError: more than that lack them, as when the store was emptied after the extraction.
     """
     reader = FeatureReader(store, plan.keys, outcome.failures)
-    references = {c.clip: reader.features_of(c.reference) for c in plan.clips if c.reference is not None}
-    identities = _identities(plan, references)
-    methods: dict[str, list[ClipData]] = {}
     scorer = _Scorer(plan, reader, outcome)
-    result: list[Record] = []
-    for clip in plan.clips:
-        data = ClipData(
-            clip=clip.clip,
-            generated=reader.features_of(clip.generated),
-            reference=None if clip.reference is None else reader.features_of(clip.reference),
-            samples=tuple(reader.features_of(sample) for sample in clip.samples),
-            others=_others(clip.clip, references),
-            reader=reader,
-            label=clip.emotion,
-            identity=identities.get(clip.speaker, references.get(clip.clip)),
-        )
-        methods.setdefault(clip.method, []).append(data)
-        result += [scorer.of_clip(clip, data, metric) for metric in plan.metrics if metric.score is not None]
-    for method, clips in methods.items():
-        result += [scorer.of_set(method, clips, metric) for metric in plan.metrics if metric.score_set is not None]
+    table = records.frame(_scores(plan, reader, scorer))
     scorer.check_missing(max_missing)
-    return records.frame(result)
+    return table
 
 
-def _identities(plan: Plan, references: dict[str, ClipFeatures]) -> dict[str, ClipFeatures]:
-    """Each speaker's first neutral reference."""
-    result: dict[str, ClipFeatures] = {}
-    for clip in sorted(plan.clips, key=lambda clip: clip.clip):
-        if clip.speaker and canonical(clip.emotion) == "neutral" and clip.clip in references:
-            result.setdefault(clip.speaker, references[clip.clip])
-    return result
+def _scores(plan: Plan, reader: FeatureReader, scorer: "_Scorer") -> Iterator[Record]:
+    """All records; features of one clip and of what is compared with it are in memory at a time."""
+    data = _PlannedData(plan, reader)
+    of_clips = [metric for metric in plan.metrics if metric.score is not None]
+    of_sets = [metric for metric in plan.metrics if metric.score_set is not None]
+    for _, clips in itertools.groupby(sorted(plan.clips, key=lambda clip: clip.clip), key=lambda clip: clip.clip):
+        for clip in clips:
+            features = data.of(clip, reader.features_of)
+            yield from (scorer.of_clip(clip, features, metric) for metric in of_clips)
+        scorer.forget()
+    for method, members in itertools.groupby(plan.clips, key=lambda clip: clip.method):
+        whole_set = _WholeSet(list(members), data)
+        yield from (scorer.of_set(method, whole_set, metric) for metric in of_sets)
+
+
+class _PlannedData:
+    """What metrics may read of planned clips."""
+
+    def __init__(self, plan: Plan, reader: FeatureReader) -> None:
+        self._reader = reader
+        self._references = {clip.clip: clip.reference for clip in plan.clips if clip.reference is not None}
+        self._names = sorted(self._references)
+        self._places = {name: place for place, name in enumerate(self._names)}
+        self._chance: dict[ClipSource, ClipFeatures] = {}
+        self._identities: dict[str, ClipSource] = {}
+        for clip in sorted(plan.clips, key=lambda clip: clip.clip):
+            if clip.speaker and canonical(clip.emotion) == "neutral" and clip.clip in self._references:
+                self._identities.setdefault(clip.speaker, self._references[clip.clip])
+
+    def of(self, clip: PlannedClip, features_of: Callable[[ClipSource], ClipFeatures]) -> ClipData:
+        """Of one clip; the speaker's first neutral reference, or the clip's own, stands for the identity."""
+        identity = self._identities.get(clip.speaker, self._references.get(clip.clip))
+        return ClipData(
+            clip=clip.clip,
+            generated=features_of(clip.generated),
+            reference=None if clip.reference is None else features_of(clip.reference),
+            samples=tuple(map(features_of, clip.samples)),
+            others=self._others(clip.clip),
+            reader=self._reader,
+            label=clip.emotion,
+            identity=None if identity is None else features_of(identity),
+        )
+
+    def unread(self, clip: PlannedClip) -> ClipData:
+        """Of one clip, with features that nobody has read yet."""
+        return self.of(clip, lambda source: ClipFeatures(source, self._reader))
+
+    def _others(self, clip: str) -> tuple[ClipFeatures, ...]:
+        """References of other clips, at most ``CHANCE_REFERENCES``, equally spaced in order of their names.
+
+        At most twice as many serve all clips, and stay in memory.
+        """
+        own = self._places.get(clip, len(self._names))
+        count = len(self._names) - (own < len(self._names))
+        step = max(1, math.ceil(count / CHANCE_REFERENCES))
+        chosen = [self._references[self._names[place + (place >= own)]] for place in range(0, count, step)]
+        return tuple(self._chance.setdefault(s, ClipFeatures(s, self._reader)) for s in chosen)
+
+
+class _WholeSet(Sequence[ClipData]):
+    """All clips of a method; each is made when it is asked for, so that no features stay in memory."""
+
+    def __init__(self, clips: Sequence[PlannedClip], data: _PlannedData) -> None:
+        self._clips, self._data = clips, data
+
+    def __len__(self) -> int:
+        return len(self._clips)
+
+    def __getitem__(self, index: Any) -> Any:
+        chosen = self._clips[index]
+        return list(map(self._data.unread, chosen)) if isinstance(index, slice) else self._data.unread(chosen)
 
 
 class _Scorer:
@@ -137,6 +186,7 @@ class _Scorer:
 
     def __init__(self, plan: Plan, reader: FeatureReader, outcome: Outcome) -> None:
         self._plan, self._reader, self._outcome = plan, reader, outcome
+        self._templates: dict[tuple[str, str], Record] = {}
         self._clips: Counter[str] = Counter()
         self._missing: Counter[str] = Counter()
         self._reference_values: dict[tuple[str, str, ClipSource], float] = {}
@@ -174,7 +224,7 @@ class _Scorer:
             self._reader.not_extracted = before  # what a clip of the method lacks is counted there
         return self._reference_values[key]
 
-    def of_set(self, method: str, clips: list[ClipData], metric: Metric) -> Record:
+    def of_set(self, method: str, clips: Sequence[ClipData], metric: Metric) -> Record:
         """All clips of a method under one metric."""
         about = replace(
             self._unscored(method, metric),
@@ -188,6 +238,11 @@ class _Scorer:
             lambda: set_flags(clips, metric),
             len(clips),
         )
+
+    def forget(self) -> None:
+        """Drop what was read and computed of the clips so far."""
+        self._reader.forget()
+        self._reference_values.clear()
 
     def check_missing(self, most: float) -> None:
         """Refuse numbers of a store that does not hold what was extracted; raises StoreError."""
@@ -203,6 +258,11 @@ class _Scorer:
 
     def _unscored(self, method: str, metric: Metric) -> Record:
         """What every record of a method and a metric says."""
+        if (method, metric.name) not in self._templates:
+            self._templates[method, metric.name] = self._template(method, metric)
+        return self._templates[method, metric.name]
+
+    def _template(self, method: str, metric: Metric) -> Record:
         plan = self._plan
         key = metric.key(plan.detector, plan.protocol)
         return Record(
@@ -263,13 +323,6 @@ def _size(features: ClipFeatures) -> str:
     except Exception:  # the records of its metrics say why
         return ""
     return f"{width}x{height}"
-
-
-def _others(clip: str, references: dict[str, ClipFeatures]) -> tuple[ClipFeatures, ...]:
-    """References of other clips, at most ``CHANCE_REFERENCES``, equally spaced in order of their names."""
-    names = [name for name in sorted(references) if name != clip]
-    step = max(1, math.ceil(len(names) / CHANCE_REFERENCES))
-    return tuple(references[name] for name in names[::step])
 
 
 def _lost(group: ClipGroup, error: Exception) -> Outcome:

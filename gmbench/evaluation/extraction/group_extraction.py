@@ -39,6 +39,17 @@ def extract_group(group: ClipGroup) -> Outcome:
 def _extract(group: ClipGroup, outcome: Outcome) -> None:
     store = Store(group.store)
     sources = group.sources
+    with store.together():  # a video's own sound and its pictures are one clip
+        _extract_sound_and_frames(group, store, outcome)
+    identity = group.keys.identity
+    for source in {(identity(source), source.sound): source for source in sources}.values():
+        generated = any(identity(source) == identity(candidate) for candidate in group.candidates)
+        wanted = (*group.reference_features, *(group.clip_features if generated else ()))
+        extract_clip_features(source, wanted, group.keys, store, outcome)
+
+
+def _extract_sound_and_frames(group: ClipGroup, store: Store, outcome: Outcome) -> None:
+    sources = group.sources
     if group.audio:
         for source in {source.sound: source for source in sources}.values():
             extract_sound_features(source, group.keys, store, outcome)
@@ -57,18 +68,13 @@ def _extract(group: ClipGroup, outcome: Outcome) -> None:
         for step in range(longest):
             for pair in passes:
                 pair.step(step, outcome)
-        with store.together():
-            for track in tracks.values():
-                track.guarded(track.finish)
-            for pair in passes:
-                pair.finish(store, outcome)
+        for track in tracks.values():
+            track.guarded(track.finish)
+        for pair in passes:
+            pair.finish(store, outcome)
     finally:
         for track in tracks.values():
             track.close()
-    for source in {(identity(source), source.sound): source for source in sources}.values():
-        generated = any(identity(source) == identity(candidate) for candidate in group.candidates)
-        wanted = (*group.reference_features, *(group.clip_features if generated else ()))
-        extract_clip_features(source, wanted, group.keys, store, outcome)
 
 
 def _missing_pairs(group: ClipGroup, store: Store) -> list[tuple[ClipSource, ClipSource, dict[str, PairFeature]]]:

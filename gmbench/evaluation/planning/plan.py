@@ -1,7 +1,8 @@
 """The plan of a run: which clips of which methods, compared with what, and the work that this takes."""
 
+import bisect
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -291,20 +292,45 @@ def _controls(names: Iterable[str], references: list[PlannedClip]) -> list[Plann
     if not references:
         raise InputError("controls are made from references; pass --reference")
     ordered = sorted(references, key=lambda clip: clip.clip)
+    neighbours = _other_sounds(ordered)
+    by_speaker: dict[str, list[PlannedClip]] = {}
+    for clip in ordered:
+        by_speaker.setdefault(clip.speaker, []).extend([clip] if clip.emotion else [])
+    moods: dict[str, ClipSource] = {}
+    for own in by_speaker.values():
+        moods |= _next_of_another_kind(own, lambda clip: clip.emotion)
     result = []
     for control in names:
         for clip in ordered:
             real = clip.reference
             if real is None:
                 continue
-            voiced = [c for c in ordered if c.reference and c.reference.audio and c.reference.sound != real.sound]
-            after = [c for c in voiced if c.clip > clip.clip] or voiced
-            neighbour = after[0].reference if after else None
-            moods = [c for c in ordered if c.speaker == clip.speaker and c.emotion and c.emotion != clip.emotion]
-            mood = next((c.reference for c in moods if c.clip > clip.clip), moods[0].reference if moods else None)
-            mood = mood if clip.emotion else None
-            source = real if real.video is None else control_source(control, real, neighbour, mood)
+            sides = neighbours.get(clip.clip), moods.get(clip.clip)
+            source = real if real.video is None else control_source(control, real, *sides)
             result.append(replace(clip, method=control, generated=source))
+    return result
+
+
+def _other_sounds(ordered: Sequence[PlannedClip]) -> dict[str, ClipSource]:
+    """By clip the next reference with another sound; after the last comes the first."""
+    voiced = [clip for clip in ordered if clip.reference is not None and clip.reference.audio]
+    names = [clip.clip for clip in voiced]
+    result = _next_of_another_kind(voiced, lambda clip: clip.reference.sound if clip.reference else "")
+    for clip in ordered:
+        if voiced and clip.reference is not None and not clip.reference.audio:
+            after = voiced[bisect.bisect(names, clip.clip) % len(voiced)].reference
+            result |= {clip.clip: after} if after is not None else {}
+    return result
+
+
+def _next_of_another_kind(clips: Sequence[PlannedClip], kind: Callable[[PlannedClip], str]) -> dict[str, ClipSource]:
+    """By clip the next reference of another kind; after the last comes the first, and all of one kind have none."""
+    result: dict[str, ClipSource] = {}
+    for place in reversed(range(2 * len(clips))):  # twice round: the first clips are known to the last ones then
+        clip, after = clips[place % len(clips)], clips[(place + 1) % len(clips)]
+        found = after.reference if kind(after) != kind(clip) else result.get(after.clip)
+        if found is not None:
+            result[clip.clip] = found
     return result
 
 

@@ -1,10 +1,14 @@
 """Records: one row per (method, clip, metric), Parquet, long form. All tables derive from them."""
 
 import math
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -82,8 +86,25 @@ ORDER = ["dataset", "protocol_hash", "method", "clip", "metric"]
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Records as a table in canonical order."""
-    return _sorted(pd.DataFrame([vars(record) for record in records], columns=SCHEMA.names))
+    """Records as a table in canonical order.
+
+    They are taken one by one, equal texts are one object in all rows, and columns are sorted one after another: of
+    a million records no second copy is ever in memory.
+    """
+    empty: dict[type, Any] = {str: list, float: partial(array, "d"), int: partial(array, "q")}
+    columns: dict[str, Any] = {field.name: empty[field.type]() for field in fields(Record)}  # type: ignore[index]
+    texts: dict[str, str] = {}
+    for record in records:
+        for name, column in columns.items():
+            value = getattr(record, name)
+            column.append(texts.setdefault(value, value) if isinstance(value, str) else value)
+    order = np.lexsort([pd.factorize(np.array(columns[name], object), sort=True)[0] for name in reversed(ORDER)])
+    series: dict[str, pd.Series] = {}
+    for name in SCHEMA.names:
+        column = columns.pop(name)
+        values = np.array(column, object) if isinstance(column, list) else np.asarray(column)
+        series[name] = pd.Series(values[order], dtype=values.dtype, copy=False)
+    return pd.DataFrame(series, copy=False)
 
 
 def concatenate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -97,8 +118,16 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
 
 def write(path: Path, records: pd.DataFrame) -> None:
     """Write a table of records; the same records give the same bytes."""
-    table = pa.Table.from_pandas(records, schema=SCHEMA, preserve_index=False).replace_schema_metadata(None)
-    write_table(table, path, compression="zstd")
+    columns = [_encoded(records[field.name], field.type) for field in SCHEMA]
+    write_table(pa.Table.from_arrays(columns, SCHEMA.names), path, compression="zstd", store_schema=False)
+
+
+def _encoded(column: pd.Series, kind: pa.DataType) -> pa.Array:
+    """A column; of text every value once, which is what the file holds, so that memory does not either."""
+    if not pa.types.is_string(kind):
+        return pa.array(column, kind)
+    codes, values = pd.factorize(column)
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=codes < 0), pa.array(values, kind))
 
 
 def read(path: Path) -> pd.DataFrame:

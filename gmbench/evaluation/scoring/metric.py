@@ -159,6 +159,10 @@ class FeatureReader:
             self._cache[source] = ClipFeatures(source, self)
         return self._cache[source]
 
+    def forget(self) -> None:
+        """Drop all features that were read."""
+        self._cache.clear()
+
 
 class ClipFeatures:
     """Features of one source; each is read when asked for and raises Unscored where it is absent."""
