@@ -1,0 +1,77 @@
+"""What stays in memory and in the store does not grow with more than the clips."""
+
+import random
+from pathlib import Path
+
+import pandas as pd
+
+from gmbench.evaluation.extraction.features import ClipSource
+from gmbench.evaluation.planning import plan as planning
+from gmbench.evaluation.planning.plan import PlannedClip
+from gmbench.evaluation.results import records
+from gmbench.evaluation.results.records import Record
+from gmbench.evaluation.scoring.metric import FeatureReader
+from tests.evaluation.helpers import run
+
+
+def test_features_of_one_clip_are_in_memory_at_a_time_and_one_file_per_clip_in_the_store(
+    sketches, tmp_path, monkeypatch
+):
+    held = []
+    forget = FeatureReader.forget
+
+    def counted(self):
+        held.append(len(self._cache))
+        forget(self)
+
+    monkeypatch.setattr(FeatureReader, "forget", counted)
+    table = run(sketches, tmp_path)
+    clips = table["clip"].nunique()
+    assert held == [3] * clips  # two methods and the reference
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 3 * clips
+
+
+def _neighbours(clips, clip, fits):
+    """The first later clip that fits, else the first of all."""
+    found = [other for other in clips if fits(other)]
+    return next((c.reference for c in found if c.clip > clip.clip), found[0].reference if found else None)
+
+
+def test_neighbours_for_controls_are_those_of_a_search_through_all_clips():
+    generator = random.Random(0)
+    for _ in range(300):
+        clips = []
+        for n in range(generator.randint(1, 8)):
+            sound = generator.choice([None, "x", "y", "z"])
+            source = ClipSource(Path(f"{n}"), str(n), sound and Path(sound), sound or "")
+            speaker, emotion = generator.choice("ab"), generator.choice(["", "happy", "sad"])
+            clips.append(PlannedClip("", str(n), speaker, emotion, source, source))
+        found = planning._other_sounds(clips)
+        for clip in clips:
+            other = _neighbours(clips, clip, lambda c: c.reference.audio and c.reference.sound != clip.reference.sound)  # noqa: B023
+            assert found.get(clip.clip) == other
+        spoken = [clip for clip in clips if clip.emotion and clip.speaker == "a"]
+        moods = planning._next_of_another_kind(spoken, lambda clip: clip.emotion)
+        for clip in spoken:
+            assert moods.get(clip.clip) == _neighbours(spoken, clip, lambda c: c.emotion != clip.emotion)  # noqa: B023
+
+
+def test_a_table_of_records_is_sorted_shares_texts_and_is_read_back_as_it_was_written(tmp_path):
+    def record(clip, method, value):
+        about = {"dataset": "d", "protocol": "full", "protocol_hash": "0", "backend": "official", "weights_sha256": ""}
+        sha = "".join(["0"] * 64)  # another object each time
+        return Record(
+            method=method, clip=clip, value=value, metric="psnr", metric_name="psnr", metric_version=1,
+            generated_sha256=sha, **about,
+        )  # fmt: skip
+
+    made = [record("b", "n", 1.5), record("a", "n", float("nan")), record("*", "m", float("inf"))]
+    table = records.frame(iter(made))
+    assert list(zip(table["method"], table["clip"], strict=True)) == [("m", "*"), ("n", "a"), ("n", "b")]
+    assert len({id(text) for text in table["generated_sha256"]}) == 1
+    records.write(tmp_path / "a", table)
+    read = records.read(tmp_path / "a")
+    pd.testing.assert_frame_equal(read.astype(object), table.astype(object))
+    records.write(tmp_path / "b", read)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert records.frame([]).columns.tolist() == table.columns.tolist()
