@@ -8,7 +8,8 @@ PATH = Path(__file__).parent / "metrics.md"
 HEAD = """# How to read each number
 
 Written by `python docs/render.py` from what each metric declares; `gmbench metrics NAME` prints the same.
-↑ more is better, ↓ less is better, → GT: the real video's value is the target. What the metrics have in common, and
+↑ more is better, ↓ less is better, → real: the real clip's value is the best, → 0: zero is; without an arrow: none is.
+What the metrics have in common, and
 what goes wrong most often: [footguns.md](footguns.md).
 """
 
@@ -21,7 +22,7 @@ def text() -> str:
         needs = ", ".join(f.needs) or "the video alone"
         unit = f", {f.unit}" if f.unit else ""
         parts.append(
-            f"## `{f.name}`: {f.title} {f.arrow}\n\n{f.interpretation}\n\n"
+            f"## `{f.name}`: {f'{f.title} {f.arrow}'.strip()}\n\n{f.interpretation}\n\n"
             + (f"Misleads: {f.caveats}\n\n" if f.caveats and f.caveats != "None known." else "")
             + f"Range {f.range}{unit}. Needs {needs}. Aggregation: {f.aggregation}. Source: {f.source}. "
             + f"Version {f.version}"

@@ -14,7 +14,7 @@ def list_metrics(names: Names = None) -> pd.DataFrame:
             all by default.
 
     Returns:
-        columns ``name``, ``title``, ``group``, ``direction`` (``reference``: best where the real video is), ``unit``,
+        columns ``name``, ``title``, ``group``, ``direction`` (``reference``: best where the real clip is), ``unit``,
         ``range``, ``needs``, ``default`` (scored where none is named), ``interpretation``, ``caveats``, ``source``,
         ``package``.
 
@@ -33,4 +33,5 @@ def list_metrics(names: Names = None) -> pd.DataFrame:
         "source",
     ]  # fmt: skip
     rows = [[getattr(specs[name], column) for column in columns] + [registry.METRICS.package(name)] for name in chosen]
-    return pd.DataFrame(rows, columns=[*columns, "package"])
+    table = pd.DataFrame(rows, columns=[*columns, "package"])
+    return table.assign(direction=[specs[name].aim for name in chosen])
