@@ -114,9 +114,12 @@ def _folders() -> Iterator[Check]:
 
 
 def _weights() -> Iterator[Check]:
-    for name in manifest():
+    for name, entry in manifest().items():
         row = files.status(name)
-        detail = row.get("reason") or (row["path"] if row["path"] else f"put {row['file']} into {files.folder()}")
+        wanted = f"put {entry.file} into {files.folder()}"
+        if entry.trained:
+            wanted = f"{entry.file} is not in {files.trained_folder()}: dvc repro train_extractors"
+        detail = row.get("reason") or row["path"] or wanted
         yield Check(f"weights {name}", row["status"], str(detail), "" if row["status"] == "ok" else row["used_by"])
 
 

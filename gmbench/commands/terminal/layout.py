@@ -86,12 +86,23 @@ def _field_by_field(header: Sequence[str], row: Sequence[str], width: int, heads
         return [short]
     first = first.rstrip()
     lines = wrap(first, width) if cell_len(first) > width else [first]
-    for title, text in rest:
+    for text in _packed([f"{title}: {text}" for title, text in rest], width - len(_INDENT)):
         lines += textwrap.wrap(
-            f"{title}: {text}", width, initial_indent=_INDENT, subsequent_indent=_INDENT * 2,
-            break_long_words=False, break_on_hyphens=False,
+            text, width, initial_indent=_INDENT, subsequent_indent=_INDENT * 2, break_long_words=False,
+            break_on_hyphens=False,
         )  # fmt: skip
     return lines
+
+
+def _packed(texts: Sequence[str], width: int) -> list[str]:
+    """Neighbours side by side as long as they fit."""
+    result: list[str] = []
+    for text in texts:
+        if result and cell_len(result[-1] + GAP + text) <= width:
+            result[-1] += GAP + text
+        else:
+            result.append(text)
+    return result
 
 
 @dataclass(frozen=True)
