@@ -1,9 +1,10 @@
 """When each stored frame is shown: from time stamps to slots of 25 frames a second. Arithmetic alone.
 
 A source frame belongs to slot round(25 t) and stays on screen until the next one; of several frames in one slot, or
-with one time stamp, the last is kept. t counts from the first frame, so that frame k of a video at 25 fps is frame k
-in every container. Containers round time stamps, to a millisecond at worst: stamps that lie that near to multiples of
-a rate's period are taken as those multiples. Otherwise a copy of a 30-fps video in Matroska would show other frames.
+with one time stamp, the last is kept. For a constant rate t counts from the first frame, so that frame k of a video at
+25 fps is frame k in every container; for a variable one from where sound or picture begins. Containers round time
+stamps, to a millisecond at worst: stamps that lie that near to multiples of a rate's period are taken as those
+multiples. Otherwise a copy of a 30-fps video in Matroska would show other frames.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ class Schedule:
 
     Attributes:
         repeats: (n,) how many slots each stored frame fills, in order of presentation; 0 where it is never shown.
-        origin: time of slot 0 in seconds after the first frame, within half a slot of 0.
+        origin: time of slot 0 in seconds after the first frame, at most 0.
         rate: stored frames a second; the mean of a variable rate.
         variable: the steps between frames differ by more than rounding.
     """
@@ -70,8 +71,8 @@ def schedule(
         ticks: (n,) ascending time stamps, n >= 1.
         tick: seconds of one.
         last: how long the last frame is shown, in seconds; 0 if unknown.
-        lead: seconds by which the sound begins before the first frame. It sets the phase of variable rates alone, whose
-            frames then fall as on a clock that sound and picture share.
+        lead: seconds by which the sound begins before the first frame. At a variable rate the first frame fills them,
+            so that frames lie as on a clock that sound and picture share; a constant rate begins with its first frame.
         stated: rates that the file names, in frames a second.
     """
     grid = grid_of(ticks, tick, stated)
@@ -81,12 +82,12 @@ def schedule(
     end = int(counts[-1]) * unit + (last if last > usual * 3 / 2 or (not grid and last > 0) else usual)
     steady = len(ticks) == 1 or (grid is not None and grid.steady)
     phase = Fraction(0) if steady else lead
-    first = round_half_up(phase * FPS)
-    slots = [round_half_up((phase + int(n) * unit) * FPS) - first for n in counts]
-    total = max(1, round_half_up((phase + end) * FPS) - first)
+    slots = [round_half_up((phase + int(n) * unit) * FPS) for n in counts]
+    slots[0] = 0  # a late first frame also fills the time before it
+    total = max(1, round_half_up((phase + end) * FPS))
     repeats = np.diff(np.minimum([*slots, total], total)).astype(np.int64)
     rate = grid.rate if grid and steady else len(ticks) / end if end > 0 else Fraction(FPS)
-    return Schedule(repeats, Fraction(first, FPS) - phase, float(rate), not steady)
+    return Schedule(repeats, -phase, float(rate), not steady)
 
 
 def grid_of(ticks: NDArray[np.int64], tick: Fraction, stated: Sequence[Fraction] = ()) -> Grid | None:
