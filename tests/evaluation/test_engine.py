@@ -170,7 +170,7 @@ def test_nothing_is_decoded_again_for_stored_features(done, sketches, monkeypatc
 def test_another_version_of_a_feature_is_computed_anew(sketches, tmp_path, monkeypatch):
     run(sketches, tmp_path, metrics=["psnr"], methods=("near",))
     opened = count_decodes(monkeypatch)
-    changed = features.PairFeature("mse", 2, quality.mse)
+    changed = features.PairFeature("mse", signal_metrics.MSE.version + 1, quality.mse)
     monkeypatch.setattr(signal_metrics, "MSE", changed)
     registry.METRICS.forget()
     try:
