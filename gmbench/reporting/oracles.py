@@ -24,12 +24,17 @@ _CARD_LEVELS = 3
 _log = logging.getLogger(__name__)
 
 
-def with_flags(records: pd.DataFrame, plan: Plan | None) -> pd.DataFrame:
-    """Records that say what their methods take from the reference, by their cards or one beside their videos."""
+def with_flags(records: pd.DataFrame, plan: Plan | None, own_reference: bool = False) -> pd.DataFrame:
+    """Records that say what their methods take from the reference, by their cards or one beside their videos.
+
+    Args:
+        plan: which videos were compared; None where none were.
+        own_reference: the clip that shows an emotion was the scored clip itself.
+    """
     videos = _first_videos(plan) if plan is not None else {}
     flags = {}
     for method in records["method"].unique():
-        if parts := _by_card(str(method), videos.get(str(method))):
+        if parts := _by_card(str(method), videos.get(str(method)), own_reference):
             flags[str(method)] = FLAG + ",".join(parts)
     if not flags:
         return records
@@ -60,7 +65,7 @@ def barred(records: pd.DataFrame) -> dict[str, str]:
     return controls | {method: f"takes {parts} from the reference" for method, parts in taken(records).items()}
 
 
-def _by_card(method: str, video: Path | None = None) -> tuple[str, ...]:
+def _by_card(method: str, video: Path | None = None, own_reference: bool = False) -> tuple[str, ...]:
     above = list(video.parents)[:_CARD_LEVELS] if video is not None else []
     folder = next((folder for folder in above if (folder / dropin.CARD).is_file()), None)
     try:
@@ -68,7 +73,10 @@ def _by_card(method: str, video: Path | None = None) -> tuple[str, ...]:
     except InputError as error:  # after hours of work the results matter more
         _log.warning("%s: what it takes from the reference is not known: %s", method, error)
         return ()
-    return card.taken if card is not None else ()
+    if card is None:
+        return ()
+    shown = own_reference and card.kind == "trainable" and card.default_source == "video"
+    return tuple(dict.fromkeys((*card.taken, *(["expression"] if shown else []))))
 
 
 def _first_videos(plan: Plan) -> dict[str, Path]:

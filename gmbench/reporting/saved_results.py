@@ -23,7 +23,9 @@ def write_table(folder: Path, records: pd.DataFrame) -> list[Summary]:
     return summaries
 
 
-def save_results(folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Plan | None) -> list[Summary]:
+def save_results(
+    folder: Path, new: pd.DataFrame, arguments: dict[str, object], plan: Plan | None, own_reference: bool = False
+) -> list[Summary]:
     """Merge new records into a folder, write its table, and return the numbers of the new records by dataset.
 
     Args:
@@ -31,11 +33,12 @@ def save_results(folder: Path, new: pd.DataFrame, arguments: dict[str, object], 
         new: records of one protocol.
         arguments: what was asked for, kept as provenance.
         plan: what was compared with what; None where no clips were.
+        own_reference: the clip that showed an emotion to a system was the scored clip itself.
 
     Raises:
         MixedColumnError: a column of the table would mix extractors or weights.
     """
-    new = oracles.with_flags(new, plan)
+    new = oracles.with_flags(new, plan, own_reference)
     with result_folder.locked(folder):
         merged, named = result_folder.save(folder, new, arguments, plan)
         summaries = write_table(folder, merged[merged["protocol_hash"].isin(named["protocol_hash"].unique())])

@@ -38,7 +38,8 @@ def score(run: PipelineRun, section: DatasetSection) -> None:
         "profile": run.params.profile,
         "protocol": planned.protocol.model_dump(),
     }
-    rows = [row for summary in save_results(run.paths.scores, records, asked, planned) for row in summary.rows]
+    summaries = save_results(run.paths.scores, records, asked, planned, section.reference == "own")
+    rows = [row for summary in summaries for row in summary.rows]
     _write_means(run, rows)
     require_numbers(records)
     require_coverage(rows, settings.min_coverage)

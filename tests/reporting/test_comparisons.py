@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gmbench.methods import dropin
+from gmbench.methods.card import MethodCard
 from gmbench.reporting import comparisons, oracles, tables
 from gmbench.reporting.summary import Summary
 from gmbench.reporting.table_formats import render
@@ -132,3 +133,12 @@ def test_a_paper_form_has_no_columns_for_machines_twice():
     )
     latex = render(tables.build(table_of(both("m_lmd_fb:sketch", 5.0, 12))), "latex")
     assert "fallback" not in latex.split(r"\midrule")[0].split(r"\toprule")[1]
+
+
+def test_an_emotion_shown_by_the_scored_clip_itself_is_taken(monkeypatch):
+    """A dataset whose rule is 'own' gives the answer to systems that read the emotion from a video."""
+    card = MethodCard("m", "M", "trainable", ("video",), "video", "generate", "none", "transfer")
+    monkeypatch.setattr(oracles, "card_of", lambda name: card)
+    records = table_of(rows("m", "psnr", [1.0, 2.0]))
+    assert oracles.taken(oracles.with_flags(records, None)) == {}
+    assert oracles.taken(oracles.with_flags(records, None, own_reference=True)) == {"m": "expression"}
