@@ -12,6 +12,11 @@ def test_steps_are_commands_with_their_output():
     assert rewritten(page, [["c"], ["d"]]) == page.replace("a  b", "c")
 
 
+def test_lines_that_the_page_leaves_out_stay_out():
+    page = "text\n\n    $ one\n    a\n    ...\n    z\n\ntext\n"
+    assert rewritten(page, [["b", "c", "d", "y"]]) == page.replace("a", "b").replace("z", "y")
+
+
 @pytest.mark.slow
 def test_the_readme_shows_what_is_printed(tmp_path):
     page = PAGE.read_text("utf-8")

@@ -1,7 +1,7 @@
 """Run the commands of the README's example and write down what they print: ``python -m tools.readme_example --write``.
 
 The example is the indented block whose lines begin with ``$``. A command that shows output in the page must print just
-that; of one that shows none only its success is asked for.
+that, where a line ``...`` stands for any lines; of one that shows none only its success is asked for.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from tools.sources import ROOT
 
 PAGE = ROOT / "README.md"
 _BLOCK = re.compile(r"(?:^    \$ .*\n)(?:^    .*\n)+", re.MULTILINE)
+_LEFT_OUT = "..."
 _LAST_RUN = "gmbench compare"
 """Commands after the one that begins so serve or show what the example does not need."""
 
@@ -65,10 +66,19 @@ def rewritten(page: str, outputs: list[list[str]]) -> str:
     found = steps(page)
     lines = []
     for place, step in enumerate(found):
-        shown = outputs[place] if step.shown and place < len(outputs) else step.shown
+        shown = _cut(outputs[place], step.shown) if step.shown and place < len(outputs) else step.shown
         lines += [f"$ {step.command.splitlines()[0]}", *step.command.splitlines()[1:], *shown]
     block = "".join(f"    {line}".rstrip() + "\n" for line in lines)
     return _BLOCK.sub(lambda _: block, page, count=1)
+
+
+def _cut(lines: list[str], shown: list[str]) -> list[str]:
+    """What is printed, with as many lines before and after ``...`` as the page shows, if it leaves some out."""
+    if _LEFT_OUT not in shown:
+        return lines
+    before = shown.index(_LEFT_OUT)
+    after = len(shown) - before - 1
+    return [*lines[:before], _LEFT_OUT, *lines[len(lines) - after :]]
 
 
 def main() -> int:
