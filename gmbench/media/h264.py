@@ -7,7 +7,7 @@ Source: ITU-T H.264, 7.3.2.1.1 (sequence parameters), 7.3.3 (slice header), 7.4.
 from collections.abc import Iterator
 
 _HIGH_PROFILES = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
-_HEADER = 96
+_HEADER = 48
 """Bytes of a unit that hold all that is read here."""
 
 

@@ -40,8 +40,8 @@ def displayed(first: av.VideoFrame, pixel_aspect: Fraction) -> Callable[[av.Vide
 
     def show(frame: av.VideoFrame) -> Frames:
         picture = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-        width = int(picture.shape[1] * pixel_aspect + Fraction(1, 2))
-        picture = resize(picture, picture.shape[0], width)
+        if pixel_aspect != 1:
+            picture = resize(picture, picture.shape[0], int(picture.shape[1] * pixel_aspect + Fraction(1, 2)))
         if turned:
             picture = picture.transpose(1, 0, 2)
         return np.ascontiguousarray(picture[flip])
@@ -63,8 +63,11 @@ def _orientation(frame: av.VideoFrame) -> tuple[bool, tuple[slice, slice]]:
     return turned, (slice(None, None, -1 if y < 0 else 1), slice(None, None, -1 if x < 0 else 1))
 
 
+def stores_alpha(frame: av.VideoFrame) -> bool:
+    """Whether the pixel format of a frame can hold pixels that are not opaque."""
+    return frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
+
+
 def has_transparency(frame: av.VideoFrame) -> bool:
     """Whether some pixel of a frame is not opaque."""
-    if frame.format.name != "pal8" and not any(component.is_alpha for component in frame.format.components):
-        return False
-    return bool(frame.to_ndarray(format="rgba")[..., 3].min() < 255)
+    return stores_alpha(frame) and bool(frame.to_ndarray(format="rgba")[..., 3].min() < 255)

@@ -21,7 +21,7 @@ from gmbench.errors import MediaError
 from gmbench.media.files import check_file, decode_frames, media_errors, open_container, picture_track
 from gmbench.media.formats import FPS, Frames
 from gmbench.media.images import image_files, read_image_with_alpha
-from gmbench.media.shape import displayed, has_transparency
+from gmbench.media.shape import displayed, has_transparency, stores_alpha
 from gmbench.media.tracks import read_picture_track
 
 MAX_CORRUPT_SHARE = 0.1
@@ -173,11 +173,12 @@ class Video:
         """Stored frames in order of presentation with their index, each decoded once; counts the damaged ones."""
         self.corrupt_frames = self.transparent_frames = 0
         ticks, seen = self._track.ticks, Counter[int]()
+        maybe = stores_alpha(self._track.first)
         with open_container(self.path) as container:
             track = picture_track(container)
             for number, (frame, damaged) in enumerate(decode_frames(self.path, container, track)):
                 self.corrupt_frames += damaged
-                self.transparent_frames += self._track.alpha_layer or has_transparency(frame)
+                self.transparent_frames += self._track.alpha_layer or (maybe and has_transparency(frame))
                 index = number
                 if not self._track.by_order:
                     if frame.pts is None:
