@@ -17,8 +17,10 @@ from tools.sources import PACKAGE, ROOT, closure, data_paths, has_code, source_f
 
 DVC_FILE = ROOT / "dvc.yaml"
 BEGIN, END = "# code, written by: python -m tools.dvc_deps --write", "# end of code"
-CUT: dict[str, frozenset[tuple[str, str]]] = {}
-"""Imports by stage that do not count."""
+CUT: dict[str, frozenset[tuple[str, str]]] = {
+    "score": frozenset({("gmbench.reporting.method_cards", "gmbench.methods.registry")}),
+}
+"""Imports by stage that do not count: of methods, scoring reads the cards alone, and tables read them again."""
 NAMES_ONLY = frozenset({("gmbench.config", "gmbench.face.landmarks"), ("gmbench.config", "gmbench.datasets.readers")})
 """Imports of every stage that do not count: the configuration only looks up whether a name is known."""
 IGNORED_DATA = frozenset({ROOT / PACKAGE / "profiles"})
