@@ -85,7 +85,7 @@ def _read(path: Path) -> dict[str, Any]:
     """``points``, and ``matrices`` and ``detector`` where there are such; raises MediaError."""
     expected = "expected an .npz with an array 'points' (rows, 68, 2)"
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             if "points" not in file:
                 raise MediaError(f"{path}: {expected}; it has {', '.join(file.files) or 'no arrays'}")
             found = {name: file[name] for name in ("points", "matrices", "detector") if name in file}
@@ -141,7 +141,8 @@ def _checked(path: Path, points: NDArray[np.float64], height: int, width: int) -
             f"{path}: points from {rows.min():.2f} to {rows.max():.2f} are shares, not pixels; multiply x by the width "
             f"and y by the height of the frame ({width} x {height})"
         )
-    faces = found & np.array([has_extent(row) for row in points], bool).reshape(len(points))
+    with np.errstate(over="ignore"):
+        faces = found & np.array([has_extent(row) for row in points], bool).reshape(len(points))
     rows = points[faces]
     if len(rows) == 0:
         return np.full(points.shape, np.nan)
