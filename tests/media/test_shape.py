@@ -18,7 +18,7 @@ ORIENTATIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("matrix", "shown"), ORIENTATIONS.items(), ids=str)
+@pytest.mark.parametrize(("matrix", "shown"), ORIENTATIONS.items(), ids=map(str, ORIENTATIONS))
 def test_all_eight_display_matrices_are_applied(tmp_path, matrix, shown):
     path = write(tmp_path / "a.mp4", np.arange(3) / 25)
     plain = [shown(frame) for frame in Video(path)]
