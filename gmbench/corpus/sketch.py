@@ -101,7 +101,7 @@ def imitate(real: Sketch, method: str, seed: int) -> Sketch:
 
 
 def write_sketches(
-    folder: Path, speakers: int = 6, clips: int = 2, seconds: float = 4.0, size: int = 192, seed: int = 0
+    folder: Path, speakers: int = 8, clips: int = 2, seconds: float = 4.0, size: int = 192, seed: int = 0
 ) -> None:
     """Write ``reference``, ``near`` and ``far``, each with ``<speaker>/<clip>.mp4`` and its landmarks."""
     for speaker in range(speakers):
