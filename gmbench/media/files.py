@@ -87,8 +87,8 @@ def decode_frames(
 ) -> Iterator[tuple[av.VideoFrame, bool]]:
     """Frames of a video track in order of presentation, and whether each is damaged; raises MediaError.
 
-    Decoders mark what they conceal, but not always where pictures are missing that others refer to: HEVC's reports an
-    error then, H.264's sometimes, hence :mod:`gmbench.media.h264`.
+    Decoders mark what they conceal, or report an error and give a picture. Where pictures are missing that others refer
+    to, HEVC's reports an error, H.264's sometimes, hence :mod:`gmbench.media.h264`; others say nothing.
     """
     if track is None:
         return
@@ -101,7 +101,7 @@ def decode_frames(
                 continue
             errors = av.logging.get_last_error()[0]
             frames = [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
-            reported = codec in ("h264", "hevc") and av.logging.get_last_error()[0] > errors
+            reported = codec != "mjpeg" and av.logging.get_last_error()[0] > errors  # Motion JPEG: of odd markers too
             damaged = damaged or reported or (lost is not None and lost.before(bytes(packet)))
             for frame in frames:
                 yield frame, frame.is_corrupt or damaged

@@ -146,3 +146,16 @@ def test_concealed_noise_is_counted_and_refused_above_a_share(tmp_path):
     many = copy(source, tmp_path / "many.mp4", noisy(range(20, 80)))
     with pytest.raises(MediaError, match=r"many\.mp4"):
         list(Video(many))
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.gif", "gif"), ("a.mpg", "mpeg2video"), ("a.avi", "mpeg4")])
+def test_what_a_decoder_reports_is_counted_as_damage(tmp_path, name, codec):
+    source = clip(tmp_path / name, 50, codec=codec)
+    data = bytearray(source.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 300] = np.random.default_rng(5).bytes(300)
+    damaged = tmp_path / f"damaged{source.suffix}"
+    damaged.write_bytes(data)
+    video, whole = Video(damaged), Video(source)
+    list(video), list(whole)
+    assert (video.corrupt_frames > 0, whole.corrupt_frames) == (True, 0)
