@@ -67,4 +67,7 @@ def _signed_sums(parts: NDArray[np.float64]) -> NDArray[np.float64]:
 @functools.lru_cache(maxsize=2)
 def _random_signs(units: int) -> NDArray[np.int8]:
     """(draws, units) of -1 and 1, the same in every run."""
-    return (2 * np.random.default_rng(_SEED).integers(0, 2, (DRAWS, units), np.int8) - 1).astype(np.int8)
+    signs = np.random.default_rng(_SEED).integers(0, 2, (DRAWS, units), np.int8)
+    signs *= 2
+    signs -= 1
+    return signs

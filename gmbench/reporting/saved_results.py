@@ -6,6 +6,7 @@ import pandas as pd
 
 from gmbench.evaluation.planning.plan import Plan
 from gmbench.evaluation.results import result_folder
+from gmbench.evaluation.results.records import where
 from gmbench.reporting import oracles
 from gmbench.reporting.summary import Summary
 from gmbench.reporting.table_formats import render
@@ -41,7 +42,7 @@ def save_results(
     new = oracles.with_flags(new, plan, own_reference)
     with result_folder.locked(folder):
         merged, named = result_folder.save(folder, new, arguments, plan)
-        summaries = write_table(folder, merged[merged["protocol_hash"].isin(named["protocol_hash"].unique())])
+        summaries = write_table(folder, where(merged, merged["protocol_hash"].isin(named["protocol_hash"].unique())))
     return [_part(summary, named) for summary in summaries if summary.rows[0].dataset in set(named["dataset"])]
 
 

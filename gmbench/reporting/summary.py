@@ -11,6 +11,7 @@ from gmbench.errors import InputError
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results.aggregate import SummaryRow, rows
 from gmbench.evaluation.results.clip_values import ClipValues
+from gmbench.evaluation.results.records import groups
 from gmbench.reporting import oracles
 from gmbench.reporting.comparisons import Lead, leads
 
@@ -52,7 +53,7 @@ class Summary:
         """
         if records.empty:
             raise InputError("no records to show; run 'gmbench eval' or 'dvc repro' first")
-        return [cls.of(part) for _, part in records.groupby(["dataset", "protocol_hash"], sort=True)]
+        return [cls.of(part) for _, part in groups(records, ["dataset", "protocol_hash"])]
 
     def only(self, metric_names: Iterable[str]) -> "Summary":
         """The part of some metrics, by their names without a fallback's suffix."""
@@ -94,8 +95,8 @@ class Summary:
     def real_means(self) -> dict[str, float]:
         """The real clips' mean under each metric whose best value that is, where it is known."""
         keys = {row.metric for row in self.rows if row.direction == "reference"}
-        groups = self.records[self.records["metric"].isin(keys)].groupby("metric", sort=False)
-        found = {str(key): ClipValues(group, str(key)).real_mean for key, group in groups}
+        chosen = groups(self.records[self.records["metric"].isin(keys)], ["metric"])
+        found = {key: ClipValues(group, key).real_mean for (key,), group in chosen}
         return {key: found[key] for key in self.keys if not math.isnan(found.get(key, math.nan))}
 
     def is_best(self, key: str, method: str) -> bool:

@@ -6,7 +6,7 @@ Its key hashes content, name, version, configuration and weights, so that nothin
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
@@ -108,7 +108,7 @@ class ClipFeature:
     fallback: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClipSource:
     """One clip of a comparison: files, their hashes, and what a control changes about them.
 
@@ -136,15 +136,21 @@ class ClipSource:
     audio_problem: str = ""
     borrowed_audio: bool = False
 
-    @cached_property
+    @property
     def picture(self) -> str:
         """Identity of the decoded frames."""
-        return digest(MEDIA_VERSION, self.video_sha256, self.video_change)
+        return _identity(MEDIA_VERSION, self.video_sha256, self.video_change)
 
-    @cached_property
+    @property
     def sound(self) -> str:
         """Identity of the decoded samples."""
-        return digest(MEDIA_VERSION, self.audio_sha256, self.audio_change)
+        return _identity(MEDIA_VERSION, self.audio_sha256, self.audio_change)
+
+
+@lru_cache(maxsize=1000)
+def _identity(version: int, sha256: str, change: str) -> str:
+    """Of decoded contents; asked for many times while one group or clip is at work, and then no more."""
+    return digest(version, sha256, change)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ FID_FRAMES = 50_000
 Named = TypeVar("Named", FrameFeature, PairFeature, ClipFeature)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedClip:
     """One clip of one method with all that is compared."""
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gmbench.evaluation.results.clip_values import ClipValues, emotions_of
-from gmbench.evaluation.results.records import ORDER, check_columns, json_number
+from gmbench.evaluation.results.records import ORDER, check_columns, groups, json_number
 from gmbench.evaluation.scoring.flags import names_of
 from gmbench.evaluation.scoring.registry import metrics
 from gmbench.metrics import statistics
@@ -80,18 +81,13 @@ def rows(records: pd.DataFrame) -> list[SummaryRow]:
     known = metrics()
     order = {name: position for position, name in enumerate(known)}
     result = []
-    unknown = sorted(set(records["metric_name"].astype(str)) - set(known))
+    unknown = sorted(set(map(str, records["metric_name"].unique())) - set(known))
     if unknown:
         _log.warning(
             "no installed package declares %s: plain means, which may be another quantity, and no side is better; "
             "install the package that the metrics came with", ", ".join(unknown),
         )  # fmt: skip
-    records = records.sort_values(ORDER, kind="stable")
-    distances = {
-        (str(dataset), str(key)): ClipValues(group, str(key))
-        for (dataset, key), group in records.groupby(["dataset", "metric"], sort=False)
-    }
-    for (dataset, method, key), group in records.groupby(["dataset", "method", "metric"], sort=True):
+    for dataset, method, key, values, group in _numbers(records):
         first = group.iloc[0]
         metric = known.get(str(first["metric_name"]))
         counted = group[group["clips_expected"] > 0]
@@ -106,9 +102,9 @@ def rows(records: pd.DataFrame) -> list[SummaryRow]:
             estimate = statistics.Estimate(math.nan, math.nan, math.nan, 0)
         lowest, highest = metric.spec.bounds if metric else (-math.inf, math.inf)
         row = SummaryRow(
-            method=str(method),
-            dataset=str(dataset),
-            metric=str(key),
+            method=method,
+            dataset=dataset,
+            metric=key,
             value=estimate.value,
             low=max(estimate.low, lowest),
             high=min(estimate.high, highest),
@@ -132,10 +128,19 @@ def rows(records: pd.DataFrame) -> list[SummaryRow]:
             infinite=infinite,
             units=estimate.units,
             unit_kind=estimate.unit_kind,
-            distance=distances[str(dataset), str(key)].distance(str(method)),
+            distance=values.distance(method),
         )
         result.append((dataset, method, order.get(str(first["metric_name"]), len(order)), row))
     return [row for *_, row in sorted(result, key=lambda item: item[:3])]
+
+
+def _numbers(records: pd.DataFrame) -> Iterator[tuple[str, str, str, ClipValues, pd.DataFrame]]:
+    """Dataset, method, metric, the values of all methods and the records behind each number; metrics are sorted."""
+    for (dataset, key), group in groups(records, ["dataset", "metric"]):
+        ordered = group.sort_values(ORDER, kind="stable")
+        values = ClipValues(ordered, key)
+        for method, own in ordered.groupby("method", sort=True):
+            yield dataset, str(method), key, values, own
 
 
 def _finite(records: pd.DataFrame) -> pd.DataFrame:

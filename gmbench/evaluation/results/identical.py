@@ -11,6 +11,11 @@ from gmbench.evaluation.planning.plan import Plan
 from gmbench.evaluation.results.records import WHOLE_SET
 from gmbench.evaluation.results.references import pictures
 
+COLUMNS = (
+    "dataset", "method", "clip", "protocol_hash", "metric", "metric_name", "value", "generated_sha256",
+    "reference_sha256",
+)  # fmt: skip
+"""All that is read of records."""
 PICTURE_METRICS = ("psnr", "ssim")
 """Two clips of equal values to the last digit under these have the same pixels."""
 
@@ -27,11 +32,12 @@ def of_plan(plan: Plan) -> list[str]:
 
 def of_records(records: pd.DataFrame) -> list[str]:
     """Methods that are the reference, another method, or one clip under many names; by file and by pixel."""
+    records = records[list(COLUMNS)]
     of_clips = records[(records["clip"] != WHOLE_SET) & ~records["method"].isin(list(CONTROLS))]
-    files = of_clips[["dataset", "method", "clip"]].assign(
-        generated=of_clips["generated_sha256"], reference=pictures(of_clips)
-    )
-    return [*_notes(files.drop_duplicates()), *_same_pixels(of_clips)]
+    files = of_clips[["dataset", "method", "clip", "generated_sha256", "reference_sha256"]].drop_duplicates()
+    files = files.assign(generated=files["generated_sha256"], reference=pictures(files))
+    columns = ["dataset", "method", "clip", "generated", "reference"]
+    return [*_notes(files[columns].drop_duplicates()), *_same_pixels(of_clips)]
 
 
 def _notes(files: pd.DataFrame) -> list[str]:

@@ -2,9 +2,8 @@
 
 import math
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,32 +87,56 @@ ORDER = ["dataset", "protocol_hash", "method", "clip", "metric"]
 def frame(records: Iterable[Record]) -> pd.DataFrame:
     """Records as a table in canonical order.
 
-    They are taken one by one, equal texts are one object in all rows, and columns are sorted one after another: of
-    a million records no second copy is ever in memory.
+    They are taken one by one, equal texts are one object in all rows and a number until all are there, and columns are
+    sorted one after another: of a million records no second copy is ever in memory.
     """
-    empty: dict[type, Any] = {str: list, float: partial(array, "d"), int: partial(array, "q")}
-    columns: dict[str, Any] = {field.name: empty[field.type]() for field in fields(Record)}  # type: ignore[index]
-    texts: dict[str, str] = {}
+    kinds: dict[Any, str] = {str: "i", float: "d", int: "q"}
+    columns = {field.name: array(kinds[field.type]) for field in fields(Record)}
+    numbers: dict[str, int] = {}
     for record in records:
         for name, column in columns.items():
             value = getattr(record, name)
-            column.append(texts.setdefault(value, value) if isinstance(value, str) else value)
-    order = np.lexsort([pd.factorize(np.array(columns[name], object), sort=True)[0] for name in reversed(ORDER)])
+            column.append(numbers.setdefault(value, len(numbers)) if column.typecode == "i" else value)
+    texts = np.array(list(numbers), object)
+    places = np.argsort(np.argsort(texts, kind="stable"))
+    order = np.lexsort([places[np.asarray(columns[name])] for name in reversed(ORDER)])
     series: dict[str, pd.Series] = {}
     for name in SCHEMA.names:
         column = columns.pop(name)
-        values = np.array(column, object) if isinstance(column, list) else np.asarray(column)
-        series[name] = pd.Series(values[order], dtype=values.dtype, copy=False)
+        values = np.asarray(column)[order]
+        values = texts[values] if column.typecode == "i" else values
+        series[name] = pd.Series(values, dtype=values.dtype, copy=False)
     return pd.DataFrame(series, copy=False)
 
 
 def concatenate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """All records of several tables, in canonical order."""
-    return _sorted(pd.concat([table for table in tables if not table.empty] or list(tables)))
+    found = list(tables)
+    found = [table for table in found if not table.empty] or found
+    return _sorted(found[0] if len(found) == 1 else pd.concat(found))
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(ORDER, kind="stable", ignore_index=True)
+
+
+def where(records: pd.DataFrame, chosen: pd.Series) -> pd.DataFrame:
+    """The chosen records; the table itself, and no copy, where these are all."""
+    return records if chosen.all() else records[chosen]
+
+
+def groups(records: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
+    """The records of each combination of values in some columns, in their order; one group is in memory at a time.
+
+    Unlike pandas' ``groupby``, which first makes a sorted copy of the whole table.
+    """
+    if records.empty:
+        return
+    numbers = records[list(columns)].groupby(list(columns), sort=True).ngroup().to_numpy()
+    order = np.argsort(numbers, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
+        key = tuple(str(records[column].iloc[rows[0]]) for column in columns)
+        yield key, records if len(rows) == len(records) else records.iloc[rows]
 
 
 def write(path: Path, records: pd.DataFrame) -> None:
@@ -127,7 +150,8 @@ def _encoded(column: pd.Series, kind: pa.DataType) -> pa.Array:
     if not pa.types.is_string(kind):
         return pa.array(column, kind)
     codes, values = pd.factorize(column)
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=codes < 0), pa.array(values, kind))
+    codes = codes.astype(np.min_scalar_type(-len(values) - 1))
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(values, kind))
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -158,7 +182,7 @@ def check_columns(records: pd.DataFrame) -> None:
         MixedColumnError: names the metric and what differs.
     """
     columns = [*COMPARABLE, "protocol_hash"]
-    for metric, group in records.groupby("metric"):
+    for (metric,), group in groups(records[["metric", *columns]], ["metric"]):
         kinds = group[columns].drop_duplicates()
         if len(kinds) > 1:
             differing = [column for column in columns if kinds[column].nunique() > 1]

@@ -8,9 +8,10 @@ file where the metric reads them, joined by ``+``; of all references for a metri
 import re
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pandas as pd
 
-from gmbench.evaluation.results.records import WHOLE_SET
+from gmbench.evaluation.results.records import WHOLE_SET, groups, where
 from gmbench.store import digest
 
 DIFFERENT = "compared with different references"
@@ -22,6 +23,7 @@ Contents = Mapping[str, set[str]]
 
 def contents(records: pd.DataFrame) -> Contents:
     """Which pictures stood behind each clip, where records say so."""
+    records = records[["clip", "reference_sha256"]]
     known = records[(records["clip"] != WHOLE_SET) & (records["reference_sha256"] != "")]
     found: dict[str, set[str]] = {}
     for clip, sha in set(zip(known["clip"], pictures(known), strict=True)):
@@ -31,7 +33,9 @@ def contents(records: pd.DataFrame) -> Contents:
 
 def pictures(records: pd.DataFrame) -> pd.Series:
     """Digest of the reference's picture, for each record of a clip."""
-    return records["reference_sha256"].str.replace(r"\+.*", "", regex=True)
+    places, texts = pd.factorize(records["reference_sha256"])
+    firsts = np.array([str(text).partition("+")[0] for text in texts], object)
+    return pd.Series(firsts[places], records.index, dtype=object)
 
 
 def named_apart(fixed: pd.DataFrame | None, other: pd.DataFrame) -> pd.DataFrame:
@@ -76,7 +80,7 @@ def renamed(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
 def differing(records: pd.DataFrame, methods: Iterable[str] | None = None) -> set[str]:
     """Clips of one dataset that methods share, but with other references behind them, under some metric."""
     chosen = records if methods is None else records[records["method"].isin(list(methods))]
-    of_clips = chosen[chosen["clip"] != WHOLE_SET]
+    of_clips = where(chosen, chosen["clip"] != WHOLE_SET)
     kinds = of_clips.groupby(["clip", "metric"])["reference_sha256"].nunique()
     return {str(clip) for clip in kinds.index[kinds > 1].get_level_values("clip")}
 
@@ -87,19 +91,20 @@ def warnings(records: pd.DataFrame) -> list[str]:
     And one per method whose row joins numbers of several versions of its videos.
     """
     result = []
-    of_clips = records[records["clip"] != WHOLE_SET]
+    records = records[["dataset", "protocol_hash", "method", "clip", "metric", "generated_sha256", "reference_sha256"]]
+    of_clips = where(records, records["clip"] != WHOLE_SET)
     sets = records[records["clip"] == WHOLE_SET].groupby(["dataset", "protocol_hash", "metric"])["reference_sha256"]
     for name, group in (kinds := sets.nunique())[kinds > 1].groupby("dataset"):
         metrics = ", ".join(sorted(set(group.index.get_level_values("metric"))))
         result.append(f"{name}: {metrics} of whole sets were {DIFFERENT} or other clips; never compare their rows")
-    for (dataset, _), part in of_clips.groupby(["dataset", "protocol_hash"], sort=True):
+    for (dataset, _), part in groups(of_clips, ["dataset", "protocol_hash"]):
         clips = sorted(differing(part))
         if clips:
             result.append(
                 f"{dataset}: {len(clips)} of {part['clip'].nunique()} clips were {DIFFERENT} (for example {clips[0]}); "
                 "pairs and tests leave them out, means do not: evaluate all methods again with one reference"
             )
-        versions = part[part["generated_sha256"] != ""].groupby(["method", "clip"])["generated_sha256"].nunique()
+        versions = where(part, part["generated_sha256"] != "").groupby(["method", "clip"])["generated_sha256"].nunique()
         for method, several in versions[versions > 1].groupby("method"):
             result.append(
                 f"{method}: numbers of several versions of its videos stand in one row ({len(several)} clips): metrics "

@@ -101,7 +101,7 @@ def merge_warnings(folder: Path, new: pd.DataFrame, identical_clips: bool = True
     earlier = _earlier(folder)
     named = references.named_apart(earlier, new)
     merged = merging.merge(earlier, named)
-    merged = merged[merged["dataset"].isin(named["dataset"].unique())]
+    merged = records.where(merged, merged["dataset"].isin(named["dataset"].unique()))
     return [
         *references.renamed(new, named),
         *_stale_clip_warnings(folder, earlier, named),
