@@ -1,6 +1,7 @@
 """What stays in memory and in the store does not grow with more than the clips."""
 
 import random
+import tracemalloc
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from gmbench.evaluation.planning.plan import PlannedClip
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.records import Record
 from gmbench.evaluation.scoring.metric import FeatureReader
+from gmbench.reporting.saved_results import save_results
 from tests.evaluation.helpers import run
 
 
@@ -75,3 +77,40 @@ def test_a_table_of_records_is_sorted_shares_texts_and_is_read_back_as_it_was_wr
     records.write(tmp_path / "b", read)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert records.frame([]).columns.tolist() == table.columns.tolist()
+
+
+def test_groups_are_those_of_pandas_and_all_records_are_not_copied():
+    table = pd.DataFrame({"dataset": list("baab"), "metric": list("yxyx"), "value": [1.0, 2.0, 3.0, 4.0]})
+    made = list(records.groups(table, ["dataset", "metric"]))
+    expected = list(table.groupby(["dataset", "metric"], sort=True))
+    assert [key for key, _ in made] == [key for key, _ in expected]
+    for (_, group), (_, same) in zip(made, expected, strict=True):
+        pd.testing.assert_frame_equal(group, same)
+    ((key, whole),) = records.groups(table.assign(dataset="d"), ["dataset"])
+    assert key == ("d",)
+    assert whole["value"].tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert records.where(table, table["value"] > 0) is table
+    assert records.where(table, table["value"] > 2)["value"].tolist() == [3.0, 4.0]
+    assert not list(records.groups(table.iloc[:0], ["dataset"]))
+
+
+def test_saving_takes_less_memory_than_the_records(tmp_path):
+    """A copy of the whole table on the way would double what is in memory."""
+    about = {"dataset": "d", "protocol": "full", "protocol_hash": "0", "backend": "official", "weights_sha256": ""}
+    names = ("psnr", "ssim", "cpbd", "div", "sync_c", "m_lmd", "f_lmd", "f_sim")
+    table = records.frame(
+        Record(
+            method=method, clip=f"{n:04d}", value=float(n % 7), metric=name, metric_name=name, metric_version=1,
+            generated_sha256=f"{method}{n:064d}", reference_sha256=f"{n:064d}", **about,
+        )
+        for n in range(1500) for method in ("a", "b") for name in names
+    )  # fmt: skip
+    size = len(table) * len(table.columns) * 8
+    save_results(tmp_path / "warm", table[table["clip"] < "0010"], {}, None)
+    tracemalloc.start()
+    try:
+        save_results(tmp_path / "out", table, {}, None)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.9 * size
