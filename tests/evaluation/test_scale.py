@@ -73,7 +73,7 @@ def test_a_table_of_records_is_sorted_shares_texts_and_is_read_back_as_it_was_wr
     assert len({id(text) for text in table["generated_sha256"]}) == 1
     records.write(tmp_path / "a", table)
     read = records.read(tmp_path / "a")
-    pd.testing.assert_frame_equal(read.astype(object), table.astype(object))
+    pd.testing.assert_frame_equal(read, table)
     records.write(tmp_path / "b", read)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert records.frame([]).columns.tolist() == table.columns.tolist()

@@ -172,7 +172,9 @@ def read(path: Path) -> pd.DataFrame:
     if lacking:
         raise InputError(f"{path}: not a file of records, column {', '.join(sorted(lacking))} is missing")
     present = [name for name in SCHEMA.names if name in table.column_names]
-    return pd.DataFrame(table.select(present).to_pandas().reindex(columns=SCHEMA.names))
+    read = pd.DataFrame(table.select(present).to_pandas(strings_to_categorical=True))  # equal texts are one object
+    texts = {name: object for name in present if pa.types.is_string(SCHEMA.field(name).type)}
+    return read.astype(texts).reindex(columns=SCHEMA.names)
 
 
 def check_columns(records: pd.DataFrame) -> None:
