@@ -21,6 +21,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from benchmarks import damage
 from benchmarks.damage import KINDS
@@ -35,7 +36,7 @@ GROUP = 20
 LIMIT = 120
 """Seconds for one evaluation; a hang counts as a lost run."""
 MEMORY = 6 << 30
-"""Bytes of address space for one evaluation."""
+"""Bytes of address space that one evaluation may take, beside what its process begins with."""
 GOOD = ("value", "reason", "refused")
 METRICS = {"media": ["psnr", "ssim", "cpbd"], "landmarks": ["m_lmd", "trace_rms"], "table": ["psnr"]}
 SOUND = "undamaged"
@@ -139,7 +140,8 @@ def _outcomes(folder: Path, kind: str, store: Path) -> dict[str, Found]:
 
 
 def _evaluate(sender, folder: Path, kind: str, store: Path) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    most = psutil.Process().memory_info().vms + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     logging.disable()
     try:
         sender.send(_of_tables(folder, store) if kind == "table" else _of_clips(folder, kind, store))

@@ -1,5 +1,6 @@
 import operator
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -16,7 +17,7 @@ from distributed import Client, LocalCluster, Security, get_worker
 
 from gmbench.errors import ClusterError
 from gmbench.executor import cluster, connection, kept_workers, remote, run
-from gmbench.executor.remote import code_digest
+from gmbench.executor.remote import ROOT, code_digest
 
 CODE = """
 from gmbench.executor import one_thread
@@ -231,8 +232,8 @@ def _worker(scheduler, folder, **environment):
 
 
 def test_a_worker_of_another_gmbench_is_named(scheduler, tmp_path):
-    (tmp_path / "gmbench").mkdir()
-    (tmp_path / "gmbench/__init__.py").write_text("__version__ = '0.0.9'\n")
+    shutil.copytree(ROOT, tmp_path / "gmbench", ignore=shutil.ignore_patterns("__pycache__", "*.nbc", "*.nbi"))
+    (tmp_path / "gmbench" / "later.py").touch()
     worker = _worker(scheduler, tmp_path, PYTHONPATH=str(tmp_path))
     try:
         with (

@@ -1,8 +1,11 @@
 """Damaged files of every kind end with a value or a reason and leave the others as they are."""
 
+import pytest
+
 from benchmarks.fuzz import GOOD, KINDS, fuzz
 
 
+@pytest.mark.slow
 def test_damaged_files_cost_themselves_alone():
     counts = fuzz(60, seed=1, seconds=60)
     assert {outcome for _, outcome in counts} <= set(GOOD)

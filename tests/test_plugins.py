@@ -283,7 +283,7 @@ def test_the_example_dataset_is_checked_and_configured(examples, on_path, call, 
     for arguments in (("--dataset", "my_dataset"), ()):
         code, rows, problem = call("data", "check", tmp_path / "recorded", *arguments)
         assert code == 0, problem
-        assert rows[0] == {"dataset": "my_dataset", "clips": 2, "problems": {"name": 1}}
+        assert rows[0] == {"dataset": "my_dataset", "clips": 2, "problems": {"name": 1}, "deep": False}
     found = readers.read("my_dataset", tmp_path / "recorded")
     assert [(row.clip_id, row.split) for row in found.rows] == [
         ("my_dataset/anna/angry/0/002", "train"), ("my_dataset/anna/happy/0/001", "test")
