@@ -52,7 +52,7 @@ def printed(found: list[Step], folder: Path) -> list[list[str]]:
     """What the commands print on standard output, up to the last one that is run, in a new folder."""
     last = max(place for place, step in enumerate(found) if step.command.startswith(_LAST_RUN))
     script = "set -e\n" + "\n".join(f"{{ {step.command}\n}} > out-{n}" for n, step in enumerate(found[: last + 1]))
-    environment = os.environ | {
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "GMBENCH_STORE": str(folder / "store"),
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
