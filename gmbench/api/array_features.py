@@ -99,7 +99,7 @@ class _Memory(Store):
         """Everything that a metric may read of one clip."""
         source, add = clip.source, self._compute
         size = np.maximum([clip.length, *clip.size], 1)  # a size that is not known is the same of both clips
-        picture = {"size": size, "marked": np.zeros(2, np.int64)}  # no frame is damaged or transparent
+        picture = {"size": size, "marked": np.zeros(3, np.int64)}  # no frame is damaged, transparent or missing
         self._computed[keys.video(source)] = Feature(picture, {"source_frames": clip.length})
         landmark_key = keys.landmarks(source)
         add[landmark_key] = lambda: landmark_arrays(clip, keys.protocol)

@@ -18,6 +18,8 @@ from gmbench.media.formats import FPS
 
 ROUNDING = 0.001
 """Seconds by which a container may misstate a time stamp."""
+FEW = 0.1
+"""Share of a steady rate's periods that may lack a frame and still look lost."""
 _USUAL_RATES = tuple(
     sorted(
         {Fraction(n) for n in (*range(1, 61), 72, 75, 90, 100, 120)}
@@ -36,12 +38,14 @@ class Schedule:
         origin: time of slot 0 in seconds after the first frame, at most 0.
         rate: stored frames a second; the mean of a variable rate.
         variable: the steps between frames differ by more than rounding.
+        missing: frames that a steady rate left out here and there; see :attr:`Grid.left_out`.
     """
 
     repeats: NDArray[np.int64]
     origin: Fraction
     rate: float
     variable: bool
+    missing: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,12 @@ class Grid:
     def steady(self) -> bool:
         """Whether no period is left out."""
         return bool((np.diff(self.counts) == 1).all())
+
+    @property
+    def left_out(self) -> int:
+        """Periods without a frame; 0 where more than :data:`FEW` of all lack one: the rate varies by intent."""
+        missing = int((np.diff(self.counts) - 1).clip(min=0).sum())
+        return missing if missing <= FEW * int(self.counts[-1]) else 0
 
 
 def schedule(
@@ -87,7 +97,7 @@ def schedule(
     total = max(1, round_half_up((phase + end) * FPS))
     repeats = np.diff(np.minimum([*slots, total], total)).astype(np.int64)
     rate = grid.rate if grid and steady else len(ticks) / end if end > 0 else Fraction(FPS)
-    return Schedule(repeats, -phase, float(rate), not steady)
+    return Schedule(repeats, -phase, float(rate), not steady, grid.left_out if grid else 0)
 
 
 def grid_of(ticks: NDArray[np.int64], tick: Fraction, stated: Sequence[Fraction] = ()) -> Grid | None:

@@ -42,6 +42,7 @@ class VideoInfo:
         pixel_aspect: width by height of a stored pixel; frames come out with square pixels.
         has_alpha: some pixel of the first frame is not opaque; what lies below is shown.
         start: seconds from the beginning of the sound to frame 0; negative where the sound begins later.
+        missing_frames: stored frames that an otherwise steady rate lacks, lost or left out as repetitions.
     """
 
     frames: int
@@ -56,6 +57,7 @@ class VideoInfo:
     pixel_aspect: float = 1.0
     has_alpha: bool = False
     start: float = 0.0
+    missing_frames: int = 0
 
 
 class Video:
@@ -98,6 +100,7 @@ class Video:
             pixel_aspect=float(track.pixel_aspect),
             has_alpha=track.alpha_layer or transparent,
             start=float(track.start),
+            missing_frames=track.schedule.missing,
         )
 
     def _open_images(self) -> None:

@@ -34,6 +34,7 @@ FLAGS = {
     "reference_audio": "reference_audio: clips without sound of their own, scored with the reference's.",
     "damaged_frames": "damaged_frames: pictures that the decoder patched; above 10 % of its frames a clip fails.",
     "transparent_frames": "transparent_frames: clips with transparent pixels, whose hidden colours are compared.",
+    "missing_frames": "missing_frames: a steady rate lacks pictures, lost or left out; those before them stay longer.",
     "low_coverage": "low_coverage: clips with a face in less than 90 % of the frames; below 10 % there is none.",
     "several_faces": "several_faces: frames with more than one face, of which one is followed.",
     "face_elsewhere": "face_elsewhere: the face was lost and stood elsewhere later: a cut, or another person.",

@@ -15,6 +15,7 @@ from gmbench.media import Video, write_audio
 from gmbench.reporting.tables import FLAGS
 from tests.evaluation import helpers
 from tests.face.made_faces import face_points
+from tests.media.clips import clip, copy
 
 ROOT = Path(__file__).parents[2]
 FRAMES = 100
@@ -99,6 +100,18 @@ def test_damaged_and_transparent_frames_are_counted_on_both_sides(tmp_path, monk
     assert found.loc["div", "flags"] == "damaged_frames:3"
     rows = {row.metric: row for row in aggregate.rows(found.reset_index())}
     assert rows["psnr"].flags.split()[0] == "damaged_frames"
+
+
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "mpeg4", "libx264"])
+def test_a_packet_that_was_lost_on_the_way_is_flagged(tmp_path, codec):
+    clip(tmp_path / "whole.mkv", codec=codec, b_frames=0)
+    for side in ("ours", "real"):
+        (tmp_path / side).mkdir()
+    copy(tmp_path / "whole.mkv", tmp_path / "real" / "a.mkv")
+    copy(tmp_path / "whole.mkv", tmp_path / "ours" / "a.mkv", lambda packet, n: None if n == 30 else packet)
+    found = score(tmp_path, "psnr")
+    assert found.loc["psnr", "status"] == "ok"
+    assert "missing_frames:1" in found.loc["psnr", "flags"].split()
 
 
 def test_faces_that_are_hardly_there_are_none_and_a_jump_is_flagged(tmp_path):

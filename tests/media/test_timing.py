@@ -84,3 +84,15 @@ def test_the_slowest_rate_that_fits_is_taken():
     assert grid is not None
     assert (grid.rate, grid.steady) == (25, True)
     assert grid_of(np.array([0, 31, 47, 95, 101, 160]), MS) is None
+
+
+def test_pictures_that_a_steady_rate_lacks_are_counted_where_they_are_few():
+    def missing(kept, tick=Fraction(1, 1000), step=40):
+        return schedule(np.array(kept) * step, tick, Fraction(0), Fraction(0)).missing
+
+    every = list(range(100))
+    assert missing(every) == 0
+    assert missing(every[:50] + every[51:]) == 1
+    assert missing(every[:20] + every[23:60] + every[61:]) == 4
+    assert missing([n for n in every if n % 5]) == 0  # 19 of 98: the rate varies by intent
+    assert schedule(np.array([0, 40, 75, 140, 150, 222]), Fraction(1, 1000), Fraction(0), Fraction(0)).missing == 0

@@ -184,7 +184,9 @@ class FramePass:
             put(key, {"values": values})
         arrays = {
             "size": np.array([info.frames, info.height, info.width], np.int64),
-            "marked": np.array([self.video.corrupt_frames, self.video.transparent_frames], np.int64),
+            "marked": np.array(
+                [self.video.corrupt_frames, self.video.transparent_frames, info.missing_frames], np.int64
+            ),
         }
         put(self._video_key, arrays, _facts(info))
         self.missing = set()

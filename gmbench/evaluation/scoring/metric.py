@@ -205,6 +205,11 @@ class ClipFeatures:
         return int(self._picture.arrays["marked"][1])
 
     @property
+    def missing_frames(self) -> int:
+        """Stored frames that an otherwise steady rate lacks; the ones before them are shown longer."""
+        return int(self._picture.arrays["marked"][2])
+
+    @property
     def frames(self) -> int:
         """Number of frames at 25 fps."""
         return self.size[0]
