@@ -30,6 +30,7 @@ FLAGS = {
     "own_reference": "own_reference: the speaker has no neutral reference; F-SIM compares with the clip's own.",
     "aspect_mismatch": "aspect_mismatch: clips whose width to height differs from the reference's by more than 2 %.",
     "length_mismatch": "length_mismatch: clips longer or shorter than the reference by more than two frames and 2 %.",
+    "rate_mismatch": "rate_mismatch: as many stored frames as the reference at another rate; one of them is false.",
     "short_sound": "short_sound: the sound ends more than two frames and 2 % before the picture; no more is scored.",
     "reference_audio": "reference_audio: clips without sound of their own, scored with the reference's.",
     "damaged_frames": "damaged_frames: pictures that the decoder patched; above 10 % of its frames a clip fails.",

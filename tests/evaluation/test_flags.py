@@ -1,6 +1,7 @@
 """Flags of what is odd about the files of a clip: shape, damage, transparency, sound that ends early, faces."""
 
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -112,6 +113,24 @@ def test_a_packet_that_was_lost_on_the_way_is_flagged(tmp_path, codec):
     found = score(tmp_path, "psnr")
     assert found.loc["psnr", "status"] == "ok"
     assert "missing_frames:1" in found.loc["psnr", "flags"].split()
+
+
+@pytest.mark.parametrize(
+    ("fps", "count", "flagged"),
+    [
+        (Fraction(253, 10), 100, True),
+        (24, 100, True),
+        (25, 100, False),
+        (Fraction(30000, 1001), 100, True),
+        (24, 96, False),
+    ],
+)
+def test_equally_many_frames_at_another_rate_are_flagged(tmp_path, fps, count, flagged):
+    for side, rate, frames in (("ours", fps, count), ("real", 25, 100)):
+        (tmp_path / side).mkdir()
+        clip(tmp_path / side / "a.mp4", frames, rate)
+    found = score(tmp_path, "psnr")
+    assert ("rate_mismatch" in found.loc["psnr", "flags"].split()) == flagged
 
 
 def test_faces_that_are_hardly_there_are_none_and_a_jump_is_flagged(tmp_path):

@@ -9,8 +9,8 @@ def clip_flags(clip: ClipData, metric: Metric) -> tuple[str, ...]:
     """Flags of what a metric reads of one clip and its reference.
 
     ``reference_audio``: the sound is the reference's. ``short_sound``: it ends more than two frames and 2 % before the
-    picture. ``aspect_mismatch``: the shapes of the pictures differ. ``damaged_frames:N``,
-    ``transparent_frames:N`` and ``missing_frames:N``: so many of both sides.
+    picture. ``aspect_mismatch``: the shapes of the pictures differ. ``rate_mismatch``: as many stored frames at another
+    rate. ``damaged_frames:N``, ``transparent_frames:N`` and ``missing_frames:N``: so many of both sides.
     """
     needs = metric.spec.needs
     paired = "reference" in needs and clip.has_reference
@@ -22,6 +22,8 @@ def clip_flags(clip: ClipData, metric: Metric) -> tuple[str, ...]:
         flags += ["short_sound"] if any(_is_short(side, clip) for side in seen) else []
     if len(seen) == 2 and clip.shapes_differ:
         flags.append("aspect_mismatch")
+    if len(seen) == 2 and clip.rates_differ:
+        flags.append("rate_mismatch")
     for name in ("damaged_frames", "transparent_frames", "missing_frames"):
         count = sum(getattr(side, name) for side in seen)
         flags += [f"{name}:{count}"] if count else []

@@ -28,6 +28,8 @@ Value = TypeVar("Value")
 
 SHAPE_TOLERANCE = 0.02
 """Relative difference of width to height that sizes rounded for a codec or a network may have."""
+RATE_TOLERANCE = 0.005
+"""Share by which the rates of two clips of equally many frames may differ; 29.97 is 0.1 % off 30."""
 
 NOT_EXTRACTED = "not extracted"
 """Reason of a record whose feature the store lacks though nothing is known to have failed."""
@@ -208,6 +210,12 @@ class ClipFeatures:
     def missing_frames(self) -> int:
         """Stored frames that an otherwise steady rate lacks; the ones before them are shown longer."""
         return int(self._picture.arrays["marked"][2])
+
+    @property
+    def stored_rate(self) -> tuple[int, float] | None:
+        """Stored frames and how many of them a second; None for arrays."""
+        facts = self._picture.meta
+        return (int(facts["source_frames"]), float(facts["source_fps"])) if "source_fps" in facts else None
 
     @property
     def frames(self) -> int:
@@ -403,6 +411,14 @@ class ClipData:
         _, height, width = self.generated.size
         _, real_height, real_width = self.reference.size
         return abs(width * real_height / height - real_width) > max(2.0, SHAPE_TOLERANCE * real_width)
+
+    @property
+    def rates_differ(self) -> bool:
+        """Whether both clips store as many frames at rates more than 0.5 % apart: one declares a false rate."""
+        generated, reference = self.generated.stored_rate, self.reference.stored_rate
+        if generated is None or reference is None or generated[0] != reference[0]:
+            return False
+        return abs(generated[1] / reference[1] - 1) > RATE_TOLERANCE
 
     def length_flags(self) -> tuple[str, ...]:
         """``length_mismatch`` if the lengths differ by more than the protocol tolerates."""
