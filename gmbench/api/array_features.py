@@ -24,7 +24,8 @@ from gmbench.evaluation.extraction.features import (
 )
 from gmbench.evaluation.extraction.sound_features import sound_arrays
 from gmbench.evaluation.protocol import Protocol, pair_indices
-from gmbench.evaluation.scoring.metric import ClipData, FeatureReader, Metric
+from gmbench.evaluation.scoring.clip_data import ClipData, FeatureReader
+from gmbench.evaluation.scoring.metric import Metric
 from gmbench.face import landmarks as face_landmarks
 from gmbench.face.crops import eat128_crop
 from gmbench.face.faces import Detector, Face

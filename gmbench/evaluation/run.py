@@ -19,11 +19,13 @@ from gmbench.evaluation.extraction.features import ClipSource
 from gmbench.evaluation.extraction.group_extraction import extract_group
 from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome, report_errors
 from gmbench.evaluation.extraction.worker_needs import absolute, as_planned, worker_needs
-from gmbench.evaluation.planning.plan import Plan, PlannedClip
+from gmbench.evaluation.planning.plan import Plan
+from gmbench.evaluation.planning.planned_clip import PlannedClip
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.records import WHOLE_SET, Record
+from gmbench.evaluation.scoring.clip_data import ClipData, ClipFeatures, FeatureReader, Unscored
 from gmbench.evaluation.scoring.flags import clip_flags, set_flags
-from gmbench.evaluation.scoring.metric import ClipData, ClipFeatures, FeatureReader, Metric, Score, Unscored
+from gmbench.evaluation.scoring.metric import Metric, Score
 from gmbench.executor import one_thread, run
 from gmbench.store import Store
 

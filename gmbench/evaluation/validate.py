@@ -19,7 +19,8 @@ from gmbench.clips import Pair
 from gmbench.evaluation.comparison import plan_comparison
 from gmbench.evaluation.planning.controls import pictures_of
 from gmbench.evaluation.planning.inputs import Inputs
-from gmbench.evaluation.planning.plan import Plan, PlannedClip
+from gmbench.evaluation.planning.plan import Plan
+from gmbench.evaluation.planning.planned_clip import PlannedClip
 from gmbench.evaluation.protocol import Protocol
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.aggregate import SummaryRow, rows

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gmbench.audio.onsets import onset_frames
 from gmbench.audio.spectra import mel_spectrogram
-from gmbench.evaluation.scoring.metric import ClipFeatures, FeatureReader, Unscored
+from gmbench.evaluation.scoring.clip_data import ClipFeatures, FeatureReader, Unscored
 from gmbench.media import read_audio
 from gmbench.metrics import beats, head_motion
 from gmbench.reporting import figures

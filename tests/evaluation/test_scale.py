@@ -8,10 +8,10 @@ import pandas as pd
 
 from gmbench.evaluation.extraction.features import ClipSource
 from gmbench.evaluation.planning import plan as planning
-from gmbench.evaluation.planning.plan import PlannedClip
+from gmbench.evaluation.planning.planned_clip import PlannedClip
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.records import Record
-from gmbench.evaluation.scoring.metric import FeatureReader
+from gmbench.evaluation.scoring.clip_data import FeatureReader
 from gmbench.reporting.saved_results import save_results
 from tests.evaluation.helpers import run
 

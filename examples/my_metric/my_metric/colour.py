@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.evaluation.extraction.features import FrameFeature
-from gmbench.evaluation.scoring.metric import ClipData, Metric, Score, frame_mean
+from gmbench.evaluation.scoring.clip_data import ClipData
+from gmbench.evaluation.scoring.metric import Metric, Score, frame_mean
 from gmbench.metrics.spec import MetricSpec
 
 

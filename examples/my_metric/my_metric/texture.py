@@ -10,7 +10,8 @@ from gmbench.errors import MediaError
 from gmbench.evaluation.extraction.extractors import ExtractorSpec
 from gmbench.evaluation.extraction.features import ClipContext, ClipFeature
 from gmbench.evaluation.protocol import Protocol
-from gmbench.evaluation.scoring.metric import ClipData, Metric, Score, frame_mean
+from gmbench.evaluation.scoring.clip_data import ClipData
+from gmbench.evaluation.scoring.metric import Metric, Score, frame_mean
 from gmbench.metrics.spec import MetricSpec
 from gmbench.weights import Weights, load_path
 

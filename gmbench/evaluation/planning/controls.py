@@ -1,10 +1,13 @@
 """Controls: rows that no method should beat or lose to, made from the references on the fly."""
 
+import bisect
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from gmbench.errors import InputError
 from gmbench.evaluation.extraction.features import ClipSource
+from gmbench.evaluation.planning.planned_clip import PlannedClip
 from gmbench.names import closest
 
 CONTROLS: dict[str, str] = {
@@ -66,3 +69,51 @@ def control_source(
             )
         return replace(reference, audio=neighbour.audio, audio_sha256=neighbour.audio_sha256)
     return replace(reference, **_CHANGES.get(control, {}))
+
+
+def control_rows(names: Iterable[str], references: list[PlannedClip]) -> list[PlannedClip]:
+    """Control rows over all references; raises InputError for an unknown control."""
+    names = check(list(names))
+    if not references:
+        raise InputError("controls are made from references; pass --reference")
+    ordered = sorted(references, key=lambda clip: clip.clip)
+    neighbours = _other_sounds(ordered)
+    by_speaker: dict[str, list[PlannedClip]] = {}
+    for clip in ordered:
+        by_speaker.setdefault(clip.speaker, []).extend([clip] if clip.emotion else [])
+    moods: dict[str, ClipSource] = {}
+    for own in by_speaker.values():
+        moods |= _next_of_another_kind(own, lambda clip: clip.emotion)
+    result = []
+    for control in names:
+        for clip in ordered:
+            real = clip.reference
+            if real is None:
+                continue
+            sides = neighbours.get(clip.clip), moods.get(clip.clip)
+            source = real if real.video is None else control_source(control, real, *sides)
+            result.append(replace(clip, method=control, generated=source))
+    return result
+
+
+def _other_sounds(ordered: Sequence[PlannedClip]) -> dict[str, ClipSource]:
+    """By clip the next reference with another sound; after the last comes the first."""
+    voiced = [clip for clip in ordered if clip.reference is not None and clip.reference.audio]
+    names = [clip.clip for clip in voiced]
+    result = _next_of_another_kind(voiced, lambda clip: clip.reference.sound if clip.reference else "")
+    for clip in ordered:
+        if voiced and clip.reference is not None and not clip.reference.audio:
+            after = voiced[bisect.bisect(names, clip.clip) % len(voiced)].reference
+            result |= {clip.clip: after} if after is not None else {}
+    return result
+
+
+def _next_of_another_kind(clips: Sequence[PlannedClip], kind: Callable[[PlannedClip], str]) -> dict[str, ClipSource]:
+    """By clip the next reference of another kind; after the last comes the first, and all of one kind have none."""
+    result: dict[str, ClipSource] = {}
+    for place in reversed(range(2 * len(clips))):  # twice round: the first clips are known to the last ones then
+        clip, after = clips[place % len(clips)], clips[(place + 1) % len(clips)]
+        found = after.reference if kind(after) != kind(clip) else result.get(after.clip)
+        if found is not None:
+            result[clip.clip] = found
+    return result

@@ -1,43 +1,29 @@
 """The plan of a run: which clips of which methods, compared with what, and the work that this takes."""
 
-import bisect
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from gmbench import media
-from gmbench.clips import Clip, Pair
+from gmbench.clips import Pair
 from gmbench.errors import InputError, MediaError, WeightsError
 from gmbench.evaluation.extraction.clip_group import ClipGroup
 from gmbench.evaluation.extraction.extractors import EXTRACTORS
 from gmbench.evaluation.extraction.features import ClipFeature, ClipSource, FrameFeature, Keys, PairFeature
-from gmbench.evaluation.planning.controls import check, control_source
+from gmbench.evaluation.planning.controls import control_rows
+from gmbench.evaluation.planning.planned_clip import Hasher, PlannedClip, planned_clip
 from gmbench.evaluation.protocol import Protocol
 from gmbench.evaluation.scoring.metric import Metric
 from gmbench.face import landmarks as face_landmarks
 from gmbench.face.sidecar import sidecar_detector
 from gmbench.names import counted, some
-from gmbench.store import digest, file_digest
+from gmbench.store import digest
 from gmbench.weights import load_path, manifest
 from gmbench.weights.files import find
 
 FID_FRAMES = 50_000
 Named = TypeVar("Named", FrameFeature, PairFeature, ClipFeature)
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedClip:
-    """One clip of one method with all that is compared."""
-
-    method: str
-    clip: str
-    speaker: str
-    emotion: str
-    generated: ClipSource
-    reference: ClipSource | None
-    samples: tuple[ClipSource, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,69 +122,6 @@ class Plan:
         ]
 
 
-@dataclass
-class Hasher:
-    """Turns clips into sources; each file is hashed once.
-
-    ``unused_sounds``: sounds beside videos that have a track of their own, which goes first.
-    """
-
-    wants_audio: bool
-    wants_landmarks: bool
-    unused_sounds: dict[Path, Path] = field(default_factory=dict)
-    _digests: dict[Path, str] = field(default_factory=dict)
-
-    def source(self, clip: Clip | None, absent: str, reference: ClipSource | None = None) -> ClipSource:
-        """Source of a clip; without sound of its own it borrows the reference's.
-
-        Args:
-            clip: None where the method lacks it; ``absent`` then says so.
-            reference: the other side.
-        """
-        if clip is None:
-            return ClipSource(problem=absent, absent=True)
-        if clip.video is None:
-            return ClipSource(problem=f"{clip.audio}: only sound, no video of this name", absent=True)
-        if not os.path.exists(clip.video):
-            return ClipSource(problem=f"{clip.video}: no such file", absent=True)
-        try:
-            if os.path.isfile(clip.video):
-                media.check_file(clip.video)
-            digest = self._digest(clip.video)
-        except (MediaError, OSError) as error:
-            return ClipSource(problem=str(error))
-        source = ClipSource(video=clip.video, video_sha256=digest)
-        if self.wants_landmarks and clip.landmarks is not None:
-            try:
-                landmarks_sha256 = self._digest(clip.landmarks) if clip.landmarks.is_file() else "absent"
-            except OSError as error:  # the reader will say so
-                landmarks_sha256 = f"unreadable: {error.strerror}"
-            source = replace(source, landmarks=clip.landmarks, landmarks_sha256=landmarks_sha256)
-        return self._with_audio(source, clip, reference) if self.wants_audio else source
-
-    def _with_audio(self, source: ClipSource, clip: Clip, reference: ClipSource | None) -> ClipSource:
-        path = clip.audio
-        if not clip.audio_first and clip.video is not None and media.has_audio(clip.video):
-            path = clip.video
-            if clip.audio is not None:
-                self.unused_sounds[clip.audio] = clip.video
-        if path is None and reference is not None and reference.audio is not None:
-            return replace(source, audio=reference.audio, audio_sha256=reference.audio_sha256, borrowed_audio=True)
-        if path is None:
-            return replace(source, audio_problem=f"{clip.video}: no sound; put <clip>.wav beside it or pass --audio")
-        try:
-            media.check_file(path)
-            digest = self._digest(path)
-        except (MediaError, OSError) as error:
-            return replace(source, audio_problem=str(error))
-        return replace(source, audio=path, audio_sha256=digest)
-
-    def _digest(self, path: Path) -> str:
-        if path not in self._digests:
-            self._digests[path] = file_digest(path)
-        return self._digests[path]
-
-
 def make_plan(
     methods: dict[str, list[Pair]],
     dataset: str,
@@ -231,12 +154,12 @@ def make_plan(
     for method, pairs in methods.items():
         if method in controls:
             raise InputError(f"method {method!r} has the name of a control; rename the method")
-        planned += [_planned(method, pair, hasher) for pair in pairs]
+        planned += [planned_clip(method, pair, hasher) for pair in pairs]
     if "wrong_emotion" in controls and not _has_other_emotions(references := list(references)):
         controls = [name for name in controls if name != "wrong_emotion"]
         notes.append("control wrong_emotion left out: no speaker with clips in two emotions; pass --labels")
     if controls:
-        planned += _controls(controls, [_planned("", pair, hasher) for pair in references])
+        planned += control_rows(controls, [planned_clip("", pair, hasher) for pair in references])
     if not planned:
         raise InputError("nothing to evaluate: pass --videos DIR, or --controls with --reference DIR")
     planned.sort(key=lambda clip: (clip.method, clip.clip))
@@ -265,7 +188,7 @@ def _frames(video: Path) -> int:
     """Number of frames, 0 of a video that cannot be read: its own record will say why."""
     try:
         return media.Video(video).info.frames
-    except Exception:
+    except MediaError:
         return 0
 
 
@@ -276,62 +199,6 @@ def _has_other_emotions(references: Iterable[Pair]) -> bool:
         if pair.emotion:
             seen.setdefault(pair.speaker, set()).add(pair.emotion)
     return any(len(emotions) > 1 for emotions in seen.values())
-
-
-def _planned(method: str, pair: Pair, hasher: Hasher) -> PlannedClip:
-    reference = hasher.source(pair.reference, "") if pair.reference is not None else None
-    absent = pair.reason or f"{method} has no clip named {pair.clip}"
-    generated = hasher.source(pair.generated, absent, reference)
-    samples = tuple(hasher.source(sample, "", reference) for sample in pair.samples)
-    return PlannedClip(method, pair.clip, pair.speaker, pair.emotion, generated, reference, samples)
-
-
-def _controls(names: Iterable[str], references: list[PlannedClip]) -> list[PlannedClip]:
-    """Control rows over all references; raises InputError for an unknown control."""
-    names = check(list(names))
-    if not references:
-        raise InputError("controls are made from references; pass --reference")
-    ordered = sorted(references, key=lambda clip: clip.clip)
-    neighbours = _other_sounds(ordered)
-    by_speaker: dict[str, list[PlannedClip]] = {}
-    for clip in ordered:
-        by_speaker.setdefault(clip.speaker, []).extend([clip] if clip.emotion else [])
-    moods: dict[str, ClipSource] = {}
-    for own in by_speaker.values():
-        moods |= _next_of_another_kind(own, lambda clip: clip.emotion)
-    result = []
-    for control in names:
-        for clip in ordered:
-            real = clip.reference
-            if real is None:
-                continue
-            sides = neighbours.get(clip.clip), moods.get(clip.clip)
-            source = real if real.video is None else control_source(control, real, *sides)
-            result.append(replace(clip, method=control, generated=source))
-    return result
-
-
-def _other_sounds(ordered: Sequence[PlannedClip]) -> dict[str, ClipSource]:
-    """By clip the next reference with another sound; after the last comes the first."""
-    voiced = [clip for clip in ordered if clip.reference is not None and clip.reference.audio]
-    names = [clip.clip for clip in voiced]
-    result = _next_of_another_kind(voiced, lambda clip: clip.reference.sound if clip.reference else "")
-    for clip in ordered:
-        if voiced and clip.reference is not None and not clip.reference.audio:
-            after = voiced[bisect.bisect(names, clip.clip) % len(voiced)].reference
-            result |= {clip.clip: after} if after is not None else {}
-    return result
-
-
-def _next_of_another_kind(clips: Sequence[PlannedClip], kind: Callable[[PlannedClip], str]) -> dict[str, ClipSource]:
-    """By clip the next reference of another kind; after the last comes the first, and all of one kind have none."""
-    result: dict[str, ClipSource] = {}
-    for place in reversed(range(2 * len(clips))):  # twice round: the first clips are known to the last ones then
-        clip, after = clips[place % len(clips)], clips[(place + 1) % len(clips)]
-        found = after.reference if kind(after) != kind(clip) else result.get(after.clip)
-        if found is not None:
-            result[clip.clip] = found
-    return result
 
 
 def _playable(metrics: Sequence[Metric], protocol: Protocol, explicit: bool) -> tuple[list[Metric], list[str]]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from gmbench.evaluation.scoring.metric import ClipData, ClipFeatures, Metric, Unscored
+from gmbench.evaluation.scoring.clip_data import ClipData, ClipFeatures, Unscored
+from gmbench.evaluation.scoring.metric import Metric
 
 
 def clip_flags(clip: ClipData, metric: Metric) -> tuple[str, ...]:

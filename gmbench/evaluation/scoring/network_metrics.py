@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench.evaluation.scoring.metric import ClipData, ClipFeatures, Metric, Score, Unscored, defined, frame_mean
+from gmbench.evaluation.scoring.clip_data import ClipData, ClipFeatures, Unscored
+from gmbench.evaluation.scoring.metric import Metric, Score, defined, frame_mean
 from gmbench.metrics import frechet, sync
 from gmbench.metrics.catalogue import SPECS
 from gmbench.metrics.emotion import EMO_SCORE_CLASSES, SUITE_ORDER

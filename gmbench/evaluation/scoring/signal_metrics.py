@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from gmbench.audio.onsets import onset_frames
 from gmbench.evaluation.extraction.features import FrameFeature, PairFeature
-from gmbench.evaluation.scoring.metric import ClipData, ClipFeatures, Metric, Score, Unscored, defined, frame_mean
+from gmbench.evaluation.scoring.clip_data import ClipData, ClipFeatures, Unscored
+from gmbench.evaluation.scoring.metric import Metric, Score, defined, frame_mean
 from gmbench.face.crops import eat128_landmarks
 from gmbench.media import FPS
 from gmbench.metrics import beats, head_motion, landmarks, quality, sharpness
