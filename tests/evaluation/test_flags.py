@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from gmbench.errors import InputError
 from gmbench.evaluation.planning import inputs, plan
 from gmbench.evaluation.results import aggregate
 from gmbench.evaluation.run import evaluate
@@ -154,3 +155,11 @@ def test_every_flag_is_explained_in_the_documentation():
         re.findall(r"`([a-z_]+)(?::N)?`", text.partition("| flag | what it says |")[2].partition("## ")[0])
     )
     assert set(FLAGS) <= documented
+
+
+def test_landmarks_of_two_detectors_are_refused_with_a_file_of_each(tmp_path):
+    for side in ("ours", "real"):
+        add(tmp_path / side, frames=30)
+    np.savez(tmp_path / "ours" / "c.landmarks.npz", points=np.ones((30, 68, 2)), detector="other")
+    with pytest.raises(InputError, match=r"real/c\.landmarks\.npz from dlib, .*ours/c\.landmarks\.npz from other"):
+        score(tmp_path, "m_nlmd")

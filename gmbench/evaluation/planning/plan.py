@@ -279,14 +279,15 @@ def _detector(protocol: Protocol, planned: list[PlannedClip]) -> str:
     if not face_landmarks.backend(protocol.landmarks).reads_sidecar:
         return protocol.landmarks
     sides = [side for clip in planned for side in (clip.generated, clip.reference) if side is not None]
-    files = {side.landmarks for side in sides if side.landmarks is not None}
-    detectors = {name for name in map(sidecar_detector, files) if name is not None}
+    files = sorted({side.landmarks for side in sides if side.landmarks is not None})
+    detectors = {name: file for file in reversed(files) if (name := sidecar_detector(file)) is not None}
     if len(detectors) > 1:
+        found = ", ".join(f"{file} from {name}" for name, file in sorted(detectors.items()))
         raise InputError(
-            f"landmark files come from different detectors ({', '.join(sorted(detectors))}); "
-            "numbers from different detectors are different metrics"
+            f"landmark files come from different detectors ({found}), whose numbers are different metrics; "
+            "make all landmarks by one detector"
         )
-    return detectors.pop() if detectors else protocol.landmarks
+    return next(iter(detectors), protocol.landmarks)
 
 
 def _unique(features: Iterable[Named]) -> tuple[Named, ...]:
