@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from gmbench.evaluation.extraction.features import ClipSource
-from gmbench.evaluation.planning import plan as planning
+from gmbench.evaluation.planning import controls
 from gmbench.evaluation.planning.planned_clip import PlannedClip
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.records import Record
@@ -48,12 +48,12 @@ def test_neighbours_for_controls_are_those_of_a_search_through_all_clips():
             source = ClipSource(Path(f"{n}"), str(n), sound and Path(sound), sound or "")
             speaker, emotion = generator.choice("ab"), generator.choice(["", "happy", "sad"])
             clips.append(PlannedClip("", str(n), speaker, emotion, source, source))
-        found = planning._other_sounds(clips)
+        found = controls._other_sounds(clips)
         for clip in clips:
             other = _neighbours(clips, clip, lambda c: c.reference.audio and c.reference.sound != clip.reference.sound)  # noqa: B023
             assert found.get(clip.clip) == other
         spoken = [clip for clip in clips if clip.emotion and clip.speaker == "a"]
-        moods = planning._next_of_another_kind(spoken, lambda clip: clip.emotion)
+        moods = controls._next_of_another_kind(spoken, lambda clip: clip.emotion)
         for clip in spoken:
             assert moods.get(clip.clip) == _neighbours(spoken, clip, lambda c: c.emotion != clip.emotion)  # noqa: B023
 
