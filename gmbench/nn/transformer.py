@@ -94,6 +94,12 @@ class _EncoderLayer(nn.Module):
         x = x + self.drop(self.attention(y, *self.attention.keys(y), bias))
         return x + self.drop(self.feed(self.norms[1](x)))
 
+    def first(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """(B, 1, d): ``forward(x, bias)[:, :1]`` without the others' work."""
+        y = self.norms[0](x)
+        x = x[:, :1] + self.drop(self.attention(y[:, :1], *self.attention.keys(y), bias))
+        return x + self.drop(self.feed(self.norms[1](x)))
+
 
 class TransformerEncoder(nn.Module):
     """Transformer encoder over (B, T, d); no frame attends to frames that are not valid."""
@@ -105,12 +111,23 @@ class TransformerEncoder(nn.Module):
 
     def forward(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """(B, T, d); ``valid`` (B, T) bool."""
-        bias = None
-        if valid is not None:
-            bias = torch.zeros(valid.shape, device=valid.device).masked_fill(~valid, -torch.inf)[:, None, None].to(x)
+        bias = self._bias(x, valid)
         for layer in self.layers:
             x = layer(x, bias)
         return self.norm(x)
+
+    def first(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
+        """(B, d): ``forward(x, valid)[:, 0]``; the last layer works for that frame alone."""
+        bias = self._bias(x, valid)
+        for layer in self.layers[:-1]:
+            x = layer(x, bias)
+        return self.norm(self.layers[-1].first(x, bias))[:, 0]
+
+    @staticmethod
+    def _bias(x: Tensor, valid: Tensor | None) -> Tensor | None:
+        if valid is None:
+            return None
+        return torch.zeros(valid.shape, device=valid.device).masked_fill(~valid, -torch.inf)[:, None, None].to(x)
 
 
 @dataclass

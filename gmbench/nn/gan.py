@@ -1,0 +1,54 @@
+"""Adversarial losses and a discriminator of patches.
+
+Sources: Lim and Ye, 2017; Isola et al., 2017; Esser et al., 2021.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+MOST = 1e4
+
+
+class PatchDiscriminator(nn.Module):
+    """Pictures (B, 3, S, S) to logits (B, 1, s, s), one for each overlapping patch.
+
+    Args:
+        width: channels of the first layer; they double up to eight times that.
+        layers: convolutions of stride 2.
+    """
+
+    def __init__(self, width: int = 64, layers: int = 3) -> None:
+        super().__init__()
+        parts: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        channels = width
+        for number in range(1, layers + 1):
+            wider = width * min(8, 2**number)
+            parts += [nn.Conv2d(channels, wider, 4, 2 if number < layers else 1, 1, bias=False)]
+            parts += [nn.GroupNorm(1, wider), nn.LeakyReLU(0.2)]
+            channels = wider
+        self.layers = nn.Sequential(*parts, nn.Conv2d(channels, 1, 4, 1, 1))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Logits (B, 1, s, s)."""
+        return self.layers(pictures)
+
+
+def hinge_discriminator(on_real: Tensor, on_fake: Tensor) -> Tensor:
+    """Loss of the discriminator: real logits above 1, others below -1. FlowVQTalker's eq. 15 belongs to this player."""
+    return (F.relu(1 - on_real).mean() + F.relu(1 + on_fake).mean()) / 2
+
+
+def hinge_generator(on_fake: Tensor) -> Tensor:
+    """Loss of the generator."""
+    return -on_fake.mean()
+
+
+def adaptive_factor(reconstruction: Tensor, adversarial: Tensor, last: Tensor) -> Tensor:
+    """How much the adversarial loss is to count so that both losses pull the last layer's weights alike, in [0, 1e4].
+
+    Source: Esser et al., 2021, eq. 7.
+    """
+    (of_reconstruction,) = torch.autograd.grad(reconstruction, last, retain_graph=True)
+    (of_adversarial,) = torch.autograd.grad(adversarial, last, retain_graph=True)
+    return (of_reconstruction.norm() / (of_adversarial.norm() + 1e-4)).clamp(0, MOST).detach()
