@@ -135,7 +135,9 @@ class EvaluationSection(_Section):
 
     metrics: tuple[str, ...] = ()
     controls: tuple[str, ...] = ("ground_truth", "still")
-    split: str = Field("test", description="split of the clips that are generated and scored")
+    split: str = Field(
+        "test", description="split of the clips that are generated and scored: test, tune to choose recipes on, or all"
+    )
     min_coverage: float = Field(
         0.0, ge=0, le=1, description="score fails if a number covers less than this share of its clips"
     )

@@ -26,7 +26,7 @@ from gmbench.morphable.model import FaceModel
 from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.store import Store, digest, write_atomically
 
-CORPUS_VERSION = 2
+CORPUS_VERSION = 3
 """Raised whenever the corpus of the same settings would come out differently."""
 CRF = 12
 """Quality of the films, x264's constant rate factor."""
@@ -71,9 +71,7 @@ def _drawing_settings(settings: CorpusSettings) -> CorpusSettings:
 
 
 def _key(drawing: CorpusSettings, take: Take) -> str:
-    named = asdict(drawing)
-    del named["unseen_speakers"]  # came later; clips that were drawn before keep their keys
-    return digest("corpus", CORPUS_VERSION, named, asdict(take))
+    return digest("corpus", CORPUS_VERSION, asdict(drawing), asdict(take))
 
 
 def _write(root: Path, members: list[tuple[Take, job_cache.Job]], store: Store) -> None:
@@ -137,7 +135,7 @@ def _labels(content: TakeContent, take: Take, settings: CorpusSettings) -> dict[
     return {
         "speaker": content.performer.speaker, "emotion": take.emotion, "level": take.level,
         "style": content.performance.style, "transcript": utterance.transcript,
-        "emotional_words": take.number % 2 == 0 and take.emotion != "neutral",
+        "emotional_words": take.emotional,
         "phonemes": utterance.phonemes, "phoneme_frames": phoneme_frames(utterance, settings.frames),
         "pitch": content.performer.pitch, "size": settings.size, "video": take.video, "audio": take.audio,
     }  # fmt: skip

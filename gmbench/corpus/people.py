@@ -59,7 +59,7 @@ def draw_people(first: int, count: int, frames: int, size: int, seed: int) -> Pe
             emotion = SUITE_ORDER[(person + turn * (1 + person // len(SUITE_ORDER) % 7)) % len(SUITE_ORDER)]
             level = 1 if emotion == "neutral" else _LEVELS[(person // len(SUITE_ORDER) + turn) % len(_LEVELS)]
             name = f"people/{person:06d}/{turn}"
-            take = Take(name, number, FIRST_EXTRACTOR_PERSON - 1 + person, emotion, level, True, "", "")
+            take = Take(name, turn == 0, FIRST_EXTRACTOR_PERSON - 1 + person, emotion, level, True, "", "")
             content = draw_content(model, settings, take, silent=True)
             generator, performer = content.generator, content.performer
             chosen = np.sort(generator.choice(len(content.performance.rho), frames, replace=False))

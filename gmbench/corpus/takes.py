@@ -87,13 +87,13 @@ class Take:
 
     Attributes:
         clip_id: its name, which also seeds it.
-        number: of the take among those of its emotion and level, from 0; even ones say a word of their emotion.
+        emotional: whether a word of its emotion is said, see :func:`says_emotion`.
         speaker: number of the person, from 0 (see the module: there from 1).
         video, audio: files below the set's :attr:`folder`.
     """
 
     clip_id: str
-    number: int
+    emotional: bool
     speaker: int
     emotion: str
     level: int
@@ -127,7 +127,8 @@ def _pretraining(settings: CorpusSettings) -> Iterator[Take]:
             emotion = SUITE_ORDER[(speaker + clip) % len(SUITE_ORDER)]
             level = 1 if emotion == "neutral" else 1 + (speaker // len(SUITE_ORDER) + clip) % 3
             video, audio = f"pretraining/dev/mp4/{tail}.mp4", f"pretraining/dev/aac/{tail}.m4a"
-            yield Take(f"pretraining/{tail}", clip, speaker, emotion, level, True, video, audio)
+            emotional = says_emotion(clip, speaker, emotion, level)
+            yield Take(f"pretraining/{tail}", emotional, speaker, emotion, level, True, video, audio)
 
 
 def _unseen(settings: CorpusSettings) -> Iterator[Take]:
@@ -143,7 +144,20 @@ def _mead_take(dataset: str, speaker: int, emotion: str, level: int, sentence: i
     tail = f"{emotion}/level_{level}/{sentence + 1:03d}"
     clip_id = f"{dataset}/{name}/{emotion}/{level}/{sentence + 1:03d}"
     video, audio = f"{name}/video/front/{tail}.mp4", f"{name}/audio/{tail}.m4a"
-    return Take(clip_id, sentence, speaker, emotion, level, False, video, audio)
+    emotional = says_emotion(sentence, speaker, emotion, level)
+    return Take(clip_id, emotional, speaker, emotion, level, False, video, audio)
+
+
+def says_emotion(number: int, speaker: int, emotion: str, level: int) -> bool:
+    """Whether the ``number``-th take (from 0) of a speaker (from 0), emotion and level says a word of its emotion.
+
+    Takes do so in turn, and where they begin alternates with the speaker, the emotion and the level. So of the takes of
+    one number, which go into one split, half have such a word: of each emotion, each level, and each pair of speakers.
+    The pre-training set has one clip of each emotion in eight speakers, at a level of their own; therefore the eights
+    alternate too.
+    """
+    turns = number + speaker + speaker // len(SUITE_ORDER) + SUITE_ORDER.index(emotion) + level // 2
+    return emotion != "neutral" and turns % 2 == 0
 
 
 def _female(speaker: int) -> bool:
@@ -192,7 +206,7 @@ def draw_tracks(
     person = person or draw_person(settings.seed, take.speaker, take.large_motion)
     generator = np.random.default_rng([settings.seed, 23, *take.clip_id.encode()])
     prosody = draw_prosody(generator, person, take.emotion, take.level)
-    utterance = compose(generator, take.emotion, take.number % 2 == 0, settings.frames, prosody.rate)
+    utterance = compose(generator, take.emotion, take.emotional, settings.frames, prosody.rate)
     sound = np.zeros(0, np.int16) if silent else synthesise_speech(generator, utterance, prosody)
     performance = perform(generator, model, person, utterance, take.emotion, take.level)
     return TakeTracks(person, utterance, sound, performance, generator)

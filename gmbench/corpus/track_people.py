@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gmbench import shards
 from gmbench.audio.spectra import logmel
-from gmbench.corpus.takes import FIRST_TRACK_PERSON, CorpusSettings, Take, draw_person, draw_tracks
+from gmbench.corpus.takes import FIRST_TRACK_PERSON, CorpusSettings, Take, draw_person, draw_tracks, says_emotion
 from gmbench.datasets import manifest
 from gmbench.datasets.manifest import HELD_OUT, TRAIN, ClipRow
 from gmbench.emotions import SUITE_ORDER
@@ -104,7 +104,8 @@ def _draw_person(model: FaceModel, settings: CorpusSettings, number: int) -> Ite
         for level in (1,) if emotion == "neutral" else settings.levels:
             for turn in range(settings.sentences):
                 clip_id = manifest.clip_id(DATASET, person.speaker, emotion, level, f"{turn + 1:03d}")
-                take = Take(clip_id, turn, number - 1, emotion, level, False, "", "")
+                emotional = says_emotion(turn, number - 1, emotion, level)
+                take = Take(clip_id, emotional, number - 1, emotion, level, False, "", "")
                 tracks = draw_tracks(model, settings, take, person=person)
                 beta, _ = model.split(tracks.performance.full)
                 yield TrackClip(

@@ -9,8 +9,9 @@ import pandas as pd
 from gmbench.errors import InputError
 from gmbench.parquet import write_frame
 
-TRAIN, TEST, HELD_OUT, OTHER = "train", "test", "held_out", "other"
-"""``held_out``: kept from training without being tested; ``other``: outside of the protocol."""
+TRAIN, TUNE, TEST, HELD_OUT, OTHER = "train", "tune", "test", "held_out", "other"
+"""``tune``: neither learnt from nor tested; recipes and settings are chosen on it. ``held_out``: kept from training
+without being tested; ``other``: outside of the protocol."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class ClipRow:
         level: intensity 1 to 3, 0 where there is none.
         video_path, audio_path: below the dataset's root; the audio is empty where it is inside the video.
         first_frame, n_frames: part of the video at 25 fps; n_frames 0 means to its end.
-        split: train, test, held_out or other.
+        split: train, tune, test, held_out or other.
     """
 
     clip_id: str

@@ -135,7 +135,7 @@ def _mead(root: Path, name: str) -> Found:
 
 def _synth(root: Path, name: str) -> Found:
     found = read_mead(root, name)
-    return Found(splits.last_sentences(found.rows, 1), found.problems)
+    return Found(splits.last_sentences(found.rows), found.problems)
 
 
 def _synth_unseen(root: Path, name: str) -> Found:

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gmbench.clips import Clip, Pair
 from gmbench.config import DatasetSection, EvaluationSection
+from gmbench.datasets import manifest
 from gmbench.evaluation import protocol
 from gmbench.evaluation.comparison import plan_comparison
 from gmbench.evaluation.planning.inputs import Inputs
@@ -22,6 +24,10 @@ def make_plan(
     """What is compared with what: the run's methods and controls, or others, against the crops."""
     settings = settings or run.params.evaluation
     inputs = evaluation_inputs(run, run.params.methods if methods is None else methods)
+    split = run.params.evaluation.split
+    if split != manifest.TEST:
+        note = f"{run.paths.dataset}: numbers of the clips of split {split}, not of the test clips"
+        inputs = replace(inputs, warnings=(*inputs.warnings, note))
     return plan_comparison(inputs, evaluation_protocol(section), settings.metrics, settings.controls)
 
 

@@ -36,6 +36,7 @@ def score(run: PipelineRun, section: DatasetSection) -> None:
     asked: dict[str, object] = {
         "dataset": run.paths.dataset,
         "profile": run.params.profile,
+        "split": settings.split,
         "protocol": planned.protocol.model_dump(),
     }
     summaries = save_results(run.paths.scores, records, asked, planned, section.reference == "own")

@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 import json
+from collections import defaultdict
 
 import cv2
 import numpy as np
@@ -13,8 +14,9 @@ from gmbench.commands.app import app
 from gmbench.corpus import lexicon, make, performance, probe, speech
 from gmbench.corpus.takes import CorpusSettings, draw_tracks, takes
 from gmbench.corpus.truth import Truth
-from gmbench.datasets import readers
+from gmbench.datasets import readers, splits
 from gmbench.datasets.check import check
+from gmbench.datasets.manifest import TEST, TRAIN, TUNE, ClipRow
 from gmbench.errors import InputError
 from gmbench.media import Video, read_audio
 from gmbench.morphable.synthetic.model import synthetic_model
@@ -103,7 +105,7 @@ def test_clips_keep_their_keys_in_the_store():
     drawing = make._drawing_settings(SETTINGS)
     key = make._key(drawing, takes(SETTINGS)[0])
     assert key == make._key(drawing, takes(dataclasses.replace(SETTINGS, unseen_speakers=3))[0])
-    assert key == "14bd2b7b4e4e15eb6313da9d7b71cda835ab8c4c6e40dacf42161690a623dd7b"
+    assert key == "a330e6d5dae7e662fb5de22c18757495cc11dc1e41842eaccbb7be4454a4cdf7"
 
 
 def test_everything_drawn_is_stored(corpus, model):
@@ -146,6 +148,28 @@ def test_half_of_the_sentences_hold_a_word_of_the_emotion(model):
         words = draw_tracks(model, SETTINGS, take).utterance.words
         emotional += bool(set(words) & set(lexicon.EMOTION_WORDS[take.emotion]))
     assert 0.35 < emotional / len(labelled) <= 0.5
+
+
+@pytest.mark.parametrize("levels", [(1, 3), (1, 2, 3), (3,)])
+def test_words_of_the_emotion_stand_in_every_split_in_equal_shares(levels):
+    """What a system could read from a word in training it meets as often in the clips that choose and that test."""
+    labelled = [t for t in takes(CorpusSettings(speakers=4, levels=levels, sentences=4)) if t.emotion != "neutral"]
+    rows = [ClipRow(t.clip_id, "synth", str(t.speaker), t.emotion, t.level, t.clip_id[-3:], "", "") for t in labelled]
+    split = {row.clip_id: row.split for row in splits.last_sentences(rows)}
+    shares = defaultdict(list)
+    for take in labelled:
+        for group in ("", take.emotion, take.level):
+            shares[split[take.clip_id], group].append(take.emotional)
+    assert {name for name, _ in shares} == {TRAIN, TUNE, TEST}
+    assert {np.mean(said) for said in shares.values()} == {0.5}
+
+
+def test_words_of_the_emotion_stand_in_half_of_the_other_sets():
+    settings = CorpusSettings(speakers=1, pretraining_speakers=48, pretraining_clips=1, unseen_speakers=2)
+    for name in ("pretraining/", "synth_unseen/"):
+        emotional = [t for t in takes(settings) if t.clip_id.startswith(name) and t.emotion != "neutral"]
+        for emotion in {t.emotion for t in emotional}:
+            assert np.mean([t.emotional for t in emotional if t.emotion == emotion]) == 0.5, (name, emotion)
 
 
 def test_silence_is_a_tenth_to_a_quarter_and_speech_follows_its_times(model):
@@ -248,9 +272,9 @@ def test_a_probe_outside_of_its_band_is_named(monkeypatch):
 
 
 def test_probes_measure_what_they_say(model):
-    """Noise in place of the sound tells nothing; the shape does."""
+    """Noise in place of the sound tells nothing; the shape does, of two emotions that share no style."""
     features = probe.collect(
-        model, CorpusSettings(speakers=1, emotions=("happy", "neutral"), levels=(3,), size=64, sentences=8)
+        model, CorpusSettings(speakers=1, emotions=("sad", "surprised"), levels=(3,), size=64, sentences=8)
     )
     assert features.audio.shape[0] == features.geometry.shape[0] == features.appearance.shape[0] == 16
     assert features.geometry.shape[1] == 2 * 171

@@ -6,7 +6,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from gmbench.corpus import make, people, track_people
-from gmbench.corpus.takes import FIRST_TRACK_PERSON, CorpusSettings, Take, draw_person, takes
+from gmbench.corpus.takes import FIRST_TRACK_PERSON, CorpusSettings, Take, draw_person, says_emotion, takes
 from gmbench.corpus.track_people import draw_track_people, write_track_people
 from gmbench.datasets import manifest
 from gmbench.emotions import SUITE_ORDER
@@ -50,7 +50,8 @@ def test_a_person_does_not_depend_on_the_batch(clips):
 def test_tracks_are_those_of_the_same_take_with_pictures(clips):
     """The corpus draws the same take, with pictures: coefficients, landmarks and person are equal."""
     clip = clips[5 * 16 + 9]
-    take = Take(clip.clip_id, int(clip.clip_id[-3:]) - 1, clip.person - 1, clip.emotion, clip.level, False, "", "")
+    emotional = says_emotion(int(clip.clip_id[-3:]) - 1, clip.person - 1, clip.emotion, clip.level)
+    take = Take(clip.clip_id, emotional, clip.person - 1, clip.emotion, clip.level, False, "", "")
     arrays, labels = make.record_take((CorpusSettings(size=64), take))
     for name in ("beta", "rho", "shape", "texture"):
         assert np.array_equal(arrays[name], getattr(clip, name)), name

@@ -3,7 +3,7 @@
 import pytest
 
 from gmbench.datasets import splits
-from gmbench.datasets.manifest import HELD_OUT, OTHER, TEST, TRAIN, ClipRow
+from gmbench.datasets.manifest import HELD_OUT, OTHER, TEST, TRAIN, TUNE, ClipRow
 
 
 def row(speaker, emotion="angry", level=3, sentence="001"):
@@ -47,7 +47,8 @@ def test_the_last_sentences_are_those_with_the_highest_names():
 @pytest.mark.parametrize(("count", "tests"), [(1, 1), (3, 3), (5, 4), (9, 4)])
 def test_one_sentence_always_trains(count, tests):
     found = splits.last_sentences([row("a", sentence=f"{n:03d}") for n in range(5)], count)
-    assert [r.split for r in found] == [TRAIN] * (5 - tests) + [TEST] * tests
+    assert [r.split == TEST for r in found] == [False] * (5 - tests) + [True] * tests
+    assert found[0].split == TRAIN
 
 
 def test_people_and_levels_are_split_apart():
@@ -87,3 +88,36 @@ def test_crema_without_sexes_takes_the_ten_lowest_of_the_fifteen():
 def test_crema_with_some_sexes_takes_those_without_as_a_third_kind():
     people, _ = crema(dict.fromkeys(ACTORS[5:12], "Male"))
     assert people[TEST] == [*ACTORS[5:10], *ACTORS[12:17]]
+
+
+def test_mead_chooses_recipes_on_the_highest_number_that_is_not_tested():
+    numbers = [f"{n:03d}" for n in range(20, 27)]  # 026 is on the list
+    rows = [row("M003", "angry", level, number) for level in (1, 2, 3) for number in numbers]
+    found = split_of(splits.mead_eat([*rows, row("M003", "angry", 1, "030"), row("M009", "angry", 3, "001")]))
+    assert [key for key, split in found.items() if split == TUNE] == ["M003/angry/3/025"]
+    assert found["M003/angry/1/025"] == found["M003/angry/2/025"] == HELD_OUT
+    assert found["M003/angry/1/030"] == found["M003/angry/3/024"] == found["M009/angry/3/001"] == TRAIN
+
+
+@pytest.mark.parametrize(
+    ("takes", "expected"),
+    [(1, "r"), (2, "re"), (3, "rre"), (4, "rrue"), (5, "rrrue")],
+)
+def test_a_take_before_the_last_chooses_recipes_where_two_train(takes, expected):
+    found = splits.last_sentences([row("a", sentence=f"{n:03d}") for n in range(takes)])
+    assert "".join({TRAIN: "r", TUNE: "u", TEST: "e"}[r.split] for r in found) == expected
+
+
+@pytest.mark.parametrize("frames", [30, 499, 500, 4501])
+def test_parts_of_a_sequence_follow_each_other_to_its_end(frames):
+    parts = splits.of_sequence(frames)
+    assert [split for split, _, _ in parts] == ([TRAIN, TUNE, TEST] if frames >= 500 else [TRAIN, TEST])
+    ends = [first + count for _, first, count in parts]
+    assert [0, *ends] == [*[first for _, first, _ in parts], frames]
+    assert parts[-1][1] == int(0.8 * frames)
+    assert frames < 500 or parts[1][2] == frames // 10
+
+
+def test_crema_chooses_recipes_on_a_sentence_of_its_own():
+    rows = [row("1001", sentence=sentence) for sentence in ("DFA", "ITS", "ITS-HI", "TSI")]
+    assert [r.split for r in splits.crema(rows, {})] == [TRAIN, TUNE, TUNE, TEST]

@@ -1,6 +1,8 @@
 """The stage ``extract``: its report names what it left in the store, so that DVC scores again when that is another."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +10,10 @@ import yaml
 
 from gmbench import config
 from gmbench.datasets import manifest
-from gmbench.datasets.manifest import ClipRow
+from gmbench.datasets.manifest import TEST, TUNE, ClipRow, with_split
 from gmbench.evaluation.extraction import features
 from gmbench.media import write_video
+from gmbench.stages.evaluation_plan import make_plan
 from gmbench.stages.extract import extract
 from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
@@ -49,6 +52,20 @@ def test_the_report_changes_with_videos_and_versions_alone(run, monkeypatch):
     third = _report(run)
     assert third["features"] not in (first["features"], second["features"])
     assert {**third, "features": ""} == {**first, "features": ""}
+
+
+@pytest.mark.parametrize(("split", "clips"), [(TUNE, {"x"}), (TEST, {"y"}), ("all", {"x", "y"})])
+def test_clips_that_choose_recipes_are_scored_apart_and_the_table_says_so(run, split, clips):
+    (row,) = manifest.read(run.paths.cropped)
+    other = replace(row, clip_id="d/a/y", video_path="y.mp4", split=TEST)
+    manifest.write([with_split(row, TUNE), other], run.paths.cropped)
+    shutil.copy(run.paths.crops / "x.mp4", run.paths.crops / "y.mp4")
+    evaluation = run.params.evaluation.model_copy(update={"split": split})
+    run = replace(run, params=run.params.model_copy(update={"evaluation": evaluation}))
+    plan = make_plan(run, config.DatasetSection(kind="folder", root="none"))
+    assert {clip.clip for clip in plan.clips} == clips
+    said = [note for note in plan.warnings if "of split" in note]
+    assert said == ([] if split == TEST else [f"d: numbers of the clips of split {split}, not of the test clips"])
 
 
 def test_scoring_depends_on_the_report():
