@@ -45,6 +45,19 @@ def _nfmg(**changes) -> nfmg.MotionGenerator:
     return nfmg.MotionGenerator(settings, 7)
 
 
+def _dead(network, *without) -> set[str]:
+    """Names of parameters that no loss reaches; keys and values are looked at apart."""
+    strongest = max(float(p.grad.abs().max()) for p in network.parameters() if p.grad is not None)
+    dead = set()
+    for name, parameter in network.named_parameters():
+        halves = zip(("key", "value"), parameter.grad.chunk(2), strict=True) if "key_value" in name else []
+        for part, gradient in halves or [("", parameter.grad)]:
+            always = part == "key" and name.endswith("bias")  # moves all weights of the attention alike
+            if not always and (gradient is None or float(gradient.abs().max()) < 1e-7 * strongest):
+                dead.add(name + part)
+    return {name for name in dead if not any(part in name for part in without)}
+
+
 class TestExpression:
     def test_components_start_apart_with_unit_deviation(self):
         means, logs_v = _gmeg(width=64, z=16).mapper(torch.randn(50, 4))
@@ -52,16 +65,20 @@ class TestExpression:
         apart = (means[:, :, None] - means[:, None]).norm(dim=-1)[:, ~torch.eye(K, dtype=torch.bool)]
         assert 0.7 < float(apart.mean()) < 2.5
 
-    @pytest.mark.parametrize("tokens", ["component", "single"])
-    def test_losses_and_gradients(self, tokens):
-        network = _gmeg(mapper_tokens=tokens)
+    @pytest.mark.parametrize(
+        ("tokens", "halfwidth", "dead"),
+        [("component", 2, ()), ("single", 2, ("mapper.encoder",)), ("component", 0, ("cross", "norms.1"))],
+    )
+    def test_losses_and_gradients(self, tokens, halfwidth, dead):
+        """Attention on one key or one token teaches its queries and keys nothing; everything else learns."""
+        network = _gmeg(mapper_tokens=tokens, align_halfwidth=halfwidth)
         weights = torch.nn.functional.one_hot(torch.arange(4), K).float()
         inputs = (torch.randn(4, 20, 5), torch.randn(4, 20, 7), torch.ones(4, 20, dtype=torch.bool), weights)
         terms = gmeg.losses(network, *inputs, torch.zeros(4, dtype=torch.long), 0.9)
         assert set(terms) == {"rec", "cond", "w", "emo", "total"}
         terms["total"].backward()
-        missing = {n for n, p in network.named_parameters() if p.grad is None and "speaker" not in n}
-        assert not missing
+        assert _dead(network, *dead) == set()
+        assert all(any(part in name for name in _dead(network)) for part in dead)
 
     def test_objectives_differ_where_the_label_counts(self):
         weights = torch.nn.functional.one_hot(torch.arange(4), K).float()
@@ -135,13 +152,20 @@ class TestMotion:
         assert pooled.latents(50) == 1
         assert network.latents(50) == 13
 
-    def test_losses(self):
-        for steps in (0, 2):
-            network = _nfmg(flow_steps=steps)
-            valid = torch.ones(3, 20, dtype=torch.bool)
-            terms = nfmg.losses(network, torch.randn(3, 20, 12), torch.randn(3, 20, 7), valid, 0.3)
-            assert set(terms) == {"rec", "kl", "vel", "total"}
-            terms["total"].backward()
+    @pytest.mark.parametrize("steps", [0, 2])
+    def test_losses_and_gradients(self, steps):
+        network = _nfmg(flow_steps=steps)
+        for name, parameter in network.named_parameters():  # outputs start at zero, and nothing behind them learns
+            if not parameter.detach().any():
+                torch.nn.init.normal_(parameter, std=0.1)
+        valid = torch.ones(3, 20, dtype=torch.bool)
+        terms = nfmg.losses(network, torch.randn(3, 20, 12), torch.randn(3, 20, 7), valid, 0.3)
+        assert set(terms) == {"rec", "kl", "vel", "total"}
+        terms["total"].backward()
+        values = {name: float(value.detach()) for name, value in terms.items()}
+        weighted = (weight * values[name] for name, weight in network.settings.weights.items())
+        assert values["total"] == pytest.approx(sum(weighted), rel=1e-5)  # at 30 % of the steps all weights are whole
+        assert _dead(network, "cross.", "norms.1") == set()
 
 
 def _head(**changes) -> Head:

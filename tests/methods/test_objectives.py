@@ -46,48 +46,57 @@ def _accuracy(objective: str) -> float:
     return float((torch.cdist(generated, offsets).argmin(1) == label).float().mean())
 
 
+@pytest.mark.slow
 def test_components_become_emotions_only_with_the_corrected_objective():
     assert _accuracy("bound") >= 0.95
     assert _accuracy("literal") <= 0.30
 
 
+NOD = 24
+"""Frames of a clip in which somebody nods."""
+
+
 def _nods(count: int, generator: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
     """Motion whose pitch goes up or down at each clip's beat, and the audio that tells when, not which way."""
-    motion, audio = np.zeros((count, T, 12), np.float32), np.zeros((count, T, 2), np.float32)
-    beats, signs = generator.integers(12, 24, count), generator.choice([-1.0, 1.0], count)
+    motion, audio = np.zeros((count, NOD, 12), np.float32), np.zeros((count, NOD, 2), np.float32)
+    beats, signs = generator.integers(6, 14, count), generator.choice([-1.0, 1.0], count)
     for n, (beat, sign) in enumerate(zip(beats, signs, strict=True)):
-        motion[n, :, 0] = sign * 3 * np.exp(-(((np.arange(T) - beat - 4) / 4.0) ** 2))
+        motion[n, :, 0] = sign * 3 * np.exp(-(((np.arange(NOD) - beat - 4) / 4.0) ** 2))
         audio[n, beat, 0] = 5.0
     motion += generator.normal(0, 0.05, motion.shape)
     return torch.from_numpy(motion.astype(np.float32)), torch.from_numpy(audio), beats
 
 
 def _peaks(flow_steps: int) -> np.ndarray:
-    """Height of the sampled nods of 128 clips, after a short training."""
+    """Height of the sampled nods of 256 clips, after a short training; real ones are 3 or -3 high."""
+    torch.manual_seed(0)
     generator = np.random.default_rng(1)
     settings = Nfmg(
         width=32, heads=4, layers=(1, 1), z=8, flow_steps=flow_steps, flow_width=32, flow_layers=1, dropout=0.0,
-        window=(T, T),
+        window=(NOD, NOD),
     )  # fmt: skip
     network = nfmg.MotionGenerator(settings, 2)
-    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
-    for step in range(500):
+    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
+    for step in range(400):
         motion, audio, _ = _nods(16, generator)
-        loss = nfmg.losses(network, motion, audio, torch.ones(16, T, dtype=torch.bool), step / 500)["total"]
+        loss = nfmg.losses(network, motion, audio, torch.ones(16, NOD, dtype=torch.bool), step / 400)["total"]
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
     network.eval()
-    _, audio, beats = _nods(128, generator)
+    _, audio, beats = _nods(256, generator)
     with torch.inference_mode():
-        z = network.sample(torch.randn(128, network.latents(T), settings.z))
-        generated = network.decoder.generate(network.condition(z, T), audio)[..., 0].numpy()
-    return generated[np.arange(128), beats + 4]
+        z = network.sample(torch.randn(256, network.latents(NOD), settings.z))
+        generated = network.decoder.generate(network.condition(z, NOD), audio)[..., 0].numpy()
+    return generated[np.arange(256), beats + 4]
 
 
+@pytest.mark.slow
 def test_the_flow_keeps_both_ways_to_nod():
+    """Of three seeds 75 to 78 % of the nods were clear with the flow, 54 to 61 % without; 34 % or more went each way."""
     flowing, plain = _peaks(3), _peaks(0)
-    clear = flowing[np.abs(flowing) > 0.5]
-    assert 0.25 < (clear > 0).mean() < 0.75
-    assert np.abs(plain).mean() < np.abs(flowing).mean()
+    assert (flowing > 1).mean() > 0.25
+    assert (flowing < -1).mean() > 0.25
+    assert (np.abs(flowing) > 1).mean() > 0.7 > (np.abs(plain) > 1).mean() + 0.05
+    assert np.abs(plain).mean() + 0.2 < np.abs(flowing).mean()

@@ -178,12 +178,17 @@ def test_the_models_angles_are_those_of_the_pose_metrics():
     assert np.allclose(flip @ rotation_matrix(angles) @ flip, same)
 
 
-def test_canonical_light_is_brighter_from_above():
+def test_canonical_light_is_brighter_from_above(model):
     down, up = np.array([[0.0, 1.0, 0.0]]), np.array([[0.0, -1.0, 0.0]])  # normals point into the head
     bright, dark = (shade(np.ones((1, 3)), n, canonical_light()) for n in (down, up))
-    assert bright[0, 0] != dark[0, 0]
+    assert bright[0, 0] > 1.2 * dark[0, 0]
     assert harmonics(np.array([[0.0, 0.0, 1.0]])).shape == (1, 9)
     assert np.allclose(bright[0, 0], bright[0, 2])
+    placed = model.vertices(model.identity(np.zeros(150)), np.zeros((1, 171)), np.zeros((1, 4)))[0]
+    head = slice(0, model.vertex_ends[0])
+    shades = shade(np.ones_like(placed), model.normals(placed), canonical_light())[head, 0]
+    top, bottom = (shades[placed[head, 1].argsort()[rows]].mean() for rows in (slice(200), slice(-200, None)))
+    assert top > 1.2 * bottom
 
 
 def test_eyes_turn_about_their_own_centres(model):
@@ -193,9 +198,13 @@ def test_eyes_turn_about_their_own_centres(model):
     assert np.array_equal(still[:head], turned[:head])
     left = slice(head, model.vertex_ends[1])
     assert np.allclose(still[left].mean(axis=0), turned[left].mean(axis=0), atol=1e-4)
-    pole = head  # the front of the left eye moves to the right of the image for positive yaw
-    assert turned[pole, 0] > still[pole, 0] or turned[pole, 0] < still[pole, 0]
-    assert abs(turned[pole, 0] - still[pole, 0]) == pytest.approx(0.135 * np.sin(0.3), rel=0.02)
+    pole = head  # the front of the left eye moves as the nose does: to the left of the image for positive yaw
+    assert turned[pole, 0] - still[pole, 0] == pytest.approx(-0.135 * np.sin(0.3), rel=0.02)
+    assert turned[pole, 1] == pytest.approx(still[pole, 1], abs=1e-4)
+    lowered = model.vertices(identity, np.zeros((1, 171)), np.array([[0.3, 0, 0.3, 0]]))[0]
+    assert lowered[pole, 1] - still[pole, 1] == pytest.approx(0.135 * np.sin(0.3), rel=0.02)
+    nose = np.array([0.0, 0.0, -1.0])
+    assert (rotation_matrix(np.array([0.0, 0.3, 0.0])) @ nose)[0] < 0 < (rotation_matrix(np.array([0.3, 0, 0])) @ nose)[1]
 
 
 def test_loading_says_how_to_make_a_model(tmp_path):
