@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from gmbench.datasets.readers import known_dataset
 from gmbench.errors import InputError
 from gmbench.face.landmarks import known_backend
+from gmbench.methods.registry import read_method_settings
 from gmbench.names import closest
+from gmbench.validation import explanation
 
 FILE = Path("params.yaml")
 RENAMED = {"evaluators": "extractors", "judges": "extractors"}
@@ -174,20 +176,27 @@ def load(path: Path = FILE) -> Params:
     """Read a configuration.
 
     Raises:
-        InputError: missing, not YAML, unknown key (with the nearest), or a value that does not fit.
+        InputError: missing, not YAML, unknown key (with the nearest) or a value that does not fit, also in the settings
+            of a method.
     """
     if not path.exists():
         raise InputError(f"{path}: no configuration here; write one with 'gmbench profile use demo'")
     try:
-        return Params.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        params = Params.model_validate(yaml.safe_load(path.read_text("utf-8")))
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML ({error})") from error
     except ValidationError as error:
         first = min(error.errors(), key=lambda e: str(e["loc"][-1]) not in RENAMED)
         place = ".".join(str(part) for part in first["loc"])
         renamed = RENAMED.get(str(first["loc"][-1]), "")
-        reason = f"is now called {renamed}; rename it" if renamed else first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{path}: {place}: {reason}") from error
+        wrong = f"{place}: is now called {renamed}; rename it" if renamed else explanation(error, Params)
+        raise InputError(f"{path}: {wrong}") from error
+    for method, settings in params.systems.items():
+        try:
+            read_method_settings(method, settings)
+        except InputError as error:
+            raise InputError(f"{path}: systems: {error}") from error
+    return params
 
 
 def profiles() -> dict[str, str]:

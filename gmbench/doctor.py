@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import av
 
-from gmbench import plugins, store
+from gmbench import config, params_check, plugins, store
 from gmbench.datasets.readers import DATASETS
+from gmbench.errors import InputError
 from gmbench.evaluation.extraction.extractors import EXTRACTORS
 from gmbench.evaluation.interpolation import OFFICIAL_NETWORK
 from gmbench.evaluation.protocol import Protocol
@@ -43,7 +44,10 @@ class Check:
 
 def examine() -> list[Check]:
     """Everything that decides what can run here."""
-    return [*_machine(), *_packages(), *_codecs(), *_folders(), *_weights(), *_landmark_backends(), *_plugins()]
+    return [
+        *_machine(), *_packages(), *_codecs(), *_folders(), *_configuration(), *_weights(), *_landmark_backends(),
+        *_plugins(),
+    ]  # fmt: skip
 
 
 def lacking_files(metric: Metric, protocol: Protocol | None = None) -> list[str]:
@@ -111,6 +115,21 @@ def _folders() -> Iterator[Check]:
         detail = f"{path}, {free:.0f} GiB free" + ("" if writable else ", read-only")
         needed = what == "feature store"
         yield Check(what, "ok" if writable or not needed else "damaged", detail, "" if writable else "writing there")
+
+
+def _configuration() -> Iterator[Check]:
+    """What is wrong with the configuration of this folder, where there is one."""
+    if not config.FILE.exists():
+        return
+    try:
+        params = config.load()
+        problems = params_check.problems(params)
+    except InputError as error:
+        problems = [str(error)]
+    for problem in problems:
+        yield Check(str(config.FILE), "damaged", problem, "a run of the pipeline")
+    if not problems:
+        yield Check(str(config.FILE), "ok", f"profile {params.profile}, all keys and names are known")
 
 
 def _weights() -> Iterator[Check]:

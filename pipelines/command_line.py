@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from gmbench import config
+from gmbench import config, params_check
 from gmbench.errors import GmbenchError
 from gmbench.executor import kept_workers
 from gmbench.stages.paths import DatasetPaths
@@ -13,14 +13,17 @@ from gmbench.stages.pipeline_run import STORE, PipelineRun
 from gmbench.store import Store
 
 
-def run_stage(work: Callable[..., object]) -> None:
+def run_stage(work: Callable[..., object], first: bool = False) -> None:
     """Run ``work(run, *arguments)`` with the command line's arguments; the first one names the dataset, if any.
 
+    A stage that comes ``first`` looks through the whole configuration, so that nothing is found out hours later.
     An error of gmbench ends the process with its one-line message and its exit code.
     """
     arguments = sys.argv[1:]
     try:
         params = config.load()
+        if first:
+            params_check.require(params)
         store = Store(Path(os.environ.get("GMBENCH_STORE") or STORE))
         dataset = arguments[0] if arguments else ""
         run = PipelineRun(params, DatasetPaths(dataset), store, os.environ.get("GMBENCH_SCHEDULER"))

@@ -21,8 +21,14 @@ CUT: dict[str, frozenset[tuple[str, str]]] = {
     "score": frozenset({("gmbench.reporting.method_cards", "gmbench.methods.registry")}),
 }
 """Imports by stage that do not count: of methods, scoring reads the cards alone, and tables read them again."""
-NAMES_ONLY = frozenset({("gmbench.config", "gmbench.face.landmarks"), ("gmbench.config", "gmbench.datasets.readers")})
-"""Imports of every stage that do not count: the configuration only looks up whether a name is known."""
+NAMES_ONLY = frozenset(
+    {
+        ("gmbench.config", "gmbench.face.landmarks"), ("gmbench.config", "gmbench.datasets.readers"),
+        ("gmbench.config", "gmbench.methods.registry"),
+        ("gmbench.pipelines.command_line", "gmbench.params_check"),
+    }
+)  # fmt: skip
+"""Imports of every stage that do not count: the configuration only looks up whether names and keys are known."""
 IGNORED_DATA = frozenset({ROOT / PACKAGE / "profiles"})
 """Data that stages do not read: a profile reaches them as ``params.yaml``, whose sections are their ``params``."""
 MOST = 0.5

@@ -200,6 +200,19 @@ def profile_use(
     terminal.note(f"{FILE}: profile {name}")
 
 
+@profile_app.command("check")
+def profile_check() -> None:
+    """Look through params.yaml before any stage runs: unknown keys and names, files that are not there."""
+    from gmbench import config, params_check
+
+    found = params_check.problems(config.load())
+    for problem in found:
+        terminal.error(f"{config.FILE}: {problem}")
+    if found:
+        raise typer.Exit(InputError.exit_code)
+    terminal.note(f"{config.FILE}: nothing is wrong with it")
+
+
 @profile_app.command("list")
 def profile_list() -> None:
     """Profiles that ship with gmbench."""

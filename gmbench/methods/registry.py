@@ -1,14 +1,17 @@
 """Which methods there are: built in, of other packages by entry point, and what a run calls them."""
 
+import importlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gmbench import plugins
 from gmbench.errors import InputError
 from gmbench.methods.card import DRIVES, MethodCard
 from gmbench.methods.interface import REQUIRED, NotSupported, TalkingHeadMethod
+from gmbench.methods.settings import read_settings
 from gmbench.names import closest
 
 ALIASES = {"ours": "gmtalker"}
@@ -68,6 +71,17 @@ def create(name: str) -> TalkingHeadMethod:
     if not isinstance(method.card, MethodCard):
         raise InputError(f"method {name!r} of {package}: its card is no MethodCard but {type(method.card).__name__}")
     return method
+
+
+def read_method_settings(name: str, given: Mapping[str, Any]) -> Any:
+    """The typed settings of a method; those of a built-in one are read without its networks, which takes seconds.
+
+    Raises:
+        InputError: an unknown method, an unknown key or a value that does not fit, each with the nearest.
+    """
+    if name not in BUILT_IN:
+        return create(name).settings(given)
+    return read_settings(importlib.import_module(f"{__package__}.{name}.settings").Settings, name, given)
 
 
 def load(name: str, folder: Path) -> TalkingHeadMethod:

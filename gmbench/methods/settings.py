@@ -1,12 +1,15 @@
 """What the settings of all trainable systems share: typed parts that refuse unknown keys, and how long to train."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gmbench.errors import InputError
-from gmbench.nn.training import TrainConfig
+from gmbench.validation import explanation
+
+if TYPE_CHECKING:
+    from gmbench.nn.training import TrainConfig
 
 LOG_ROWS = 50
 """Rows of losses that a training logs."""
@@ -14,9 +17,19 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class SettingsPart(BaseModel):
-    """Settings of a system or of one of its networks: unknown keys are errors, values cannot be changed later."""
+    """Settings of a system or of one of its networks: unknown keys are errors, values cannot be changed later.
+
+    What a part or a mapping of named values leaves out keeps its default: ``train: {steps: 100}`` changes no rate.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_defaults(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        return {name: _over(cls, str(name), value) for name, value in given.items()}
 
 
 class TrainingSettings(SettingsPart):
@@ -27,8 +40,10 @@ class TrainingSettings(SettingsPart):
     rate: float = Field(gt=0)
     budget: float | None = Field(None, gt=0, description="seconds after which training stops early")
 
-    def config(self, seed: int) -> TrainConfig:
+    def config(self, seed: int) -> "TrainConfig":
         """The training loop's configuration, with :data:`LOG_ROWS` rows of losses."""
+        from gmbench.nn.training import TrainConfig  # brings torch, which reading a configuration does not need
+
         return TrainConfig(self.steps, seed, self.budget, log_every=max(1, self.steps // LOG_ROWS))
 
 
@@ -44,7 +59,7 @@ def read_settings(
         changes: one mapping per ablation, of part to changed values; later ones win.
 
     Raises:
-        InputError: an unknown key or a value that is not allowed, with its place.
+        InputError: an unknown key (with the nearest) or a value that is not allowed, with its place.
     """
     merged: dict[str, Any] = {
         name: dict(value) if isinstance(value, Mapping) else value for name, value in given.items()
@@ -55,5 +70,17 @@ def read_settings(
     try:
         return model.model_validate(merged)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{system}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise InputError(f"{system}: {explanation(error, model)}") from error
+
+
+def _over(model: type[BaseModel], name: str, value: Any) -> Any:
+    """A value of a field over its default, where both are parts, or mappings whose keys the type names."""
+    field = model.model_fields.get(name)
+    if field is None or not isinstance(value, Mapping):
+        return value
+    default = field.get_default(call_default_factory=False)
+    if isinstance(default, BaseModel):
+        return default.model_dump() | dict(value)
+    keys = get_args(field.annotation)[:1]
+    named = get_origin(field.annotation) is dict and get_origin(keys[0]) is Literal
+    return dict(default) | dict(value) if named and isinstance(default, Mapping) else value

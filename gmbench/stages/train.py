@@ -98,7 +98,7 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
     facts: dict[str, Any] = provenance.describe({})
     card = {
         "system": system.name, "method": system.method, "ablations": list(system.ablations),
-        "seed": seed, "dataset": run.paths.dataset, "profile": run.params.profile,
+        "seed": seed, "dataset": run.paths.dataset, "size": section.size, "profile": run.params.profile,
         "settings": as_json(settings), "audio": dict(dataset.audio_facts),
         "clips": {"train": len(training), "manifest": file_digest(run.paths.cropped), **frames_used(dataset, training)},
         "face_model": run.face_model().digest, "parts": {part.name: part.as_json() for part in report.parts},

@@ -155,7 +155,7 @@ class TestMotion:
     @pytest.mark.parametrize("steps", [0, 2])
     def test_losses_and_gradients(self, steps):
         network = _nfmg(flow_steps=steps)
-        for name, parameter in network.named_parameters():  # outputs start at zero, and nothing behind them learns
+        for parameter in network.parameters():  # outputs start at zero, and nothing behind them learns
             if not parameter.detach().any():
                 torch.nn.init.normal_(parameter, std=0.1)
         valid = torch.ones(3, 20, dtype=torch.bool)

@@ -94,7 +94,7 @@ def _peaks(flow_steps: int) -> np.ndarray:
 
 @pytest.mark.slow
 def test_the_flow_keeps_both_ways_to_nod():
-    """Of three seeds 75 to 78 % of the nods were clear with the flow, 54 to 61 % without; 34 % or more went each way."""
+    """Of three seeds 75 to 78 % of the nods were clear with the flow, 54 to 61 % without; 34 % or more each way."""
     flowing, plain = _peaks(3), _peaks(0)
     assert (flowing > 1).mean() > 0.25
     assert (flowing < -1).mean() > 0.25

@@ -204,7 +204,9 @@ def test_eyes_turn_about_their_own_centres(model):
     lowered = model.vertices(identity, np.zeros((1, 171)), np.array([[0.3, 0, 0.3, 0]]))[0]
     assert lowered[pole, 1] - still[pole, 1] == pytest.approx(0.135 * np.sin(0.3), rel=0.02)
     nose = np.array([0.0, 0.0, -1.0])
-    assert (rotation_matrix(np.array([0.0, 0.3, 0.0])) @ nose)[0] < 0 < (rotation_matrix(np.array([0.3, 0, 0])) @ nose)[1]
+    assert (
+        (rotation_matrix(np.array([0.0, 0.3, 0.0])) @ nose)[0] < 0 < (rotation_matrix(np.array([0.3, 0, 0])) @ nose)[1]
+    )
 
 
 def test_loading_says_how_to_make_a_model(tmp_path):

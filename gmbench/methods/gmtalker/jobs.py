@@ -58,9 +58,12 @@ def training_jobs(
 ) -> Iterator[TrainingJob]:
     """All jobs: one head per speaker, the expression generator, and one motion generator per speaker.
 
+    Heads draw pictures of the size of the dataset's crops where the settings name no other.
+
     Raises:
-        InputError: no training clips.
+        InputError: no training clips, or a size that heads cannot draw.
     """
+    settings = settings.model_copy(update={"head": settings.head.for_crops(dataset.size)})
     rows = dataset.split(TRAIN)
     if not rows:
         raise InputError(f"{dataset.dataset}: no training clips; see the splits in the manifest")

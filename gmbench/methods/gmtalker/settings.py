@@ -1,20 +1,41 @@
 """GMTalker's configuration: typed, with the paper's values as defaults; unknown keys are refused."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from gmbench.errors import InputError
 from gmbench.methods.settings import SettingsPart, TrainingSettings
 
 STAGES = ("gmeg", "nfmg", "head")
 """Names of the networks, in the order of the paper."""
+RENDERING_SIDE, SMALLEST_SIDE = 256, 32
+"""Side of the renderings that the paper's head generator sees, and the least that it can draw."""
 
 
-class Gmeg(SettingsPart):
+class _Generator(SettingsPart):
+    """What both generators of coefficients have."""
+
+    width: int = Field(512, ge=1)
+    heads: int = Field(8, ge=1)
+    audio_frames: int = Field(1, ge=1, description="frames that an audio input sees; odd, more for log-mel features")
+    window: tuple[int, int] = Field((50, 150), description="shortest and longest training window in frames")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of {self.heads} heads")
+        if not self.audio_frames % 2:
+            raise ValueError(f"audio_frames must be odd, got {self.audio_frames}")
+        if not 1 <= self.window[0] <= self.window[1]:
+            raise ValueError(f"window must go from a length to a longer one, got {list(self.window)}")
+        return self
+
+
+class Gmeg(_Generator):
     """Expression generator; GMTalker, section III-B."""
 
-    width: int = 512
-    heads: int = 8
     layers: tuple[int, int, int] = Field((8, 8, 8), description="encoder, mixture mapper, decoder")
     z: int = Field(128, description="size of the expression latent")
     w: int = Field(64, description="size of the sequence latent")
@@ -27,19 +48,15 @@ class Gmeg(SettingsPart):
     intensity: Literal["ignore", "neutral_mix"] = "ignore"
     teacher: Literal["masked", "rollout", "plain"] = "masked"
     align_halfwidth: int = Field(0, ge=0)
-    audio_frames: int = Field(1, ge=1, description="frames that an audio input sees; odd, more for log-mel features")
-    window: tuple[int, int] = (50, 150)
     weights: dict[Literal["rec", "cond", "w", "emo"], float] = Field({"rec": 1.0, "cond": 0.5, "w": 0.5, "emo": 0.5})
     kl_scale: float = 0.125
     free_nats: float = 0.02
     train: TrainingSettings = TrainingSettings(steps=60_000, batch=32, rate=1e-4)
 
 
-class Nfmg(SettingsPart):
+class Nfmg(_Generator):
     """Motion generator; GMTalker, section III-C."""
 
-    width: int = 512
-    heads: int = 8
     layers: tuple[int, int] = Field((8, 8), description="encoder, decoder")
     z: int = 16
     stride: int = Field(4, ge=1, description="frames per latent")
@@ -48,8 +65,6 @@ class Nfmg(SettingsPart):
     flow_width: int = 128
     flow_layers: int = 4
     dropout: float = 0.1
-    audio_frames: int = Field(1, ge=1, description="as of the expression generator")
-    window: tuple[int, int] = (50, 150)
     weights: dict[Literal["rec", "kl", "vel"], float] = Field({"rec": 1.0, "kl": 0.5, "vel": 1.0})
     pretrained: bool = Field(True, description="False: w/o pre-train, four times the steps on the person alone")
     pretrain: TrainingSettings = TrainingSettings(steps=100_000, batch=64, rate=1e-4)
@@ -59,8 +74,8 @@ class Nfmg(SettingsPart):
 class Head(SettingsPart):
     """Head generator; GMTalker, section III-D, on StyleAvatar's StyleUNet."""
 
-    size_in: int = 256
-    size_out: int = 512
+    size_in: int = Field(0, ge=0, description="side of the rendering; 0: 256, or the pictures' where that is less")
+    size_out: int = Field(0, ge=0, description="side of the pictures; 0: that of the dataset's crops")
     channels: dict[int, int] = Field(
         {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32},
         description="width of the features at a side",
@@ -85,6 +100,25 @@ class Head(SettingsPart):
     ema: float = Field(0.5 ** (32 / 10_000), gt=0, lt=1)
     train: TrainingSettings = TrainingSettings(steps=60_000, batch=4, rate=2e-3)
 
+    def for_crops(self, side: int) -> "Head":
+        """These settings with the sizes that a dataset of crops of a side gives, where they name none.
+
+        Raises:
+            InputError: a side that is no power of two from 32 on, or has no width among the channels.
+        """
+        out = self.size_out or side
+        inside = self.size_in or min(RENDERING_SIDE, out)
+        for name, value in (("size_in", inside), ("size_out", out)):
+            if value < SMALLEST_SIDE or value & (value - 1) or value not in self.channels:
+                sides = ", ".join(str(known) for known in sorted(self.channels) if known >= SMALLEST_SIDE)
+                raise InputError(
+                    f"gmtalker: head.{name}: {value} (crops of {side}) is no side that the head draws: {sides};"
+                    " set the dataset's size to one of these, or size_in and size_out"
+                )
+        if inside > out:
+            raise InputError(f"gmtalker: head.size_in: a rendering of {inside} for pictures of {out}; expected no more")
+        return self.model_copy(update={"size_in": inside, "size_out": out})
+
 
 class Settings(SettingsPart):
     """All of GMTalker."""
@@ -92,6 +126,11 @@ class Settings(SettingsPart):
     gmeg: Gmeg = Gmeg()
     nfmg: Nfmg = Nfmg()
     head: Head = Head()
+
+    def needed_files(self) -> dict[str, Path]:
+        """Files of the user that training reads, by the key that names them."""
+        loss = self.head.perceptual
+        return {} if loss in ("none", "randconv") else {"head.perceptual": Path(loss)}
 
 
 ABLATIONS: dict[str, dict[str, dict[str, object]]] = {
