@@ -119,8 +119,11 @@ class LandmarkerSection(_Section):
 
 
 class ExtractorsSection(_Section):
-    """Training of the corpus' feature extractors; see :mod:`gmbench.stages.train_extractors`."""
+    """The corpus' feature extractors; see :mod:`gmbench.stages.train_extractors`."""
 
+    source: Literal["shipped", "train"] = Field(
+        "train", description="shipped: networks that come with gmbench, whose recipe the rest must be; train: new ones"
+    )
     people: int = Field(2000, ge=20, description="people drawn for the extractors alone, two takes each")
     frames: int = Field(2, ge=1, description="frames per take")
     held_out: int = Field(60, ge=0, description="people, the last ones, kept for the score")

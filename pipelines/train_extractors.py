@@ -1,4 +1,4 @@
-"""Stage ``train_extractors``: train the feature extractors on a corpus."""
+"""Stage ``train_extractors``: the feature extractors of a corpus."""
 
 from pathlib import Path
 
@@ -6,4 +6,4 @@ from gmbench.pipelines.command_line import run_stage
 from gmbench.stages import train_extractors
 
 if __name__ == "__main__":
-    run_stage(lambda run, name: train_extractors.train(run, Path("data") / name))
+    run_stage(lambda run, name: train_extractors.prepare(run, Path("data") / name))

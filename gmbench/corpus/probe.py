@@ -21,12 +21,12 @@ from gmbench.morphable.raster import rasterise
 
 BANDS = {
     "audio": (0.35, 0.50),
-    "geometry": (0.60, 0.75),
+    "geometry": (0.60, 0.80),
     "appearance": (0.40, 0.60),
     "geometry+appearance": (0.90, 1.0),
     "all": (0.90, 1.0),
 }
-"""Accuracy among eight emotions that each probe should reach."""
+"""Accuracy among eight emotions that each probe should reach; drawn anew, one moves by about 0.02."""
 _UNWRAPPED = 24
 
 

@@ -50,7 +50,8 @@ class ExtractorTraining:
         settings: how long and how fast.
         held_out: number of people, the last ones, that are kept for its score.
         store, people_jobs: where the frames of the people are.
-        root: the corpus; sync_clips: its clips for the sync network; test_clips: those of its speakers.
+        root: the corpus; sync_clips: its clips for the sync network; scored_clips: those of
+            its speakers that the landmarker and the sync network are scored on.
     """
 
     kind: str
@@ -60,7 +61,7 @@ class ExtractorTraining:
     people_jobs: tuple[Job, ...]
     root: Path
     sync_clips: tuple[str, ...]
-    test_clips: tuple[str, ...]
+    scored_clips: tuple[str, ...]
 
 
 def draw_training_people(arguments: tuple[int, int, int, int, int]) -> JobResult:
@@ -116,7 +117,7 @@ def train_network(job: ExtractorTraining) -> JobResult:
 
 def _train_sync_network(job: ExtractorTraining, path: Path, report: dict[str, Any]) -> dict[str, int]:
     network = training.train_sync(*mouths_and_mfcc(job.root, job.sync_clips), job.settings)
-    score = scores.sync_score(network, *mouths_and_mfcc(job.root, job.test_clips))
+    score = scores.sync_score(network, *mouths_and_mfcc(job.root, job.scored_clips))
     report |= {"data": list(job.sync_clips), "held_out": score}
     networks.write(path, job.kind, network, {}, report)
     return {}
@@ -132,7 +133,7 @@ def _train_landmarker(job: ExtractorTraining, path: Path, report: dict[str, Any]
     network = landmarker.train(frames.reshape(-1, *frames.shape[2:]), points.reshape(-1, *points.shape[2:]), settings)
     landmarker.write(path, network, LANDMARKS)
     report |= {"data": f"{len(frames)} takes of people", "landmarks": len(LANDMARKS)}
-    report["held_out"] = scores.landmark_error(network, LANDMARKS, *_frames_and_points(job.root, job.test_clips))
+    report["held_out"] = scores.landmark_error(network, LANDMARKS, *frames_and_points(job.root, job.scored_clips))
     return {}
 
 
@@ -170,7 +171,7 @@ _TRAIN: dict[str, Callable[[TrainingData, TrainingSettings], tuple[torch.nn.Modu
 }  # fmt: skip
 
 
-def _frames_and_points(root: Path, clips: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def frames_and_points(root: Path, clips: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Every 25th frame (N, S, S, 3) of clips, and their landmarks (N, P, 2) in pixels."""
     truth, frames, points = Truth(root), [], []
     for number, clip in enumerate(clips):

@@ -13,7 +13,7 @@ from gmbench.evaluation.extraction.network_crops import CORPUS_SIDE
 from gmbench.extractors import landmarker
 from gmbench.extractors.corpus import networks
 from gmbench.extractors.syncnet import WINDOW, mfcc_windows
-from gmbench.metrics.sync import shift_distances, synchronise
+from gmbench.metrics.sync import Sync, shift_distances, synchronise
 from gmbench.morphable.landmarks_478 import OUTER_EYE_CORNERS
 
 SHIFTS = tuple(range(-10, 11))
@@ -113,20 +113,31 @@ def sync_score(network: Any, mouths: NDArray[np.uint8], mfcc: NDArray[np.float32
         mouths: (C, T, 40, 40).
         mfcc: (C, columns, 13), 100 columns per second.
     """
-    count = min(mouths.shape[1] - WINDOW, (mfcc.shape[1] - 20) // 4 + 1)
     exact, confidence = [], {shift: [] for shift in SHIFTS}  # type: tuple[list[bool], dict[int, list[float]]]
     for clip_mouths, clip_mfcc in zip(mouths, mfcc, strict=True):
-        grey = torch.from_numpy(clip_mouths).float()
-        windows = torch.stack([grey[i : i + WINDOW] for i in range(count)])
-        with torch.inference_mode():
-            lips = network.lips(windows).numpy()
-            sounds = network.sounds(torch.from_numpy(mfcc_windows(clip_mfcc, count))).numpy()
+        lips, sounds = _embedded(network, clip_mouths, clip_mfcc)
         for shift in SHIFTS:
             result = synchronise(shift_distances(lips, _shifted(sounds, shift)))
             exact.append(result.offset == -shift)
             confidence[shift].append(result.confidence)
     means = {str(shift): round(float(np.mean(values)), 5) for shift, values in confidence.items()}
     return {"offset_exact": round(float(np.mean(exact)), 4), "clips": len(mouths), "sync_c_by_shift": means}
+
+
+def in_step(network: Any, mouths: NDArray[np.uint8], mfcc: NDArray[np.float32]) -> Sync:
+    """Offset and Sync-C of one clip: mouths (T, 40, 40) and MFCC (columns, 13)."""
+    return synchronise(shift_distances(*_embedded(network, mouths, mfcc)))
+
+
+def _embedded(
+    network: Any, mouths: NDArray[np.uint8], mfcc: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Embeddings (N, D) of a clip's windows of mouths and of sound."""
+    count = min(len(mouths) - WINDOW, (len(mfcc) - 20) // 4 + 1)
+    grey = torch.from_numpy(mouths).float()
+    windows = torch.stack([grey[i : i + WINDOW] for i in range(count)])
+    with torch.inference_mode():
+        return network.lips(windows).numpy(), network.sounds(torch.from_numpy(mfcc_windows(mfcc, count))).numpy()
 
 
 def _shifted(sounds: NDArray[np.float32], shift: int) -> NDArray[np.float32]:

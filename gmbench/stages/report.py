@@ -114,7 +114,7 @@ def _ablations() -> str:
 
 def _corpus_extractors(out: Path) -> str:
     """Recipe, data, score on strangers and confusion of the corpus-trained networks, and how the metrics respond."""
-    reports = sorted(path for path in EXTRACTORS.glob("*.json") if path.stem != "validation")
+    reports = sorted(p for p in EXTRACTORS.glob("*.json") if p.with_suffix(".safetensors").exists())
     if not reports:
         return ""
     parts = ["<p>They know synthetic faces only. Scores are on people whom no network met in training.</p>"]
@@ -126,6 +126,7 @@ def _corpus_extractors(out: Path) -> str:
         shown = {
             "held_out": held_out, "recipe": facts.get("recipe", {}), "failed": facts.get("failed", []),
             "data": data if isinstance(data, str) else f"{len(data)} clips, {data[0]} to {data[-1]}",
+            "against_shipped": facts.get("against_shipped", "comes with gmbench"),
         }  # fmt: skip
         parts.append(f"<h3>{html.escape(path.stem)}</h3>{json_html(shown)}")
         if confusion:

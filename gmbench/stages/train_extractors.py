@@ -1,6 +1,10 @@
-"""Stage ``train_extractors``: train the corpus' feature extractors, and validate them before any metric uses them."""
+"""Stage ``train_extractors``: the corpus' feature extractors, those that come with gmbench or new ones.
+
+New ones are trained, validated before any metric uses them, and compared with those that come with gmbench.
+"""
 
 import contextlib
+import hashlib
 import math
 import os
 from collections.abc import Iterator
@@ -10,7 +14,9 @@ from typing import Any
 from gmbench import job_cache
 from gmbench.clips import Clip, Pair
 from gmbench.corpus import people
+from gmbench.corpus.make import CORPUS_VERSION
 from gmbench.corpus.truth import Truth
+from gmbench.datasets import manifest, readers
 from gmbench.errors import StoreError
 from gmbench.evaluation import protocol, validate
 from gmbench.evaluation.planning.inputs import Inputs
@@ -18,12 +24,16 @@ from gmbench.extractors.corpus import networks
 from gmbench.extractors.corpus.training import TrainingSettings
 from gmbench.job_cache import Job
 from gmbench.metrics.key import MetricKey
+from gmbench.provenance import installed_version
+from gmbench.stages import shipped_extractors
+from gmbench.stages.extractor_agreement import agreement
 from gmbench.stages.extractor_jobs import ExtractorTraining, draw_training_people, train_network
 from gmbench.stages.paths import EXTRACTORS
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.store import digest, file_digest, write_atomically
+from gmbench.weights import files
 
-EXTRACTOR_TRAINING_VERSION = 5
+EXTRACTOR_TRAINING_VERSION = 6
 GROUP = 25
 """People per job."""
 MUST = {
@@ -43,8 +53,22 @@ ADMISSION = {"late": (0, 2, 5, 10), "early": (0, 2, 5, 10)}
 """Levels that count where the curves have more: one frame late is within the mean's own noise."""
 
 
-def train(run: PipelineRun, root: Path) -> None:
-    """Train on people, validate on clips of the corpus at ``root``, and write ``models/extractors``."""
+def versions() -> dict[str, int]:
+    """Versions that networks are made for; those that come with gmbench are made anew when one is raised."""
+    return {"corpus": CORPUS_VERSION, "people": people.PEOPLE_VERSION, "training": EXTRACTOR_TRAINING_VERSION}
+
+
+def prepare(run: PipelineRun, root: Path) -> None:
+    """Write ``models/extractors``: what comes with gmbench, or networks that are trained for the corpus at ``root``.
+
+    Raises:
+        InputError: the configuration asks for other networks than those that come with gmbench.
+        WeightsError: those are not there or damaged.
+        StoreError: a training failed.
+    """
+    if run.params.extractors.source == "shipped":
+        shipped_extractors.install(run.params, versions(), EXTRACTORS)
+        return
     with _extractors_in(EXTRACTORS):  # before the first worker starts, so that all workers use these networks
         _train(run, root)
 
@@ -53,15 +77,16 @@ def _train(run: PipelineRun, root: Path) -> None:
     people_jobs = _draw_people(run)
     corpus = Truth(root)
     names = [str(name) for name in corpus.clips["clip_id"]]
-    test_clips = tuple(name for name in names if name.startswith("synth/"))
-    sync_clips = tuple(name for name in names if not name.startswith("synth/"))
+    splits = {row.clip_id: row.split for row in readers.read("synth", root).rows}
+    scored_clips = tuple(name for name in names if splits.get(name, manifest.TEST) != manifest.TEST)
+    sync_clips = tuple(name for name in names if name not in splits)
     clips = digest(*(file_digest(root / str(corpus.clips.loc[name, "video"])) for name in names))
     jobs = []
-    for kind in ("landmarker", *networks.NETWORKS):
+    for kind in shipped_extractors.KINDS:
         settings = _settings(kind, run)
         held_out = run.params.extractors.held_out
         task = ExtractorTraining(
-            kind, settings, held_out, run.store.root, tuple(people_jobs), root, sync_clips, test_clips
+            kind, settings, held_out, run.store.root, tuple(people_jobs), root, sync_clips, scored_clips
         )
         key = digest(
             "judge",  # part of the keys of stored networks
@@ -77,13 +102,33 @@ def _train(run: PipelineRun, root: Path) -> None:
     networks_by_kind = {job.name: job_cache.load(run.store, job) for job in jobs}
     for kind, feature in networks_by_kind.items():
         write_atomically(EXTRACTORS / f"{kind}.safetensors", feature.arrays["file"].tobytes())
-    curves = _validate(run, root, corpus, test_clips)
+    curves = _validate(run, root, corpus, scored_clips)
     for kind, feature in networks_by_kind.items():
         reasons = failed(kind, curves)
         if reasons:
             _mark(EXTRACTORS / f"{kind}.safetensors", kind, feature.meta, reasons)
-        write_json(EXTRACTORS / f"{kind}.json", dict(feature.meta["report"]) | {"failed": reasons})
-    write_json(EXTRACTORS / "validation.json", {"curves": [curve.as_json() for curve in curves]})
+        report = dict(feature.meta["report"]) | {"failed": reasons}
+        if files.shipped_facts():
+            report["against_shipped"] = agreement(kind, EXTRACTORS, files.SHIPPED, root, scored_clips)
+        write_json(EXTRACTORS / f"{kind}.json", report)
+    write_json(EXTRACTORS / shipped_extractors.VALIDATION, {"curves": [curve.as_json() for curve in curves]})
+    write_json(EXTRACTORS / files.FACTS, _facts(run, root, clips, people_jobs))
+
+
+def _facts(run: PipelineRun, root: Path, clips: str, people_jobs: list[Job]) -> dict[str, Any]:
+    """How the networks were made: versions, recipe, settings and hashes of the data, packages."""
+    drawn = (job_cache.load(run.store, job).arrays["frames"].tobytes() for job in people_jobs)
+    packages = {name: installed_version(name) for name in ("torch", "numpy", "opencv-contrib-python", "av")}
+    return shipped_extractors.describe(
+        EXTRACTORS,
+        source="train",
+        versions=versions(),
+        recipe=shipped_extractors.recipe(run.params),
+        seed=run.params.seed,
+        corpus=run.params.corpora[root.name].model_dump(mode="json"),
+        data={"clips": clips, "people": digest(*(hashlib.sha256(frames).hexdigest() for frames in drawn))},
+        packages=packages,
+    )
 
 
 def failed(kind: str, curves: list[validate.Curve]) -> list[str]:

@@ -28,7 +28,8 @@ class Weights:
         url: public address for ``gmbench weights fetch``, or None.
         page: where it is offered, for files that must be got by hand.
         sha256: of the genuine file; None where it is pinned at its first use. sha256_prefix: its first digits.
-        trained: made by the pipeline, in :func:`~gmbench.weights.files.trained_folder`; it has no hash to expect.
+        trained: on the synthetic corpus, by gmbench or the user's pipeline; lies in
+            :func:`~gmbench.weights.files.trained_folder`, and only gmbench's own has a hash to expect.
 
     Raises:
         InputError: ``file`` is a path instead of a name.

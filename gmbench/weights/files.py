@@ -16,6 +16,10 @@ from gmbench.store import file_digest, write_atomically
 from gmbench.weights.declarations import declared, package
 
 RECORDED = "recorded.json"
+SHIPPED = Path(__file__).with_name("corpus")
+"""Folder of the networks of the corpus that come with gmbench, with their recipe and validation."""
+FACTS = "networks.json"
+"""In it and in ``models/extractors``: how the networks were made, and the sha256 of each."""
 _FORMER_FOLDER = Path("models/evaluators")
 
 
@@ -25,14 +29,27 @@ def folder() -> Path:
 
 
 def trained_folder() -> Path:
-    """``GMBENCH_EXTRACTORS``, or ``models/extractors`` here: networks that the pipeline trained on the corpus.
+    """Where the networks of the corpus are.
+
+    ``GMBENCH_EXTRACTORS``; else ``models/extractors`` here, where the pipeline has put or trained some; else
+    :data:`SHIPPED`.
 
     Raises:
         WeightsError: the environment has the variable's former name.
     """
     if os.environ.get("GMBENCH_EVALUATORS"):
         raise WeightsError("the variable GMBENCH_EVALUATORS is now called GMBENCH_EXTRACTORS; rename it")
-    return Path(os.environ.get("GMBENCH_EXTRACTORS") or "models/extractors")
+    named, here = os.environ.get("GMBENCH_EXTRACTORS"), Path("models/extractors")
+    if named:
+        return Path(named)
+    return here if any(here.glob("*.safetensors")) or not (SHIPPED / FACTS).is_file() else SHIPPED
+
+
+@functools.cache
+def shipped_facts() -> dict[str, Any]:
+    """How the networks that come with gmbench were made; empty where none came. See ``tools/extractors.py``."""
+    path = SHIPPED / FACTS
+    return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
 
 def find(name: str) -> Path | None:
@@ -55,8 +72,8 @@ def load_path(name: str) -> tuple[Path, str]:
         raise WeightsError(f"{_FORMER_FOLDER} is now called models/extractors; rename the folder")
     if path is None and entry.trained:
         raise WeightsError(
-            f"{entry.file} is not in {trained_folder()}: train it with 'dvc repro train_extractors' "
-            "(GMBENCH_EXTRACTORS names another folder)"
+            f"{entry.file} is not in {trained_folder()}: make it with 'dvc repro train_extractors' (without "
+            "GMBENCH_EXTRACTORS and networks in models/extractors those that come with gmbench are used)"
         )
     if path is None:
         fetch_hint = f"run 'gmbench weights fetch {name}' or " if entry.url else ""
@@ -91,7 +108,7 @@ def verify(name: str, path: Path) -> str:
     actual = _cached_digest(path, stat.st_size, stat.st_mtime_ns)
     entry = declared(name)
     if entry.trained:
-        return actual
+        return _genuine(path, actual)
     recorded = _recorded(path.parent)
     expected = entry.sha256 or recorded.get(entry.file) or entry.sha256_prefix
     if expected is not None and not actual.startswith(expected):
@@ -102,6 +119,14 @@ def verify(name: str, path: Path) -> str:
     if entry.sha256 is None and entry.file not in recorded:
         _record(path.parent, recorded | {entry.file: actual})
     return actual
+
+
+def _genuine(path: Path, sha256: str) -> str:
+    """The hash of a network of the corpus; WeightsError if it lies among those of the package and is another."""
+    expected = shipped_facts().get("networks", {}).get(path.stem, {}).get("sha256", "")
+    if path.parent == SHIPPED and sha256 != expected:
+        raise WeightsError(f"{path}: sha256 {sha256[:12]}... where {expected[:12]}... was expected; reinstall gmbench")
+    return sha256
 
 
 def fetch(name: str) -> Path:
@@ -139,6 +164,8 @@ def status(name: str) -> dict[str, Any]:
     path = find(name)
     if path is None:
         return row | {"status": "missing", "path": None}
+    if path.parent == SHIPPED:
+        row |= {"source": "comes with gmbench", "origin": "gmbench", "size": path.stat().st_size}
     try:
         return row | {"status": "ok", "path": str(path), "sha256": verify(name, path)}
     except WeightsError as error:

@@ -1,0 +1,125 @@
+"""The stage that gives a run its corpus-trained networks: those that come with gmbench, or new ones."""
+
+import json
+import shutil
+
+import pytest
+import torch
+import yaml
+
+from gmbench import config, weights
+from gmbench.errors import InputError, WeightsError
+from gmbench.extractors import landmarker
+from gmbench.extractors.corpus import networks
+from gmbench.stages import shipped_extractors, train_extractors
+from gmbench.stages.corpus import corpus
+from gmbench.stages.extractor_jobs import LANDMARKS
+from gmbench.stages.paths import DatasetPaths
+from gmbench.stages.pipeline_run import PipelineRun, write_json
+from gmbench.store import Store, file_digest
+from gmbench.weights import files
+
+SIZES = {"emotion": {"extras": 36}, "identity": {"outputs": 64}, "features": {"targets": 88}}
+TINY = {
+    "source": "train", "people": 20, "frames": 1, "held_out": 2, "emotion_steps": 2, "emotion_vgg_steps": 2,
+    "syncnet_steps": 2, "identity_steps": 2, "features_steps": 2, "validation_clips": 2,
+}  # fmt: skip
+
+
+def configuration(**extractors):
+    values = yaml.safe_load(config.profiles()["smoke"])
+    values["extractors"] |= extractors
+    values["landmarker"] |= {"steps": 2}
+    return config.Params.model_validate(values)
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """Small random networks in place of those that come with gmbench."""
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    torch.manual_seed(0)
+    for kind, network in networks.NETWORKS.items():
+        sizes = SIZES.get(kind, {})
+        networks.write(folder / f"{kind}.safetensors", kind, network(**sizes), sizes, {"failed": []})
+    landmarker.write(folder / "landmarker.safetensors", landmarker.Landmarker(len(LANDMARKS)), LANDMARKS)
+    for name in (*shipped_extractors.KINDS, "validation"):
+        write_json(folder / f"{name}.json", {"failed": []})
+    recipe = shipped_extractors.recipe(configuration())
+    facts = shipped_extractors.describe(folder, versions=train_extractors.versions(), recipe=recipe)
+    write_json(folder / files.FACTS, facts)
+    monkeypatch.setattr(files, "SHIPPED", folder)
+    files.shipped_facts.cache_clear()
+    yield folder
+    files.shipped_facts.cache_clear()
+
+
+def run_of(tmp_path, **extractors):
+    return PipelineRun(configuration(**extractors), DatasetPaths("synth"), Store(tmp_path / "store"), quiet=True)
+
+
+def test_networks_that_come_with_gmbench_are_copied(shipped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train_extractors.prepare(run_of(tmp_path, source="shipped"), tmp_path / "nowhere")
+    made = tmp_path / "models" / "extractors"
+    assert {path.name for path in made.iterdir()} == {path.name for path in shipped.iterdir()}
+    assert all(file_digest(made / f"{k}.safetensors") == file_digest(shipped / f"{k}.safetensors") for k in SIZES)
+    assert json.loads((made / files.FACTS).read_text())["source"] == "shipped"
+
+
+def test_other_settings_another_version_and_other_bytes_are_refused(shipped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"extractors.emotion_steps is 7, theirs was 30; .*source to train"):
+        train_extractors.prepare(run_of(tmp_path, source="shipped", emotion_steps=7), tmp_path)
+    monkeypatch.setattr(train_extractors, "CORPUS_VERSION", 99)
+    with pytest.raises(InputError, match=r"made for corpus version \d+, this gmbench has 99"):
+        train_extractors.prepare(run_of(tmp_path, source="shipped"), tmp_path)
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(files, "SHIPPED", shipped)
+    networks.write(shipped / "emotion.safetensors", "emotion", networks.EmotionNet(36), SIZES["emotion"], {})
+    with pytest.raises(WeightsError, match=r"emotion.safetensors: sha256 .* reinstall gmbench"):
+        train_extractors.prepare(run_of(tmp_path, source="shipped"), tmp_path)
+    assert not (tmp_path / "models" / "extractors" / "emotion.safetensors").exists()
+
+
+def test_an_evaluation_without_a_pipeline_finds_them(shipped, tmp_path, monkeypatch):
+    """Those of the pipeline here go before, those that the environment names before all."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GMBENCH_EXTRACTORS", raising=False)
+    assert weights.load_path("corpus_emotion")[0] == shipped / "emotion.safetensors"
+    assert files.status("corpus_emotion")["source"] == "comes with gmbench"
+    here = tmp_path / "models" / "extractors"
+    here.mkdir(parents=True)
+    assert files.trained_folder() == shipped
+    shutil.copy(shipped / "emotion.safetensors", here)
+    assert files.find("corpus_emotion").resolve() == here / "emotion.safetensors"
+    assert files.find("corpus_syncnet") is None  # never of two sets
+    monkeypatch.setenv("GMBENCH_EXTRACTORS", str(tmp_path / "named"))
+    assert files.trained_folder() == tmp_path / "named"
+
+
+@pytest.mark.slow
+def test_new_ones_are_the_same_bytes_twice_and_say_how_far_they_differ(shipped, tmp_path, monkeypatch):
+    written = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        run = run_of(tmp_path / name, **TINY)
+        if not written:
+            corpus(run, "synth", tmp_path / "data" / "synth")
+        train_extractors.prepare(run, tmp_path / "data" / "synth")
+        written.append({p.name: p.read_bytes() for p in (tmp_path / name / "models" / "extractors").iterdir()})
+    assert written[0] == written[1]
+    assert {path.removesuffix(".safetensors") for path in written[0]} >= set(shipped_extractors.KINDS)
+    said = {kind: json.loads(written[0][f"{kind}.json"])["against_shipped"] for kind in shipped_extractors.KINDS}
+    assert not any(facts["same_bytes"] for facts in said.values())
+    assert all(0 <= said[kind]["same_emotion"] <= 1 for kind in ("emotion", "emotion_vgg"))
+    assert said["landmarker"]["percent_iod"] > 0
+    assert 0 <= said["syncnet"]["same_offset"] <= 1
+    assert -1 <= said["identity"]["correlation_of_cosines"] < 1
+    assert -1 <= said["features"]["correlation_of_outputs"] < 1
+    made = json.loads(written[0][files.FACTS])
+    assert made["recipe"]["extractors"]["people"] == 20
+    assert set(made["data"]) == {"clips", "people"}
+    assert "source" not in made["recipe"]["extractors"]
