@@ -24,6 +24,15 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class SelectionSection(_Section):
+    """Which clips of a large dataset are used; see :mod:`gmbench.datasets.selection`."""
+
+    clips: int = Field(ge=1, description="at most so many clips in all")
+    per_folder: int = Field(0, ge=0, description="at most so many of one folder, of VoxCeleb2 one source video; 0: all")
+    split: str = Field("train", description="split of the clips that are drawn from; empty: all splits")
+    seed: int = 0
+
+
 class DatasetSection(_Section):
     """One dataset of the run."""
 
@@ -46,7 +55,12 @@ class DatasetSection(_Section):
         "same", description="clip that shows the emotion: of the same speaker, of another one, or the scored clip"
     )
     waits_for: str = Field(
-        "models/face_model.npz", description="what must exist first: models/extractors for the corpus, or any file"
+        "models/face_model.npz",
+        description="what must exist first, and what DVC watches in place of the raw data: models/extractors for the "
+        "corpus, or any file or folder",
+    )
+    selection: SelectionSection | None = Field(
+        None, description="clips that are used; without it all are, and nothing of the others is opened with it"
     )
 
     @field_validator("landmarks")

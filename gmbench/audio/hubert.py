@@ -1,5 +1,6 @@
 """HuBERT features at 50 Hz, by the rules of GMTalker: 20-second chunks that tile, last hidden state."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ class Hubert:
 def load(folder: Path) -> Hubert:
     """Read a HuBERT saved by transformers: ``config.json`` and ``model.safetensors`` or ``pytorch_model.bin``.
 
-    Any size works; the papers use hubert-large-ls960-ft. Nothing is fetched.
+    Any size works; the papers use hubert-large-ls960-ft. Nothing is fetched. A process reads the files once, and again
+    when they change.
 
     Raises:
         WeightsError: files missing or of another architecture.
@@ -57,6 +59,14 @@ def load(folder: Path) -> Hubert:
             f"{folder}: no HuBERT here; put config.json and model.safetensors of hubert-large-ls960-ft there, "
             "or choose audio.extractor logmel"
         )
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    stamps = tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+    return _read(folder.resolve(), stamps)
+
+
+@functools.lru_cache(maxsize=1)
+def _read(folder: Path, stamps: tuple[tuple[str, int, int], ...]) -> Hubert:
+    """The model of a folder whose files have these names, sizes and times."""
     import torch
     from safetensors import SafetensorError
 

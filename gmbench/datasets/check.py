@@ -10,6 +10,7 @@ import numpy as np
 
 from gmbench.datasets.manifest import ClipRow, Found, Problem, problem_kind
 from gmbench.datasets.readers import dataset, read
+from gmbench.datasets.selection import Selection, select
 from gmbench.errors import MediaError
 from gmbench.executor import run
 from gmbench.media import FPS, SAMPLE_RATE, Audio, Video, read_audio
@@ -24,7 +25,8 @@ MAX_LENGTH_DIFFERENCE = 0.2
 class DatasetCheck:
     """A checked dataset: usable rows with their number of frames, and all problems.
 
-    ``deep``: every picture of every clip was decoded, not the first alone.
+    ``deep``: every picture of every clip was decoded, not the first alone. ``listed``: clips of the whole dataset,
+    before a selection and before any was opened.
     """
 
     dataset: str
@@ -32,6 +34,7 @@ class DatasetCheck:
     rows: list[ClipRow]
     problems: list[Problem]
     deep: bool = False
+    listed: int = 0
 
     def counts(self) -> dict[str, int]:
         """Number of problems by kind."""
@@ -45,10 +48,12 @@ def check(
     report: Callable[[int, int], None] | None = None,
     scheduler: str | None = None,
     deep: bool = False,
+    selection: Selection | None = None,
 ) -> DatasetCheck:
     """Open every clip of a dataset: its time stamps, its first picture and all of its sound.
 
     Args:
+        selection: of the clips that are opened; the others are neither opened nor among the rows.
         deep: decode all pictures too, and count those that the decoder gave although they are damaged.
 
     Raises:
@@ -56,7 +61,7 @@ def check(
     """
     found: Found = read(name, root)
     by_file: dict[tuple[str, str], list[ClipRow]] = defaultdict(list)
-    for row in found.rows:
+    for row in found.rows if selection is None else select(found.rows, selection):
         by_file[row.video_path, row.audio_path].append(row)
     groups = list(by_file.values())
     problems, usable = list(found.problems), []
@@ -74,7 +79,8 @@ def check(
         if report is not None:
             report(done, len(tasks))
     rows = [row for _, row in sorted(usable, key=lambda pair: pair[0])]
-    return DatasetCheck(dataset(name).name, root, rows, sorted(problems, key=lambda p: (p.kind, p.path)), deep)
+    problems.sort(key=lambda problem: (problem.kind, problem.path))
+    return DatasetCheck(dataset(name).name, root, rows, problems, deep, len(found.rows))
 
 
 def check_clip(argument: tuple[Path, ClipRow], deep: bool = False) -> ClipRow | Problem:

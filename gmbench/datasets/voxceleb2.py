@@ -13,7 +13,11 @@ _NUMBER = re.compile(r"^\d{5}$")
 
 
 def read_voxceleb2(root: Path, name: str) -> Found:
-    """All clips; those below ``test`` are test clips."""
+    """All clips; those below ``test`` are test clips.
+
+    Without any folder ``aac`` the sounds are taken to be in the videos, of which the dataset has a million: whether
+    they are is found out where a clip is opened.
+    """
     found, sounds = Found([], []), SoundFinder(root)
     with_sounds = [base for base in _bases(root) if (base / "aac").is_dir()]
     for base, part in _parts(root):
@@ -22,7 +26,7 @@ def read_voxceleb2(root: Path, name: str) -> Found:
         split = TEST if base != root and "test" in base.name.split("_") else TRAIN
         found.problems.extend(unread(root, part))
         for file in part.videos:
-            _add(found, root, name, part, file, split, folders, sounds)
+            _add(found, root, name, part, file, split, folders if with_sounds else [], sounds)
     return distinct(found)
 
 
@@ -62,7 +66,7 @@ def _add(
         found.problems.append(Problem(relative, "name", "expected mp4/id<5 digits>/<video>/<5 digits>.mp4"))
         return
     audio = sounds.find(*(f"{folder}/{stem}" for folder in sound_folders))
-    if not audio and not has_audio(root / relative):
+    if not audio and sound_folders and not has_audio(root / relative):
         found.problems.append(Problem(f"{sound_folders[0]}/{stem}.m4a", "missing", f"no sound for {relative}"))
         return
     sentence = f"{video}-{stem}"

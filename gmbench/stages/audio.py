@@ -5,10 +5,9 @@ from pathlib import Path
 from gmbench import job_cache, shards
 from gmbench.audio import hubert, spectra
 from gmbench.config import AudioSection
-from gmbench.datasets import manifest
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import read_audio
-from gmbench.stages.pipeline_run import PipelineRun, by_speaker, write_json
+from gmbench.stages.pipeline_run import PipelineRun, by_speaker, used_rows, write_json
 from gmbench.store import digest, file_digest
 
 SPEECH_FEATURES_VERSION = 1
@@ -17,10 +16,10 @@ SPEECH_FEATURES_VERSION = 1
 def audio(run: PipelineRun) -> None:
     """Features of each clip, one shard per speaker, and a description that checkpoints must agree with."""
     settings = run.params.audio
-    weights = digest(file_digest(Path(settings.hubert))) if settings.extractor == "hubert" else ""
+    weights = ""
     if settings.extractor == "hubert":
-        hubert.load(Path(settings.hubert))  # a missing model stops here, not in every worker
-    rows = manifest.read(run.paths.cropped)
+        weights = hubert.load(Path(settings.hubert)).sha256  # a missing model stops here, not in every worker
+    rows = used_rows(run)
     jobs = [
         Job(row.clip_id, feature_key(settings, weights, path), (path, settings))
         for row, path in ((row, run.paths.crops / row.video_path) for row in rows)
@@ -33,7 +32,11 @@ def audio(run: PipelineRun) -> None:
         shards.write(run.paths.audio, speaker, parts)
     width = 2 * dim if settings.pair == "concat" else dim
     facts = {"extractor": settings.extractor, "pair": settings.pair, "weights": weights, "dim": dim, "audio_dim": width}
-    write_json(run.paths.work / "audio.json", facts | {"clips": len(rows) - len(failures), "failed": failures})
+    content = digest([job.key for job in jobs])  # what trainings on this dataset as another one's depend on
+    write_json(
+        run.paths.work / "audio.json",
+        facts | {"clips": len(rows) - len(failures), "failed": failures, "content": content},
+    )
 
 
 def feature_key(settings: AudioSection, weights: str, path: Path) -> str:

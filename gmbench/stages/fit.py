@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from gmbench import job_cache, shards
 from gmbench.config import DatasetSection, FitSection
 from gmbench.corpus.truth import Truth
-from gmbench.datasets import manifest
 from gmbench.datasets.manifest import TRAIN, ClipRow
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import Video
@@ -20,7 +19,7 @@ from gmbench.morphable import coefficient_io, fitting, texture
 from gmbench.morphable.energy import LandmarkEnergy
 from gmbench.morphable.landmarks_478 import OUTER_EYE_CORNERS, SPARSE
 from gmbench.morphable.model import FaceModel
-from gmbench.stages.pipeline_run import ModelSource, PipelineRun, by_speaker, write_json
+from gmbench.stages.pipeline_run import ModelSource, PipelineRun, by_speaker, used_rows, write_json
 from gmbench.store import digest, file_digest
 
 FIT_VERSION = 1
@@ -53,7 +52,7 @@ class _Clip:
 
 def fit(run: PipelineRun, section: DatasetSection) -> None:
     """Identity and texture once per speaker, from training clips alone; coefficients of every frame."""
-    rows = manifest.read(run.paths.cropped)
+    rows = used_rows(run)
     source = run.face_model()
     groups: dict[str, list[ClipRow]] = defaultdict(list)
     for row in rows:

@@ -11,6 +11,7 @@ from typing import Any
 
 from gmbench import job_cache
 from gmbench.config import Params
+from gmbench.datasets import manifest
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
 from gmbench.job_cache import Job
@@ -90,6 +91,16 @@ def by_speaker(rows: list[ClipRow], jobs: list[Job], failures: dict[str, str]) -
         if row.clip_id not in failures:
             groups[row.speaker].append((row, job))
     return dict(sorted(groups.items()))
+
+
+def used_rows(run: PipelineRun) -> list[ClipRow]:
+    """Cropped clips that methods learn from or that are scored; the others are for feature extractors at most."""
+    split = run.params.evaluation.split
+    return [
+        row
+        for row in manifest.read(run.paths.cropped)
+        if row.split not in (manifest.HELD_OUT, manifest.OTHER) or split in ("all", row.split)
+    ]
 
 
 def write_videos(

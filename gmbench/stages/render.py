@@ -20,8 +20,12 @@ RENDER_VERSION = 1
 
 
 def render(run: PipelineRun, section: DatasetSection) -> None:
-    """Renderings of the coefficients under the canonical light, PNG bytes, one shard per speaker."""
-    rows = manifest.read(run.paths.cropped)
+    """Renderings of training clips' coefficients under the canonical light, PNG bytes, one shard per speaker.
+
+    Methods learn from them; what is generated is drawn from coefficients where it is generated.
+    """
+    rows = [row for row in manifest.read(run.paths.cropped) if row.split == manifest.TRAIN]
+    run.paths.renders.mkdir(parents=True, exist_ok=True)  # of a dataset for tests alone it stays empty
     source = run.face_model()
     settings, folder = run.params.render, training_coefficients(run, section)
     jobs, kept = [], []

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -162,3 +163,14 @@ def test_processes_that_start_at_once_do_not_spoil_the_compiled_functions(tmp_pa
     printed = [process.communicate()[0].strip() for process in together]
     later = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert [*printed, later.stdout.strip()] == ["3"] * 4
+
+
+def test_a_process_reads_hubert_once_and_again_when_its_files_change(saved, tmp_path):
+    folder = tmp_path / "hubert"
+    shutil.copytree(saved, folder)
+    first = hubert.load(folder)
+    assert hubert.load(folder) is first
+    (folder / "config.json").write_text((folder / "config.json").read_text() + "\n")
+    again = hubert.load(folder)
+    assert again is not first
+    assert again.sha256 != first.sha256

@@ -74,6 +74,7 @@ class GMTalker:
 
     def __init__(self) -> None:
         self.folder = Path()
+        self._heard: tuple[Audio, int, NDArray[np.float32]] | None = None
 
     def settings(self, given: Mapping[str, Any], ablations: Sequence[str] = ()) -> Settings:
         """The configuration's values, then what the ablations change."""
@@ -107,7 +108,16 @@ class GMTalker:
         return load_model(self.folder / "face_model.npz")
 
     def features(self, audio: Audio, frames: int) -> NDArray[np.float32]:
-        """Audio features (T, a) as in training; raises WeightsError where the extractor's weights are others."""
+        """Audio features (T, a) as in training; those of the last sound are kept, since both generators ask for them.
+
+        Raises:
+            WeightsError: the extractor's weights are not those of the training.
+        """
+        if self._heard is None or self._heard[0] is not audio or self._heard[1] != frames:
+            self._heard = audio, frames, self._features(audio, frames)
+        return self._heard[2]
+
+    def _features(self, audio: Audio, frames: int) -> NDArray[np.float32]:
         audio_facts = self.facts["audio"]
         if audio_facts["extractor"] == "hubert":
             network = hubert.load(Path(audio_facts["path"]))
