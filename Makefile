@@ -44,7 +44,7 @@ demo: install
 	$(BIN)/python -m tools.demo_numbers
 
 ablations: demo
-	$(BIN)/gmbench ablate --method gmtalker --seeds 3
+	$(BIN)/gmbench ablate --method gmtalker --seeds 5
 	$(BIN)/python -m gmbench.pipelines.report
 
 bench: install

@@ -87,7 +87,7 @@ def generate(
 
 def ablate(
     method: MethodName = "gmtalker",
-    seeds: Annotated[int, typer.Option(min=2, help="Trainings of each system.")] = 3,
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings of each system.")] = 5,
     dataset: Dataset = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; those of params.yaml by default.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for records, tables and verdicts.")] = Path("ablations"),

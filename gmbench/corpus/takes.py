@@ -9,7 +9,7 @@ speakers               1 to 500            usual        :func:`gmbench.corpus.ma
 unseen speakers        501 to 999          usual        :func:`gmbench.corpus.make.make`, in the folder ``unseen``
 pre-training people    1 to 100,000        large        :func:`gmbench.corpus.make.make`, ``pretraining``
 extractors' people     100,001 on          large        :func:`gmbench.corpus.people.draw_people`
-track people           1,000,001 on        usual        :func:`gmbench.corpus.track_people.draw_track_people`
+track people           1,000,001 on        either       :func:`gmbench.corpus.track_people.draw_track_people`
 =====================  ==================  ===========  ==========================================================
 
 The size of the head motion is part of a person's seed: with large motion number 1 is somebody else.

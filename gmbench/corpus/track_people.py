@@ -70,6 +70,7 @@ def draw_track_people(
     frames: int = 50,
     seed: int = 0,
     first: int = FIRST_TRACK_PERSON,
+    large_motion: bool = False,
 ) -> Iterator[TrackClip]:
     """Clips of ``count`` people, one person after another; a person's clips do not depend on who else is drawn.
 
@@ -81,6 +82,7 @@ def draw_track_people(
         frames: length of a clip, at least 30.
         seed: of everything random.
         first: number of the first person, at least 1,000,001.
+        large_motion: heads move nearly twice as far, as those of the pre-training people.
 
     Raises:
         InputError: a number that belongs to other people, or settings that cannot be met.
@@ -89,23 +91,23 @@ def draw_track_people(
     settings.check()
     if first < FIRST_TRACK_PERSON:
         raise InputError(f"track people have numbers from {FIRST_TRACK_PERSON} on, got {first}; others own the rest")
-    return _draw(settings, first, count)
+    return _draw(settings, first, count, large_motion)
 
 
-def _draw(settings: CorpusSettings, first: int, count: int) -> Iterator[TrackClip]:
+def _draw(settings: CorpusSettings, first: int, count: int, large_motion: bool) -> Iterator[TrackClip]:
     model = synthetic_model()
     for number in range(first, first + count):
-        yield from _draw_person(model, settings, number)
+        yield from _draw_person(model, settings, number, large_motion)
 
 
-def _draw_person(model: FaceModel, settings: CorpusSettings, number: int) -> Iterator[TrackClip]:
-    person = draw_person(settings.seed, number - 1)
+def _draw_person(model: FaceModel, settings: CorpusSettings, number: int, large_motion: bool) -> Iterator[TrackClip]:
+    person = draw_person(settings.seed, number - 1, large_motion)
     for emotion in settings.emotions:
         for level in (1,) if emotion == "neutral" else settings.levels:
             for turn in range(settings.sentences):
                 clip_id = manifest.clip_id(DATASET, person.speaker, emotion, level, f"{turn + 1:03d}")
                 emotional = says_emotion(turn, number - 1, emotion, level)
-                take = Take(clip_id, emotional, number - 1, emotion, level, False, "", "")
+                take = Take(clip_id, emotional, number - 1, emotion, level, large_motion, "", "")
                 tracks = draw_tracks(model, settings, take, person=person)
                 beta, _ = model.split(tracks.performance.full)
                 yield TrackClip(

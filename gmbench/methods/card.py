@@ -59,6 +59,12 @@ DRIVES = (POSE, COEFFICIENTS, REFERENCE, LABEL, VIDEO, RECONSTRUCT)
 """Drives that several methods share; a card lists those that its method takes."""
 
 
+BETWEEN, TALKING = "between", "between-talking"
+"""Drives of orderings that are measured on sequences between two emotions: of one instant, and of talking videos."""
+TRACKS = "tracks"
+"""Drive of orderings that are measured on generated coefficients, without pictures."""
+
+
 @dataclass(frozen=True)
 class Interpolation:
     """A way between two emotions.
@@ -66,10 +72,14 @@ class Interpolation:
     Attributes:
         name: as orderings and the method's ``interpolate`` call it.
         ablation: of the system that is asked for it; the full one by default.
+        bound: it loses by construction, as a label that is switched at once: shown apart, and ordered by nothing.
+        talking: what its system's ``generate`` does where the emotion moves, so that it also talks on the way.
     """
 
     name: str
     ablation: str = ""
+    bound: bool = False
+    talking: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,8 +90,12 @@ class ExpectedOrdering:
         metric: base name.
         order: from the best to the worst: ablations (empty: the full system), drives, or ways to interpolate.
         table: of the method's paper.
-        drive: how the videos are generated, drives joined by a hyphen; ``between`` for sequences between two emotions.
+        drive: how the videos are generated, drives joined by a hyphen; or :data:`BETWEEN`, :data:`TALKING`,
+            :data:`TRACKS`.
         dataset: of params.yaml; the one that ``gmbench ablate`` is asked about by default.
+        labelled: it says something of emotions, and needs clips of at least two.
+        shared: ablations that hold networks fixed over the seeds which the ordering says nothing of.
+        most_seeds: where the networks are too dear for more; 0 for as many as asked.
     """
 
     metric: str
@@ -89,6 +103,13 @@ class ExpectedOrdering:
     table: str
     drive: str = ""
     dataset: str = ""
+    labelled: bool = False
+    shared: tuple[str, ...] = ()
+    most_seeds: int = 0
+
+    def seeds(self, asked: int) -> int:
+        """How many seeds it is measured at."""
+        return min(asked, self.most_seeds or asked)
 
 
 @dataclass(frozen=True)

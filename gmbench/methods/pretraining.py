@@ -8,8 +8,12 @@ from numpy.typing import NDArray
 
 from gmbench.audio.hubert import to_video_rate
 from gmbench.audio.spectra import logmel
+from gmbench.corpus.make import CORPUS_VERSION
+from gmbench.corpus.takes import FIRST_TRACK_PERSON
+from gmbench.corpus.track_people import draw_track_people
 from gmbench.corpus.truth import Truth
 from gmbench.datasets.manifest import TRAIN, ClipRow
+from gmbench.emotions import SUITE_ORDER
 from gmbench.errors import InputError
 from gmbench.media import read_audio
 from gmbench.methods.interface import PreparedDataset
@@ -24,14 +28,22 @@ PREFIX = "pretraining/"
 """Start of the ids of the synthetic corpus' clips for pre-training."""
 
 
-def read_pretraining(dataset: PreparedDataset) -> list[ClipTracks]:
+def read_pretraining(dataset: PreparedDataset, people: int = 0, frames: int = 50) -> list[ClipTracks]:
     """Clips of many people with large motion: the synthetic corpus' own with true coefficients, or fitted ones.
 
     Of fitted training clips those stay that :func:`well_fitted` and :func:`wide_motion` take.
 
+    Args:
+        dataset: the corpus, or clips of real people.
+        people: of the synthetic corpus, drawn without pictures in place of its own; a clip of each.
+        frames: length of those clips.
+
     Raises:
-        InputError: there are none.
+        InputError: there are none, or people are to be drawn beside real ones.
     """
+    if people:
+        check_drawn_people(dataset)
+        return draw_pretraining(people, frames, str(dataset.audio_facts["pair"]))
     if dataset.truth is not None:
         return _true_pretraining(dataset, dataset.truth)
     kept = []
@@ -42,6 +54,32 @@ def read_pretraining(dataset: PreparedDataset) -> list[ClipTracks]:
         usable = [row for row in rows if row.clip_id in fits and well_fitted(**fits[row.clip_id])]
         kept += read_clips(dataset, usable) if usable else []
     return wide_motion(kept, dataset.dataset)
+
+
+def check_drawn_people(dataset: PreparedDataset) -> None:
+    """Raise InputError where people of the synthetic corpus cannot stand for those of a dataset."""
+    if dataset.truth is None or dataset.audio_facts["extractor"] != "logmel":
+        raise InputError(
+            f"{dataset.dataset}: pretrain_people must be 0: only the synthetic corpus' people are drawn, with log-mel"
+        )
+
+
+def draw_pretraining(people: int, frames: int, pair: str) -> list[ClipTracks]:
+    """One clip of each of many people with large motion and true coefficients, the emotions in turn.
+
+    Args:
+        people: number of clips. frames: of each, at least 30. pair: of the audio features.
+    """
+    clips = []
+    for number in range(people):
+        emotion, level = SUITE_ORDER[number % len(SUITE_ORDER)], 1 + number // len(SUITE_ORDER) % 3
+        drawn = draw_track_people(
+            1, (emotion,), (level,), 1, max(frames, 30), first=FIRST_TRACK_PERSON + number, large_motion=True
+        )
+        for clip in drawn:
+            audio = to_video_rate(logmel(clip.sound).astype(np.float16), len(clip.rho), pair)
+            clips.append(ClipTracks(clip.clip_id, clip.speaker, emotion, clip.level, clip.beta, clip.rho, audio))
+    return clips
 
 
 def well_fitted(lm_rmse: NDArray[np.float32], eye_width: NDArray[np.float32], valid: NDArray[np.bool_]) -> bool:
@@ -65,8 +103,10 @@ def wide_motion(clips: Sequence[ClipTracks], source: str) -> list[ClipTracks]:
     return [clip for clip, turn in zip(clips, turns, strict=True) if turn >= np.percentile(turns, CALMEST)]
 
 
-def pretraining_digest(dataset: PreparedDataset) -> str:
+def pretraining_digest(dataset: PreparedDataset, people: int = 0) -> str:
     """Digest of what :func:`read_pretraining` reads, for the keys of training jobs; labels are not part of it."""
+    if people:
+        return digest("drawn people", people, CORPUS_VERSION)
     if dataset.truth is not None:
         return file_digest(dataset.truth / "truth" / "clips.parquet")
     by_speaker: dict[str, list[ClipRow]] = {}

@@ -27,7 +27,7 @@ from gmbench.reporting.page.markup import grid_html, json_html, picture_html
 from gmbench.reporting.page.sections import clip_values, left_out, pairs, papers
 from gmbench.reporting.page.write import read_sources
 from gmbench.reporting.summary import Summary
-from gmbench.stages import ablations
+from gmbench.stages import ablations, verdicts
 from gmbench.stages.head_motion_figures import head_motion_html
 from gmbench.stages.paths import EXTRACTORS, REPORTS, DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
@@ -101,15 +101,10 @@ def _with_ablations(found: pd.DataFrame) -> pd.DataFrame:
 
 def _ablations() -> str:
     """Verdicts on the expected orderings of a method's ablations, where they were run."""
-    verdicts = ablations.read_verdicts()
-    if not verdicts:
+    found = verdicts.read_verdicts(ablations.OUT)
+    if not found:
         return ""
-    rows = []
-    for v in verdicts:
-        margin = f"{table_formats.number(v.margin)} ± {table_formats.number(v.error)}"
-        rows.append([v.metric, v.table, v.better or "full", v.worse, margin, v.verdict])
-    head = ["metric", "paper's table", "expected better", "expected worse", "margin ± standard error", "verdict"]
-    return "<p>Mean differences in the expected direction over seeds.</p>" + grid_html(head, rows)
+    return f"<p>{verdicts.summary(found)}</p>" + grid_html(list(verdicts.HEAD), verdicts.rows(found))
 
 
 def _corpus_extractors(out: Path) -> str:

@@ -11,6 +11,7 @@ from gmbench.errors import InputError
 from gmbench.methods.gmtalker.jobs import fit_all, training_jobs
 from gmbench.methods.gmtalker.method import GMTalker
 from gmbench.methods.interface import PreparedDataset
+from gmbench.methods.training_jobs import TrainingFolder
 
 
 @pytest.fixture
@@ -60,6 +61,19 @@ def test_ablations_share_what_they_do_not_change(dataset, ablation, trained_anew
     assert _changed(_keys(dataset), _keys(dataset, [ablation])) == trained_anew
 
 
+def test_one_head_takes_those_of_seed_0_and_trains_the_rest_anew(dataset):
+    """Claims that are not about heads cost seconds a seed; the same training has one key under either name."""
+    first, second = _keys(dataset), _keys(dataset, seed=1)
+    assert _changed(first, second) == NETWORKS
+    shared = _keys(dataset, ["one_head"], seed=1)
+    assert _changed(second, shared) == {"head-M1", "head-W1"}
+    assert _changed(first, shared) == NETWORKS - {"head-M1", "head-W1"}
+    assert _keys(dataset, ["one_head"]) == first
+    (job, *_) = training_jobs(dataset, dataset, GMTalker().settings({}, ["one_head"]), 1)
+    (plain, *_) = training_jobs(dataset, dataset, GMTalker().settings({}), 0)
+    assert job.argument == plain.argument  # so that the file has the same bytes whoever trained it
+
+
 def test_keys_name_seed_data_and_labels(dataset):
     whole = _keys(dataset)
     assert _changed(whole, _keys(dataset, seed=1)) == NETWORKS
@@ -76,3 +90,29 @@ def test_nothing_to_learn_from_and_unknown_stages_are_named(dataset, tmp_path):
         list(training_jobs(tested, tested, GMTalker().settings({}), 0))
     with pytest.raises(InputError, match="gmtalker has no stage 'hair'; it has gmeg, nfmg and head"):
         fit_all(dataset, dataset, tmp_path, GMTalker().settings({}), 0, None, ["hair"])
+
+
+def test_drawn_people_are_part_of_the_keys_and_belong_to_the_corpus(dataset):
+    settings = {"nfmg": {"pretrain_people": 8}}
+    with pytest.raises(InputError, match="d: pretrain_people must be 0"):
+        list(training_jobs(dataset, dataset, GMTalker().settings(settings), 0))
+    corpus = replace(dataset, truth=dataset.crops)
+    drawn = [GMTalker().settings({"nfmg": {"pretrain_people": count}}) for count in (8, 9)]
+    keys = [{job.name: job.key for job in training_jobs(corpus, corpus, chosen, 0)} for chosen in drawn]
+    assert _changed(*keys) == {"pretrained", "nfmg-M1", "nfmg-W1"}
+
+
+def test_without_pretraining_a_person_gets_as_many_updates(dataset, monkeypatch):
+    from gmbench.methods.gmtalker import jobs
+
+    asked = []
+    monkeypatch.setattr(jobs, "read_clips", lambda *a: ["clip"])
+    monkeypatch.setattr(jobs, "train_nfmg", lambda *a, **k: asked.append(a[3]))
+    settings = GMTalker().settings({})
+    folder = TrainingFolder(dataset.crops, {}, print)
+    for job in training_jobs(dataset, dataset, GMTalker().settings({}, ["wo_pretrain"]), 0):
+        if job.name == "nfmg-M1":
+            job.function(job.argument, folder)
+    both = settings.nfmg.pretrain, settings.nfmg.finetune
+    assert asked[0].steps == sum(part.steps for part in both)
+    assert (asked[0].batch, asked[0].rate) == (both[0].batch, both[0].rate)

@@ -26,9 +26,13 @@ def audio():
 
 @pytest.fixture
 def method(tmp_path, audio):
+    return _loaded(tmp_path, audio, "mixture")
+
+
+def _loaded(tmp_path, audio, prior):
     """An expression generator with random weights, loaded from its file; pictures are not drawn here."""
     torch.manual_seed(0)
-    settings = Gmeg(width=16, heads=4, dropout=0.0, window=(20, 20), layers=(1, 2, 1), z=6, w=4)
+    settings = Gmeg(width=16, heads=4, dropout=0.0, window=(20, 20), layers=(1, 2, 1), z=6, w=4, prior=prior)
     width = to_video_rate(logmel(audio), FRAMES, "concat").shape[1]
     network = gmeg.ExpressionGenerator(settings, 7, width, len(EMOTIONS), 1)
     for parameter in network.parameters():
@@ -81,6 +85,19 @@ def test_a_hard_switch_has_two_expressions(method, request_):
     soft = np.stack([r.expression[0] for r in method.interpolate(request_, ANGRY, SAD, STEPS)])
     assert len(np.unique(path.round(5), axis=0)) == 2
     np.testing.assert_allclose(path[[0, -1]], soft[[0, -1]], atol=1e-5)
+
+
+@pytest.mark.parametrize("prior", ["mixture", "labelled"])
+def test_the_pictures_style_is_blended_under_either_prior(tmp_path, audio, request_, monkeypatch, prior):
+    """Or a label embedding would lose by the jump of its style alone."""
+    found, given = _loaded(tmp_path, audio, prior), []
+    monkeypatch.setattr(found, "_draw", lambda request, beta, rho, weights: given.append(weights[0]))
+    found.interpolate(request_, ANGRY, SAD, STEPS)
+    share = np.linspace(0, 1, STEPS)
+    np.testing.assert_allclose(given, np.stack([1 - share, 0 * share, share], 1), atol=1e-6)
+    given.clear()
+    found.interpolate(request_, ANGRY, SAD, STEPS, "hard_switch")
+    assert set(map(tuple, given)) == {(1.0, 0.0, 0.0), (0.0, 0.0, 1.0)}
 
 
 def test_seeds_and_temperature_decide_the_expression(method, request_):

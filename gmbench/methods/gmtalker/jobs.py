@@ -14,14 +14,14 @@ from gmbench.methods.gmtalker.head_training import train_head
 from gmbench.methods.gmtalker.settings import STAGES, Settings
 from gmbench.methods.gmtalker.training import train_gmeg, train_nfmg
 from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext
-from gmbench.methods.pretraining import pretraining_digest, read_pretraining
+from gmbench.methods.pretraining import check_drawn_people, pretraining_digest, read_pretraining
 from gmbench.methods.tracks import emotions_of, read_clips, track_digests
 from gmbench.methods.training_jobs import TrainedFile, TrainingFolder, TrainingJob, chosen_stages, train_all
 from gmbench.morphable import coefficient_io
 from gmbench.shards import shard_path
 from gmbench.store import digest, file_digest, write_atomically
 
-GMTALKER_TRAINING_VERSION = 4
+GMTALKER_TRAINING_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,17 @@ def training_jobs(
     speakers = sorted({row.speaker for row in rows})
     by_speaker = {name: tuple(row for row in rows if row.speaker == name) for name in speakers}
     audio = dict(dataset.audio_facts)
-    base = digest("gmtalker", GMTALKER_TRAINING_VERSION, seed, track_digests(dataset, by_speaker), audio)
+    tracks = track_digests(dataset, by_speaker)
+    base = digest("gmtalker", GMTALKER_TRAINING_VERSION, seed, tracks, audio)
+    head_seed = seed if settings.head.seed is None else settings.head.seed
+    head_base = digest("gmtalker", GMTALKER_TRAINING_VERSION, head_seed, tracks, audio)
+    # With its own seed or the system's, the same training gives the same file.
+    drawn = settings.model_copy(update={"head": settings.head.model_copy(update={"seed": None})})
     for name, of_speaker in by_speaker.items():
         renders = shard_path(dataset.renders, name)
         content = file_digest(renders) if renders.exists() else ""  # the job reports what is missing
-        key = digest("head", base, name, settings.head.model_dump(mode="json"), content)
-        yield TrainingJob(f"head-{name}", key, _head, _Data(dataset, of_speaker, audio, settings, seed))
+        key = digest("head", head_base, name, drawn.head.model_dump(mode="json"), content)
+        yield TrainingJob(f"head-{name}", key, _head, _Data(dataset, of_speaker, audio, drawn, head_seed))
     key = digest("gmeg", base, settings.gmeg.model_dump(mode="json"))
     yield TrainingJob("gmeg", key, _gmeg, _Data(dataset, rows, audio, settings, seed))
     yield from _motion_jobs(dataset, pretraining, settings, seed, base, by_speaker)
@@ -90,7 +95,9 @@ def _motion_jobs(
     needs: tuple[str, ...] = ()
     if nfmg.pretrained:
         shared = nfmg.model_dump(mode="json", exclude={"finetune"})
-        content = pretraining_digest(pretraining)
+        if nfmg.pretrain_people:
+            check_drawn_people(pretraining)
+        content = pretraining_digest(pretraining, nfmg.pretrain_people)
         shared_key = digest("pretrained", GMTALKER_TRAINING_VERSION, seed, content, audio, shared)
         needs = ("pretrained",)
         yield TrainingJob("pretrained", shared_key, _pretrained, _Data(pretraining, (), audio, settings, seed))
@@ -111,15 +118,17 @@ def _gmeg(data: _Data, folder: TrainingFolder) -> TrainedFile:
 
 
 def _pretrained(data: _Data, folder: TrainingFolder) -> TrainedFile:
-    clips, settings = read_pretraining(data.dataset), data.settings.nfmg
+    settings = data.settings.nfmg
+    clips = read_pretraining(data.dataset, settings.pretrain_people, settings.window[1])
     return train_nfmg(clips, data.audio, settings, settings.pretrain, data.seed, None, folder.scratch, folder.progress)
 
 
 def _nfmg(data: _Data, folder: TrainingFolder) -> TrainedFile:
     clips, settings = read_clips(data.dataset, data.rows), data.settings.nfmg
     start, training = folder.needed.get("pretrained"), settings.finetune
-    if start is None:  # four times the steps make up for the missing start
-        training = training.model_copy(update={"steps": 4 * training.steps, "rate": settings.pretrain.rate})
+    if start is None:  # as many updates on as many windows as with pre-training
+        both = {"steps": settings.pretrain.steps + training.steps, "batch": settings.pretrain.batch}
+        training = training.model_copy(update=both | {"rate": settings.pretrain.rate})
     return train_nfmg(
         clips, data.audio, settings, training, data.seed, start, folder.scratch, folder.progress, early=True
     )

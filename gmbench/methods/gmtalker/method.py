@@ -147,7 +147,7 @@ class GMTalker:
 
         ``sample_blend`` is eq. 12 on samples, ``mixture`` its literal reading (a component drawn anew each step),
         ``hard_switch`` the label flipped half way. Without a mixture prior the label's embedding is interpolated
-        (``label_embed``).
+        (``label_embed``). The emotion mapping network is given the same weights as the expressions.
         """
         if way not in (names := [known.name for known in INTERPOLATIONS]):
             raise InputError(f"GMTalker has no way {way!r} between emotions; {closest(way, names)}")
@@ -157,7 +157,6 @@ class GMTalker:
         if way == "hard_switch":
             shares = np.rint(shares)
         labels = (1 - shares) * a + shares * b  # (N, K)
-        styles = labels if self.gmeg.label is None else np.where(shares < 0.5, a, b).astype(np.float32)
         middle = request.frames // 2
         with torch.inference_mode():
             rho = self._motion(request)[middle : middle + 1]
@@ -172,7 +171,7 @@ class GMTalker:
             beta = self._decode(request, z[:, None], torch.from_numpy(labels)[:, None])[:, middle]
         return [
             GenResult(
-                self._draw(request, beta[n][None], rho, styles[n][None]), beta[n][None], rho, {"alpha": n / (steps - 1)}
+                self._draw(request, beta[n][None], rho, labels[n][None]), beta[n][None], rho, {"alpha": n / (steps - 1)}
             )
             for n in range(steps)
         ]

@@ -66,7 +66,10 @@ class Nfmg(_Generator):
     flow_layers: int = 4
     dropout: float = 0.1
     weights: dict[Literal["rec", "kl", "vel"], float] = Field({"rec": 1.0, "kl": 0.5, "vel": 1.0})
-    pretrained: bool = Field(True, description="False: w/o pre-train, four times the steps on the person alone")
+    pretrained: bool = Field(True, description="False: w/o pre-train, all steps of both trainings on the person alone")
+    pretrain_people: int = Field(
+        0, ge=0, description="drawn for pre-training on the synthetic corpus, a clip each; 0: the corpus' own"
+    )
     pretrain: TrainingSettings = TrainingSettings(steps=100_000, batch=64, rate=1e-4)
     finetune: TrainingSettings = TrainingSettings(steps=3_000, batch=32, rate=5e-5)
 
@@ -98,6 +101,7 @@ class Head(SettingsPart):
     r1_every: int = Field(16, ge=1, description="steps with a discriminator between those with its penalty")
     r1: float = 10.0
     ema: float = Field(0.5 ** (32 / 10_000), gt=0, lt=1)
+    seed: int | None = Field(None, ge=0, description="of this training; the system's by default")
     train: TrainingSettings = TrainingSettings(steps=60_000, batch=4, rate=2e-3)
 
     def for_crops(self, side: int) -> "Head":
@@ -140,5 +144,7 @@ ABLATIONS: dict[str, dict[str, dict[str, object]]] = {
     "wo_flow": {"nfmg": {"flow_steps": 0}},
     "wo_pretrain": {"nfmg": {"pretrained": False}},
     "wo_emn": {"head": {"emotion": False}},
+    "one_head": {"head": {"seed": 0}},
 }
-"""What each ablation of the paper's tables V and VI changes."""
+"""What each ablation of the paper's tables V and VI changes; ``one_head`` shares the head generators over seeds, for
+claims that are not about them."""

@@ -1,0 +1,207 @@
+"""What orderings of a method's ablations came to over seeds: margins with intervals, p-values, verdicts.
+
+The unit is the seed: one training of what an ordering is about. "Resolved" means that the 95 % interval of the mean
+difference (Student's t over seeds) lies above zero, "reversed" below. Many orderings are looked at together, so
+beside each p-value stands the one after Holm's correction over all verdicts of the run.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from gmbench.evaluation.results import aggregate
+from gmbench.evaluation.scoring.registry import metrics
+from gmbench.methods.card import BETWEEN, TALKING, TRACKS, ExpectedOrdering
+from gmbench.methods.registry import System
+from gmbench.metrics.key import MetricKey
+from gmbench.metrics.statistics import holm
+from gmbench.reporting import table_formats
+
+FILE = "verdicts.json"
+LEVEL = 0.05
+"""Of the intervals and tests: 95 % and 5 %."""
+HEAD = ("Metric", "Table", "Expected better", "Expected worse", "Margin", "95 % interval", "Seeds", "p", "p (Holm)",
+        "Verdict")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an ordering ``better`` over ``worse`` came to.
+
+    Attributes:
+        margin: mean over seeds of the difference in the expected direction.
+        low, high: its 95 % interval.
+        p: two-sided p-value of a t-test over seeds; holm: the same after Holm's correction over all of a run.
+        values: means of both, one pair per seed.
+        verdict: ``resolved``, ``reversed``, ``not resolved`` (the interval holds zero), or ``no value``.
+        shared: ablations that hold networks fixed over the seeds, joined by a hyphen.
+        reason: why there is no value.
+    """
+
+    metric: str
+    table: str
+    better: str
+    worse: str
+    margin: float
+    low: float
+    high: float
+    p: float
+    values: tuple[tuple[float, float], ...]
+    verdict: str
+    holm: float = math.nan
+    shared: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SeedDifference:
+    """Mean difference over seeds with its 95 % interval and the p-value of a paired t-test."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def verdict(self) -> str:
+        """``resolved``, ``reversed``, ``not resolved``, or ``no value``."""
+        if math.isnan(self.mean):
+            return "no value"
+        if self.low > 0:
+            return "resolved"
+        return "reversed" if self.high < 0 else "not resolved"
+
+
+def difference_over_seeds(gains: NDArray[np.float64]) -> SeedDifference:
+    """Student's interval and paired t-test of differences (seeds,).
+
+    Of a single seed there is no interval (NaN). Differences that are equal to the last bit, as those of methods
+    that do not depend on the seed, give an interval of no width and p = 0, or 1 where they are zero.
+
+    Example:
+        >>> difference_over_seeds(np.array([1.0, 2.0, 3.0, 2.0, 2.0]))
+        SeedDifference(mean=2.0, low=1.12..., high=2.87..., p=0.003...)
+    """
+    seeds, mean = len(gains), float(gains.mean()) if len(gains) else math.nan
+    if seeds < 2 or math.isnan(mean):
+        return SeedDifference(mean, math.nan, math.nan, math.nan)
+    error = float(gains.std(ddof=1) / math.sqrt(seeds))
+    if error == 0:
+        return SeedDifference(mean, mean, mean, float(mean == 0))
+    half = float(stats.t.ppf(1 - LEVEL / 2, seeds - 1)) * error
+    p = float(2 * stats.t.sf(abs(mean) / error, seeds - 1))
+    return SeedDifference(mean, mean - half, mean + half, p)
+
+
+def verdicts_of(ordering: ExpectedOrdering, measured: Sequence[pd.DataFrame], method: str, seeds: int) -> list[Verdict]:
+    """Verdicts on the neighbours in an order, from the systems' means at each seed; not yet corrected."""
+    means: dict[str, float] = {}
+    for table in measured:
+        for row in aggregate.rows(table):
+            if MetricKey.parse(row.metric).name == ordering.metric:
+                means[row.method] = row.value
+    metric = metrics().get(ordering.metric)
+    sign = -1.0 if (metric.spec.direction if metric else "reference") == "lower" else 1.0
+    result = []
+    for better, worse in zip(ordering.order, ordering.order[1:], strict=False):
+        names = [
+            tuple(column(ordering, method, name, seed) for name in (better, worse))
+            for seed in range(ordering.seeds(seeds))
+        ]
+        pairs = tuple((means.get(a, math.nan), means.get(b, math.nan)) for a, b in names)
+        found = difference_over_seeds(sign * np.array([a - b for a, b in pairs]))
+        verdict = Verdict(
+            ordering.metric, ordering.table, better, worse, found.mean, found.low, found.high, found.p, pairs,
+            found.verdict, shared="-".join(ordering.shared),
+            reason="a system has no number" if found.verdict == "no value" else "",
+        )  # fmt: skip
+        result.append(verdict)
+    return result
+
+
+def without_value(ordering: ExpectedOrdering, reason: str) -> list[Verdict]:
+    """Verdicts of an ordering that cannot be measured here."""
+    nan = math.nan
+    return [
+        Verdict(ordering.metric, ordering.table, a, b, nan, nan, nan, nan, (), "no value", reason=reason)
+        for a, b in zip(ordering.order, ordering.order[1:], strict=False)
+    ]
+
+
+def corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The same verdicts with p-values after Holm's correction over all of them."""
+    adjusted = holm([verdict.p for verdict in verdicts])
+    return [replace(verdict, holm=p) for verdict, p in zip(verdicts, adjusted, strict=True)]
+
+
+def column(ordering: ExpectedOrdering, method: str, name: str, seed: int) -> str:
+    """What records call a system, or a way between emotions, at a seed."""
+    if ordering.drive in (BETWEEN, TALKING):
+        return way_name(name, seed, ordering.drive == TALKING)
+    return system_of(method, name, ordering.drive, ordering.shared, seed).name
+
+
+def way_name(way: str, seed: int, talking: bool = False) -> str:
+    """What records call the sequences of a way between emotions."""
+    return f"{way}{'-talking' if talking else ''}-s{seed}"
+
+
+def system_of(method: str, name: str, drive: str, shared: Sequence[str], seed: int) -> System:
+    """The system of an ablation, or of drives, under a drive at a seed, with the ablations that share networks."""
+    taken = "" if drive == TRACKS else drive
+    return System.of(method, "-".join(part for part in (name, *shared) if part), taken, seed)
+
+
+def rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
+    """Cells of a table of verdicts, in the order of :data:`HEAD`."""
+    number = table_formats.number
+    return [
+        [
+            v.metric, v.table, v.better or "full", v.worse or "full", number(v.margin),
+            "" if math.isnan(v.low) else f"{number(v.low)} to {number(v.high)}", str(len(v.values) or ""),
+            _p(v.p), _p(v.holm), v.verdict + (f": {v.reason}" if v.reason else ""),
+        ]
+        for v in verdicts
+    ]  # fmt: skip
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """One sentence on what the verdicts rest on, and which of them stand after Holm's correction."""
+    tested = [v for v in verdicts if not math.isnan(v.p)]
+    found = [v for v in tested if v.verdict in ("resolved", "reversed")]
+    kept = sum(v.holm < LEVEL for v in found)
+    return (
+        "Mean difference in the expected direction over seeds; interval and two-sided p of a paired t-test. "
+        f"The interval excludes zero in {len(found)} of {len(tested)}; "
+        f"{kept} of these stay below p = {LEVEL:g} after Holm's correction over all {len(tested)}."
+    )
+
+
+def markdown(verdicts: Sequence[Verdict]) -> str:
+    """Verdicts as a table, below a sentence on what they rest on."""
+    lines = [summary(verdicts), "", f"| {' | '.join(HEAD)} |", "|---|---|---|---|---:|---|---:|---:|---:|---|"]
+    lines += [f"| {' | '.join(cells)} |" for cells in rows(verdicts)]
+    return "\n".join(lines) + "\n"
+
+
+def read_verdicts(out: Path) -> list[Verdict]:
+    """Verdicts of the last run, none where there was none or where they come from before intervals stood there."""
+    path = out / FILE
+    if not path.exists():
+        return []
+    found = json.loads(path.read_text("utf-8"))["verdicts"]
+    if found and "low" not in found[0]:
+        return []
+    return [Verdict(**(row | {"values": tuple(tuple(pair) for pair in row["values"])})) for row in found]
+
+
+def _p(p: float) -> str:
+    """A p-value with two digits."""
+    return "" if math.isnan(p) else "< 0.0001" if p < 1e-4 else f"{p:.2g}"
