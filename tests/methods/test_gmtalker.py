@@ -127,6 +127,18 @@ class TestExpression:
 
 
 class TestMotion:
+    def test_likelihood_is_the_priors_of_posterior_latents_per_element(self):
+        network = _nfmg(flow_levels=0).eval()  # starts as the identity: the prior is standard normal
+        motion, audio, valid = torch.randn(2, 20, 12), torch.randn(2, 20, 7), torch.ones(2, 20, dtype=torch.bool)
+        valid[1, 9:] = False
+        torch.manual_seed(4)
+        found = network.log_likelihood(motion, audio, valid)
+        torch.manual_seed(4)
+        mean, log_variance, used = network.posterior(motion, audio, valid)
+        z = mixtures.draw(mean, log_variance)[used]
+        torch.testing.assert_close(found, torch.distributions.Normal(0.0, 1.0).log_prob(z).mean())
+        assert int(used.sum()) == 5 + 3
+
     def test_identity_flow_gives_the_divergence_without_flow(self):
         network = _nfmg().eval()
         mean, log_variance = torch.randn(2, 5, 8), torch.randn(2, 5, 8) * 0.3

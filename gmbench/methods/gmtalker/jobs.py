@@ -129,9 +129,7 @@ def _nfmg(data: _Data, folder: TrainingFolder) -> TrainedFile:
     if start is None:  # as many updates on as many windows as with pre-training
         both = {"steps": settings.pretrain.steps + training.steps, "batch": settings.pretrain.batch}
         training = training.model_copy(update=both | {"rate": settings.pretrain.rate})
-    return train_nfmg(
-        clips, data.audio, settings, training, data.seed, start, folder.scratch, folder.progress, early=True
-    )
+    return train_nfmg(clips, data.audio, settings, training, data.seed, start, folder.scratch, folder.progress)
 
 
 def _head(data: _Data, folder: TrainingFolder) -> TrainedFile:

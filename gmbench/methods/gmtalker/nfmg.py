@@ -22,7 +22,8 @@ class MotionGenerator(nn.Module):
         self.settings = s = settings
         self.encoder = TrackEncoder(MOTION, audio_dim, s.width, s.heads, s.layers[0], s.dropout, s.audio_frames)
         self.head = nn.Linear(s.width, 2 * s.z)
-        self.flow = transformer_flow(s.z, s.flow_steps, s.flow_width, s.heads, s.flow_layers) if s.flow_steps else None
+        sizes = (s.z, s.flow_steps, s.flow_width, s.heads, s.flow_layers, s.flow_levels)
+        self.flow = transformer_flow(*sizes) if s.flow_steps else None
         self.latent = nn.Linear(s.z, s.width)
         self.decoder = TrackDecoder(MOTION, audio_dim, s.width, s.heads, s.layers[1], s.dropout, kernel=s.audio_frames)
 
@@ -45,6 +46,11 @@ class MotionGenerator(nn.Module):
             noise, log_det = self.flow(z, used)
         logs = mixtures.log_normal(noise, noise.new_zeros(()), noise.new_zeros(()))
         return (logs * used).sum(1) + log_det
+
+    def log_likelihood(self, motion: Tensor, audio: Tensor, valid: Tensor) -> Tensor:
+        """Mean log p per latent element (nats) of latents drawn from the posterior: how well the prior knows them."""
+        mean, log_variance, used = self.posterior(motion, audio, valid)
+        return self.prior_log(mixtures.draw(mean, log_variance), used).sum() / (used.sum() * mean.shape[-1])
 
     def sample(self, noise: Tensor) -> Tensor:
         """Latents (B, T', z) of standard normal noise."""

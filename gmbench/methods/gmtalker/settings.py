@@ -62,6 +62,10 @@ class Nfmg(_Generator):
     stride: int = Field(4, ge=1, description="frames per latent")
     latent: Literal["frame", "pooled"] = "frame"
     flow_steps: int = Field(4, ge=0, description="0: w/o flow, a standard normal prior")
+    flow_levels: int = Field(
+        4, ge=0, description="couplings between latents 1, 2, 4, ... apart, without which a flow leaves the smoothness "
+        "of motion to its noise; 0 as in the paper",
+    )  # fmt: skip
     flow_width: int = 128
     flow_layers: int = 4
     dropout: float = 0.1

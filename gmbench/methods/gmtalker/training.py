@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, tra
 GRADIENT_NORM = 1.0
 """Longer gradients are shortened to this."""
 HELD_OUT_EVERY = 5
-"""Every fifth clip of a person is for early stopping."""
+"""Every fifth clip of a person, or of many people, is for early stopping,"""
+MOST_HELD_OUT = 64
+"""but no more than these."""
 CHECKS = 10
 """Times that the held-out clips are looked at."""
 NEUTRAL = "neutral"
@@ -80,12 +83,13 @@ def train_gmeg(
 def train_nfmg(
     clips: Sequence[ClipTracks], audio: Mapping[str, Any], settings: Nfmg, training: TrainingSettings, seed: int,
     start: Path | None = None, folder: Path | None = None, progress: ProgressCallback | None = None,
-    early: bool = False,
 ) -> TrainedFile:  # fmt: skip
     """A motion generator, from scratch or from a checkpoint ``start``, whose scale it keeps.
 
-    ``early`` holds every fifth clip out and keeps the weights with the least loss on them. The other arguments are
-    those of :func:`train_gmeg`.
+    Every fifth clip is held out where there are five, and the weights with the least loss on them are kept: a bound
+    on the likelihood of motion that was not learnt from. The last row of the log has the latents' log-likelihood under
+    the kept prior per element, ``nats_train`` and ``nats_held_out``: one that knows the training's alone shows there.
+    The other arguments are those of :func:`train_gmeg`.
     """
     torch.manual_seed(seed)
     network = nfmg.MotionGenerator(settings, clips[0].audio.shape[1])
@@ -97,11 +101,12 @@ def train_nfmg(
         network.requires_grad_(True)
         scale = Scale(constants["mean"], constants["deviation"])
     tracks = [(scale.standardise(m), clip.audio) for m, clip in zip(motions, clips, strict=True)]
-    held_out = tracks[::HELD_OUT_EVERY] if early and len(tracks) >= HELD_OUT_EVERY else []
-    used = [t for n, t in enumerate(tracks) if not held_out or n % HELD_OUT_EVERY]
-    windows, checks = WindowSampler(used, settings.window), WindowSampler(held_out, settings.window)
+    tested = set(range(0, len(tracks), HELD_OUT_EVERY)[:MOST_HELD_OUT]) if len(tracks) >= HELD_OUT_EVERY else set()
+    used = [track for n, track in enumerate(tracks) if n not in tested]
+    windows = WindowSampler(used, settings.window)
+    checks = WindowSampler([tracks[n] for n in sorted(tested)], settings.window)
     modules = nn.ModuleDict({"nfmg": network})
-    if held_out:
+    if tested:
         modules["best"] = copy.deepcopy(network).requires_grad_(False)
         modules.register_buffer("best_loss", torch.tensor(float("inf")))
 
@@ -111,14 +116,18 @@ def train_nfmg(
         on_device = [x.to(updater.device) for x in (motion, features, valid)]
         terms = nfmg.losses(network, *on_device, step / training.steps)  # type: ignore[call-arg]
         updater.backward_and_step(terms["total"], "nfmg", GRADIENT_NORM)
-        if held_out and (step + 1) % max(1, training.steps // CHECKS) == 0:
-            terms["held_out"] = _keep_best(modules, checks, len(held_out), updater.device)
+        if tested and (step + 1) % max(1, training.steps // CHECKS) == 0:
+            terms["held_out"] = _keep_best(modules, checks, seed, updater.device)
         return terms
 
     optimiser = adam(network.parameters(), training.rate)
     state = TrainState(modules, {"nfmg": optimiser}, update, copies=("best",))
     report = train(state, training.config(seed), folder, progress)
-    kept = modules["best"] if held_out and torch.isfinite(modules.get_buffer("best_loss")) else network
+    kept = modules["best"] if tested and torch.isfinite(modules.get_buffer("best_loss")) else network
+    likelihoods = {"nats_train": _nats(kept, windows, seed)} | (
+        {"nats_held_out": _nats(kept, checks, seed)} if tested else {}
+    )
+    report = replace(report, log=[*report.log[:-1], report.log[-1] | likelihoods])
     facts = {
         "settings": settings.model_dump(mode="json"), "audio": dict(audio), "audio_dim": int(clips[0].audio.shape[1]),
     }  # fmt: skip
@@ -136,13 +145,23 @@ def weight_label(emotion: str, level: int, emotions: Sequence[str], intensity: s
 
 
 @torch.no_grad()
-def _keep_best(modules: nn.ModuleDict, checks: WindowSampler, count: int, device: torch.device) -> Tensor:
-    """Loss on the held-out clips; the best weights so far are copied to ``best``."""
+def _keep_best(modules: nn.ModuleDict, checks: WindowSampler, seed: int, device: torch.device) -> Tensor:
+    """Loss on the held-out clips, under the same noise each time; the best weights so far are copied to ``best``."""
     network = modules["nfmg"].eval()
-    (motion, features), valid = checks.batch(range(count))
+    torch.manual_seed(seed)  # the next step seeds anew
+    (motion, features), valid = checks.batch(range(len(checks.tracks)))
     loss = nfmg.losses(network, motion.to(device), features.to(device), valid.to(device), 0.5)["total"]
     network.train()
     if loss < modules.get_buffer("best_loss"):
         modules.get_buffer("best_loss").copy_(loss)
         modules["best"].load_state_dict(network.state_dict())
     return loss
+
+
+@torch.no_grad()
+def _nats(network: nn.Module, windows: WindowSampler, seed: int) -> float:
+    """Likelihood of the latents of clips under the prior, nats per element; of at most :data:`MOST_HELD_OUT` clips."""
+    torch.manual_seed(seed)
+    (motion, features), valid = windows.batch(range(len(windows.tracks))[:MOST_HELD_OUT])
+    network.eval()
+    return float(network.log_likelihood(motion, features, valid))
