@@ -22,7 +22,11 @@ from gmbench.store import write_atomically
 
 INPUT = 96
 """Side of the network's input in pixels."""
-LANDMARKER_FILE_VERSION = 1
+LANDMARKER_FILE_VERSION = 2
+HEAT = 20.0
+"""Weight of the heatmaps' cross-entropy beside the distance in percent of the side."""
+SPREAD = 0.5
+"""Standard deviation of the heatmaps' targets in their own pixels."""
 
 
 class Landmarker(nn.Module):
@@ -38,27 +42,27 @@ class Landmarker(nn.Module):
         self.points = points
         self.stem = _block(3, w, 2)  # 48
         self.down1 = _block(w, 2 * w, 2)  # 24
-        self.down2 = _block(2 * w, 3 * w, 2)  # 12
-        self.down3 = _block(3 * w, 4 * w, 2)  # 6
-        self.deep = _block(4 * w, 4 * w, 1)
-        self.up2 = _block(7 * w, 3 * w, 1)
-        self.up1 = _block(5 * w, 4 * w, 1)
+        self.down2 = _block(2 * w, 4 * w, 2)  # 12
+        self.down3 = _block(4 * w, 6 * w, 2)  # 6
+        self.deep = _block(6 * w, 6 * w, 1)
+        self.narrow2 = _block(6 * w, 4 * w, 1)
+        self.up2 = _block(8 * w, 4 * w, 1)
+        self.narrow1 = nn.Conv2d(4 * w, 2 * w, 1)
+        self.up1 = _block(4 * w, 4 * w, 1)
         self.head = nn.Conv2d(4 * w, points, 1)
+
+    def heatmaps(self, images: Tensor) -> Tensor:
+        """Logarithms of heatmaps (B, P, 24, 24), up to a constant each."""
+        a = self.down1(self.stem(images - 0.5))
+        b = self.down2(a)
+        c = self.deep(self.down3(b))
+        b = self.up2(torch.cat([_double(self.narrow2(c)), b], dim=1))
+        a = self.up1(torch.cat([_double(self.narrow1(b)), a], dim=1))
+        return self.head(a)
 
     def forward(self, images: Tensor) -> Tensor:
         """Points (B, P, 2): x, y in [0, 1]."""
-        x = images - 0.5
-        a = self.stem(x)
-        b = self.down1(a)
-        c = self.down2(b)
-        d = self.deep(self.down3(c))
-        c = self.up2(torch.cat([_double(d), c], dim=1))
-        b = self.up1(torch.cat([_double(c), b], dim=1))
-        heat = self.head(b).flatten(2).softmax(dim=-1)  # (B, P, 24 * 24)
-        side = b.shape[-1]
-        grid = (torch.arange(side, device=b.device, dtype=b.dtype) + 0.5) / side
-        x_places, y_places = grid.repeat(side), grid.repeat_interleave(side)
-        return heat @ torch.stack([x_places, y_places], dim=-1)
+        return _mean_places(self.heatmaps(images))
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,10 @@ def train(
     frames: NDArray[np.uint8], points: NDArray[np.floating], settings: LandmarkerSettings,
     report: Callable[[int, int], None] | None = None,
 ) -> Landmarker:  # fmt: skip
-    """Train on frames (N, S, S, 3) with points (N, P, 2) in pixels; L1 distance, shifted and scaled at random.
+    """Train on frames (N, S, S, 3) with points (N, P, 2) in pixels, shifted, scaled and blurred at random.
 
+    The loss is the cross-entropy of the heatmaps with a Gaussian about the true place, and the L1 distance of the
+    points: with the distance alone the error is half as large again after the same number of steps.
     ``report`` is called with (step, steps).
     """
     torch.manual_seed(settings.seed)
@@ -89,7 +95,8 @@ def train(
     for step in range(settings.steps):
         chosen = generator.integers(len(frames), size=settings.batch)
         images, targets = _augment(frames[chosen], points[chosen], generator)
-        loss = (network(images) - targets).abs().mean() * 100
+        heat = network.heatmaps(images)
+        loss = 100 * (_mean_places(heat) - targets).abs().mean() + HEAT * _cross_entropy(heat, targets)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -133,8 +140,31 @@ def read(path: Path) -> tuple[Landmarker, NDArray[np.int64]]:
 
 def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.GroupNorm(4, outputs), nn.SiLU(),
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(),
     )  # fmt: skip
+
+
+def _mean_places(heat: Tensor) -> Tensor:
+    """Mean places (B, P, 2) in shares of the side under the softmax of maps (B, P, n, n)."""
+    places = _cell_centres(heat)
+    side = len(places)
+    grid = torch.stack([places.repeat(side), places.repeat_interleave(side)], dim=-1)
+    return heat.flatten(2).softmax(dim=-1) @ grid
+
+
+def _cross_entropy(heat: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of maps (B, P, n, n) with Gaussians about places (B, P, 2)."""
+    places = _cell_centres(heat)
+    distance = (places - targets[..., None]) * len(places) / SPREAD  # (B, P, 2, n)
+    along_x, along_y = (-0.5 * distance**2).softmax(dim=-1).unbind(2)
+    logs = heat.flatten(2).log_softmax(dim=-1).view_as(heat)
+    return -torch.einsum("bpi,bpij,bpj->bp", along_y, logs, along_x).mean()
+
+
+def _cell_centres(heat: Tensor) -> Tensor:
+    """(n,) centres of a map's cells in shares of its side."""
+    side = heat.shape[-1]
+    return (torch.arange(side, device=heat.device, dtype=heat.dtype) + 0.5) / side
 
 
 def _double(features: Tensor) -> Tensor:
@@ -149,7 +179,7 @@ def _to_input(frames: NDArray[np.uint8]) -> Tensor:
 def _augment(
     frames: NDArray[np.uint8], points: NDArray[np.floating], generator: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Shift, scale, turn and tint at random; targets in shares of the side."""
+    """Shift, scale, turn, tint and, every fourth, blur at random; targets in shares of the side."""
     side = frames.shape[1]
     images, targets = np.empty((len(frames), INPUT, INPUT, 3), np.uint8), np.empty(points.shape)
     for n, (frame, in_frame) in enumerate(zip(frames, points, strict=True)):
@@ -158,6 +188,8 @@ def _augment(
         turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         shift = INPUT / 2 + generator.uniform(-5, 5, 2) - turn @ [side / 2, side / 2]
         images[n] = cv2.warpAffine(frame, np.c_[turn, shift], (INPUT, INPUT), borderMode=cv2.BORDER_REPLICATE)
+        if generator.random() < 0.25:
+            images[n] = cv2.GaussianBlur(images[n], (0, 0), generator.uniform(0.4, 1.2))
         targets[n] = (in_frame @ turn.T + shift) / INPUT
     colours = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     tint = torch.from_numpy(generator.uniform(0.75, 1.25, (len(frames), 3, 1, 1))).float()

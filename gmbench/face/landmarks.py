@@ -66,7 +66,7 @@ def _built_in() -> tuple[LandmarkBackend, ...]:
         ),
         LandmarkBackend(name="sidecar", version=2, open_detector=detectors.sidecar, reads_sidecar=True),
         LandmarkBackend(
-            name="corpus", version=2, open_detector=detectors.corpus, weights=(own["corpus_landmarker"],)
+            name="corpus", version=3, open_detector=detectors.corpus, weights=(own["corpus_landmarker"],)
         ),
     )  # fmt: skip
 

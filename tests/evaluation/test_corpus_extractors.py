@@ -205,6 +205,17 @@ def test_the_landmarker_trains_for_any_number_of_steps(steps):
     assert landmarker.predict(network, frames).shape == (4, 5, 2)
 
 
+def test_the_landmarker_learns_where_a_dot_is():
+    generator = np.random.default_rng(0)
+    points = generator.uniform(30, 66, (200, 1, 2))
+    rows, columns = np.mgrid[:96, :96]
+    distance = (columns[None] + 0.5 - points[:, :1, 0, None]) ** 2 + (rows[None] + 0.5 - points[:, :1, 1, None]) ** 2
+    frames = np.repeat((40 + 200 * np.exp(-distance / 18)).astype(np.uint8)[..., None], 3, axis=3)
+    network = landmarker.train(frames[:160], points[:160], landmarker.LandmarkerSettings(50, 6))
+    error = np.linalg.norm(landmarker.predict(network, frames[160:]) - points[160:], axis=-1)
+    assert np.median(error) < 2.0  # half a pixel of the heatmap; a blind guess is off by 13
+
+
 def test_the_emotion_classifier_says_the_same_of_a_mirrored_face():
     torch.manual_seed(0)
     network = networks.EmotionNet(3).eval()
