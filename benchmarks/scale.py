@@ -2,12 +2,17 @@
 
 ``python -m benchmarks.scale [--pairs 10000]``
 
-Tiny clips of two methods; one group of clips is extracted, the features of the others are copies of its. A tenth of the
-pairs is measured beside all of them: in a process of its own each, after a run of one group that imports everything.
+Tiny clips of two methods; one group of clips is extracted, the features of the others are copies of its. A fifth of the
+pairs is measured beside all of them. Memory per pair is what ``gmbench eval`` takes at most, as the system counts it,
+above what it takes for one clip of each method. The steps are measured in another process, after a run of one group
+that imports everything.
 """
 
 import argparse
+import contextlib
+import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gmbench.commands.app import main as command
 from gmbench.corpus.sketch import draw_clip, imitate, write_sketch
 from gmbench.evaluation import protocol as protocols
 from gmbench.evaluation.comparison import plan_comparison
@@ -41,6 +47,17 @@ def write_clips(folder: Path, clips: int) -> None:
             path = folder / "all" / name / f"{n:06d}.mp4"
             path.write_bytes(video.read_bytes() + (8 + len(mark)).to_bytes(4) + b"free" + mark)
             path.with_name(path.stem + SIDECAR_SUFFIX).write_bytes(sidecar.read_bytes())
+
+
+def link_first(folder: Path, clips: int) -> str:
+    """Name of a folder with the first clips."""
+    for name in ("reference", *METHODS):
+        target = folder / f"first{clips}" / name
+        target.mkdir(parents=True, exist_ok=True)
+        for path in sorted((folder / "all" / name).iterdir())[: 2 * clips]:  # each with its landmarks
+            if not (target / path.name).exists():
+                os.link(path, target / path.name)
+    return f"first{clips}"
 
 
 def make_plan(folder: Path, clips: int | None = None) -> Plan:
@@ -82,26 +99,39 @@ def measure(folder: Path, clips: int) -> dict[str, float]:
         return value
 
     save_results(folder / "warm", evaluate(warm := make_plan(folder / "one"), folder / "store"), {}, warm)
-    start = peak()
     plan = step("planning", lambda: make_plan(folder / "all", clips))
     records = step("scoring", lambda: evaluate(plan, folder / "store"))
     if set(records["status"]) - {"ok", "undefined"}:
         raise SystemExit(str(records[records["status"] == "failed"]["reason"].value_counts()))
     step("saving", lambda: save_results(folder / f"out{clips}", records, {}, plan))
-    pairs = len(plan.clips)
-    result["records per pair"] = len(records) / pairs
-    result["memory per pair, KB"] = 1000 * (peak() - start) / pairs
+    result["records per pair"] = len(records) / len(plan.clips)
     return result
+
+
+def run_command(folder: Path, clips: str) -> dict[str, float]:
+    """Seconds and megabytes of ``gmbench eval`` over the clips of a folder, in this process."""
+    videos = [argument for name in METHODS for argument in ("--videos", str(folder / clips / name))]
+    reference = ["--reference", str(folder / clips / "reference"), "--landmarks", "sidecar", "--pose", "pnp"]
+    where = ["--store", str(folder / "store"), "--out", str(folder / f"command-{clips}")]
+    sys.argv = ["gmbench", "eval", *videos, *reference, *where]
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            command()
+        except SystemExit as stop:
+            if stop.code:
+                raise
+    return {"command, CPU s": time.process_time(), "command, MB": peak()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=10_000)
     parser.add_argument("--folder", type=Path, help="where clips and features stay; by default they do not")
-    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child is not None:
-        print(json.dumps(measure(arguments.folder, arguments.child)))
+        folder, what = arguments.folder, arguments.child
+        print(json.dumps(measure(folder, int(what)) if what.isdigit() else run_command(folder, what)))
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
@@ -112,12 +142,19 @@ def main() -> None:
         files = list((folder / "store").rglob("*.safetensors"))
         print(f"files in the store per clip: {len(files) / (clips * 3 + 3):.2f}")
         print(f"bytes in the store per clip: {sum(path.stat().st_size for path in files) / (clips * 3 + 3):.0f}")
-        command = [sys.executable, "-m", "benchmarks.scale", "--folder", str(folder), "--child"]
-        few, many = (
-            json.loads(subprocess.run([*command, str(n)], capture_output=True, check=True, text=True).stdout)
-            for n in (clips // 10, clips)
-        )
-        print(f"\n| | {2 * (clips // 10)} pairs | {2 * clips} pairs | times |\n|---|---:|---:|---:|")
+        children = [sys.executable, "-m", "benchmarks.scale", "--folder", str(folder), "--child"]
+
+        def child(what: str) -> dict[str, float]:
+            done = subprocess.run([*children, what], stdout=subprocess.PIPE, check=True, text=True)
+            return dict(json.loads(done.stdout.splitlines()[-1]))
+
+        least = child("one")["command, MB"]
+        sizes = (clips // 5, clips)
+        few, many = (child(str(n)) | child(link_first(folder, n)) for n in sizes)
+        for n, found in zip(sizes, (few, many), strict=True):
+            found["memory per pair, KB"] = 1000 * (found["command, MB"] - least) / (len(METHODS) * n)
+        print(f"\ncommand with one clip of each method: {least:.0f} MB")
+        print(f"\n| | {2 * (clips // 5)} pairs | {2 * clips} pairs | times |\n|---|---:|---:|---:|")
         for name in many:
             print(f"| {name} | {few[name]:.2f} | {many[name]:.2f} | {many[name] / max(few[name], 1e-9):.1f} |")
 

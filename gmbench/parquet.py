@@ -1,6 +1,8 @@
 """Write tables as Parquet, whole or not at all."""
 
 import io
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,16 @@ def write_table(table: pa.Table, path: Path, **options: Any) -> None:
     Raises:
         StoreError: disk full, no permission, or another failure to write.
     """
+    write_tables(iter([table]), path, **options)
+
+
+def write_tables(tables: Iterator[pa.Table], path: Path, **options: Any) -> None:
+    """Write the pieces of a table, at least one, as a row group each; one of them is in memory at a time."""
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, **options)
+    first = next(tables)
+    with pq.ParquetWriter(buffer, first.schema, **options) as writer:
+        for table in itertools.chain([first], tables):
+            writer.write_table(table)
     write_atomically(path, buffer.getvalue())
 
 

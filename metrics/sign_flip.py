@@ -7,6 +7,7 @@ should never be zero, 2010.
 """
 
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ DRAWS = 9_999
 MOST_UNITS = 512
 """Of more units neighbours share a sign: still an exact test, since those choices of signs are a group too."""
 _SEED = 0
+_TOGETHER = 400
+"""Draws that are in memory as numbers at a time."""
 
 
 def sign_flip_p(contributions: NDArray[np.float64]) -> float:
@@ -44,8 +47,8 @@ def sign_flip_p(contributions: NDArray[np.float64]) -> float:
         return _exact(parts, least)
     if len(parts) > MOST_UNITS:
         parts = np.add.reduceat(parts, np.arange(MOST_UNITS) * len(parts) // MOST_UNITS)
-    sums = [abs(rows.astype(np.float64) @ parts) for rows in np.array_split(_random_signs(len(parts)), 10)]
-    return float((sum(int((part >= least).sum()) for part in sums) + 1) / (DRAWS + 1))
+    extreme = sum(int((abs(signs @ parts) >= least).sum()) for signs in _random_signs(len(parts)))
+    return float((extreme + 1) / (DRAWS + 1))
 
 
 def _exact(parts: NDArray[np.float64], least: float) -> float:
@@ -64,10 +67,18 @@ def _signed_sums(parts: NDArray[np.float64]) -> NDArray[np.float64]:
     return sums
 
 
+def _random_signs(units: int) -> Iterator[NDArray[np.float64]]:
+    """The draws, (at most 400, units) of -1 and 1 at a time; the same in every run."""
+    for bits in _random_bits(units):
+        signs = np.unpackbits(bits, axis=1, count=units).astype(np.float64)
+        signs *= 2
+        signs -= 1
+        yield signs
+
+
 @functools.lru_cache(maxsize=2)
-def _random_signs(units: int) -> NDArray[np.int8]:
-    """(draws, units) of -1 and 1, the same in every run."""
-    signs = np.random.default_rng(_SEED).integers(0, 2, (DRAWS, units), np.int8)
-    signs *= 2
-    signs -= 1
-    return signs
+def _random_bits(units: int) -> list[NDArray[np.uint8]]:
+    """Of all draws, eight units a byte."""
+    generator = np.random.default_rng(_SEED)
+    counts = [min(_TOGETHER, DRAWS - start) for start in range(0, DRAWS, _TOGETHER)]
+    return [np.packbits(generator.integers(0, 2, (count, units), np.int8), axis=1) for count in counts]

@@ -7,7 +7,7 @@ SAMPLE_MARK = "@"
 """``<clip>@2.mp4`` is another sample of ``<clip>.mp4``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Clip:
     """One clip of a folder.
 
@@ -29,7 +29,7 @@ class Clip:
     audio_first: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A generated clip beside its reference; either may be absent.
 

@@ -13,6 +13,7 @@ import pandas as pd
 from gmbench.errors import InputError
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.planning.plan import Plan
+from gmbench.evaluation.results.records import distinct
 from gmbench.methods import dropin
 from gmbench.reporting.method_cards import card_of
 
@@ -48,7 +49,7 @@ def with_flags(records: pd.DataFrame, plan: Plan | None, own_reference: bool = F
 def taken(records: pd.DataFrame) -> dict[str, str]:
     """What methods take from the reference, in words, by method; those that take nothing are not in it."""
     found: dict[str, dict[str, None]] = {}
-    pairs = records[["method", "flags"]].drop_duplicates()
+    pairs = distinct(records, ["method", "flags"])
     for method, flags in zip(pairs["method"].astype(str), pairs["flags"].astype(str), strict=True):
         if method in CONTROLS:
             continue

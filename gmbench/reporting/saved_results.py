@@ -6,7 +6,7 @@ import pandas as pd
 
 from gmbench.evaluation.planning.plan import Plan
 from gmbench.evaluation.results import result_folder
-from gmbench.evaluation.results.records import where
+from gmbench.evaluation.results.records import distinct, where
 from gmbench.reporting import oracles
 from gmbench.reporting.summary import Summary
 from gmbench.reporting.table_formats import render
@@ -48,7 +48,7 @@ def save_results(
 
 def _part(summary: Summary, new: pd.DataFrame) -> Summary:
     """The numbers of methods and metrics that new records have."""
-    keys = set(new[["dataset", "method", "metric"]].itertuples(index=False, name=None))
+    keys = set(distinct(new, ["dataset", "method", "metric"]).itertuples(index=False, name=None))
     rows = tuple(row for row in summary.rows if (row.dataset, row.method, row.metric) in keys)
     if len(rows) == len(summary.rows):
         return summary

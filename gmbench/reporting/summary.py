@@ -95,8 +95,8 @@ class Summary:
     def real_means(self) -> dict[str, float]:
         """The real clips' mean under each metric whose best value that is, where it is known."""
         keys = {row.metric for row in self.rows if row.direction == "reference"}
-        chosen = groups(self.records[self.records["metric"].isin(keys)], ["metric"])
-        found = {key: ClipValues(group, key).real_mean for (key,), group in chosen}
+        chosen = groups(self.records, ["metric"])
+        found = {key: ClipValues(group, key).real_mean for (key,), group in chosen if key in keys}
         return {key: found[key] for key in self.keys if not math.isnan(found.get(key, math.nan))}
 
     def is_best(self, key: str, method: str) -> bool:

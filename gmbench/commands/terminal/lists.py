@@ -59,9 +59,10 @@ def print_reasons(missing: "Sequence[MissingNumbers]", records: "pd.DataFrame") 
     Args:
         records: that lack them.
     """
-    from gmbench.evaluation.results.records import WHOLE_SET
+    from gmbench.evaluation.results.records import WHOLE_SET, distinct
 
-    all_clips = max(records[records["clip"] != WHOLE_SET].groupby("method")["clip"].nunique(), default=0)
+    each = distinct(records, ["method", "clip"])
+    all_clips = max(each[each["clip"] != WHOLE_SET].groupby("method")["clip"].nunique(), default=0)
     for reason, groups in groupby(sorted(missing, key=_order), key=lambda group: group.reason):
         for alike in _of_the_same_clips(list(groups)):
             methods = ", ".join(dict.fromkeys(group.method for group in alike))

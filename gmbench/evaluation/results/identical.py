@@ -8,7 +8,7 @@ import pandas as pd
 
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.planning.plan import Plan
-from gmbench.evaluation.results.records import WHOLE_SET
+from gmbench.evaluation.results.records import WHOLE_SET, distinct
 from gmbench.evaluation.results.references import pictures
 
 COLUMNS = (
@@ -33,11 +33,16 @@ def of_plan(plan: Plan) -> list[str]:
 def of_records(records: pd.DataFrame) -> list[str]:
     """Methods that are the reference, another method, or one clip under many names; by file and by pixel."""
     records = records[list(COLUMNS)]
-    of_clips = records[(records["clip"] != WHOLE_SET) & ~records["method"].isin(list(CONTROLS))]
-    files = of_clips[["dataset", "method", "clip", "generated_sha256", "reference_sha256"]].drop_duplicates()
+    files = _of_methods(distinct(records, ["dataset", "method", "clip", "generated_sha256", "reference_sha256"]))
     files = files.assign(generated=files["generated_sha256"], reference=pictures(files))
-    columns = ["dataset", "method", "clip", "generated", "reference"]
-    return [*_notes(files[columns].drop_duplicates()), *_same_pixels(of_clips)]
+    files = files[["dataset", "method", "clip", "generated", "reference"]].drop_duplicates()
+    seen = records[records["metric_name"].isin(PICTURE_METRICS) & records["value"].notna()]
+    return [*_notes(files), *_same_pixels(_of_methods(seen), files)]
+
+
+def _of_methods(records: pd.DataFrame) -> pd.DataFrame:
+    """Records of single clips of methods, without controls."""
+    return records[(records["clip"] != WHOLE_SET) & ~records["method"].isin(list(CONTROLS))]
 
 
 def _notes(files: pd.DataFrame) -> list[str]:
@@ -58,14 +63,13 @@ def _notes(files: pd.DataFrame) -> list[str]:
     return [*notes, *_pairs(files, "generated", "are the same files, byte for byte")]
 
 
-def _same_pixels(of_clips: pd.DataFrame) -> list[str]:
-    """Equal pixels in files that differ, as far as picture metrics were asked for."""
-    seen = of_clips[of_clips["metric_name"].isin(PICTURE_METRICS) & of_clips["value"].notna()]
+def _same_pixels(seen: pd.DataFrame, files: pd.DataFrame) -> list[str]:
+    """Equal pixels in files that differ, by the values of picture metrics."""
     notes = []
     other_file = seen["generated_sha256"] != pictures(seen)
     exact = seen[(seen["metric_name"] == "psnr") & np.isposinf(seen["value"]) & other_file]
     for (_, method), own in exact.groupby(["dataset", "method"], sort=True):
-        everything = of_clips[of_clips["method"] == method]
+        everything = files[files["method"] == method]
         notes.append(f"{method}: {_share(sorted(own['clip'].unique()), everything)} equal the reference in every pixel")
     finite = seen[np.isfinite(seen["value"]) & (seen["value"] != 1)]
     if finite.empty:

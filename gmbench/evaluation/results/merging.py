@@ -5,9 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from gmbench.evaluation.results.records import COMPARABLE, GROUP, WHOLE_SET, concatenate, read
+from gmbench.evaluation.results.records import COMPARABLE, GROUP, WHOLE_SET, concatenate, group_rows, read
 from gmbench.evaluation.results.references import named_apart
 
 
@@ -19,7 +21,7 @@ def merge(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataFrame:
     """
     if old is None or old.empty:
         return new
-    replaced = _is_in(old, new, [*GROUP, "clip"])
+    replaced = _of_clips_in(old, new)
     other_kind = _is_in(old, new, GROUP) & ~_is_in(old, new, [*GROUP, *COMPARABLE])
     return concatenate([old[~replaced & ~other_kind], new])
 
@@ -28,13 +30,26 @@ def not_evaluated_again(old: pd.DataFrame | None, new: pd.DataFrame) -> pd.DataF
     """The old records of clips that new ones of the same method, dataset, protocol and metric leave out."""
     if old is None or old.empty:
         return new.iloc[:0]
-    return old[_is_in(old, new, GROUP) & ~_is_in(old, new, [*GROUP, "clip"]) & (old["clip"] != WHOLE_SET)]
+    return old[_is_in(old, new, GROUP) & ~_of_clips_in(old, new) & (old["clip"] != WHOLE_SET)]
 
 
-def _is_in(old: pd.DataFrame, new: pd.DataFrame, columns: list[str]) -> pd.Series:
+def _is_in(old: pd.DataFrame, new: pd.DataFrame, columns: list[str]) -> NDArray[np.bool_]:
     """Whether the new records have one with the same values in some columns, for each old one."""
-    fresh = set(new[columns].itertuples(index=False, name=None))
-    return pd.Series([row in fresh for row in old[columns].itertuples(index=False, name=None)], old.index, dtype=bool)
+    fresh = {key for key, _ in group_rows(new, columns)}
+    found = np.zeros(len(old), bool)
+    for key, rows in group_rows(old, columns):
+        found[rows] = key in fresh
+    return found
+
+
+def _of_clips_in(old: pd.DataFrame, new: pd.DataFrame) -> NDArray[np.bool_]:
+    """The same for the columns of :data:`GROUP` and the clip; the clips of one group are in memory at a time."""
+    fresh = dict(group_rows(new, GROUP))
+    found = np.zeros(len(old), bool)
+    for key, rows in group_rows(old, GROUP):
+        clips = set(new["clip"].iloc[fresh[key]]) if key in fresh else set()
+        found[rows] = [clip in clips for clip in old["clip"].iloc[rows]]
+    return found
 
 
 @dataclass(frozen=True)

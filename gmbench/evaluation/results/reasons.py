@@ -8,6 +8,8 @@ import pandas as pd
 
 from gmbench.evaluation.planning.controls import CONTROLS
 
+_READ = ("method", "status", "reason", "metric", "clip")
+
 
 @dataclass(frozen=True)
 class MissingNumbers:
@@ -32,7 +34,7 @@ def reasons_of(records: pd.DataFrame) -> list[MissingNumbers]:
     Reasons that differ in nothing but a clip's file or a number are one. Clips that do not count for a metric, as
     those of other emotions, lack nothing.
     """
-    lacking = records[(records["status"] != "ok") & (records["clips_expected"] > 0)]
+    lacking = records.loc[(records["status"] != "ok") & (records["clips_expected"] > 0), [*_READ]]
     clips: dict[tuple[str, str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     first: dict[tuple[str, str, str], str] = {}
     for row in lacking.sort_values(["method", "metric", "clip"], kind="stable").itertuples(index=False):

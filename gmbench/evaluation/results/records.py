@@ -1,5 +1,6 @@
 """Records: one row per (method, clip, metric), Parquet, long form. All tables derive from them."""
 
+import itertools
 import math
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from gmbench.errors import InputError, MixedColumnError
-from gmbench.parquet import write_table
+from gmbench.parquet import write_tables
 
 FILE = "records.parquet"
 
@@ -75,6 +77,7 @@ class Record:
 SCHEMA = pa.schema(
     [(field.name, {str: pa.string(), float: pa.float64(), int: pa.int64()}[field.type]) for field in fields(Record)]  # type: ignore[index]
 )
+TEXTS = [field.name for field in SCHEMA if pa.types.is_string(field.type)]
 LATER = {"reference_value"}
 """Columns that records of an earlier version may lack: empty then."""
 GROUP = ["method", "dataset", "protocol_hash", "metric"]
@@ -82,6 +85,8 @@ GROUP = ["method", "dataset", "protocol_hash", "metric"]
 COMPARABLE = ["backend", "weights_sha256", "metric_version"]
 """Columns in which the records of one metric and protocol must agree."""
 ORDER = ["dataset", "protocol_hash", "method", "clip", "metric"]
+_PIECE, _ROW_GROUP = 2**14, 2**17
+"""Rows that are looked at together, and that are together in a file."""
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
@@ -113,10 +118,9 @@ def concatenate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """All records of several tables, in canonical order."""
     found = list(tables)
     found = [table for table in found if not table.empty] or found
-    return _sorted(found[0] if len(found) == 1 else pd.concat(found))
-
-
-def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+    table = found[0] if len(found) == 1 else pd.concat(found)
+    if all(row <= after for row, after in itertools.pairwise(zip(*(table[name] for name in ORDER), strict=True))):
+        return table.reset_index(drop=True)  # without a copy
     return table.sort_values(ORDER, kind="stable", ignore_index=True)
 
 
@@ -130,23 +134,50 @@ def groups(records: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[tupl
 
     Unlike pandas' ``groupby``, which first makes a sorted copy of the whole table.
     """
-    if records.empty:
-        return
-    numbers = records[list(columns)].groupby(list(columns), sort=True).ngroup().to_numpy()
-    order = np.argsort(numbers, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
-        key = tuple(str(records[column].iloc[rows[0]]) for column in columns)
+    for key, rows in group_rows(records, columns):
         yield key, records if len(rows) == len(records) else records.iloc[rows]
 
 
+def group_rows(records: pd.DataFrame, columns: Sequence[str]) -> list[tuple[tuple[str, ...], NDArray[np.intp]]]:
+    """Each combination of values in some columns, in their order, with the numbers of its rows."""
+    if records.empty:
+        return []
+    numbers = np.zeros(len(records), np.int64)
+    for column in columns:
+        known: dict[Any, int] = {}
+        each = (known.setdefault(value, len(known)) for value in records[column])
+        places = np.fromiter(each, np.int32, len(records))
+        numbers *= len(known)
+        numbers += places
+    numbers = numbers.astype(np.min_scalar_type(numbers.max()))
+    order = np.argsort(numbers, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
+    keyed = [(tuple(str(records[column].iloc[rows[0]]) for column in columns), rows) for rows in parts]
+    return sorted(keyed, key=lambda item: item[0])
+
+
+def distinct(records: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Some columns, every combination of values once, the first: as pandas' ``drop_duplicates``.
+
+    Piece by piece: of the records of one clip few differ, and no whole column is copied.
+    """
+    chosen = records[list(columns)]
+    pieces = [chosen.iloc[n : n + _PIECE].drop_duplicates() for n in range(0, max(1, len(chosen)), _PIECE)]
+    return pd.concat(pieces).drop_duplicates()
+
+
 def write(path: Path, records: pd.DataFrame) -> None:
-    """Write a table of records; the same records give the same bytes."""
-    columns = [_encoded(records[field.name], field.type) for field in SCHEMA]
-    write_table(pa.Table.from_arrays(columns, SCHEMA.names), path, compression="zstd", store_schema=False)
+    """Write a table of records, piece by piece; the same records give the same bytes."""
+    pieces = (_encoded(records.iloc[n : n + _ROW_GROUP]) for n in range(0, max(1, len(records)), _ROW_GROUP))
+    write_tables(pieces, path, compression="zstd", store_schema=False)
 
 
-def _encoded(column: pd.Series, kind: pa.DataType) -> pa.Array:
-    """A column; of text every value once, which is what the file holds, so that memory does not either."""
+def _encoded(records: pd.DataFrame) -> pa.Table:
+    """Records as the file holds them: of text every value once, so that memory does not hold more either."""
+    return pa.Table.from_arrays([_column(records[field.name], field.type) for field in SCHEMA], SCHEMA.names)
+
+
+def _column(column: pd.Series, kind: pa.DataType) -> pa.Array:
     if not pa.types.is_string(kind):
         return pa.array(column, kind)
     codes, values = pd.factorize(column)
@@ -163,18 +194,23 @@ def read(path: Path) -> pd.DataFrame:
     if path.is_dir():
         path = path / FILE
     try:
-        table = pq.read_table(path)
+        file = pq.ParquetFile(path, read_dictionary=TEXTS)  # else every text is in memory once a row
+        present = [name for name in SCHEMA.names if name in file.schema_arrow.names]
+        columns = {name: _series(file.read([name], use_threads=False)[name]) for name in present}
     except FileNotFoundError:
         raise InputError(f"{path}: no records; run 'gmbench eval --out {path.parent}' first") from None
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{path}: not a file of records ({error})") from error
-    lacking = set(SCHEMA.names) - set(table.column_names) - LATER
+    lacking = set(SCHEMA.names) - set(present) - LATER
     if lacking:
         raise InputError(f"{path}: not a file of records, column {', '.join(sorted(lacking))} is missing")
-    present = [name for name in SCHEMA.names if name in table.column_names]
-    read = pd.DataFrame(table.select(present).to_pandas(strings_to_categorical=True))  # equal texts are one object
-    texts = {name: object for name in present if pa.types.is_string(SCHEMA.field(name).type)}
-    return read.astype(texts).reindex(columns=SCHEMA.names)
+    return pd.DataFrame(columns, copy=False).reindex(columns=SCHEMA.names)
+
+
+def _series(column: pa.ChunkedArray) -> pd.Series:
+    """A column of a file; equal texts are one object."""
+    values = column.to_pandas(strings_to_categorical=True)
+    return values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values
 
 
 def check_columns(records: pd.DataFrame) -> None:
@@ -184,8 +220,8 @@ def check_columns(records: pd.DataFrame) -> None:
         MixedColumnError: names the metric and what differs.
     """
     columns = [*COMPARABLE, "protocol_hash"]
-    for (metric,), group in groups(records[["metric", *columns]], ["metric"]):
-        kinds = group[columns].drop_duplicates()
+    for (metric,), group in groups(distinct(records, ["metric", *columns]), ["metric"]):
+        kinds = group[columns]
         if len(kinds) > 1:
             differing = [column for column in columns if kinds[column].nunique() > 1]
             raise MixedColumnError(

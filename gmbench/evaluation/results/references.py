@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from gmbench.evaluation.results.records import WHOLE_SET, groups, where
+from gmbench.evaluation.results.records import WHOLE_SET, distinct, groups, where
 from gmbench.store import digest
 
 DIFFERENT = "compared with different references"
+_CONTENTS = ("dataset", "clip", "reference_sha256")
 _MARK = re.compile(r"~[0-9a-f]{6}$")
 """Behind the name of a dataset whose plain name belongs to other content."""
 Contents = Mapping[str, set[str]]
@@ -23,10 +24,10 @@ Contents = Mapping[str, set[str]]
 
 def contents(records: pd.DataFrame) -> Contents:
     """Which pictures stood behind each clip, where records say so."""
-    records = records[["clip", "reference_sha256"]]
-    known = records[(records["clip"] != WHOLE_SET) & (records["reference_sha256"] != "")]
+    kinds = distinct(records, ["clip", "reference_sha256"])
+    known = kinds[(kinds["clip"] != WHOLE_SET) & (kinds["reference_sha256"] != "")]
     found: dict[str, set[str]] = {}
-    for clip, sha in set(zip(known["clip"], pictures(known), strict=True)):
+    for clip, sha in zip(known["clip"], pictures(known), strict=True):
         found.setdefault(str(clip), set()).add(str(sha))
     return found
 
@@ -46,8 +47,10 @@ def named_apart(fixed: pd.DataFrame | None, other: pd.DataFrame) -> pd.DataFrame
     """
     if fixed is None or fixed.empty or other.empty:
         return other
-    there = {str(name): contents(part) for name, part in fixed.groupby("dataset", sort=True)}
-    names = {str(name): _fitting(str(name), contents(part), there) for name, part in other.groupby("dataset")}
+    there, here = (
+        {name: contents(part) for (name,), part in groups(table[[*_CONTENTS]], ["dataset"])} for table in (fixed, other)
+    )
+    names = {name: _fitting(name, mine, there) for name, mine in here.items()}
     if all(old == new for old, new in names.items()):
         return other
     return other.assign(dataset=other["dataset"].map(names))
@@ -80,9 +83,11 @@ def renamed(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
 def differing(records: pd.DataFrame, methods: Iterable[str] | None = None) -> set[str]:
     """Clips of one dataset that methods share, but with other references behind them, under some metric."""
     chosen = records if methods is None else records[records["method"].isin(list(methods))]
-    of_clips = where(chosen, chosen["clip"] != WHOLE_SET)
-    kinds = of_clips.groupby(["clip", "metric"])["reference_sha256"].nunique()
-    return {str(clip) for clip in kinds.index[kinds > 1].get_level_values("clip")}
+    found: set[str] = set()
+    for _, group in groups(chosen[["clip", "metric", "reference_sha256"]], ["metric"]):
+        kinds = group[group["clip"] != WHOLE_SET].groupby("clip")["reference_sha256"].nunique()
+        found.update(map(str, kinds.index[kinds > 1]))
+    return found
 
 
 def warnings(records: pd.DataFrame) -> list[str]:
@@ -104,7 +109,8 @@ def warnings(records: pd.DataFrame) -> list[str]:
                 f"{dataset}: {len(clips)} of {part['clip'].nunique()} clips were {DIFFERENT} (for example {clips[0]}); "
                 "pairs and tests leave them out, means do not: evaluate all methods again with one reference"
             )
-        versions = where(part, part["generated_sha256"] != "").groupby(["method", "clip"])["generated_sha256"].nunique()
+        files = distinct(part, ["method", "clip", "generated_sha256"])
+        versions = files[files["generated_sha256"] != ""].groupby(["method", "clip"])["generated_sha256"].nunique()
         for method, several in versions[versions > 1].groupby("method"):
             result.append(
                 f"{method}: numbers of several versions of its videos stand in one row ({len(several)} clips): metrics "

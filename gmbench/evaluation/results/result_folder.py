@@ -92,7 +92,7 @@ def _evaluated(folder: Path, new: pd.DataFrame) -> list[dict[str, str]]:
     """When each method was evaluated last, per dataset and protocol."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     times = {tuple(entry[c] for c in EVALUATED): entry["time"] for entry in provenance(folder).get("evaluated", [])}
-    times |= dict.fromkeys(new[list(EVALUATED)].drop_duplicates().itertuples(index=False, name=None), now)
+    times |= dict.fromkeys(records.distinct(new, EVALUATED).itertuples(index=False, name=None), now)
     return [dict(zip(EVALUATED, key, strict=True)) | {"time": time} for key, time in sorted(times.items())]
 
 
