@@ -1,27 +1,39 @@
 """Encoder and autoregressive decoder of tracks beside audio: what expression and motion generators are built of."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gmbench.nn.transformer import Cache, TransformerDecoder, TransformerEncoder, sinusoid
+
+CONTEXT = 5
+"""Frames that each further layer of :class:`AudioInput` sees."""
 
 
 class AudioInput(nn.Module):
     """Audio features (B, T, a) to (B, T, d), each frame from ``kernel`` frames around it (odd).
 
-    One frame is enough for features that contain their context, as HuBERT's do; log-mel features do not.
+    One frame is enough for features that contain their context, as HuBERT's do; log-mel features do not. Nor do they
+    name a sound as HuBERT's do: ``layers`` residual convolutions over :data:`CONTEXT` frames follow the first one.
     Frames that pad a batch must be zero, as those beyond the ends are taken to be.
     """
 
-    def __init__(self, audio_dim: int, width: int, kernel: int) -> None:
+    def __init__(self, audio_dim: int, width: int, kernel: int, layers: int = 0) -> None:
         super().__init__()
         if kernel % 2 == 0:
             raise ValueError(f"expected an odd number of frames, got {kernel}")
         self.convolution = nn.Conv1d(audio_dim, width, kernel, padding=kernel // 2)
+        self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(layers)])
+        self.layers = nn.ModuleList([nn.Conv1d(width, width, CONTEXT, padding=CONTEXT // 2) for _ in range(layers)])
 
     def forward(self, audio: Tensor) -> Tensor:
         """(B, T, d)."""
-        return self.convolution(audio.transpose(1, 2)).transpose(1, 2)
+        x = self.convolution(audio.transpose(1, 2)).transpose(1, 2)
+        heard = (audio != 0).any(-1, keepdim=True)
+        for norm, layer in zip(self.norms, self.layers, strict=True):
+            y = F.gelu(norm(x)) * heard  # no layer sees what the one before makes of padding
+            x = x + layer(y.transpose(1, 2)).transpose(1, 2)
+        return x
 
 
 class TrackEncoder(nn.Module):
@@ -48,11 +60,11 @@ class TrackDecoder(nn.Module):
 
     def __init__(
         self, outputs: int, audio_dim: int, width: int, heads: int, layers: int, dropout: float = 0.0,
-        halfwidth: int = 0, kernel: int = 1,
+        halfwidth: int = 0, kernel: int = 1, audio_layers: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         self.start = nn.Parameter(torch.zeros(width))
-        self.previous, self.audio = nn.Linear(outputs, width), AudioInput(audio_dim, width, kernel)
+        self.previous, self.audio = nn.Linear(outputs, width), AudioInput(audio_dim, width, kernel, audio_layers)
         self.decoder = TransformerDecoder(width, heads, layers, dropout, halfwidth=halfwidth)
         self.outputs = nn.Linear(width, outputs)
         nn.init.zeros_(self.outputs.weight)  # FaceFormer's start
@@ -71,7 +83,8 @@ class TrackDecoder(nn.Module):
         if keep is not None:
             before = before * keep[:, 1:, None]
         first = self.start.expand(len(track), 1, -1)
-        hidden = self.decoder(torch.cat([first, before], 1) + condition, self.audio(audio))
+        heard = (audio != 0).any(-1)
+        hidden = self.decoder(torch.cat([first, before], 1) + condition, self.audio(audio), heard)
         return self.outputs(hidden)
 
     def generate(self, condition: Tensor, audio: Tensor) -> Tensor:

@@ -111,9 +111,14 @@ class TrainReport:
     peak_memory: int | None = None
 
 
-def warm_up(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:
-    """Set the learning rate of a step: linear up to ``rate`` over the first 2 % of the steps, then constant."""
+def warm_up(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int, decay: bool = False) -> None:
+    """Set the learning rate of a step: linear up to ``rate`` over the first 2 % of the steps, then constant.
+
+    With ``decay`` it falls from the first step on as half a cosine, and reaches zero after the last.
+    """
     share = min(1.0, (step + 1) / max(1.0, WARM_UP * steps))
+    if decay:
+        share *= 0.5 * (1 + math.cos(math.pi * step / steps))
     for group in optimiser.param_groups:
         group["lr"] = rate * share
 

@@ -148,7 +148,7 @@ class _DecoderLayer(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(
-        self, x: Tensor, keys_values: tuple[Tensor, Tensor], bias: Tensor, memory: Tensor, aligned: Tensor | None
+        self, x: Tensor, keys_values: tuple[Tensor, Tensor], bias: Tensor, memory: Tensor, aligned: Tensor
     ) -> Tensor:
         x = x + self.drop(self.own(self.norms[0](x), *keys_values, bias))
         x = x + self.drop(self.cross(self.norms[1](x), *self.cross.keys(memory), aligned))
@@ -165,7 +165,9 @@ class TransformerDecoder(nn.Module):
         width, heads, layers, dropout: sizes.
         period: frames after which positions repeat, and the step of the temporal bias.
         context: frames that a frame attends to, itself and those before it.
-        halfwidth: frame t reads the memory's frames t - halfwidth to t + halfwidth.
+        halfwidth: frame t reads the memory's frames t - halfwidth to t + halfwidth, which a learnt bias per head tells
+            apart, at the start -1 per frame of distance. With 0 there is nothing to choose from, and what chooses
+            (queries and keys) learns nothing.
     """
 
     def __init__(
@@ -176,14 +178,30 @@ class TransformerDecoder(nn.Module):
         self.width, self.heads, self.period, self.context, self.halfwidth = width, heads, period, context, halfwidth
         self.layers = nn.ModuleList([_DecoderLayer(width, heads, dropout) for _ in range(layers)])
         self.norm = nn.LayerNorm(width)
+        distances = -torch.arange(-halfwidth, halfwidth + 1.0).abs()
+        self.nearness = nn.Parameter(distances.repeat(heads, 1)) if halfwidth else None  # (H, 2 halfwidth + 1)
 
-    def forward(self, x: Tensor, memory: Tensor) -> Tensor:
-        """(B, T, d) of inputs (B, T, d) and memory (B, T, d), all frames at once."""
+    def _aligned(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Bias (H or 1, Q, K) of frames ``queries`` on the memory's frames ``keys``."""
+        apart = keys - queries[:, None]
+        near = apart.abs() <= self.halfwidth
+        if self.nearness is None:
+            return torch.zeros(1, *near.shape, device=near.device).masked_fill(~near, -torch.inf)
+        bias = self.nearness[:, (apart + self.halfwidth).clamp(0, 2 * self.halfwidth)]
+        return bias.masked_fill(~near, -torch.inf)
+
+    def forward(self, x: Tensor, memory: Tensor, heard: Tensor | None = None) -> Tensor:
+        """(B, T, d) of inputs (B, T, d) and memory (B, T, d), all frames at once.
+
+        No frame reads the memory of other frames where ``heard`` (B, T) is False: what pads a batch.
+        """
         places = torch.arange(x.shape[1], device=x.device)
         x = x + periodic(0, len(places), self.width, self.period, x.device).to(x)
         bias = causal_bias(places, places, self.heads, self.period, self.context).to(x)
-        near = (places[:, None] - places).abs() <= self.halfwidth
-        aligned = torch.zeros(near.shape, device=x.device).masked_fill(~near, -torch.inf).to(x)
+        aligned = self._aligned(places, places).to(x)
+        if heard is not None and self.halfwidth:
+            silent = ~heard[:, None, None] & (places[:, None] != places)  # (B, 1, Q, K)
+            aligned = aligned.masked_fill(silent, -torch.inf)
         for layer in self.layers:
             x = layer(x, layer.self_keys(x), bias, memory, aligned)
         return self.norm(x)
@@ -192,7 +210,10 @@ class TransformerDecoder(nn.Module):
         """The next frame (B, d) of an input (B, d) and the whole memory (B, T, d); the cache moves on."""
         now = cache.frame
         x = (x + periodic(now, 1, self.width, self.period, x.device).to(x)[0])[:, None]
-        near = memory[:, max(0, now - self.halfwidth) : now + self.halfwidth + 1]
+        first = max(0, now - self.halfwidth)
+        near = memory[:, first : now + self.halfwidth + 1]
+        heard = torch.arange(first, first + near.shape[1], device=x.device)
+        aligned = self._aligned(torch.full((1,), now, device=x.device), heard).to(x)
         for number, layer in enumerate(self.layers):
             new = layer.self_keys(x)
             if number == len(cache.keys_values):
@@ -205,6 +226,6 @@ class TransformerDecoder(nn.Module):
             count = cache.keys_values[number][0].shape[2]
             keys = torch.arange(now - count + 1, now + 1, device=x.device)
             bias = causal_bias(keys[-1:], keys, self.heads, self.period, self.context).to(x)
-            x = layer(x, cache.keys_values[number], bias, near, None)
+            x = layer(x, cache.keys_values[number], bias, near, aligned)
         cache.frame += 1
         return self.norm(x)[:, 0]

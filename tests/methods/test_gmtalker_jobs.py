@@ -1,5 +1,6 @@
 """GMTalker's jobs: what each needs, and what its key depends on, so that ablations share what they do not change."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -82,6 +83,35 @@ def test_keys_name_seed_data_and_labels(dataset):
     picture = np.zeros((3, 2), np.float32)
     shards.write(dataset.renders, "W1", [("d/W1/sad/1/1", {"png": picture})])
     assert _changed(whole, _keys(dataset)) == {"head-W1"}
+
+
+def _with_track_people(dataset, count=2, **weights):
+    settings = GMTalker().settings({"gmeg": {"track_people": count}})
+    return {job.name: job.key for job in training_jobs(dataset, dataset, settings, 0)}
+
+
+def _synthetic(dataset, tmp_path, version="synthetic"):
+    (tmp_path / "model.json").write_text(json.dumps({"version": version}))
+    (tmp_path / "truth").mkdir(exist_ok=True)
+    (tmp_path / "truth" / "clips.parquet").write_bytes(b"rows")
+    return replace(dataset, truth=tmp_path)
+
+
+def test_track_people_are_part_of_the_expression_generators_key_alone(dataset, tmp_path):
+    dataset = _synthetic(dataset, tmp_path)
+    assert _changed(_keys(dataset), _with_track_people(dataset, 2)) == {"gmeg"}
+    assert _changed(_with_track_people(dataset, 2), _with_track_people(dataset, 3)) == {"gmeg"}
+
+
+def test_track_people_are_refused_beside_other_data(dataset, tmp_path):
+    with pytest.raises(InputError, match=r"gmtalker: gmeg: track_people must be 0 for d: .* it is none"):
+        _with_track_people(dataset)
+    dataset = _synthetic(dataset, tmp_path, "v3")
+    with pytest.raises(InputError, match=r"track_people must be 0 for d: .* face model, and its to v3"):
+        _with_track_people(dataset)
+    hubert = replace(dataset, audio_facts={"extractor": "hubert"})
+    with pytest.raises(InputError, match=r"track_people must be 0 for d: .* logmel, and its are hubert"):
+        _with_track_people(hubert)
 
 
 def test_nothing_to_learn_from_and_unknown_stages_are_named(dataset, tmp_path):

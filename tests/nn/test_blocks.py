@@ -126,6 +126,16 @@ class TestTransformer:
             decoder(track, condition, audio)[:, : t + 1], generated[:, : t + 1], atol=1e-4, rtol=1e-4
         )
 
+    def test_what_pads_a_batch_changes_no_frame(self):
+        decoder = TrackDecoder(5, 7, 16, 4, 2, halfwidth=2, kernel=3, audio_layers=2).eval()
+        torch.nn.init.normal_(decoder.outputs.weight, std=0.3)
+        track, audio, condition = torch.randn(2, 20, 5), torch.randn(2, 20, 7), torch.randn(2, 1, 16)
+        audio[0, 12:] = 0
+        short = decoder(track[:1, :12], condition[:1], audio[:1, :12])
+        padded = decoder(track, condition, audio)
+        torch.testing.assert_close(padded[:1, :12], short, atol=1e-5, rtol=1e-4)
+        assert torch.isfinite(padded).all()
+
     def test_a_frame_attends_to_its_own_sound_alone(self):
         decoder = TransformerDecoder(16, 4, 1)
         x, memory = torch.randn(1, 6, 16), torch.randn(1, 6, 16)

@@ -22,10 +22,10 @@ SPREAD = 1.5
 
 @dataclass(frozen=True)
 class Posterior:
-    """Means and log-variances of q(z | beta, a) (B, d_z) and q(w | beta, a) (B, d_w)."""
+    """Means and log-variances of q(z | beta, a) (B, d_z), and of q(w | beta, a) (B, d_w) under a mixture prior."""
 
     z: tuple[Tensor, Tensor]
-    w: tuple[Tensor, Tensor]
+    w: tuple[Tensor, Tensor] | None
 
 
 class Mapper(nn.Module):
@@ -69,24 +69,23 @@ class ExpressionGenerator(nn.Module):
         self.settings, self.emotions = settings, emotions
         s = settings
         self.encoder = TrackEncoder(beta, audio_dim, s.width, s.heads, s.layers[0], s.dropout, s.audio_frames)
-        self.z_head, self.w_head = nn.Linear(s.width, 2 * s.z), nn.Linear(s.width, 2 * s.w)
+        self.z_head = nn.Linear(s.width, 2 * s.z)
+        self.w_head = nn.Linear(s.width, 2 * s.w) if s.prior == "mixture" else None
         self.mapper = Mapper(s, emotions) if s.prior == "mixture" else None
         self.label = nn.Linear(emotions, s.width, bias=False) if s.prior == "labelled" else None
         self.latent = nn.Linear(s.z, s.width)
         self.speaker = nn.Embedding(speakers, s.width)
         nn.init.normal_(self.speaker.weight, std=0.02)
         self.decoder = TrackDecoder(
-            beta, audio_dim, s.width, s.heads, s.layers[2], s.dropout, s.align_halfwidth, s.audio_frames
-        )
+            beta, audio_dim, s.width, s.heads, s.layers[2], s.dropout, s.align_halfwidth, s.audio_frames,
+            s.audio_layers,
+        )  # fmt: skip
 
     def posterior(self, beta: Tensor, audio: Tensor, valid: Tensor) -> Posterior:
         """q(z | .) and q(w | .) of expressions (B, T, 169), audio (B, T, a), valid (B, T)."""
         pooled = masked_mean(self.encoder(beta, audio, valid), valid)
-        parameters = []
-        for head in (self.z_head, self.w_head):
-            mean, log_variance = head(pooled).chunk(2, -1)
-            parameters.append((mean, log_variance.clamp(*POSTERIOR_LIMITS)))
-        return Posterior(*parameters)
+        w = None if self.w_head is None else _gaussian(self.w_head(pooled))
+        return Posterior(_gaussian(self.z_head(pooled)), w)
 
     def condition(self, z: Tensor, speaker: Tensor, weights: Tensor) -> Tensor:
         """What is added to every decoder input (B, T or 1, d).
@@ -99,6 +98,10 @@ class ExpressionGenerator(nn.Module):
             weights = weights if weights.dim() == 3 else weights[:, None]
             condition = condition + self.label(weights)
         return condition
+
+    def keep_speakers(self, count: int) -> None:
+        """Forget all speakers but the first ``count``."""
+        self.speaker = nn.Embedding.from_pretrained(self.speaker.weight.detach()[:count].clone(), freeze=False)
 
     def sample_z(self, weights: Tensor, w: Tensor, noise: Tensor, blended: bool = True) -> Tensor:
         """z (B, d_z) of emotion weights (B, K) under w (B, d_w) and noise (B, d_z).
@@ -117,7 +120,7 @@ class ExpressionGenerator(nn.Module):
 
 def losses(
     network: ExpressionGenerator, beta: Tensor, audio: Tensor, valid: Tensor, weights: Tensor, speaker: Tensor,
-    progress: float,
+    progress: float, lips: Tensor | None = None,
 ) -> dict[str, Tensor]:  # fmt: skip
     """Loss terms of a batch, unweighted, and ``total``; eqs. 8 to 11 as corrected.
 
@@ -126,30 +129,34 @@ def losses(
         beta, audio, valid: (B, T, .) standardised expressions, features, mask.
         weights, speaker: (B, K) emotion weights, (B,) numbers.
         progress: share of the training done, for the warm-up of the divergences and scheduled sampling.
+        lips: (169, n) motion of the lips by standardised expressions, for the term ``lips``; None without it.
     """
     s = network.settings
     posterior = network.posterior(beta, audio, valid)
-    z, w = mixtures.draw(*posterior.z), mixtures.draw(*posterior.w)
+    z = mixtures.draw(*posterior.z)
     predicted = teacher_force(network.decoder, s.teacher, beta, network.condition(z, speaker, weights), audio, progress)
-    terms = {"rec": masked_mean(((predicted - beta) ** 2).sum(-1, keepdim=True), valid).mean()}
-    terms |= prior_terms(network, posterior, z, w, weights)
+    error = predicted - beta
+    terms = {"rec": masked_mean((error**2).sum(-1, keepdim=True), valid).mean()}
+    if lips is not None:
+        terms["lips"] = masked_mean(((error @ lips) ** 2).sum(-1, keepdim=True), valid).mean()
+    terms |= prior_terms(network, posterior, z, weights)
     warm = s.kl_scale * min(1.0, progress / 0.2)
     total = s.weights["rec"] * terms["rec"]
+    if lips is not None:
+        total = total + s.weights["lips"] * terms["lips"]
     for name in ("cond", "w", "emo"):
         if name in terms:
             total = total + warm * s.weights[name] * terms[name]
     return terms | {"total": total}
 
 
-def prior_terms(
-    network: ExpressionGenerator, posterior: Posterior, z: Tensor, w: Tensor, weights: Tensor
-) -> dict[str, Tensor]:
+def prior_terms(network: ExpressionGenerator, posterior: Posterior, z: Tensor, weights: Tensor) -> dict[str, Tensor]:
     """``cond``, ``w`` and ``emo``: divergences from the prior in nats, means over the batch."""
     s = network.settings
-    if network.mapper is None:
+    if network.mapper is None or posterior.w is None:
         return {"cond": _with_free_nats(mixtures.kl_normal(*posterior.z), s.free_nats)}
     terms = {"w": _with_free_nats(mixtures.kl_normal(*posterior.w), s.free_nats)}
-    means, log_variances = network.mapper(w)
+    means, log_variances = network.mapper(mixtures.draw(*posterior.w))
     logs = mixtures.component_logs(z, means, log_variances)
     responsible = mixtures.log_responsibilities(logs)
     if s.objective == "literal":
@@ -185,6 +192,12 @@ def teacher_force(
     inputs = inputs + 0.1 * torch.randn(inputs.shape).to(inputs)
     keep = (torch.rand(track.shape[:2]) < 0.5).to(track)
     return decoder(inputs, condition, audio, keep)
+
+
+def _gaussian(parameters: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and log-variance (B, n) of a head's output (B, 2 n)."""
+    mean, log_variance = parameters.chunk(2, -1)
+    return mean, log_variance.clamp(*POSTERIOR_LIMITS)
 
 
 def _with_free_nats(divergence: Tensor, free: float) -> Tensor:

@@ -12,12 +12,14 @@ from gmbench.errors import InputError
 from gmbench.methods.gmtalker import pictures
 from gmbench.methods.gmtalker.head_training import train_head
 from gmbench.methods.gmtalker.settings import STAGES, Settings
-from gmbench.methods.gmtalker.training import train_gmeg, train_nfmg
+from gmbench.methods.gmtalker.training import lip_motion, train_gmeg, train_nfmg
 from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext
 from gmbench.methods.pretraining import check_drawn_people, pretraining_digest, read_pretraining
+from gmbench.methods.track_people import check_track_people, draw_clips, track_people_digest
 from gmbench.methods.tracks import emotions_of, read_clips, track_digests
 from gmbench.methods.training_jobs import TrainedFile, TrainingFolder, TrainingJob, chosen_stages, train_all
 from gmbench.morphable import coefficient_io
+from gmbench.morphable.model import load as load_model
 from gmbench.shards import shard_path
 from gmbench.store import digest, file_digest, write_atomically
 
@@ -61,9 +63,12 @@ def training_jobs(
     Heads draw pictures of the size of the dataset's crops where the settings name no other.
 
     Raises:
-        InputError: no training clips, or a size that heads cannot draw.
+        InputError: no training clips, a size that heads cannot draw, or track people beside data that are not the
+            corpus'.
     """
     settings = settings.model_copy(update={"head": settings.head.for_crops(dataset.size)})
+    if settings.gmeg.track_people:
+        check_track_people("gmtalker: gmeg", dataset)
     rows = dataset.split(TRAIN)
     if not rows:
         raise InputError(f"{dataset.dataset}: no training clips; see the splits in the manifest")
@@ -81,7 +86,9 @@ def training_jobs(
         content = file_digest(renders) if renders.exists() else ""  # the job reports what is missing
         key = digest("head", head_base, name, drawn.head.model_dump(mode="json"), content)
         yield TrainingJob(f"head-{name}", key, _head, _Data(dataset, of_speaker, audio, drawn, head_seed))
-    key = digest("gmeg", base, settings.gmeg.model_dump(mode="json"))
+    further = track_people_digest(settings.gmeg.track_people)
+    model = file_digest(dataset.face_model) if "lips" in settings.gmeg.weights else ""
+    key = digest("gmeg", base, settings.gmeg.model_dump(mode="json"), further, model)
     yield TrainingJob("gmeg", key, _gmeg, _Data(dataset, rows, audio, settings, seed))
     yield from _motion_jobs(dataset, pretraining, settings, seed, base, by_speaker)
 
@@ -112,9 +119,12 @@ def _stage(job: TrainingJob) -> str:
 
 
 def _gmeg(data: _Data, folder: TrainingFolder) -> TrainedFile:
-    clips = read_clips(data.dataset, data.rows)
-    emotions = emotions_of(data.rows)
-    return train_gmeg(clips, emotions, data.audio, data.settings.gmeg, data.seed, folder.scratch, folder.progress)
+    clips, settings = read_clips(data.dataset, data.rows), data.settings.gmeg
+    further = draw_clips(settings.track_people, data.rows, settings.window[1], str(data.audio["pair"]))
+    lips = lip_motion(load_model(data.dataset.face_model)) if "lips" in settings.weights else None
+    return train_gmeg(
+        clips, emotions_of(data.rows), data.audio, settings, data.seed, folder.scratch, folder.progress, further, lips
+    )
 
 
 def _pretrained(data: _Data, folder: TrainingFolder) -> TrainedFile:

@@ -47,10 +47,24 @@ class Gmeg(_Generator):
     objective: Literal["bound", "literal"] = Field("bound", description="literal: the loss as the paper prints it")
     intensity: Literal["ignore", "neutral_mix"] = "ignore"
     teacher: Literal["masked", "rollout", "plain"] = "masked"
-    align_halfwidth: int = Field(0, ge=0)
-    weights: dict[Literal["rec", "cond", "w", "emo"], float] = Field({"rec": 1.0, "cond": 0.5, "w": 0.5, "emo": 0.5})
+    align_halfwidth: int = Field(
+        2, ge=0, description="frames of sound before and after its own that a frame attends to; with 0, FaceFormer's "
+        "choice, what attends learns nothing",
+    )  # fmt: skip
+    audio_layers: int = Field(0, ge=0, description="further layers of the decoder's audio input; for log-mel features")
+    weights: dict[Literal["rec", "cond", "w", "emo", "lips"], float] = Field(
+        {"rec": 1.0, "cond": 0.5, "w": 0.5, "emo": 0.5},
+        description="of eq. 7; lips: of the error where the expressions move the lips, not the paper's",
+    )
     kl_scale: float = 0.125
     free_nats: float = 0.02
+    track_people: int = Field(
+        0,
+        ge=0,
+        description="further people to learn from, drawn without pictures as the corpus draws its own",
+    )
+    track_share: float = Field(0.75, ge=0, le=1, description="share of the track people in a batch")
+    decay: bool = Field(False, description="the learning rate falls to zero as a cosine; else it stays")
     train: TrainingSettings = TrainingSettings(steps=60_000, batch=32, rate=1e-4)
 
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gmbench.face.landmarks_68 import mesh_vertices
 from gmbench.methods.gmtalker import gmeg, nfmg
 from gmbench.methods.gmtalker.checkpoints import CHECKPOINTS
 from gmbench.methods.gmtalker.settings import Gmeg, Nfmg
@@ -19,6 +20,8 @@ from gmbench.methods.settings import TrainingSettings
 from gmbench.methods.track_windows import WindowSampler, draw_balanced
 from gmbench.methods.tracks import ClipTracks, relative_motion
 from gmbench.methods.training_jobs import TrainedFile
+from gmbench.metrics.landmarks import MOUTH
+from gmbench.morphable.model import FaceModel
 from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, train, warm_up
 
 GRADIENT_NORM = 1.0
@@ -34,9 +37,12 @@ NEUTRAL = "neutral"
 
 def train_gmeg(
     clips: Sequence[ClipTracks], emotions: Sequence[str], audio: Mapping[str, Any], settings: Gmeg, seed: int,
-    folder: Path | None = None, progress: ProgressCallback | None = None,
+    folder: Path | None = None, progress: ProgressCallback | None = None, further: Sequence[ClipTracks] = (),
+    lips: NDArray[np.float32] | None = None,
 ) -> TrainedFile:  # fmt: skip
     """One expression generator for all speakers of a dataset.
+
+    People who are only learnt from, and never generated, share one embedding of a speaker, which the checkpoint lacks.
 
     Args:
         clips: of all speakers.
@@ -46,38 +52,61 @@ def train_gmeg(
         seed: of everything random.
         folder: for checkpoints and the log.
         progress: see :func:`gmbench.nn.training.train`.
+        further: clips of people who are only learnt from.
+        lips: (169, n) of :func:`lip_motion`, where the settings weigh the lips.
     """
     torch.manual_seed(seed)
-    scale = Scale.of([clip.beta for clip in clips])
+    everyone = [*clips, *further]
+    scale = Scale.of([clip.beta for clip in everyone])
     speakers = sorted({clip.speaker for clip in clips})
     weights = torch.from_numpy(
-        np.stack([weight_label(c.emotion, c.level, emotions, settings.intensity) for c in clips])
+        np.stack([weight_label(c.emotion, c.level, emotions, settings.intensity) for c in everyone])
     )
-    numbers = torch.tensor([speakers.index(clip.speaker) for clip in clips])
-    windows = WindowSampler([(scale.standardise(clip.beta), clip.audio) for clip in clips], settings.window)
+    numbers = torch.tensor([speakers.index(clip.speaker) for clip in clips] + [len(speakers)] * len(further))
+    tracks = [(scale.standardise(clip.beta), clip.audio) for clip in everyone]
+    windows = WindowSampler(tracks, settings.window)
     network = gmeg.ExpressionGenerator(
-        settings, clips[0].beta.shape[1], clips[0].audio.shape[1], len(emotions), len(speakers)
+        settings, clips[0].beta.shape[1], clips[0].audio.shape[1], len(emotions), len(speakers) + bool(further)
     )
-    labels = [clip.emotion for clip in clips]
+    labels, further_labels = ([clip.emotion for clip in group] for group in (clips, further))
+    of_further = round(settings.track_share * settings.train.batch) if further else 0
+    lip_columns = None if lips is None else _scaled_lips(lips * scale.deviation[:, None], [beta for beta, _ in tracks])
 
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
-        warm_up(state.optimisers["gmeg"], settings.train.rate, step, settings.train.steps)
-        chosen = draw_balanced(labels, settings.train.batch)
+        warm_up(state.optimisers["gmeg"], settings.train.rate, step, settings.train.steps, settings.decay)
+        chosen = draw_balanced(labels, settings.train.batch - of_further)
+        if of_further:
+            chosen += [len(clips) + number for number in draw_balanced(further_labels, of_further)]
         (beta, audio_features), valid = windows.batch(chosen)
         inputs = (beta, audio_features, valid, weights[chosen], numbers[chosen])
         on_device = [x.to(updater.device) for x in inputs]
-        terms = gmeg.losses(network, *on_device, step / settings.train.steps)  # type: ignore[call-arg]
+        columns = None if lip_columns is None else lip_columns.to(updater.device)
+        terms = gmeg.losses(network, *on_device, step / settings.train.steps, columns)  # type: ignore[call-arg]
         updater.backward_and_step(terms["total"], "gmeg", GRADIENT_NORM)
         return terms
 
     optimiser = adam(network.parameters(), settings.train.rate)
     state = TrainState(nn.ModuleDict({"gmeg": network}), {"gmeg": optimiser}, update)
     report = train(state, settings.train.config(seed), folder, progress)
+    network.keep_speakers(len(speakers))
     facts = {
         "settings": settings.model_dump(mode="json"), "emotions": list(emotions), "speakers": speakers,
         "audio": dict(audio), "beta": int(clips[0].beta.shape[1]), "audio_dim": int(clips[0].audio.shape[1]),
     }  # fmt: skip
     return CHECKPOINTS.pack("gmeg", network, facts, {"mean": scale.mean, "deviation": scale.deviation}), report
+
+
+def lip_motion(model: FaceModel) -> NDArray[np.float32]:
+    """Motion (169, 60) of the mouth's 20 landmarks along x, y and z by each expression column, in model units."""
+    rows = model.landmarks[mesh_vertices()[MOUTH]]
+    basis = model.expression_basis[rows][..., model.beta_columns]  # (20, 3, 169)
+    return np.ascontiguousarray(basis.reshape(-1, basis.shape[-1]).T)
+
+
+def _scaled_lips(lips: NDArray[np.float32], tracks: Sequence[NDArray[np.float32]]) -> Tensor:
+    """Motion of the lips by standardised columns (169, n), so that it varies as much as all columns together."""
+    moved = np.concatenate([track @ lips for track in tracks])
+    return torch.from_numpy(lips * (len(lips) / moved.var(axis=0).sum()) ** 0.5)
 
 
 def train_nfmg(

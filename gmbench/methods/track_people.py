@@ -1,0 +1,57 @@
+"""Clips of people without pictures beside those of a synthetic dataset: more speech to learn from, at 5 ms a clip."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from gmbench.audio.hubert import to_video_rate
+from gmbench.audio.spectra import logmel
+from gmbench.corpus.make import CORPUS_VERSION
+from gmbench.corpus.track_people import draw_track_people
+from gmbench.datasets.manifest import ClipRow
+from gmbench.errors import InputError
+from gmbench.methods.interface import PreparedDataset
+from gmbench.methods.tracks import ClipTracks, emotions_of
+from gmbench.store import digest
+
+SHORTEST = 30
+"""Least number of frames that a clip of the corpus has."""
+
+
+def check_track_people(system: str, dataset: PreparedDataset) -> None:
+    """Raise InputError where the corpus' coefficients or audio features are not the dataset's."""
+    advice = f"{system}: track_people must be 0 for {dataset.dataset}"
+    if dataset.truth is None:
+        raise InputError(f"{advice}: they are people of the synthetic corpus, and it is none")
+    extractor = dataset.audio_facts["extractor"]
+    if extractor != "logmel":
+        raise InputError(f"{advice}: their audio features are logmel, and its are {extractor}")
+    version = json.loads(dataset.face_model.with_suffix(".json").read_text("utf-8")).get("version")
+    if version != "synthetic":
+        raise InputError(f"{advice}: their coefficients belong to the synthetic face model, and its to {version}")
+
+
+def track_people_digest(count: int) -> str:
+    """Digest of what :func:`draw_clips` depends on beside its arguments, for the keys of training jobs."""
+    return digest("track people", count, CORPUS_VERSION) if count else ""
+
+
+def draw_clips(count: int, rows: Sequence[ClipRow], frames: int, pair: str) -> list[ClipTracks]:
+    """One clip of each of ``count`` people in each emotion and level of ``rows``; the same ones for every seed.
+
+    Args:
+        count: number of people.
+        rows: clips of the dataset that is learnt from.
+        frames: length of a clip; at least :data:`SHORTEST` are drawn.
+        pair: pairing of the audio features.
+    """
+    if not count:
+        return []
+    levels = sorted({row.level for row in rows if row.emotion != "neutral"}) or [1]
+    drawn = draw_track_people(count, emotions_of(rows), levels, takes=1, frames=max(frames, SHORTEST))
+    clips = []
+    for clip in drawn:
+        audio = to_video_rate(logmel(clip.sound).astype(np.float16), len(clip.rho), pair)
+        clips.append(ClipTracks(clip.clip_id, clip.speaker, clip.emotion, clip.level, clip.beta, clip.rho, audio))
+    return clips
