@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from gmbench.datasets.manifest import ClipRow
 from gmbench.face.landmarks_68 import mesh_vertices
 from gmbench.methods.gmtalker import gmeg
 from gmbench.methods.gmtalker.checkpoints import CHECKPOINTS
 from gmbench.methods.gmtalker.settings import Gmeg
 from gmbench.methods.gmtalker.training import lip_motion, train_gmeg
+from gmbench.methods.scaling import Scale
 from gmbench.methods.settings import TrainingSettings
+from gmbench.methods.track_people import draw_clips
 from gmbench.methods.tracks import ClipTracks
 from gmbench.morphable.synthetic.model import synthetic_model
 
@@ -114,3 +117,47 @@ def test_weights_of_the_lips_change_the_result():
         results.append(content)
         assert ("lips" in report.log[-1]) == (lips is not None)
     assert results[0] != results[1]
+
+
+def _jaw_correlation(path, tested):
+    """Mean correlation of the generated jaw with the real one over clips of the checkpoint's first person."""
+    facts = CHECKPOINTS.read_facts(path, "gmeg")
+    network = gmeg.ExpressionGenerator(Gmeg.model_validate(facts["settings"]), 169, 160, 1, len(facts["speakers"]))
+    constants = CHECKPOINTS.load_weights(path, network)
+    audio = torch.from_numpy(np.stack([clip.audio for clip in tested]))
+    with torch.inference_mode():
+        one = torch.ones(len(tested), 1)
+        z = network.sample_z(one, torch.zeros(len(tested), 4), torch.zeros(len(tested), 6))
+        condition = network.condition(z, torch.zeros(len(tested), dtype=torch.long), one)
+        generated = network.decoder.generate(condition, audio).numpy()
+    jaw = int(np.flatnonzero(synthetic_model().beta_columns == synthetic_model().column("jaw_open"))[0])
+    generated = Scale(constants["mean"], constants["deviation"]).restore(generated)
+    pairs = zip(generated, tested, strict=True)
+    return np.mean([np.corrcoef(track[:, jaw], clip.beta[:, jaw])[0, 1] for track, clip in pairs])
+
+
+def test_lips_follow_the_sound_better_with_track_people(tmp_path):
+    rows = [ClipRow("d/M/neutral/1/1", "d", "M", "neutral", 1, "1", "", "")]
+    clips = draw_clips(80, rows, 50, "concat")
+    own, tested, further = clips[:2], clips[2:14], clips[14:]
+    settings = Gmeg(
+        **SMALL | {"width": 32, "window": (50, 50)}, audio_frames=5, audio_layers=1, decay=True,
+        track_share=0.75, train=TrainingSettings(steps=160, batch=8, rate=3e-3),
+    )  # fmt: skip
+    found = []
+    for others in ((), further):
+        content, _ = train_gmeg(own, ("neutral",), {}, settings, 0, further=others)
+        (tmp_path / "gmeg").write_bytes(content)
+        found.append(_jaw_correlation(tmp_path / "gmeg", tested))
+    assert found[1] > found[0] + 0.1
+    assert found[1] > 0.6
+
+
+def test_draws_every_emotion_and_level_of_the_data():
+    rows = [ClipRow(f"d/M/{e}/{n}/1", "d", "M", e, n, "1", "", "") for e, n in (("neutral", 1), ("sad", 1), ("sad", 3))]
+    clips = draw_clips(2, rows, 40, "mean")
+    assert sorted((c.emotion, c.level) for c in clips) == sorted([("sad", 1), ("sad", 3), ("neutral", 1)] * 2)
+    assert len({clip.speaker for clip in clips}) == 2
+    assert {c.beta.shape for c in clips} == {(40, 169)}
+    assert {c.audio.shape for c in clips} == {(40, 80)}
+    assert draw_clips(0, rows, 40, "mean") == []

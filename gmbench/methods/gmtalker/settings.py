@@ -63,7 +63,7 @@ class Gmeg(_Generator):
         ge=0,
         description="further people to learn from, drawn without pictures as the corpus draws its own",
     )
-    track_share: float = Field(0.75, ge=0, le=1, description="share of the track people in a batch")
+    track_share: float = Field(0.5, gt=0, lt=1, description="share of the track people in a batch")
     decay: bool = Field(False, description="the learning rate falls to zero as a cosine; else it stays")
     train: TrainingSettings = TrainingSettings(steps=60_000, batch=32, rate=1e-4)
 

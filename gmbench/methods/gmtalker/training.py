@@ -69,12 +69,13 @@ def train_gmeg(
         settings, clips[0].beta.shape[1], clips[0].audio.shape[1], len(emotions), len(speakers) + bool(further)
     )
     labels, further_labels = ([clip.emotion for clip in group] for group in (clips, further))
-    of_further = round(settings.track_share * settings.train.batch) if further else 0
+    batch = settings.train.batch
+    of_further = min(batch - 1, round(settings.track_share * batch)) if further else 0
     lip_columns = None if lips is None else _scaled_lips(lips * scale.deviation[:, None], [beta for beta, _ in tracks])
 
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
         warm_up(state.optimisers["gmeg"], settings.train.rate, step, settings.train.steps, settings.decay)
-        chosen = draw_balanced(labels, settings.train.batch - of_further)
+        chosen = draw_balanced(labels, batch - of_further)
         if of_further:
             chosen += [len(clips) + number for number in draw_balanced(further_labels, of_further)]
         (beta, audio_features), valid = windows.batch(chosen)
