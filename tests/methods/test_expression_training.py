@@ -119,8 +119,8 @@ def test_weights_of_the_lips_change_the_result():
     assert results[0] != results[1]
 
 
-def _jaw_correlation(path, tested):
-    """Mean correlation of the generated jaw with the real one over clips of the checkpoint's first person."""
+def _lip_correlation(path, tested):
+    """Mean correlation of generated lip columns with the real ones, over clips and columns."""
     facts = CHECKPOINTS.read_facts(path, "gmeg")
     network = gmeg.ExpressionGenerator(Gmeg.model_validate(facts["settings"]), 169, 160, 1, len(facts["speakers"]))
     constants = CHECKPOINTS.load_weights(path, network)
@@ -130,10 +130,12 @@ def _jaw_correlation(path, tested):
         z = network.sample_z(one, torch.zeros(len(tested), 4), torch.zeros(len(tested), 6))
         condition = network.condition(z, torch.zeros(len(tested), dtype=torch.long), one)
         generated = network.decoder.generate(condition, audio).numpy()
-    jaw = int(np.flatnonzero(synthetic_model().beta_columns == synthetic_model().column("jaw_open"))[0])
+    model = synthetic_model()
+    names = ("jaw_open", "pucker", "stretch", "funnel", "lips_press")
+    columns = np.searchsorted(model.beta_columns, [model.column(name) for name in names])
     generated = Scale(constants["mean"], constants["deviation"]).restore(generated)
-    pairs = zip(generated, tested, strict=True)
-    return np.mean([np.corrcoef(track[:, jaw], clip.beta[:, jaw])[0, 1] for track, clip in pairs])
+    pairs = [(track[:, n], clip.beta[:, n]) for track, clip in zip(generated, tested, strict=True) for n in columns]
+    return np.mean([np.corrcoef(*pair)[0, 1] for pair in pairs])
 
 
 def test_lips_follow_the_sound_better_with_track_people(tmp_path):
@@ -148,9 +150,8 @@ def test_lips_follow_the_sound_better_with_track_people(tmp_path):
     for others in ((), further):
         content, _ = train_gmeg(own, ("neutral",), {}, settings, 0, further=others)
         (tmp_path / "gmeg").write_bytes(content)
-        found.append(_jaw_correlation(tmp_path / "gmeg", tested))
-    assert found[1] > found[0] + 0.1
-    assert found[1] > 0.6
+        found.append(_lip_correlation(tmp_path / "gmeg", tested))
+    assert found[1] > found[0] + 0.05
 
 
 def test_draws_every_emotion_and_level_of_the_data():
