@@ -1,10 +1,13 @@
 """Videos by methods: of a sound file, with an emotion."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gmbench import config
 from gmbench.api.paths import PathLike, as_path, path_or_none
+from gmbench.config import FitSection
 from gmbench.errors import InputError
 from gmbench.evaluation.run import Progress
 from gmbench.executor import one_thread
@@ -13,12 +16,14 @@ from gmbench.methods import registry
 from gmbench.methods.interface import (
     EmotionSpec,
     GenRequest,
+    HasFaceModel,
     Interpolates,
     NotSupported,
     ReferenceClip,
     TalkingHeadMethod,
 )
 from gmbench.names import closest
+from gmbench.stages.fit_on_the_way import fit_file
 from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import STORE, PipelineRun
 from gmbench.stages.system_videos import STEPS, generate_frames, write_sequence
@@ -71,6 +76,7 @@ def generate(
         loaded, as_path(audio), emotion, emotion_end, path_or_none(reference), speaker, path_or_none(source),
         transcript, seed, temperature,
     )  # fmt: skip
+    request = _fitted(loaded, request, path_or_none(source), dataset)
     path = as_path(out)
     with one_thread():
         if emotion_end and not path.suffix:
@@ -124,6 +130,30 @@ def _request(
         source_image=None if source is None else _square(source), transcript=transcript,
         reference=None if reference is None else ReferenceClip(reference.stem, reference, read_audio(reference)),
     )  # fmt: skip
+
+
+def _fitted(method: TalkingHeadMethod, request: GenRequest, source: Path | None, dataset: str | None) -> GenRequest:
+    """The request with coefficients of its source image and reference, for a method that works with them."""
+    if "source_expression" not in method.card.needs or not isinstance(method, HasFaceModel):
+        return request
+    landmarks, settings = _fit_settings(dataset)
+    changes: dict[str, Any] = {}
+    with one_thread():
+        if source is not None:
+            beta, rho = fit_file(source, method.face_model, landmarks, settings)
+            changes |= {"source_expression": beta[0], "source_motion": rho[0]}
+        if (reference := request.reference) is not None:
+            beta, rho = fit_file(reference.video, method.face_model, landmarks, settings)
+            changes["reference"] = replace(reference, expression=beta, motion=rho)
+    return replace(request, **changes)
+
+
+def _fit_settings(dataset: str | None) -> tuple[str, FitSection]:
+    """Landmark backend and fit of ``params.yaml`` here, or the defaults where there is none."""
+    if dataset is None and not config.FILE.exists():
+        return "mediapipe", FitSection()
+    run = project(dataset)
+    return run.params.datasets[run.paths.dataset].landmarks, run.params.fit
 
 
 def _square(source: Path) -> Frames:

@@ -53,8 +53,14 @@ def generate(
         list[str] | None, typer.Option(help="happy, happy:0.7, or happy=0.5,angry=0.5; a video each if repeated.")
     ] = None,
     speaker: Annotated[str | None, typer.Option(help="Person; the first that was learnt by default.")] = None,
-    source: Annotated[Path | None, typer.Option(help="Picture or video of the person, for a one-shot method.")] = None,
-    reference: Annotated[Path | None, typer.Option(help="Video that shows the emotion, instead of --emotion.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--source", "--source-image", help="Picture or video of the person, for a one-shot method."),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option("--reference", "--emotion-from", help="Video that shows the emotion, instead of --emotion."),
+    ] = None,
     transcript: Annotated[str, typer.Option(help="Words, for a method that reads them.")] = "",
     seed: int = 0,
     interpolate: Annotated[str | None, typer.Option(help="Two emotions, from:to, for example fear:sad.")] = None,

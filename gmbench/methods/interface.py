@@ -20,6 +20,7 @@ from gmbench.errors import InputError
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import Audio
 from gmbench.methods.card import EmotionSource, MethodCard
+from gmbench.morphable.model import FaceModel
 from gmbench.store import Store
 
 
@@ -117,6 +118,7 @@ class GenRequest:
         speaker: person of a person-specific method.
         seed: of everything random.
         source_image: of a one-shot method, (S, S, 3) uint8 RGB.
+        source_expression, source_motion: (169,) and (12,) coefficients of the source image; None where there are none.
         motion: (T, 12) head pose, gaze and blinks to be transferred; None to generate them.
         expression: (T, 169) coefficients to be drawn as they are; None to generate them.
         transcript: words, where a method reads them.
@@ -133,6 +135,8 @@ class GenRequest:
     speaker: str = ""
     seed: int = 0
     source_image: NDArray[np.uint8] | None = None
+    source_expression: NDArray[np.float32] | None = None
+    source_motion: NDArray[np.float32] | None = None
     motion: NDArray[np.float32] | None = None
     expression: NDArray[np.float32] | None = None
     transcript: str = ""
@@ -298,6 +302,16 @@ class Interpolates(Protocol):
         self, request: GenRequest, emotion_a: EmotionSpec, emotion_b: EmotionSpec, steps: int, way: str
     ) -> list[GenResult]:
         """One picture per step from a to b: the same instant, pose and noise; ``meta["alpha"]`` rises from 0 to 1."""
+        ...
+
+
+@runtime_checkable
+class HasFaceModel(Protocol):
+    """A method whose coefficients belong to a face model, so that pictures can be fitted for it on the way."""
+
+    @property
+    def face_model(self) -> FaceModel:
+        """The model."""
         ...
 
 

@@ -13,11 +13,17 @@ VGG_LAYERS = (2, 7, 12, 21, 30)
 VGG_SIDE = 512
 
 
-class RandomPyramid(nn.Module):
-    """L1 distance of features of five random convolutions, strided; the seed is fixed."""
+def _distance(generated: Tensor, target: Tensor, squared: bool) -> Tensor:
+    difference = generated - target
+    return difference.square().mean() if squared else difference.abs().mean()
 
-    def __init__(self, seed: int = 7) -> None:
+
+class RandomPyramid(nn.Module):
+    """Mean absolute or squared distance of features of five random convolutions, strided; the seed is fixed."""
+
+    def __init__(self, seed: int = 7, squared: bool = False) -> None:
         super().__init__()
+        self.squared = squared
         generator = torch.Generator().manual_seed(seed)
         widths = (3, 16, 32, 32, 32, 32)
         for number, (a, b) in enumerate(zip(widths, widths[1:], strict=False)):
@@ -29,22 +35,24 @@ class RandomPyramid(nn.Module):
         x, total = torch.cat([generated, target]), generated.new_zeros(())
         for weight in self.buffers():
             x = F.leaky_relu(F.conv2d(x, weight, stride=2, padding=1), 0.2)
-            total = total + (x[: len(generated)] - x[len(generated) :]).abs().mean()
+            total = total + _distance(x[: len(generated)], x[len(generated) :], self.squared)
         return total
 
 
 class Vgg19(nn.Module):
-    """Sum of L1 distances at :data:`VGG_LAYERS`, pictures resized to 512, in [-1, 1] without ImageNet's normalisation.
+    """Sum of distances at :data:`VGG_LAYERS`, pictures resized to 512, in [-1, 1] without ImageNet's normalisation.
 
     Args:
         path: torchvision's VGG-19 state dict, brought by the user.
+        squared: whether differences are squared, as FlowVQTalker's eq. 14, or their magnitudes taken.
 
     Raises:
         WeightsError: no such file, or another network's.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, squared: bool = False) -> None:
         super().__init__()
+        self.squared = squared
         from torchvision.models import vgg19
 
         if not path.exists():
@@ -64,12 +72,12 @@ class Vgg19(nn.Module):
         for number, layer in enumerate(self.layers, 1):
             x = layer(x)
             if number in VGG_LAYERS:
-                total = total + (x[: len(generated)] - x[len(generated) :]).abs().mean()
+                total = total + _distance(x[: len(generated)], x[len(generated) :], self.squared)
         return total
 
 
-def perceptual(kind: str) -> nn.Module | None:
+def perceptual(kind: str, squared: bool = False) -> nn.Module | None:
     """``none``, ``randconv``, or the path of VGG-19's weights."""
     if kind == "none":
         return None
-    return RandomPyramid() if kind == "randconv" else Vgg19(Path(kind))
+    return RandomPyramid(squared=squared) if kind == "randconv" else Vgg19(Path(kind), squared)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -121,6 +121,35 @@ def warm_up(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int
         share *= 0.5 * (1 + math.cos(math.pi * step / steps))
     for group in optimiser.param_groups:
         group["lr"] = rate * share
+
+
+class Falling(Protocol):
+    """How a learning rate rises and falls: over ``warm_up`` steps to ``rate``, then by a cosine to a share of it."""
+
+    @property
+    def steps(self) -> int:
+        """Of the training."""
+
+    @property
+    def rate(self) -> float:
+        """Highest."""
+
+    @property
+    def warm_up(self) -> int:
+        """Steps until the highest."""
+
+    @property
+    def last_rate(self) -> float:
+        """Of the last step, in shares of the highest."""
+
+
+def falling_rate(optimiser: torch.optim.Optimizer, plan: Falling, step: int) -> None:
+    """Set the learning rate of a step: linear up to the highest, then half a cosine down to the last."""
+    risen = min(1.0, (step + 1) / max(1, plan.warm_up))
+    past = max(0, step - plan.warm_up) / max(1, plan.steps - 1 - plan.warm_up)
+    fallen = plan.last_rate + (1 - plan.last_rate) * 0.5 * (1 + math.cos(math.pi * min(1.0, past)))
+    for group in optimiser.param_groups:
+        group["lr"] = plan.rate * risen * fallen
 
 
 def train(

@@ -12,13 +12,12 @@ from gmbench.errors import GmbenchError
 from gmbench.evaluation.interpolation import sequence_extractor
 from gmbench.evaluation.protocol import load as load_protocol
 from gmbench.face.landmarks import LandmarkTrack, backend
-from gmbench.media import Video
 from gmbench.methods.capabilities import CapabilityCheck, Measures, Variants, check
 from gmbench.methods.interface import Drivers, EmotionSpec, GenRequest, TalkingHeadMethod
 from gmbench.metrics.emotion import SUITE_ORDER
 from gmbench.morphable import coefficient_io
 from gmbench.stages.pipeline_run import PipelineRun
-from gmbench.stages.requests import PreparedClip, RequestPlanner, build_request, read_reference
+from gmbench.stages.requests import PreparedClip, RequestPlanner, build_request, read_reference, source_fields
 from gmbench.stages.scored_clips import scored_rows
 from gmbench.store import digest
 
@@ -43,8 +42,7 @@ def variants(run: PipelineRun, method: TalkingHeadMethod, row: ClipRow) -> Varia
     strangers = [other for other in others if other.speaker != row.speaker]
     source = None
     if strangers and method.card.identity_mode == "one_shot":
-        image = next(iter(Video(planner.inputs(strangers[0], ()).clip.video)))
-        source = replace(request, source_image=np.asarray(image))
+        source = replace(request, **source_fields(planner.inputs(strangers[0], ()).clip))
     driver = _other_driver(request, planner.inputs(others[0], ()).clip) if others else None
     return Variants(request, _other_emotion(method, request, planner, row, others), driver, source)
 

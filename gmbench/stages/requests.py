@@ -146,7 +146,7 @@ def inputs_digest(inputs: RequestInputs) -> str:
     parts.append(_content(inputs.clip.video))
     parts.append(_tracks_digest(inputs.clip))
     if inputs.source is not None:
-        parts.append([inputs.source.row.clip_id, _content(inputs.source.video)])
+        parts.append([inputs.source.row.clip_id, _content(inputs.source.video), _tracks_digest(inputs.source)])
     if inputs.reference is not None:
         parts.append([inputs.reference.row.clip_id, _content(inputs.reference.video), _tracks_digest(inputs.reference)])
     return digest("request", parts)
@@ -180,7 +180,7 @@ def build_request(card: MethodCard, inputs: RequestInputs, seed: int, frames: in
         reference = read_reference(inputs.reference)
     return GenRequest(
         row.clip_id, audio, _emotion(card, inputs, reference), row.speaker, seed,
-        source_image=None if inputs.source is None else np.asarray(next(iter(Video(inputs.source.video)))),
+        **(source_fields(inputs.source) if inputs.source else {}),
         motion=tracks["rho"] if "motion" in given else None,
         expression=tracks["beta"] if "expression" in given else None,
         transcript=inputs.transcript,
@@ -191,13 +191,20 @@ def build_request(card: MethodCard, inputs: RequestInputs, seed: int, frames: in
     )  # fmt: skip
 
 
+def source_fields(clip: PreparedClip) -> dict[str, Any]:
+    """Fields of a request whose source image is a clip's first frame, with its coefficients where there are any."""
+    fields: dict[str, Any] = {"source_image": np.asarray(next(iter(Video(clip.video))))}
+    track = _tracks(clip, ["beta", "rho", "segment"])
+    if track and track["segment"][0] >= 0:
+        fields |= {"source_expression": track["beta"][0], "source_motion": track["rho"][0]}
+    return fields
+
+
 def read_reference(clip: PreparedClip) -> ReferenceClip:
     """A clip that shows an emotion, with its sound, and its coefficients where the stages made them."""
     row = clip.row
     audio = cut_audio(read_audio(clip.video), Video(clip.video).info.frames, row.clip_id)
-    tracks: dict[str, Any] = {}
-    if _tracks_digest(clip):
-        tracks = dict(shards.clips(clip.coefficients, row.speaker, ["beta", "rho"], row.clip_id)).get(row.clip_id, {})
+    tracks = _tracks(clip, ["beta", "rho"])
     return ReferenceClip(row.clip_id, clip.video, audio, tracks.get("beta"), tracks.get("rho"))
 
 
@@ -245,6 +252,14 @@ def _clips(run: PipelineRun, dataset: str) -> dict[str, PreparedClip]:
     folder = training_coefficients(other, run.params.datasets[dataset])
     rows = manifest.read(paths.cropped)
     return {row.clip_id: PreparedClip(row, paths.crops / row.video_path, folder) for row in rows}
+
+
+def _tracks(clip: PreparedClip, names: Sequence[str]) -> dict[str, Any]:
+    """Coefficients of a clip by name; none where the clip was not fitted."""
+    row = clip.row
+    if not _tracks_digest(clip):
+        return {}
+    return dict(shards.clips(clip.coefficients, row.speaker, names, row.clip_id)).get(row.clip_id, {})
 
 
 def _tracks_digest(clip: PreparedClip) -> str:

@@ -116,6 +116,8 @@ class TestRequests:
         assert plain.emotion.kind == "none"
         assert plain.motion is plain.drivers is plain.reference is plain.temperature is None
         assert abs(int(plain.source_image.mean()) - 50) < 5
+        assert plain.source_expression.tolist() == [1] * 169
+        assert plain.source_motion.tolist() == [2] * 12
         both = build_request(card, RequestInputs(scored, other, other, True, "", ("pose", "reference")), 7)
         assert both.emotion.clip == other.video
         assert both.reference.clip_id == other.row.clip_id
@@ -127,6 +129,19 @@ class TestRequests:
         assert video.frames == 4
         label = build_request(card, RequestInputs(scored, other, None, False, "", ("label",)), 7)
         assert label.emotion.weights == {"happy": 1.0}
+
+    def test_a_source_that_was_not_fitted_has_no_coefficients(self, clips, tmp_path):
+        other, scored = clips
+        unfitted = replace(other, coefficients=tmp_path / "none")
+        request = build_request(_card(), RequestInputs(scored, unfitted, None, False, "", ()), 7)
+        assert request.source_image is not None
+        assert request.source_expression is request.source_motion is None
+        tracks = {"beta": np.ones((10, 169), np.float32), "rho": np.ones((10, 12), np.float32)}
+        hidden = tracks | {"segment": np.r_[-1, np.zeros(9, int)]}
+        write_shard(tmp_path / "hidden", "A", [(other.row.clip_id, hidden)])
+        faceless = replace(other, coefficients=tmp_path / "hidden")
+        request = build_request(_card(), RequestInputs(scored, faceless, None, False, "", ()), 7)
+        assert request.source_expression is None, "the first frame shows no face"
 
     def test_a_reference_that_is_not_there_is_named(self, clips):
         inputs = RequestInputs(clips[1], clips[0], None, True, "", ("reference",))
@@ -141,6 +156,7 @@ class TestRequests:
             replace(plain, reference=other, reference_wanted=True),
             replace(plain, reference=scored, reference_wanted=True),
             replace(plain, drives=("pose",)), replace(plain, clip=other),
+            replace(plain, source=replace(other, coefficients=other.coefficients / "others")),
         ]  # fmt: skip
         digests = [inputs_digest(inputs) for inputs in (plain, *changed)]
         assert len(set(digests)) == len(digests)

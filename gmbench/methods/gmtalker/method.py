@@ -11,13 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gmbench.audio import hubert
-from gmbench.audio.hubert import to_video_rate
-from gmbench.audio.spectra import logmel
 from gmbench.errors import InputError, WeightsError
 from gmbench.media import Audio
 from gmbench.methods.card import COEFFICIENTS, MethodCard
 from gmbench.methods.card import POSE as POSE_DRIVE
+from gmbench.methods.features import audio_features
 from gmbench.methods.gmtalker.checkpoints import CHECKPOINTS
 from gmbench.methods.gmtalker.expected_orderings import COMPARED, EXPECTED_ORDERINGS, INTERPOLATIONS, METRICS, PAIRS
 from gmbench.methods.gmtalker.gmeg import ExpressionGenerator
@@ -114,19 +112,8 @@ class GMTalker:
             WeightsError: the extractor's weights are not those of the training.
         """
         if self._heard is None or self._heard[0] is not audio or self._heard[1] != frames:
-            self._heard = audio, frames, self._features(audio, frames)
+            self._heard = audio, frames, audio_features(audio, frames, self.facts["audio"], self.card.title)
         return self._heard[2]
-
-    def _features(self, audio: Audio, frames: int) -> NDArray[np.float32]:
-        audio_facts = self.facts["audio"]
-        if audio_facts["extractor"] == "hubert":
-            network = hubert.load(Path(audio_facts["path"]))
-            if network.sha256 != audio_facts["weights"]:
-                raise WeightsError(f"{audio_facts['path']}: not the HuBERT that GMTalker was trained on")
-            values: NDArray[Any] = network(audio)
-        else:
-            values = logmel(audio).astype(np.float16)
-        return to_video_rate(values, frames, audio_facts["pair"])
 
     def generate(self, request: GenRequest) -> GenResult:
         """A video of any length; seed and temperature as asked."""
