@@ -39,6 +39,13 @@ COVERS: dict[str, tuple[str, ...]] = {
         "gmbench.extractors.landmarker.read",
         "gmbench.extractors.landmarker.write",
     ),
+    "gmbench.methods.flowvqtalker.checkpoints.FLOWVQTALKER_CHECKPOINT_VERSION": (
+        "gmbench.methods.checkpoint.CheckpointFormat",
+        "gmbench.methods.flowvqtalker.codes.ExpressionCode",
+        "gmbench.methods.flowvqtalker.flows.ExpressionFlow",
+        "gmbench.methods.flowvqtalker.flows.HeadPoseFlow",
+        "gmbench.methods.flowvqtalker.image_generator.ImageGenerator",
+    ),
     "gmbench.methods.gmtalker.checkpoints.GMTALKER_CHECKPOINT_VERSION": (
         "gmbench.methods.checkpoint.CheckpointFormat",
         "gmbench.methods.gmtalker.gmeg.ExpressionGenerator",

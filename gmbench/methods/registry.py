@@ -24,7 +24,13 @@ def _gmtalker() -> TalkingHeadMethod:
     return GMTalker()
 
 
-BUILT_IN: dict[str, Callable[[], TalkingHeadMethod]] = {"gmtalker": _gmtalker}
+def _flowvqtalker() -> TalkingHeadMethod:
+    from gmbench.methods.flowvqtalker.method import FlowVQTalker
+
+    return FlowVQTalker()
+
+
+BUILT_IN: dict[str, Callable[[], TalkingHeadMethod]] = {"gmtalker": _gmtalker, "flowvqtalker": _flowvqtalker}
 
 
 def factories() -> dict[str, Callable[[], TalkingHeadMethod]]:

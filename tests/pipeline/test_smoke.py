@@ -21,11 +21,11 @@ pytestmark = pytest.mark.slow
 
 
 def smoke_project(folder, workers=1):
-    """The smoke profile with a method of another package beside GMTalker."""
+    """The smoke profile with a method of another package beside GMTalker and FlowVQTalker."""
     made = Project(folder, "smoke")
     made.install(ROOT / "examples" / "toy_method")
-    methods = ["render", "refit", "gmtalker", "toy-method"]
-    made.configure(methods=methods, trained=["gmtalker", "toy-method"], workers=workers)
+    methods = ["render", "refit", "gmtalker", "flowvqtalker", "toy-method"]
+    made.configure(methods=methods, trained=["gmtalker", "flowvqtalker", "toy-method"], workers=workers)
     return made
 
 
@@ -179,6 +179,22 @@ def test_a_trained_method_says_anything_with_any_emotion(project):
     assert {path.name for path in project.folder.glob("many-*.mp4")} == {"many-sad.mp4", "many-happy-0.5-angry-0.5.mp4"}
     refused = project.run(*command, "--emotion", "fear", "-o", "x.mp4", check=False)
     assert "fear was not learnt; the method knows angry" in refused
+
+
+def test_a_one_shot_method_moves_a_picture(project):
+    """FlowVQTalker: trained and scored by the pipeline, then driven by a picture that is fitted on the way."""
+    card = json.loads((project.folder / "models/synth/flowvqtalker/card.json").read_text())
+    assert set(card["parts"]) == {"codebook", "expflow", "poseflow", "vqig"}
+    assert card["parts"]["vqig"]["frozen_parameters"] > 0
+    recorded = pd.read_parquet(project.folder / "results/synth/scores/records.parquet")
+    own = recorded[(recorded["method"] == "flowvqtalker") & (recorded["metric_name"] == "psnr")]
+    assert set(own["status"]) == {"ok"}
+    video = next((project.folder / "work/synth/crops").rglob("*.mp4"))
+    command = ("gmbench", "generate", "--method", "flowvqtalker", "--audio", _speech(project, 1.0), "-o", "shot.mp4")
+    project.run(*command, "--source-image", str(video), "--emotion-from", str(video))
+    assert Video(project.folder / "shot.mp4").info.frames == 25
+    refused = project.run(*command, "--emotion", "happy", check=False)
+    assert "speech: FlowVQTalker needs source_image" in refused
 
 
 def test_sequences_between_emotions_are_read_by_the_evaluation(project):

@@ -1,0 +1,8 @@
+"""The files that FlowVQTalker writes."""
+
+from gmbench.methods.checkpoint import CheckpointFormat
+
+FLOWVQTALKER_CHECKPOINT_VERSION = 1
+CHECKPOINTS = CheckpointFormat(
+    "flowvqtalker", dict.fromkeys(("codebook", "expflow", "poseflow", "vqig"), FLOWVQTALKER_CHECKPOINT_VERSION)
+)

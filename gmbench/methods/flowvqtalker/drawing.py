@@ -1,0 +1,70 @@
+"""The image generator and the codebook, loaded: coefficients and a source picture to frames."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gmbench.media import Frames, Video
+from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
+from gmbench.methods.flowvqtalker.codes import ExpressionCode
+from gmbench.methods.flowvqtalker.image_generator import ImageGenerator, motion_windows
+from gmbench.methods.flowvqtalker.image_training import encode_motion
+from gmbench.methods.flowvqtalker.picture_code import PictureCode, to_bytes, to_signed
+from gmbench.methods.flowvqtalker.settings import Codebook, Vqig
+from gmbench.methods.pictures import resize
+from gmbench.methods.scaling import Scale
+
+BATCH = 8
+"""Frames that are drawn at once."""
+
+
+class Painter:
+    """Draws frames; raises WeightsError where ``vqig.safetensors`` of the folder is missing or another's."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "vqig.safetensors"
+        facts = CHECKPOINTS.read_facts(path, "vqig")
+        code = PictureCode(Codebook.model_validate(facts["codebook"]))
+        self.generator = ImageGenerator(code, Vqig.model_validate(facts["settings"]))
+        constants = CHECKPOINTS.load_weights(path, self.generator)
+        self.code = ExpressionCode.of_constants(constants)
+        self.pose = Scale(constants["pose.mean"], constants["pose.deviation"])
+        self.side = code.settings.side
+
+    def frames(
+        self, source: Frames, beta: NDArray[np.float32], rho: NDArray[np.float32]
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Frames (S, S, 3) of a source picture moved by expressions (T, 169) and motion (T, 12), a few at a time."""
+        motion = encode_motion(beta, rho, self.code, self.pose)
+        with torch.inference_mode():
+            picture = self._signed([resize(source, self.side)])
+            codes = self.generator.source_codes(picture)
+        for first in range(0, len(motion), BATCH):
+            stop = min(len(motion), first + BATCH)
+            with torch.inference_mode():
+                count = stop - first
+                window = motion_windows(motion, first, stop)
+                drawn = self.generator(picture.expand(count, -1, -1, -1), window, codes.expand(count, -1, -1, -1))
+                pictures = to_bytes(drawn.picture).numpy()
+            yield from pictures
+
+    def reconstructed(self, video: Path) -> Iterator[NDArray[np.uint8]]:
+        """A video's own frames through encoder, codebook and decoder alone."""
+        batch: list[NDArray[np.uint8]] = []
+        for frame in Video(video):
+            batch.append(resize(frame, self.side))
+            if len(batch) == BATCH:
+                yield from self._through(batch)
+                batch = []
+        if batch:
+            yield from self._through(batch)
+
+    def _through(self, frames: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        with torch.inference_mode():
+            return np.asarray(to_bytes(self.generator.code(self._signed(frames))[0]).numpy())
+
+    def _signed(self, frames: list[NDArray[np.uint8]]) -> torch.Tensor:
+        return to_signed(torch.from_numpy(np.stack(frames)))

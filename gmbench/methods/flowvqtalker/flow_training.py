@@ -1,0 +1,230 @@
+"""Training of ExpFlow and PoseFlow: from tracks to the bytes of a checkpoint and a report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
+from gmbench.methods.flowvqtalker.codes import ExpressionCode, pose_scale
+from gmbench.methods.flowvqtalker.flows import Context, ExpressionFlow, HeadPoseFlow, drop_history
+from gmbench.methods.flowvqtalker.sampling import own_context
+from gmbench.methods.flowvqtalker.settings import ExpFlow, PoseFlow
+from gmbench.methods.track_windows import WindowSampler, draw_balanced
+from gmbench.methods.tracks import POSE, ClipTracks, relative_motion
+from gmbench.methods.training_jobs import TrainedFile
+from gmbench.morphable.model import FaceModel
+from gmbench.nn.student import draw_spread
+from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train
+
+NONE = "none"
+"""Class of clips without a label."""
+NEUTRAL = "neutral"
+GRADIENT_NORM = 1.0
+
+
+@dataclass(frozen=True)
+class FlowBatch:
+    """N frames: ``x`` (N, D), contexts, ``classes`` (N,), and the indices (P, 2) of frames that follow one another."""
+
+    x: Tensor
+    context: Context
+    classes: Tensor
+    pairs: Tensor
+
+
+class FlowBatches:
+    """Random windows of clips as frames with their contexts.
+
+    Args:
+        tracks: (T, D) standardised, one a clip.
+        audio: (T, a) features.
+        classes: number of each clip's class.
+        settings: sizes of the context.
+        sources: (M, D) frames that may stand for each clip's source image; none for poses.
+        count: C; labels are one-hot of that size.
+    """
+
+    def __init__(
+        self, tracks: Sequence[NDArray[np.float32]], audio: Sequence[NDArray[np.float32]], classes: Sequence[int],
+        settings: ExpFlow | PoseFlow, sources: Sequence[NDArray[np.float32]] = (), count: int = 0,
+    ) -> None:  # fmt: skip
+        self._settings, self._classes = settings, torch.tensor(list(classes))
+        self._sources, self._count = sources, count
+        self._after = after = settings.audio_halfwidth
+        self._before = before = max(settings.history, after)
+        padded = [[np.pad(v, ((before, after), (0, 0))) for v in pair] for pair in zip(tracks, audio, strict=True)]
+        length = settings.window + before + after
+        self._windows = WindowSampler(padded, (length, length))
+        self._labels = [str(number) for number in classes]
+
+    def draw(self, count: int) -> FlowBatch:
+        """Frames of ``count`` windows, of classes that are equally likely; draws by torch's global generator."""
+        chosen = draw_balanced(self._labels, count)
+        (x, audio), valid = self._windows.batch(chosen)
+        s, before, after = self._settings, self._before, self._after
+        frames = x.shape[1] - before - after
+        used = valid[:, before + after :]  # a frame counts where the padding after it belongs to the clip
+        history = x.unfold(1, s.history, 1)[:, before - s.history :][:, :frames].transpose(2, 3)
+        sound = audio.unfold(1, 2 * after + 1, 1)[:, before - after :][:, :frames].transpose(2, 3)
+        classes = self._classes[chosen][:, None].expand(-1, frames)
+        context = Context(history[used], sound[used])
+        if self._count:
+            source = torch.stack([self._source(number) for number in chosen])[:, None].expand(-1, frames, -1)
+            context = Context(context.history, context.audio, source[used], self._one_hot(classes[used]))
+        return FlowBatch(x[:, before : before + frames][used], context, classes[used], _pairs(used))
+
+    def _source(self, clip: int) -> Tensor:
+        rows = self._sources[clip]
+        return torch.from_numpy(rows[int(torch.randint(0, len(rows), ()))])
+
+    def _one_hot(self, classes: Tensor) -> Tensor:
+        return F.one_hot(classes, self._count).float()
+
+
+def _pairs(used: Tensor) -> Tensor:
+    """Indices (P, 2), among the frames that are used (B, L), of disjoint pairs of neighbours."""
+    numbers = used.flatten().cumsum(0).view(used.shape) - 1
+    length = used.shape[1] // 2 * 2
+    both = used[:, :length:2] & used[:, 1:length:2]
+    return torch.stack([numbers[:, :length:2][both], numbers[:, 1:length:2][both]], 1)
+
+
+def likelihood_loss(network: ExpressionFlow | HeadPoseFlow, batch: FlowBatch) -> Tensor:
+    """Negative log-likelihood in nats per frame and dimension; eqs. 10 and 12 with their log-determinants."""
+    return -network.log_likelihood(batch.x, batch.context, batch.classes).mean() / batch.x.shape[1]
+
+
+def consistency_loss(network: ExpressionFlow, batch: FlowBatch) -> Tensor:
+    """Mean squared error of the velocities of sampled neighbours; eq. 11, which is zero for a frame's own latent.
+
+    Both frames of a pair are decoded from one sample of their class under their true contexts.
+    """
+    first, second = batch.pairs.T
+    classes = batch.classes[first]
+    spread = draw_spread((len(first),), network.prior.degrees)
+    noise = (torch.randn(len(first), batch.x.shape[1]) * spread[:, None]).to(batch.x)
+    z = network.prior.means[classes] + noise
+    frames = [network.decode(z, batch.context.take(rows), classes) for rows in (first, second)]
+    return F.mse_loss(frames[1] - frames[0], batch.x[second] - batch.x[first])
+
+
+def train_expflow(
+    clips: Sequence[ClipTracks], others: Sequence[ClipTracks], emotions: Sequence[str], audio: Mapping[str, Any],
+    model: FaceModel, settings: ExpFlow, seed: int,
+    folder: Path | None = None, progress: ProgressCallback | None = None,
+) -> TrainedFile:  # fmt: skip
+    """One flow of expressions for all people.
+
+    Args:
+        clips: labelled ones.
+        others: of many people, learnt from as the class 'none'.
+        emotions: classes, in order; 'none' comes after them.
+        audio: description of the features, kept in the file.
+        model: of the coefficients.
+        settings: sizes, losses, and how long.
+        seed: of everything random.
+        folder: for checkpoints and the log.
+        progress: see :func:`gmbench.nn.training.train`.
+    """
+    torch.manual_seed(seed)
+    code = ExpressionCode.fit([*clips, *others], model, settings.coefficients)
+    every = [*clips, *others]
+    codes = [code.encode(clip.beta, clip.rho) for clip in every]
+    classes = [emotions.index(clip.emotion) for clip in clips] + [len(emotions)] * len(others)
+    sources = _sources(every, codes, len(clips), settings.source)
+    network = ExpressionFlow(settings, every[0].audio.shape[1], len(emotions) + 1)
+    batches = FlowBatches(codes, [c.audio for c in every], classes, settings, sources, len(emotions) + 1)
+
+    def update(step: int, updater: Updater) -> dict[str, Tensor]:
+        falling_rate(state.optimisers["flow"], settings.train, step)
+        batch = _dropped(batches.draw(settings.train.batch), settings.history_dropout, updater.device)
+        terms = {"likelihood": likelihood_loss(network, batch)}
+        total = terms["likelihood"]
+        if settings.consistency and step % settings.consistency_every == 0 and step:
+            terms["consistency"] = consistency_loss(network, batch)
+            total = total + settings.consistency * terms["consistency"]
+        updater.backward_and_step(total, "flow", GRADIENT_NORM)
+        return terms
+
+    state = TrainState(
+        nn.ModuleDict({"flow": network}), {"flow": adam(network.parameters(), settings.train.rate)}, update
+    )
+    report = train(state, settings.train.config(seed), folder, progress)
+    facts = {
+        "settings": settings.model_dump(mode="json"), "emotions": list(emotions), "audio": dict(audio),
+        "audio_dim": int(every[0].audio.shape[1]),
+    }  # fmt: skip
+    stored = _stored_latents(network, codes[: len(clips)], clips, classes, sources, settings.stored)
+    return CHECKPOINTS.pack("expflow", network, facts, code.constants() | stored), report
+
+
+def train_poseflow(
+    clips: Sequence[ClipTracks], audio: Mapping[str, Any], settings: PoseFlow, seed: int,
+    folder: Path | None = None, progress: ProgressCallback | None = None,
+) -> TrainedFile:  # fmt: skip
+    """One flow of poses for all people; the arguments are those of :func:`train_expflow`."""
+    torch.manual_seed(seed)
+    scale = pose_scale(clips)
+    tracks = [scale.standardise(relative_motion(clip.rho)[:, POSE]) for clip in clips]
+    network = HeadPoseFlow(settings, clips[0].audio.shape[1])
+    batches = FlowBatches(tracks, [c.audio for c in clips], [0] * len(clips), settings)
+
+    def update(step: int, updater: Updater) -> dict[str, Tensor]:
+        falling_rate(state.optimisers["flow"], settings.train, step)
+        batch = _dropped(batches.draw(settings.train.batch), settings.history_dropout, updater.device)
+        loss = likelihood_loss(network, batch)
+        updater.backward_and_step(loss, "flow", GRADIENT_NORM)
+        return {"likelihood": loss}
+
+    state = TrainState(
+        nn.ModuleDict({"flow": network}), {"flow": adam(network.parameters(), settings.train.rate)}, update
+    )
+    report = train(state, settings.train.config(seed), folder, progress)
+    facts = {
+        "settings": settings.model_dump(mode="json"), "audio": dict(audio), "audio_dim": int(clips[0].audio.shape[1]),
+    }  # fmt: skip
+    return CHECKPOINTS.pack("poseflow", network, facts, {"mean": scale.mean, "deviation": scale.deviation}), report
+
+
+def _dropped(batch: FlowBatch, probability: float, device: torch.device) -> FlowBatch:
+    """The batch on a device, frames of its history dropped; F9."""
+    context = batch.context
+    context = Context(drop_history(context.history, probability), context.audio, context.source, context.label)
+    return FlowBatch(batch.x.to(device), context.to(device), batch.classes.to(device), batch.pairs.to(device))
+
+
+def _sources(
+    clips: Sequence[ClipTracks], codes: Sequence[NDArray[np.float32]], labelled: int, how: str
+) -> list[NDArray[np.float32]]:
+    """Frames that may stand for each clip's source image: the person's neutral ones, else the clip's own."""
+    neutral: dict[str, list[NDArray[np.float32]]] = {}
+    for clip, track in zip(clips[:labelled], codes, strict=False):
+        if clip.emotion == NEUTRAL:
+            neutral.setdefault(clip.speaker, []).append(track)
+    joined = {speaker: np.concatenate(tracks) for speaker, tracks in neutral.items()} if how == "neutral" else {}
+    own = [joined.get(clip.speaker, track) for clip, track in zip(clips[:labelled], codes, strict=False)]
+    return [*own, *codes[labelled:]]
+
+
+@torch.no_grad()
+def _stored_latents(
+    network: ExpressionFlow, codes: Sequence[NDArray[np.float32]], clips: Sequence[ClipTracks],
+    classes: Sequence[int], sources: Sequence[NDArray[np.float32]], most: int,
+) -> dict[str, NDArray[Any]]:  # fmt: skip
+    """Latents of the labelled training frames, spread evenly where there are more than ``most``."""
+    latents, numbers = [], []
+    for track, clip, number, source in zip(codes, clips, classes, sources, strict=False):
+        rows, sound = torch.from_numpy(track), torch.from_numpy(clip.audio)
+        context = own_context(rows, sound, number, network, torch.from_numpy(source[0]))
+        latents.append(network.encode(rows, context, torch.full((len(rows),), number)).numpy())
+        numbers.append(np.full(len(rows), number))
+    every, of_every = np.concatenate(latents), np.concatenate(numbers)
+    kept = np.unique(np.linspace(0, len(every) - 1, min(most, len(every))).astype(int))
+    return {"latents": every[kept].astype(np.float32), "latent_classes": of_every[kept]}

@@ -1,0 +1,181 @@
+"""Training of the image generator: codes first, then pictures too, from pairs of frames of one person."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gmbench.errors import InputError
+from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
+from gmbench.methods.flowvqtalker.codes import ExpressionCode
+from gmbench.methods.flowvqtalker.image_generator import Drawn, ImageGenerator, motion_windows
+from gmbench.methods.flowvqtalker.picture_code import PictureCode, to_signed
+from gmbench.methods.flowvqtalker.picture_tracks import ClipMotion
+from gmbench.methods.flowvqtalker.settings import Codebook, Vqig
+from gmbench.methods.pictures import PeoplePictures
+from gmbench.methods.scaling import Scale
+from gmbench.methods.tracks import POSE
+from gmbench.methods.training_jobs import TrainedFile
+from gmbench.nn.gan import PatchDiscriminator, adaptive_factor, hinge_discriminator, hinge_generator
+from gmbench.nn.perceptual import perceptual
+from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train
+
+BETAS = (0.5, 0.9)
+GRADIENT_NORM = 1.0
+
+
+def load_code(path: Path) -> PictureCode:
+    """The autoencoder of a codebook's checkpoint, frozen; raises WeightsError where it is another's."""
+    facts = CHECKPOINTS.read_facts(path, "codebook")
+    network = PictureCode(Codebook.model_validate(facts["settings"]))
+    CHECKPOINTS.load_weights(path, network)
+    return network
+
+
+@dataclass(frozen=True)
+class FramePairs:
+    """Pairs of a source and a target frame of one person, drawn by torch's global generator.
+
+    Attributes:
+        people: frames.
+        motion: (T, 70) standardised coefficients by clip.
+        targets: indices of frames that may be targets, with the clip and the place in it (M, 3).
+        same: frames of the person of each clip.
+    """
+
+    people: PeoplePictures
+    motion: Mapping[int, Tensor]
+    targets: NDArray[np.int64]
+    same: Mapping[int, NDArray[np.int64]]
+
+    def draw(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Sources and targets (B, 3, S, S), and windows (B, 27, 70) of the targets' coefficients."""
+        rows = self.targets[torch.randint(0, len(self.targets), (count,)).numpy()]
+        sources = [self._source(int(clip)) for _, clip, _ in rows]
+        windows = [motion_windows(self.motion[int(clip)], int(t), int(t) + 1) for _, clip, t in rows]
+        frames = self.people.frames
+        pictures = [torch.from_numpy(np.stack([frames[n] for n in chosen])) for chosen in (sources, rows[:, 0])]
+        return to_signed(pictures[0]), to_signed(pictures[1]), torch.cat(windows)
+
+    def _source(self, clip: int) -> int:
+        members = self.same[clip]
+        return int(members[int(torch.randint(0, len(members), ()))])
+
+
+def frame_pairs(
+    people: PeoplePictures, motion: Mapping[int, ClipMotion], code: ExpressionCode, pose: Scale
+) -> FramePairs:
+    """Pairs of all clips with coefficients; raises InputError where no clip has any.
+
+    Sources are frames of the same person in any clip. Frames without a face are no targets, and take the coefficients
+    of the frame before them in the windows of others.
+    """
+    by_person: dict[tuple[str, bool], list[NDArray[np.int64]]] = {}
+    targets, tracks = [], {}
+    for number, values in motion.items():
+        clip = people.clips[number]
+        places = np.flatnonzero(values.known)
+        if not len(places):
+            continue
+        kept = np.maximum.accumulate(np.where(values.known, np.arange(len(values.known)), places[0]))
+        tracks[number] = encode_motion(values.beta[kept], values.rho[kept], code, pose)
+        targets.append(np.stack([clip.first + places, np.full_like(places, number), places], 1))
+        by_person.setdefault((clip.speaker, clip.pretraining), []).append(clip.first + places)
+    if not targets:
+        raise InputError("no training clip has coefficients; run the stage fit")
+    joined = {person: np.concatenate(frames) for person, frames in by_person.items()}
+    same = {n: joined[people.clips[n].speaker, people.clips[n].pretraining] for n in tracks}
+    return FramePairs(people, tracks, np.concatenate(targets), same)
+
+
+def encode_motion(beta: NDArray[np.float32], rho: NDArray[np.float32], code: ExpressionCode, pose: Scale) -> Tensor:
+    """(T, 70): codes of expressions (T, 169), and poses of motion (T, 12), standardised."""
+    return torch.from_numpy(np.concatenate([code.encode(beta, rho), pose.standardise(rho[:, POSE])], 1))
+
+
+def image_losses(
+    generator: ImageGenerator, drawn: Drawn, target: Tensor, image: bool, perceptual_loss: nn.Module | None
+) -> dict[str, Tensor]:
+    """``ce`` and ``feat`` of eq. 18, ``warp``, and with ``image`` ``rec`` and ``per``; unweighted.
+
+    ``warp`` is the perceptual distance of the warped source, or L1 where there is no perceptual network.
+    """
+    with torch.no_grad():
+        wanted = generator.code.quantise(target)
+    terms = {"feat": F.mse_loss(drawn.features, wanted.values)}
+    if drawn.logits is not None:
+        terms["ce"] = F.cross_entropy(drawn.logits.flatten(0, 1), wanted.indices.flatten())
+    if drawn.warped is not None:
+        l1 = (drawn.warped - target).abs().mean()
+        terms["warp"] = l1 if perceptual_loss is None else perceptual_loss(drawn.warped, target)
+    if image:
+        terms["rec"] = (drawn.picture - target).abs().mean()
+        if perceptual_loss is not None:
+            terms["per"] = perceptual_loss(drawn.picture, target)
+    return terms
+
+
+def train_vqig(
+    pairs: FramePairs, code: PictureCode, expressions: ExpressionCode, pose: Scale, settings: Vqig, seed: int,
+    folder: Path | None = None, progress: ProgressCallback | None = None,
+) -> TrainedFile:  # fmt: skip
+    """The image generator of all people around a trained codebook.
+
+    Args:
+        pairs: frames to learn from.
+        code: autoencoder with codebook; it is frozen and stands in the file too.
+        expressions, pose: how coefficients become numbers, kept in the file.
+        settings: variant, sizes, losses, and how long.
+        seed: of everything random.
+        folder: for checkpoints and the log.
+        progress: see :func:`gmbench.nn.training.train`.
+    """
+    torch.manual_seed(seed)
+    generator = ImageGenerator(code, settings)
+    trained = [p for p in generator.parameters() if p.requires_grad]
+    modules = nn.ModuleDict({"generator": generator})
+    optimisers = {"generator": adam(trained, settings.train.rate, BETAS)}
+    if settings.weights["adv"]:
+        modules["discriminator"] = discriminator = PatchDiscriminator(code.settings.discriminator)
+        optimisers["discriminator"] = adam(discriminator.parameters(), settings.train.rate, BETAS)
+    state = TrainState(modules, optimisers, lambda step, updater: {})
+    state.update = _update(state, pairs, settings, code.settings)
+    report = train(state, settings.train.config(seed), folder, progress)
+    facts = {"settings": settings.model_dump(mode="json"), "codebook": code.settings.model_dump(mode="json")}
+    constants = expressions.constants() | {"pose.mean": pose.mean, "pose.deviation": pose.deviation}
+    return CHECKPOINTS.pack("vqig", generator, facts, constants), report
+
+
+def _update(
+    state: TrainState, pairs: FramePairs, settings: Vqig, codebook: Codebook
+) -> Callable[[int, Updater], dict[str, Tensor]]:
+    """One step of the generator, and in the second part of the training of the discriminator where there is one."""
+    s, perceptual_loss = settings, perceptual(codebook.perceptual, squared=True)
+
+    def update(step: int, updater: Updater) -> dict[str, Tensor]:
+        for optimiser in state.optimisers.values():
+            falling_rate(optimiser, s.train, step)
+        generator = state.modules["generator"]
+        source, target, window = (x.to(updater.device) for x in pairs.draw(s.train.batch))
+        image = s.parts != "full" or step >= s.image_from
+        loss_network = None if perceptual_loss is None else perceptual_loss.to(updater.device)
+        drawn = generator(source, window, draw=image)
+        terms = image_losses(generator, drawn, target, image, loss_network)  # type: ignore[arg-type]
+        total = torch.stack([s.weights[name] * value for name, value in terms.items()]).sum()  # type: ignore[index]
+        if image and "discriminator" in state.modules:
+            discriminator = state.modules["discriminator"]
+            terms["d"] = hinge_discriminator(discriminator(target), discriminator(drawn.picture.detach()))
+            updater.backward_and_step(terms["d"], "discriminator")
+            terms["g"] = hinge_generator(discriminator(drawn.picture))
+            pictured = terms["rec"] + terms.get("per", terms["rec"].new_zeros(()))
+            factor = adaptive_factor(pictured, terms["g"], generator.of_image.parts.weight)  # type: ignore[union-attr, arg-type]
+            total = total + s.weights["adv"] * factor * terms["g"]
+        updater.backward_and_step(total, "generator", GRADIENT_NORM)
+        return terms
+
+    return update

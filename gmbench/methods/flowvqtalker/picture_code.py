@@ -1,0 +1,64 @@
+"""Pictures as codes: encoder, codebook and decoder. Source: FlowVQTalker, section 3.3 and eq. 13."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gmbench.methods.flowvqtalker.settings import Codebook
+from gmbench.nn.autoencoder import Decoder, Encoder
+from gmbench.nn.vq import Codebook as CodeTable
+from gmbench.nn.vq import Quantised
+
+
+class PictureCode(nn.Module):
+    """E_h, the codebook and D_h; V1 of the paper's components."""
+
+    def __init__(self, settings: Codebook) -> None:
+        super().__init__()
+        s = settings
+        self.settings = s
+        self.encoder = Encoder(s.widths, s.size, s.blocks, s.wavelets)
+        self.table = CodeTable(s.codes, s.size, s.patience)
+        self.decoder = Decoder(s.widths, s.size, s.blocks, s.wavelets)
+
+    def quantise(self, pictures: Tensor) -> Quantised:
+        """Codes (B, d, s, s) of pictures (B, 3, S, S) in [-1, 1]."""
+        return self.table(self.encoder(pictures))
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Quantised]:
+        """Reconstructions (B, 3, S, S) and codes."""
+        quantised = self.quantise(pictures)
+        return self.decoder(quantised.values), quantised
+
+
+class EmotionTeacher(nn.Module):
+    """Emotion of a picture, for the gate after the codebook alone: a network of its own, trained on training clips.
+
+    It has no part in a loss, and is not what emotions are judged by afterwards.
+    """
+
+    WIDTHS = (16, 32, 64, 96)
+
+    def __init__(self, emotions: int) -> None:
+        super().__init__()
+        pairs = zip((3, *self.WIDTHS), self.WIDTHS, strict=False)
+        self.layers = nn.Sequential(
+            *[nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), nn.GroupNorm(4, b), nn.SiLU()) for a, b in pairs]
+        )
+        self.logits = nn.Linear(self.WIDTHS[-1], emotions)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Logits (B, K) of pictures (B, 3, S, S) in [-1, 1], seen at 64 pixels."""
+        if pictures.shape[-1] > 64:
+            pictures = F.interpolate(pictures, (64, 64), mode="area")
+        return self.logits(self.layers(pictures).mean((2, 3)))
+
+
+def to_signed(pictures: Tensor) -> Tensor:
+    """(B, 3, S, S) in [-1, 1] of uint8 pictures (B, S, S, 3)."""
+    return pictures.permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
+
+
+def to_bytes(pictures: Tensor) -> Tensor:
+    """uint8 pictures (B, S, S, 3) of (B, 3, S, S) in [-1, 1]."""
+    return torch.round((pictures.clamp(-1, 1).permute(0, 2, 3, 1) + 1) * 127.5).to(torch.uint8)

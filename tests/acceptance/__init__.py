@@ -1,0 +1,1 @@
+"""What a trained system must reach, measured on held-out clips: ``make acceptance METHOD=flowvqtalker``."""

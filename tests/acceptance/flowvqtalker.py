@@ -1,0 +1,97 @@
+"""FlowVQTalker's acceptance tests, in a project whose dataset is prepared: ``make acceptance METHOD=flowvqtalker``.
+
+Trains the flows of ``params.yaml`` at each seed in the project's store, also with permuted labels and as ablations, and
+prints the table. Tests 2, 3, 8, 12 and 17 are unit tests (tests/nn, tests/methods/flowvqtalker).
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from gmbench.api.generation import project
+from gmbench.emotions import SUITE_ORDER
+from gmbench.executor import one_thread
+from gmbench.methods.flowvqtalker.coefficient_generator import CoefficientGenerator
+from gmbench.methods.flowvqtalker.jobs import fit_all
+from gmbench.methods.flowvqtalker.method import FlowVQTalker
+from gmbench.methods.interface import PreparedDataset, TrainingContext
+from gmbench.methods.tracks import read_clips
+from gmbench.stages.pipeline_run import PipelineRun
+from gmbench.stages.requests import source_clip
+from gmbench.stages.train import prepared_dataset
+from tests.acceptance.flow_measures import Clips, FlowMeasures, track_people
+from tests.acceptance.outcome import Outcome, at_most, table
+
+PEOPLE = 40
+FLOWS = ("expflow", "poseflow")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 if every threshold is met at every seed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("acceptance/flowvqtalker"))
+    given = parser.parse_args(arguments)
+    run = project(None)
+    dataset = prepared_dataset(run, run.paths, run.params.datasets[run.paths.dataset])
+    clips = held_out(dataset)
+    with one_thread():
+        by_seed = [outcomes(run, dataset, clips, seed, given.out / f"s{seed}") for seed in range(given.seeds)]
+    text = table(by_seed)
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / "table.md").write_text(text + "\n")
+    sys.stdout.write(text + "\n")
+    return int(any(row.holds is False for rows in by_seed for row in rows))
+
+
+def held_out(dataset: PreparedDataset) -> Clips:
+    """Test clips with their source images' tracks, and people without pictures."""
+    test = read_clips(dataset, dataset.split("test"))
+    rows = {row.clip_id: row for row in dataset.rows}
+    sources = [read_clips(dataset, [source_clip(rows[clip.clip_id], dataset.rows)])[0] for clip in test]
+    return Clips(test, sources, track_people(PEOPLE, str(dataset.audio_facts["pair"])))
+
+
+def outcomes(run: PipelineRun, dataset: PreparedDataset, clips: Clips, seed: int, out: Path) -> list[Outcome]:
+    """All measures of one seed."""
+    whole = measures(run, dataset, clips, seed, out / "full")
+    rows = whole.outcomes()
+    permuted = measures(run, permuted_labels(dataset, seed), clips, seed, out / "permuted")
+    rows.append(at_most(4, "likeliest label, trained on permuted labels", permuted.likelihood_order().value, 0.2))
+    gaussian = measures(run, dataset, clips, seed, out / "gmm", "gmm")
+    gain = gaussian.nats() - whole.nats()
+    rows.append(Outcome(5, "nats of gmm minus those of the t mixture", gain, "> 0", gain > 0))
+    free = measures(run, dataset, clips, seed, out / "wo_dropout", "wo_dropout")
+    rows += [replace(row, what=f"wo_dropout, {row.what}", holds=None) for row in free.free_running()]
+    return rows
+
+
+def measures(
+    run: PipelineRun, dataset: PreparedDataset, clips: Clips, seed: int, out: Path, ablation: str = ""
+) -> FlowMeasures:
+    """Train the flows, or take them from the store, and measure them."""
+    method = FlowVQTalker()
+    settings = method.settings(run.params.systems.get("flowvqtalker", {}), [ablation] if ablation else [])
+    fit_all(dataset, dataset, out, settings, run.params.seed + seed, TrainingContext(run.store, run.run_jobs), FLOWS)
+    return FlowMeasures(CoefficientGenerator(out, settings.sampling), clips)
+
+
+def permuted_labels(dataset: PreparedDataset, seed: int) -> PreparedDataset:
+    """The dataset with the training clips' emotions permuted at random."""
+    rows = list(dataset.rows)
+    places = [n for n, row in enumerate(rows) if row.split == "train"]
+    order = np.random.default_rng(seed).permutation(len(places))
+    emotions = [rows[places[k]].emotion for k in order]
+    for place, emotion in zip(places, emotions, strict=True):
+        if emotion not in SUITE_ORDER:
+            raise ValueError(f"{rows[place].clip_id}: expected a labelled clip")
+        rows[place] = replace(rows[place], emotion=emotion)
+    return replace(dataset, rows=tuple(rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""FlowVQTalker's flows: contexts, losses, sampling, transfer, and what training writes."""
+
+import numpy as np
+import pytest
+import torch
+
+from gmbench.errors import WeightsError
+from gmbench.methods.flowvqtalker import sampling
+from gmbench.methods.flowvqtalker.codes import ExpressionCode, join_motion
+from gmbench.methods.flowvqtalker.coefficient_generator import CoefficientGenerator
+from gmbench.methods.flowvqtalker.flow_training import (
+    FlowBatches,
+    consistency_loss,
+    likelihood_loss,
+    train_expflow,
+    train_poseflow,
+)
+from gmbench.methods.flowvqtalker.flows import ExpressionFlow, audio_windows, drop_history, history_of
+from gmbench.methods.flowvqtalker.settings import Sampling
+from gmbench.morphable.synthetic.model import synthetic_model
+from tests.methods.flowvqtalker.made import EMOTIONS, FACTS, SMALL, made_clips
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("flows")
+    clips, others = made_clips(), made_clips(3, seed=1)
+    content, report = train_expflow(clips, others, EMOTIONS, FACTS, synthetic_model(), SMALL.expflow, 0)
+    (folder / "expflow.safetensors").write_bytes(content)
+    assert report.steps == 4
+    assert {"likelihood", "consistency"} <= set().union(*report.log)
+    (folder / "poseflow.safetensors").write_bytes(train_poseflow(clips, FACTS, SMALL.poseflow, 0)[0])
+    return folder
+
+
+def _network(**changes):
+    network = ExpressionFlow(SMALL.expflow.model_copy(update=changes), 160, 4)
+    for parameter in network.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    return network
+
+
+def _batches(network, clips):
+    tracks = [np.random.default_rng(n).normal(0, 1, (len(c.beta), 64)).astype(np.float32) for n, c in enumerate(clips)]
+    classes = [EMOTIONS.index(c.emotion) for c in clips]
+    return tracks, FlowBatches(tracks, [c.audio for c in clips], classes, network.settings, tracks, 4)
+
+
+def test_history_and_sound_around_a_frame():
+    track = torch.arange(1.0, 6)[:, None]
+    assert history_of(track, 3)[..., 0].tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    assert audio_windows(track, 1)[..., 0].tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [4, 5, 0]]
+
+
+def test_dropout_zeroes_whole_frames_of_the_history():
+    history = drop_history(torch.ones(2000, 4, 3), 0.4)
+    assert set(history.sum(-1).flatten().tolist()) == {0.0, 3.0}
+    assert abs(float((history == 0).float().mean()) - 0.4) < 0.02
+    assert torch.equal(drop_history(history, 0.0), history)
+
+
+def test_a_batch_holds_the_clips_own_frames_with_their_neighbours():
+    clips = made_clips(3, frames=14)
+    network = _network()
+    tracks, batches = _batches(network, clips)
+    batch = batches.draw(6)
+    assert len(batch.x) == 6 * 8
+    for row in range(0, 48, 5):
+        found = [(n, t) for n, track in enumerate(tracks) for t in range(14) if np.allclose(track[t], batch.x[row])]
+        ((n, t),) = found
+        assert torch.equal(batch.context.history[row], history_of(torch.from_numpy(tracks[n]), 3)[t])
+        assert torch.equal(batch.context.audio[row], audio_windows(torch.from_numpy(clips[n].audio), 2)[t])
+        assert int(batch.classes[row]) == EMOTIONS.index(clips[n].emotion)
+        assert batch.context.label[row].tolist()[int(batch.classes[row])] == 1
+    for first, second in batch.pairs.tolist():
+        n, t = next((n, t) for n in range(3) for t in range(14) if np.allclose(tracks[n][t], batch.x[first]))
+        assert np.allclose(tracks[n][t + 1], batch.x[second])
+    assert len(batch.pairs) == 6 * 4
+
+
+def test_clips_shorter_than_a_window_give_all_their_frames():
+    clips = made_clips(1, frames=5)
+    network = _network()
+    _, batches = _batches(network, clips)
+    batch = batches.draw(2)
+    assert len(batch.x) == 10
+    assert len(batch.pairs) == 4
+
+
+def test_losses_reach_every_parameter_and_the_means_stay():
+    network, clips = _network(), made_clips()
+    _, batches = _batches(network, clips)
+    means = network.prior.means.clone()
+    batch = batches.draw(4)
+    (likelihood_loss(network, batch) + consistency_loss(network, batch)).backward()
+    assert not [name for name, p in network.named_parameters() if p.grad is None]
+    assert torch.equal(network.prior.means, means)
+
+
+@pytest.mark.parametrize(("changes", "changed"), [({}, True), ({"norm": "shared", "label_context": False}, False)])
+def test_the_emotion_reaches_the_latent_by_norm_and_context(changes, changed):
+    network = _network(**changes).eval()
+    codes, audio = torch.randn(6, 64), torch.randn(6, 160)
+    z = [
+        network.encode(codes, sampling.own_context(codes, audio, k, network, codes[0]), torch.full((6,), k))
+        for k in (0, 1)
+    ]
+    assert (not torch.allclose(z[0], z[1])) == changed
+
+
+def test_generation_is_the_trainings_computation():
+    network = _network().eval()
+    z, audio, source = torch.randn(12, 64), torch.randn(12, 160), torch.randn(64)
+    label = torch.nn.functional.one_hot(torch.full((12,), 1), 4).float()
+    track = sampling.generate_track(network.decode, z, audio, label.argmax(1), 3, 2, source, label)
+    context = sampling.own_context(track, audio, 1, network, source)
+    torch.testing.assert_close(network.encode(track, context, label.argmax(1)), z, atol=1e-3, rtol=1e-3)
+
+
+class TestLatents:
+    def test_every_row_has_the_t_distributions_spread(self):
+        draws = [
+            sampling.draw_noise(5, 2, 8, Sampling(latent=how), torch.Generator().manual_seed(n))
+            for how in ("ar", "iid", "hold")
+            for n in range(3000)
+        ]
+        stacked = torch.stack(draws).view(3, 3000, 5, 2)
+        for of_way in stacked:
+            for t in (0, 4):
+                assert abs(float(of_way[:, t].var()) / (8 / 6) - 1) < 0.15
+
+    def test_ways_differ_in_how_they_move(self):
+        moved = {}
+        for how in ("ar", "iid", "hold"):
+            noise = sampling.draw_noise(2000, 8, 10, Sampling(latent=how), torch.Generator().manual_seed(0))
+            moved[how] = float(noise.diff(dim=0).std())
+        assert moved["hold"] == 0
+        assert moved["ar"] < 0.6 * moved["iid"]
+
+    def test_temperature_zero_is_the_components_mean(self):
+        assert not sampling.draw_noise(3, 4, 4, Sampling(), torch.Generator(), 0.0).any()
+
+
+class TestGenerator:
+    def test_the_same_seed_gives_the_same_bits_and_another_does_not(self, trained):
+        generator, clip = CoefficientGenerator(trained, SMALL.sampling), made_clips()[0]
+        weights, source = np.eye(3, dtype=np.float32)[[0] * 30], np.zeros(64, np.float32)
+        one, again, other = (
+            generator.expressions(clip.audio, weights, source, generator.noise(30, seed)) for seed in (0, 0, 1)
+        )
+        assert one.shape == (30, 64)
+        assert np.array_equal(one, again)
+        assert not np.array_equal(one, other)
+        cold = [generator.expressions(clip.audio, weights, source, generator.noise(30, n, 0.0)) for n in (0, 1)]
+        assert np.array_equal(*cold)
+        sad = generator.expressions(clip.audio, np.eye(3, dtype=np.float32)[[2] * 30], source, generator.noise(30, 0))
+        assert not np.allclose(one, sad)
+        assert generator.poses(clip.audio, 0).shape == (30, 6)
+        assert not np.array_equal(generator.poses(clip.audio, 0), generator.poses(clip.audio, 1))
+
+    def test_a_clips_own_context_gives_it_back(self, trained):
+        generator, clip = CoefficientGenerator(trained, SMALL.sampling), made_clips()[3]
+        codes = generator.code.encode(clip.beta, clip.rho)
+        back, emotion = generator.transferred(clip.audio, codes, clip.audio, codes[0], "happy")
+        assert emotion == "happy"
+        assert np.abs(back - codes).max() < 1e-3
+
+    def test_a_short_reference_is_played_to_and_fro(self, trained):
+        generator = CoefficientGenerator(trained, SMALL.sampling)
+        codes, audio = torch.randn(4, 64), torch.randn(4, 160)
+        z = sampling.transferred_latents(generator.expflow, codes, audio, 0, codes[0], 9)
+        for t, place in enumerate((0, 1, 2, 3, 2, 1, 0, 1, 2)):
+            assert torch.equal(z[t], z[place])
+
+    def test_projected_latents_are_made_of_stored_ones_of_the_class(self, trained):
+        generator = CoefficientGenerator(trained, SMALL.sampling)
+        label, noise = torch.zeros(4, 4), 3 * torch.randn(4, 64)
+        label[:, 1] = 1
+        z = sampling.emotional_latents(generator.expflow, label, noise, generator.stored, SMALL.sampling)
+        literal = SMALL.sampling.model_copy(update={"projection": False})
+        free = sampling.emotional_latents(generator.expflow, label, noise, generator.stored, literal)
+        torch.testing.assert_close(free, generator.expflow.prior.means[1] + noise)
+        of_class = generator.stored.latents[generator.stored.classes == 1]
+        assert torch.cdist(z, of_class).min() < torch.cdist(free, of_class).min()
+
+    def test_another_systems_file_is_named(self, trained, tmp_path):
+        (tmp_path / "expflow.safetensors").write_bytes((trained / "poseflow.safetensors").read_bytes())
+        with pytest.raises(WeightsError, match="expected expflow of version 1, got poseflow"):
+            CoefficientGenerator(tmp_path, SMALL.sampling)
+
+
+def test_codes_keep_what_moves_landmarks():
+    clips = made_clips(6, frames=40)
+    kept = {how: ExpressionCode.fit(clips, synthetic_model(), how) for how in ("landmarks", "standardised")}
+    column = int(np.searchsorted(synthetic_model().beta_columns, synthetic_model().column("jaw_open")))
+    errors = {}
+    for how, code in kept.items():
+        beta, lids = code.decode(code.encode(clips[0].beta, clips[0].rho))
+        errors[how] = float(np.abs(beta[:, column] - clips[0].beta[:, column]).mean())
+        assert lids.shape == (40, 2)
+        again = ExpressionCode.of_constants(code.constants())
+        assert np.array_equal(again.encode(clips[0].beta, clips[0].rho), code.encode(clips[0].beta, clips[0].rho))
+    assert errors["landmarks"] < errors["standardised"]
+
+
+def test_gaze_stays_that_of_the_source():
+    source = np.arange(12, dtype=np.float32)
+    motion = join_motion(np.zeros((3, 6), np.float32), np.ones((3, 2), np.float32), source)
+    assert motion[1].tolist() == [0, 0, 0, 0, 0, 0, 6, 7, 8, 9, 1, 1]

@@ -1,0 +1,169 @@
+"""FlowVQTalker's codebook and image generator: variants, frozen parts, gradients, the gate."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+
+from gmbench.errors import InputError
+from gmbench.methods.flowvqtalker.codebook_training import train_codebook, train_teacher
+from gmbench.methods.flowvqtalker.codes import ExpressionCode
+from gmbench.methods.flowvqtalker.image_generator import WINDOW, ImageGenerator, MotionDescriptor, motion_windows
+from gmbench.methods.flowvqtalker.image_training import frame_pairs, image_losses, load_code, train_vqig
+from gmbench.methods.flowvqtalker.picture_code import PictureCode, to_bytes, to_signed
+from gmbench.methods.flowvqtalker.picture_tracks import ClipMotion, held_out_clips
+from gmbench.methods.flowvqtalker.settings import LADDER_PARTS
+from gmbench.methods.scaling import Scale
+from gmbench.methods.tracks import POSE
+from gmbench.morphable.synthetic.model import synthetic_model
+from tests.methods.flowvqtalker.made import EMOTIONS, SMALL, made_clips, made_people
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return made_clips()
+
+
+@pytest.fixture(scope="module")
+def people(clips):
+    return made_people(clips)
+
+
+def _generator(parts="full"):
+    return ImageGenerator(PictureCode(SMALL.codebook).eval(), SMALL.vqig.model_copy(update={"parts": parts}))
+
+
+def _pairs(people, clips):
+    pictures, motion = people
+    code = ExpressionCode.fit(clips, synthetic_model(), "landmarks")
+    pose = Scale.of([clip.rho[:, POSE] for clip in clips])
+    return frame_pairs(pictures, motion, code, pose), code, pose
+
+
+def _digest(module):
+    state = module.state_dict()
+    return hashlib.sha256(b"".join(state[name].numpy().tobytes() for name in sorted(state))).hexdigest()
+
+
+def test_pictures_and_back():
+    pictures = torch.randint(0, 256, (2, 5, 5, 3), dtype=torch.uint8)
+    assert torch.equal(to_bytes(to_signed(pictures)), pictures)
+
+
+def test_windows_repeat_the_ends():
+    motion = torch.arange(40.0)[:, None].expand(40, 70)
+    windows = motion_windows(motion, 0, 40)
+    assert windows.shape == (40, WINDOW, 70)
+    assert windows[0, :, 0].tolist() == [0] * 14 + list(range(1, 14))
+    assert windows[20, :, 0].tolist() == list(range(7, 34))
+    assert MotionDescriptor(8)(windows).shape == (40, 8)
+
+
+@pytest.mark.parametrize("parts", sorted(LADDER_PARTS))
+def test_variants_have_their_parts(parts):
+    generator = _generator(parts)
+    names = {"warping": "warp", "fuse": "fuse", "attention": "attention", "predictor": "codes"}
+    there = {part for name, part in names.items() if getattr(generator, name) is not None}
+    assert there == set(LADDER_PARTS[parts])
+    drawn = generator(torch.rand(2, 3, 32, 32), torch.randn(2, WINDOW, 70))
+    assert drawn.picture.shape == (2, 3, 32, 32)
+    assert (drawn.warped is None) == (parts == "b")
+    assert (drawn.logits is None) == (parts != "full")
+
+
+def test_the_encoder_starts_as_the_frozen_one_and_the_warp_as_nothing():
+    generator, source = _generator().eval(), torch.rand(2, 3, 32, 32)
+    assert torch.equal(generator.encoder(source), generator.code.encoder(source))
+    drawn = generator(source, torch.randn(2, WINDOW, 70))
+    assert float((drawn.warped - source).abs().max()) < 1e-5
+    assert not any(p.requires_grad for p in generator.code.parameters())
+
+
+def test_gradients_of_the_picture_reach_the_transformer_through_the_code_query():
+    generator = _generator().train()
+    drawn = generator(torch.rand(2, 3, 32, 32), torch.randn(2, WINDOW, 70))
+    drawn.picture.square().mean().backward()
+    for part in ("mapping", "warping", "encoder", "fuse", "predictor"):
+        gradients = [p.grad for p in getattr(generator, part).parameters() if p.grad is not None]
+        assert gradients, part
+    assert max(float(p.grad.abs().max()) for p in generator.predictor.parameters() if p.grad is not None) > 0
+    assert all(p.grad is None for p in generator.code.parameters())
+
+
+def test_the_query_looks_up_the_likeliest_codes():
+    generator = _generator().eval()
+    logits = torch.randn(1, 256, 12)
+    maps = generator.query(logits, torch.zeros(1, 8, 16, 16))
+    wanted = generator.code.table.codes[logits[0, 19].argmax()]
+    torch.testing.assert_close(maps[0, :, 1, 3], wanted)
+    torch.testing.assert_close(generator.train().query(logits, torch.zeros(1, 8, 16, 16)), maps)
+
+
+def test_the_code_level_has_no_picture_losses():
+    generator, target = _generator().train(), torch.rand(2, 3, 32, 32)
+    drawn = generator(target, torch.randn(2, WINDOW, 70), draw=False)
+    assert set(image_losses(generator, drawn, target, False, None)) == {"feat", "ce", "warp"}
+    drawn = generator(target, torch.randn(2, WINDOW, 70))
+    assert set(image_losses(generator, drawn, target, True, torch.nn.MSELoss())) == {"feat", "ce", "warp", "rec", "per"}
+
+
+def test_codebook_then_image_generator(people, clips, tmp_path):
+    content, report = train_codebook(people[0], SMALL.codebook, 0)
+    assert {"rec", "per", "code", "commitment", "d", "g"} <= set(report.log[-1])
+    (tmp_path / "codebook.safetensors").write_bytes(content)
+    code = load_code(tmp_path / "codebook.safetensors")
+    before = _digest(code)
+    pairs, expressions, pose = _pairs(people, clips)
+    _, report = train_vqig(pairs, code, expressions, pose, SMALL.vqig, 0)
+    assert report.frozen_parameters >= sum(p.numel() for p in code.parameters())
+    assert {"ce", "feat", "warp", "rec", "per", "g"} <= set(report.log[-1])
+    assert _digest(code) == before
+    ladder = SMALL.vqig.model_copy(update={"parts": "b"})
+    assert "ce" not in train_vqig(pairs, code, expressions, pose, ladder, 0)[1].log[-1]
+
+
+def test_pairs_are_of_one_person_and_targets_have_faces(people, clips):
+    pictures, motion = people
+    known = np.arange(30) % 5 > 0
+    hidden = {n: ClipMotion(m.beta, m.rho, known) for n, m in motion.items()}
+    pairs, _, _ = _pairs((pictures, hidden), clips)
+    number = pictures.clip_numbers()
+    assert all((frame - pictures.clips[number[frame]].first) % 5 for frame in pairs.targets[:, 0])
+    for clip, members in pairs.same.items():
+        assert {pictures.clips[n].speaker for n in number[members]} == {pictures.clips[clip].speaker}
+    source, target, window = pairs.draw(3)
+    assert source.shape == target.shape == (3, 3, 32, 32)
+    assert window.shape == (3, WINDOW, 70)
+    nothing = {0: ClipMotion(clips[0].beta, clips[0].rho, np.zeros(30, bool))}
+    with pytest.raises(InputError, match="no training clip has coefficients"):
+        _pairs((pictures, nothing), clips)
+
+
+class TestGate:
+    def test_it_fails_with_both_numbers(self):
+        people, _ = made_people(made_clips(27, frames=10))
+        settings = SMALL.codebook.model_copy(update={"gate": 1.0, "gate_steps": 40})
+        settings = settings.model_copy(update={"train": settings.train.model_copy(update={"steps": 1, "rate": 1e-9})})
+        with pytest.raises(InputError, match=r"keeps the emotion of \d+% .*\(\d+% of all\), expected at least 100%"):
+            train_codebook(people, settings, 0)
+
+    def test_its_classifier_sees_what_is_there(self):
+        people, _ = made_people(made_clips(27, frames=10))
+        held_out = held_out_clips(people.clips)
+        assert held_out == [7, 15, 23]
+        teacher = train_teacher(people, [n for n in range(27) if n not in held_out], sorted(EMOTIONS), 40)
+        frames = np.concatenate([np.arange(people.clips[n].first, people.clips[n].stop) for n in held_out])
+        wanted = [sorted(EMOTIONS).index(people.clips[n].emotion) for n in held_out for _ in range(10)]
+        found = teacher(to_signed(torch.from_numpy(people.frames[frames]))).argmax(1)
+        assert (found == torch.tensor(wanted)).float().mean() > 0.9
+
+    def test_one_emotion_needs_no_gate(self):
+        clips = [clip for clip in made_clips(27, frames=10) if clip.emotion == "sad"]
+        assert held_out_clips(made_people(clips)[0].clips) == []
