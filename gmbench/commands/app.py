@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from gmbench.commands import data, evaluation, methods, report, setup, terminal
+from gmbench.commands.extractors import extractors_app
 from gmbench.commands.records import records_app
 from gmbench.commands.weights import weights_app
 from gmbench.errors import GmbenchError
@@ -36,6 +37,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "train": methods.train,
         "generate": methods.generate,
         "ablate": methods.ablate,
+        "extractors": extractors_app,
     },
     PAPERS: {"published": report.published, "latents": report.latents, "userstudy": report.userstudy},
 }

@@ -37,7 +37,13 @@ def _size(size: int | str) -> str:
 
 
 def _origin(row: dict[str, Any]) -> str:
-    """Where a file is from, and the package that declares it unless that is gmbench."""
+    """Where a file is from, and the package that declares it unless that is gmbench; of one trained here, on what."""
+    if training := row.get("training"):
+        held_out = training["held_out"]
+        return (
+            f"trained here on {training['dataset']}: {held_out['accuracy']:.1f} % right on {held_out['people']}"
+            f" held-out people (chance {held_out['chance']:.1f} %)"
+        )
     return row["source"] + (f" (declared by {row['package']})" if row["package"] != OWN else "")
 
 

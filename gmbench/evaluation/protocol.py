@@ -45,6 +45,9 @@ class Protocol(BaseModel):
         description="SyncNet's crop: by S3FD as published, the same around landmarks, or EAT's alignment",
     )
     fan_released: bool = Field(True, description="Emotion-FAN's attention as its released evaluation has it")
+    emotion_network: Literal["mead", "crema_d"] = Field(
+        "mead", description="whose Emotion-FAN judges: MEAD's as published, or CREMA-D's, which the user trains"
+    )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
         description="of published networks but those of FID, FVD, F-SIM and pose; bfloat16 is faster, not exact",
@@ -69,6 +72,8 @@ class Protocol(BaseModel):
     def hash(self) -> str:
         """First 12 digits of the sha256 over all fields but the description."""
         fields = self.model_dump(exclude={"description"})
+        if self.emotion_network == "mead":  # younger than the first records, which stay comparable
+            del fields["emotion_network"]
         fields[_FORMER_NAME] = fields.pop("extractors")  # hashed under its former name, so that records stay comparable
         fields["name"] = fields["name"].replace("+extractors=", f"+{_FORMER_NAME}=")
         return digest(fields)[:12]

@@ -15,6 +15,10 @@ from gmbench.metrics.emotion import attended, first_attention
 WIDTH = 512
 MEAD_ORDER = ("happy", "angry", "disgusted", "fear", "sad", "neutral", "surprised", "contempt")
 """Outputs of the MEAD checkpoint of the EAT evaluation."""
+CREMA_ORDER = ("angry", "disgusted", "fear", "happy", "neutral", "sad")
+"""Outputs of the network that the user trains on CREMA-D."""
+ORDERS = {"emotion_fan_mead": MEAD_ORDER, "emotion_fan_crema_d": CREMA_ORDER}
+"""Outputs by name of the weights."""
 _BATCH = 8
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torchvision.models import alexnet, vgg16
+from torchvision.models import VGG, alexnet, vgg16
 
 from gmbench.errors import WeightsError
 from gmbench.extractors.loading import as_input_of, fill, read_state
@@ -115,10 +115,31 @@ class EmotionTrunk:
 
 
 def load_emotion_vgg(path: Path) -> EmotionTrunk:
-    """A VGG-16 trained on emotions, outputs in the suite's order, in torchvision's names; raises WeightsError."""
-    whole = fill(vgg16(num_classes=EMOTIONS), read_state(path), path)
+    """A VGG-16 trained on emotions, outputs in the suite's order, in torchvision's names; raises WeightsError.
+
+    Its classifier may be narrower than the published one.
+    """
+    state = read_state(path)
+    hidden = len(state["classifier.0.bias"]) if "classifier.0.bias" in state else 0
+    whole = fill(with_hidden(vgg16(num_classes=EMOTIONS, init_weights=False), hidden), state, path)
     trunk = _out_of_place(Trunk(whole.features, _VGG_LAYERS, _MEAN, _DEVIATION)).eval()
     return EmotionTrunk(trunk, 224, whole)
+
+
+def with_hidden(network: VGG, hidden: int) -> VGG:
+    """A VGG-16 whose classifier's inner layers have another width; unchanged where they have it, or for 0."""
+    first, last = network.classifier[0], network.classifier[6]
+    if hidden not in (0, first.out_features):
+        network.classifier[0] = nn.Linear(first.in_features, hidden)
+        network.classifier[3] = nn.Linear(hidden, hidden)
+        network.classifier[6] = nn.Linear(hidden, last.out_features)
+    return network
+
+
+def imagenet_scaled(images: Tensor) -> Tensor:
+    """Images (B, 3, H, W) in [0, 1] as torchvision's networks expect them."""
+    mean, deviation = (images.new_tensor(values)[:, None, None] for values in (_MEAN, _DEVIATION))
+    return (images - mean) / deviation
 
 
 def _mean_distance(first: list[Tensor], second: list[Tensor]) -> float:

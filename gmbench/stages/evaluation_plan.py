@@ -32,8 +32,11 @@ def make_plan(
 
 
 def evaluation_protocol(section: DatasetSection) -> protocol.Protocol:
-    """How clips of a dataset are compared."""
-    return protocol.load(section.protocol, landmarks=section.landmarks, extractors=section.extractors)
+    """How clips of a dataset are compared; CREMA-D is judged by the emotion network that was trained on it."""
+    network = "crema_d" if section.kind == "crema_d" and section.extractors == "official" else None
+    return protocol.load(
+        section.protocol, landmarks=section.landmarks, extractors=section.extractors, emotion_network=network
+    )
 
 
 def evaluation_inputs(run: PipelineRun, methods: Sequence[str]) -> Inputs:

@@ -46,6 +46,7 @@ class Weights:
     page: str = ""
     sha256: str | None = None
     sha256_prefix: str | None = None
+    command: str = ""
     trained: bool = False
 
     def __post_init__(self) -> None:

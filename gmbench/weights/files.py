@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -77,6 +78,11 @@ def load_path(name: str) -> tuple[Path, str]:
         )
     if path is None:
         fetch_hint = f"run 'gmbench weights fetch {name}' or " if entry.url else ""
+        if entry.command:
+            raise WeightsError(
+                f"{entry.file} is not in {folder()}: train it with '{entry.command}' (GMBENCH_WEIGHTS names another "
+                "folder)"
+            )
         raise WeightsError(
             f"{entry.file} is missing: {fetch_hint}put it into {folder()} (from {entry.source}; "
             "GMBENCH_WEIGHTS names another folder)"
@@ -129,6 +135,32 @@ def _genuine(path: Path, sha256: str) -> str:
     return sha256
 
 
+def install(name: str, content: bytes, report: Mapping[str, Any]) -> Path:
+    """Put a network that was trained here into the weights folder, with a report of its training beside it.
+
+    Args:
+        name: of the file's declaration.
+        content: of the file.
+        report: JSON values; the file's sha256 is added.
+    """
+    path = folder() / declared(name).file
+    write_atomically(path, content)
+    sha = file_digest(path)
+    written = {**report, "file": path.name, "sha256": sha}
+    write_atomically(path.with_suffix(".json"), (json.dumps(written, indent=1, sort_keys=True) + "\n").encode())
+    _record(path.parent, _recorded(path.parent) | {path.name: sha})
+    return path
+
+
+def training_report(name: str) -> dict[str, Any]:
+    """What :func:`install` wrote beside a file; empty where there is nothing, or where the file is another one now."""
+    path = find(name)
+    if path is None or declared(name).trained or not path.with_suffix(".json").is_file():
+        return {}
+    report: dict[str, Any] = json.loads(path.with_suffix(".json").read_text("utf-8"))
+    return report if report.get("sha256") == verify(name, path) else {}
+
+
 def fetch(name: str) -> Path:
     """Download a file into the weights folder and verify it.
 
@@ -167,7 +199,8 @@ def status(name: str) -> dict[str, Any]:
     if path.parent == SHIPPED:
         row |= {"source": "comes with gmbench", "origin": "gmbench", "size": path.stat().st_size}
     try:
-        return row | {"status": "ok", "path": str(path), "sha256": verify(name, path)}
+        row |= {"status": "ok", "path": str(path), "sha256": verify(name, path)}
+        return row | ({"training": report} if (report := training_report(name)) else {})
     except WeightsError as error:
         return row | {"status": "damaged", "path": str(path), "reason": str(error)}
 

@@ -74,10 +74,10 @@ def sync(protocol: Protocol) -> ClipFeature:
 
 
 def emotion(protocol: Protocol) -> ClipFeature:
-    """Emotion-FAN's probabilities of a clip."""
-    released, precision = protocol.fan_released, protocol.precision
+    """Emotion-FAN's probabilities of a clip, of the network that was trained on the protocol's dataset."""
+    released, precision, name = protocol.fan_released, protocol.precision, f"emotion_fan_{protocol.emotion_network}"
     return ClipFeature(
-        "emotion", 1, functools.partial(_emotion, released=released, precision=precision), ("emotion_fan_mead",),
+        "emotion", 1, functools.partial(_emotion, released=released, precision=precision, name=name), (name,),
         landmarks=True, options=("released" if released else "formula") + _reduced(protocol.precision),
     )  # fmt: skip
 
@@ -177,17 +177,20 @@ def _fvd(context: ClipContext) -> Accumulator:
     return WindowAccumulator(lambda x: video_features(network, x), VIDEO_WINDOW)
 
 
-def _emotion(context: ClipContext, released: bool, precision: str) -> Accumulator:
+def _emotion(context: ClipContext, released: bool, precision: str, name: str) -> Accumulator:
     from gmbench.extractors import emotion_fan
 
-    network = _loaded(emotion_fan.load, "emotion_fan_mead", precision=precision)
+    network = _loaded(emotion_fan.load, name, precision=precision)
 
     def summarise(features: NDArray[np.float32]) -> Arrays:
         complete = complete_rows(features)
         if len(complete) == 0:
             return no_emotion()
         logits = emotion_fan.clip_logits(network, complete, released)
-        return {"probabilities": in_suite_order(softmax(logits), emotion_fan.MEAD_ORDER), "faces": count(len(complete))}
+        return {
+            "probabilities": in_suite_order(softmax(logits), emotion_fan.ORDERS[name]),
+            "faces": count(len(complete)),
+        }
 
     return FrameAccumulator(
         lambda x: emotion_fan.frame_features(network, x), aligned_crop(context, crops.fan224_matrix, crops.CHIP_SIZE),
