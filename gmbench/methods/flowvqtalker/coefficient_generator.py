@@ -82,7 +82,8 @@ class CoefficientGenerator:
         """
         number = self.emotions.index(emotion or self.likeliest(reference, reference_audio))
         rows, sound = torch.from_numpy(reference), torch.from_numpy(reference_audio)
-        z = sampling.transferred_latents(self.expflow, rows, sound, number, rows[0], len(audio))
+        how = self.settings.transfer
+        z = sampling.transferred_latents(self.expflow, rows, sound, number, rows[0], len(audio), how)
         label = torch.zeros(len(audio), len(self.emotions) + 1)
         label[:, number] = 1
         return self._decode(z, audio, label, source), self.emotions[number]

@@ -64,9 +64,19 @@ class FlowBatches:
         self._windows = WindowSampler(padded, (length, length))
         self._labels = [str(number) for number in classes]
 
-    def draw(self, count: int) -> FlowBatch:
-        """Frames of ``count`` windows, of classes that are equally likely; draws by torch's global generator."""
-        chosen = draw_balanced(self._labels, count)
+    def draw(self, count: int, apart: range = range(0), share: float = 0.0) -> FlowBatch:
+        """Frames of ``count`` windows, of classes that are equally likely; draws by torch's global generator.
+
+        Args:
+            count: number of windows.
+            apart: clips in a row that are drawn apart from the others.
+            share: of the windows that are theirs.
+        """
+        of_apart = round(share * count) if len(apart) else 0
+        labels = [*self._labels[: apart.start], *self._labels[apart.stop :]]
+        chosen = [n if n < apart.start else n + len(apart) for n in draw_balanced(labels, count - of_apart)]
+        if of_apart:
+            chosen += [apart.start + n for n in draw_balanced(self._labels[apart.start : apart.stop], of_apart)]
         (x, audio), valid = self._windows.batch(chosen)
         s, before, after = self._settings, self._before, self._after
         frames = x.shape[1] - before - after
@@ -118,13 +128,14 @@ def consistency_loss(network: ExpressionFlow, batch: FlowBatch) -> Tensor:
 def train_expflow(
     clips: Sequence[ClipTracks], others: Sequence[ClipTracks], emotions: Sequence[str], audio: Mapping[str, Any],
     model: FaceModel, settings: ExpFlow, seed: int,
-    folder: Path | None = None, progress: ProgressCallback | None = None,
+    folder: Path | None = None, progress: ProgressCallback | None = None, further: Sequence[ClipTracks] = (),
 ) -> TrainedFile:  # fmt: skip
     """One flow of expressions for all people.
 
     Args:
         clips: labelled ones.
         others: of many people, learnt from as the class 'none'.
+        further: labelled ones of people without pictures, ``settings.track_share`` of each batch.
         emotions: classes, in order; 'none' comes after them.
         audio: description of the features, kept in the file.
         model: of the coefficients.
@@ -135,16 +146,18 @@ def train_expflow(
     """
     torch.manual_seed(seed)
     code = ExpressionCode.fit([*clips, *others], model, settings.coefficients)
-    every = [*clips, *others]
+    labelled, every = [*clips, *further], [*clips, *further, *others]
     codes = [code.encode(clip.beta, clip.rho) for clip in every]
-    classes = [emotions.index(clip.emotion) for clip in clips] + [len(emotions)] * len(others)
-    sources = _sources(every, codes, len(clips), settings.source)
+    classes = [emotions.index(clip.emotion) for clip in labelled] + [len(emotions)] * len(others)
+    sources = _sources(every, codes, len(labelled), settings.source)
     network = ExpressionFlow(settings, every[0].audio.shape[1], len(emotions) + 1)
     batches = FlowBatches(codes, [c.audio for c in every], classes, settings, sources, len(emotions) + 1)
+    apart = range(len(clips), len(labelled))
 
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
         falling_rate(state.optimisers["flow"], settings.train, step)
-        batch = _dropped(batches.draw(settings.train.batch), settings.history_dropout, updater.device)
+        drawn = batches.draw(settings.train.batch, apart, settings.track_share)
+        batch = _dropped(drawn, settings.history_dropout, updater.device)
         terms = {"likelihood": likelihood_loss(network, batch)}
         total = terms["likelihood"]
         if settings.consistency and step % settings.consistency_every == 0 and step:

@@ -17,6 +17,7 @@ from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContex
 from gmbench.methods.pictures import PeoplePictures, people_digest, read_people
 from gmbench.methods.pretraining import pretraining_digest, read_pretraining
 from gmbench.methods.scaling import Scale
+from gmbench.methods.track_people import check_track_people, draw_clips, track_people_digest
 from gmbench.methods.tracks import POSE, ClipTracks, emotions_of, read_clips, track_digests
 from gmbench.methods.training_jobs import TrainedFile, TrainingFolder, TrainingJob, chosen_stages, train_all
 from gmbench.morphable.model import load as load_model
@@ -64,7 +65,7 @@ def training_jobs(
     """All jobs: codebook, expflow and poseflow need no other; vqig needs the codebook.
 
     Raises:
-        InputError: no training clips.
+        InputError: no training clips, or track people beside data that are not the corpus'.
     """
     rows = dataset.split(TRAIN)
     if not rows:
@@ -84,7 +85,10 @@ def training_jobs(
 
     codebook = key("codebook", people, base)
     yield TrainingJob("codebook", codebook, _codebook, data)
-    yield TrainingJob("expflow", key("expflow", base), _expflow, data)
+    if settings.expflow.track_people:
+        check_track_people("flowvqtalker: expflow", dataset)
+    further = track_people_digest(settings.expflow.track_people)
+    yield TrainingJob("expflow", key("expflow", base, further), _expflow, data)
     yield TrainingJob("poseflow", key("poseflow", base), _poseflow, data)
     code_of = settings.expflow.coefficients
     yield TrainingJob("vqig", key("vqig", codebook, code_of), _vqig, data, ("codebook",))
@@ -112,9 +116,10 @@ def _codebook(data: _Data, folder: TrainingFolder) -> TrainedFile:
 def _expflow(data: _Data, folder: TrainingFolder) -> TrainedFile:
     settings = data.settings.expflow
     others = _others(data) if settings.unlabelled else []
+    further = draw_clips(settings.track_people, data.rows, settings.window, str(data.audio["pair"]))
     return train_expflow(
         _labelled(data), others, emotions_of(data.rows), data.audio, load_model(data.dataset.face_model), settings,
-        data.seed, folder.scratch, folder.progress,
+        data.seed, folder.scratch, folder.progress, further,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -121,10 +122,22 @@ def sequence_likelihoods(
 
 
 def transferred_latents(
-    network: ExpressionFlow, codes: Tensor, audio: Tensor, number: int, source: Tensor, frames: int
-) -> Tensor:
-    """Latents (frames, 64) of a reference clip under its own context, played to and fro where it is short; eq. 6."""
+    network: ExpressionFlow, codes: Tensor, audio: Tensor, number: int, source: Tensor, frames: int,
+    how: Literal["frames", "mean"] = "frames",
+) -> Tensor:  # fmt: skip
+    """Latents (frames, 64) of a reference clip under its own context; eq. 6.
+
+    Args:
+        network: the flow.
+        codes, audio: (R, 64) and (R, a) of the reference.
+        number: its class.
+        source: (64,) code that stands for its source image.
+        frames: number of latents.
+        how: ``frames`` plays them to and fro where the reference is shorter, ``mean`` repeats their mean.
+    """
     classes = torch.full((len(codes),), number)
     z = network.encode(codes, own_context(codes, audio, number, network, source), classes)
+    if how == "mean":
+        return z.mean(0, keepdim=True).expand(frames, -1)
     there_and_back = torch.cat([z, z[1:-1].flip(0)]) if len(z) > 2 else z
     return there_and_back.repeat(-(-frames // len(there_and_back)), 1)[:frames]

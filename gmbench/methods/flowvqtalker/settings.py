@@ -55,6 +55,12 @@ class ExpFlow(_Flow):
         "landmarks", description="what makes the 171 columns count in the 64 components: their effect, or deviations"
     )
     unlabelled: bool = Field(True, description="whether clips of many people are learnt from, as the class 'none'")
+    track_people: int = Field(
+        0,
+        ge=0,
+        description="further people with labels to learn from, drawn without pictures as the corpus draws its own",
+    )
+    track_share: float = Field(0.5, ge=0, le=1, description="share of the track people in a batch")
     consistency: float = Field(0.1, ge=0, description="weight of the loss on velocities; 0: wo_consistency")
     consistency_every: int = Field(4, ge=1, description="steps between those with that loss")
     stored: int = Field(20_000, ge=1, description="most latents of training frames that are kept for the projection")
@@ -74,6 +80,9 @@ class Sampling(SettingsPart):
     persistence: float = Field(0.9, ge=0, lt=1, description="of ar from frame to frame")
     projection: bool = Field(True, description="False: wo_projection")
     neighbours: int = Field(10, ge=1, description="stored latents that a projected one is made of")
+    transfer: Literal["frames", "mean"] = Field(
+        "frames", description="what a reference gives: its latents frame by frame, or their mean, which has no lips"
+    )
 
 
 class Codebook(SettingsPart):

@@ -85,6 +85,16 @@ def test_a_batch_holds_the_clips_own_frames_with_their_neighbours():
     assert len(batch.pairs) == 6 * 4
 
 
+def test_clips_drawn_apart_have_their_share():
+    clips = made_clips(5)
+    network = _network()
+    tracks, batches = _batches(network, clips)
+    batch = batches.draw(8, range(3, 5), 0.25)
+    found = [next(n for n in range(5) if (np.abs(tracks[n] - x.numpy()).max(1) < 1e-6).any()) for x in batch.x[::8]]
+    assert sum(n >= 3 for n in found) == 2
+    assert batches.draw(3, range(3, 5), 0.0).x.shape == (24, 64)
+
+
 def test_clips_shorter_than_a_window_give_all_their_frames():
     clips = made_clips(1, frames=5)
     network = _network()
@@ -178,6 +188,8 @@ class TestGenerator:
         z = sampling.transferred_latents(generator.expflow, codes, audio, 0, codes[0], 9)
         for t, place in enumerate((0, 1, 2, 3, 2, 1, 0, 1, 2)):
             assert torch.equal(z[t], z[place])
+        mean = sampling.transferred_latents(generator.expflow, codes, audio, 0, codes[0], 9, "mean")
+        torch.testing.assert_close(mean, z[:4].mean(0).expand(9, -1))
 
     def test_projected_latents_are_made_of_stored_ones_of_the_class(self, trained):
         generator = CoefficientGenerator(trained, SMALL.sampling)
