@@ -27,13 +27,17 @@ def write_table(table: pa.Table, path: Path, **options: Any) -> None:
     write_tables(iter([table]), path, **options)
 
 
-def write_tables(tables: Iterator[pa.Table], path: Path, **options: Any) -> None:
-    """Write the pieces of a table, at least one, as a row group each; one of them is in memory at a time."""
+def write_tables(tables: Iterator[pa.Table], path: Path, row_group_size: int | None = None, **options: Any) -> None:
+    """Write the pieces of a table, at least one, as row groups; one of them is in memory at a time.
+
+    Args:
+        row_group_size: most rows of a group; a piece is one group by default.
+    """
     buffer = io.BytesIO()
     first = next(tables)
     with pq.ParquetWriter(buffer, first.schema, **options) as writer:
         for table in itertools.chain([first], tables):
-            writer.write_table(table)
+            writer.write_table(table, row_group_size)
     write_atomically(path, buffer.getvalue())
 
 

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from gmbench.errors import StoreError
-from gmbench.parquet import write_frame
+from gmbench.parquet import write_frame, write_table
 
 
 def test_a_frame_has_the_bytes_that_pandas_writes(tmp_path):
@@ -24,3 +26,11 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path):
     assert (tmp_path / "table.parquet").read_bytes() == before
     with pytest.raises(StoreError, match=r"below\.parquet: cannot be written"):
         write_frame(pd.DataFrame({"value": [1]}), tmp_path / "table.parquet" / "below.parquet")
+
+
+def test_a_table_has_row_groups_of_the_size_asked_for(tmp_path):
+    table = pa.table({"x": list(range(10))})
+    pq.write_table(table, tmp_path / "pyarrow.parquet", row_group_size=4)
+    write_table(table, tmp_path / "ours.parquet", row_group_size=4)
+    assert (tmp_path / "ours.parquet").read_bytes() == (tmp_path / "pyarrow.parquet").read_bytes()
+    assert pq.ParquetFile(tmp_path / "ours.parquet").num_row_groups == 3
