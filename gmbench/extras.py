@@ -6,10 +6,11 @@ from typing import Literal
 
 from gmbench.errors import PackageError
 
-Extra = Literal["fan", "train", "pipeline"]
+Extra = Literal["fan", "vad", "train", "pipeline"]
 
 OPTIONAL: dict[str, tuple[Extra, str]] = {
     "face-alignment": ("fan", "landmark backend fan"),
+    "silero-vad": ("vad", "voice activity, for metrics of silences"),
     "accelerate": ("train", "training"),
     "dvclive": ("train", "training"),
     "transformers": ("train", "HuBERT's audio features"),

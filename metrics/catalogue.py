@@ -2,18 +2,28 @@
 
 from gmbench.metrics import (
     beats,
+    blinks,
+    drift,
     emotion,
+    expression,
+    face_dynamics,
     frechet,
     head_motion,
     landmarks,
     latents,
+    linear_sync,
     perceptual,
     quality,
     sharpness,
+    silence,
     sync,
+    time_warping,
 )
 from gmbench.metrics.spec import MetricSpec
 
-_MODULES = (quality, perceptual, frechet, sharpness, sync, landmarks, emotion, latents, head_motion, beats)
+_MODULES = (
+    quality, perceptual, frechet, sharpness, sync, linear_sync, landmarks, silence, emotion, latents, head_motion,
+    face_dynamics, blinks, expression, beats, time_warping, drift,
+)  # fmt: skip
 
 SPECS: dict[str, MetricSpec] = {spec.name: spec for module in _MODULES for spec in module.SPECS}

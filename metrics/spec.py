@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Direction = Literal["higher", "lower", "reference"]
@@ -11,11 +11,14 @@ Direction = Literal["higher", "lower", "reference"]
 Best = Literal["higher", "lower", "reference", "zero", "none"]
 """The best value of a metric: the highest, the lowest, that of the real clip, 0, or none at all (chance levels)."""
 
-Need = Literal["reference", "audio", "landmarks", "pose", "emotion", "network", "interpolation"]
-"""``emotion``: a label of the clip; ``network``: a feature extractor; ``interpolation``: sequences between emotions."""
+Need = Literal["reference", "audio", "speech", "landmarks", "pose", "emotion", "network", "interpolation"]
+"""``speech``: voice activity of the sound; ``emotion``: a label of the clip; ``network``: a feature extractor;
+``interpolation``: sequences between emotions."""
 
-Group = Literal["", "picture", "lips", "motion", "emotion", "identity"]
-"""What a metric looks at; ``--metrics lips`` and ``metrics="lips"`` name all of a group that are shown by default."""
+Group = Literal["", "picture", "lips", "motion", "emotion", "identity", "time"]
+"""What a metric looks at; ``time``: how a clip changes from its start to its end or from frame to frame, and what
+remains of a distance when timing may differ. ``--metrics lips`` and ``metrics="lips"`` name all of a group that are
+shown by default, or all of it where none is."""
 
 ARROWS: dict[str, str] = {"higher": "↑", "lower": "↓", "reference": "→ real", "zero": "→ 0", "none": ""}
 
@@ -87,3 +90,23 @@ class MetricSpec:
     def one_line(self) -> str:
         """What the metric is, in one line."""
         return self.what or re.split(r"(?<=[.;]) ", self.interpretation)[0].replace(";", ".")
+
+
+def gap_of(spec: MetricSpec) -> MetricSpec:
+    """The declaration of ``<name>_gap``: the absolute difference of a clip's value and the real clip's, less is better.
+
+    Per clip, so that one clip's excess cannot make up for another's lack, as it can in a difference of means.
+    """
+    return replace(
+        spec,
+        name=f"{spec.name}_gap",
+        title=f"|{spec.title} - GT|",
+        what=f"Distance of {spec.title} to the real clip's.",
+        direction="lower",
+        best=None,
+        range="[0, inf)",
+        needs=("reference", *spec.needs),
+        aggregation="absolute difference of the clip's values -> clip mean",
+        interpretation="0 is the real clip's own value.",
+        default=False,
+    )

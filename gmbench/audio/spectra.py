@@ -13,6 +13,7 @@ MEL_HOP = 200
 MEL_WINDOW = 16
 LOGMEL_HOP = 320
 MFCC_COEFFICIENTS = 13
+SYNC_BANDS = 20
 
 
 def mel_spectrogram(audio: Audio) -> NDArray[np.float32]:
@@ -105,3 +106,42 @@ def _mel_triangles() -> NDArray[np.float64]:
         filters[band, left:middle] = (np.arange(left, middle) - left) / max(middle - left, 1)
         filters[band, middle:right] = (right - np.arange(middle, right)) / max(right - middle, 1)
     return filters
+
+
+def frame_bands(audio: Audio) -> NDArray[np.float64]:
+    """Log mean power (T, 20) of mel bands from 60 to 7,600 Hz in each complete video frame of 640 samples.
+
+    Full scale 1, Hamming windows of 400 samples every 160, FFT 512, powers of four windows averaged, log(1e-8 + x).
+    """
+    frames = len(audio) // (SAMPLE_RATE // FPS)
+    if frames == 0:
+        return np.empty((0, SYNC_BANDS))
+    signal = np.pad(np.asarray(audio, np.float64) / 32768.0, (0, 400))
+    windows = np.lib.stride_tricks.sliding_window_view(signal, 400)[::160][: 4 * frames]
+    power = np.abs(np.fft.rfft(windows * np.hamming(400), 512)) ** 2 / 512.0
+    bands = power @ _frame_triangles().T
+    return np.asarray(np.log(bands.reshape(frames, 4, SYNC_BANDS).mean(axis=1) + 1e-8))
+
+
+@functools.cache
+def _frame_triangles() -> NDArray[np.float64]:
+    """(20, 257) triangular filters, each of sum 1, equally spaced in mel."""
+    lowest, highest = (float(2595 * np.log10(1 + hertz / 700)) for hertz in (60, 7600))
+    mel = np.linspace(lowest, highest, SYNC_BANDS + 2)
+    edges = 700 * (10 ** (mel / 2595) - 1)
+    frequencies = np.fft.rfftfreq(512, 1 / SAMPLE_RATE)
+    left, middle, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (frequencies - left) / (middle - left), (right - frequencies) / (right - middle)
+    filters = np.maximum(0.0, np.minimum(rising, falling))
+    return np.asarray(filters / filters.sum(axis=1, keepdims=True))
+
+
+def loudness_50ms(audio: Audio) -> NDArray[np.float64]:
+    """Root mean square (n,) of each 50 ms of the sound, full scale 1; a rest is left out.
+
+    Source: THEval's code, lip-sync.
+    """
+    block = SAMPLE_RATE // 20
+    count = len(audio) // block
+    samples = np.asarray(audio[: count * block], np.float64).reshape(count, block) / 32768.0
+    return np.asarray(np.sqrt((samples**2).mean(axis=1)))

@@ -40,6 +40,9 @@ FLAGS = {
     "several_faces": "several_faces: frames with more than one face, of which one is followed.",
     "face_elsewhere": "face_elsewhere: the face was lost and stood elsewhere later: a cut, or another person.",
     "mirrored_landmarks": "mirrored_landmarks: left and right of the landmarks are exchanged; is x before y, y down?",
+    "few_frames": "few_frames: less than 30 s in all, in which blinks are too rare for a rate.",
+    "fxd_small_n": "fxd_small_n: fewer than 500 frames per side, FXD is biased up; compare only rows of equal n.",
+    "short_for_drift": "short_for_drift: clips below 10 s, which cannot show drift.",
     "psnr_capped": "psnr_capped: clips with frames equal to the reference's, which count as 100 dB.",
 }
 """What flags of records mean to a reader of a table."""

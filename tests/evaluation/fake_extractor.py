@@ -76,7 +76,7 @@ class World:
             path.mkdir()
             for index in range(frames):
                 frame = np.zeros((side_length, side_length, 3), np.uint8)
-                frame[..., 2], frame[..., 1] = self._count, index  # OpenCV writes blue first
+                frame[..., 2], frame[..., 1] = self._count, index % 256  # OpenCV writes blue first
                 cv2.imwrite(str(path / f"{index:04d}.png"), frame)
         if sound is not None:
             write_audio(path.with_name(f"{path.name}.wav"), sound)

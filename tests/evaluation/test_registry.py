@@ -6,8 +6,10 @@ from gmbench import plugins
 from gmbench.errors import InputError
 from gmbench.evaluation.extraction.features import PairFeature
 from gmbench.evaluation.scoring import registry
+from gmbench.evaluation.scoring.motion_metrics import motion_metrics
 from gmbench.evaluation.scoring.network_metrics import network_metrics
 from gmbench.evaluation.scoring.signal_metrics import signal_metrics
+from gmbench.evaluation.scoring.timing_metrics import timing_metrics
 from gmbench.metrics.catalogue import SPECS
 
 
@@ -39,7 +41,8 @@ def entry_points(monkeypatch):
 
 
 def test_every_declared_metric_can_be_scored():
-    assert set(signal_metrics()) | set(network_metrics()) == set(SPECS)
+    bound = (signal_metrics, network_metrics, motion_metrics, timing_metrics)
+    assert {name for metrics in bound for name in metrics()} == set(SPECS)
     for metric in registry.metrics().values():
         kinds = [metric.score is not None, metric.score_set is not None, "interpolation" in metric.spec.needs]
         assert sum(kinds) == 1

@@ -5,13 +5,27 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
+from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import peak_signal_noise_ratio as torch_psnr
 from torchmetrics.functional.image import structural_similarity_index_measure as torch_ssim
 
-from gmbench.metrics import beats, head_motion, landmarks, quality, sharpness
+from gmbench.metrics import (
+    beats,
+    blinks,
+    drift,
+    expression,
+    face_dynamics,
+    head_motion,
+    landmarks,
+    linear_sync,
+    quality,
+    sharpness,
+    silence,
+    time_warping,
+)
 from tests import tolerances
-from tests.reference import slow
+from tests.reference import slow, slow_motion
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,66 @@ def measure():
             [(p,) for p in poses]),
         row("ba_m2a, ba_a2m", "own double loop", tolerances.BEATS, beats.beat_alignment, slow.beat_alignment,
             beat_cases),
+        *measure_motion(row),
     ]  # fmt: skip
+
+
+def moving_faces(count=3, frames=40):
+    """Landmarks (T, 68, 2) of faces that move, blink and are lost in a few frames."""
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        face = rng.uniform(20, 90, (68, 2))
+        faces = face + np.cumsum(rng.normal(0, 0.4, (frames, 1, 2)), axis=0) + rng.normal(0, 0.3, (frames, 68, 2))
+        for eye in (36, 42):  # shut for some frames
+            centre = faces[5 + seed : 9 + 2 * seed, eye : eye + 6].mean(axis=1, keepdims=True)
+            faces[5 + seed : 9 + 2 * seed, eye : eye + 6, 1] = centre[..., 1] + 0.01
+        faces[[17, 18, 31]] = np.nan
+        yield faces
+
+
+def _opening_of(frames):
+    return blinks.blinks(blinks.eye_opening(frames))
+
+
+def measure_motion(row):
+    """Rows of the metrics of motion, silence, timing and drift."""
+    faces, rng = [(f,) for f in moving_faces()], np.random.default_rng(11)
+    lost = np.cumsum(rng.normal(0, 1, (60, 3)), axis=0)
+    lost[[9, 30]] = np.nan
+    series = [(rng.normal(0, 1, 7), rng.normal(0, 1, 7), band) for band in (0, 1, 3)]
+    costs = [(rng.uniform(0, 2, (5, 4)), gamma) for gamma in (0.05, 1.0)]
+    shapes = [tuple(rng.uniform(0, 1, (9, 51)) for _ in range(2))]
+    poses = [tuple(rng.uniform(-180, 180, (9, 3)) for _ in range(2))]
+    sounds = [(rng.normal(0, 1, (120, 6)), rng.normal(0, 1, (120, 8)), 3)]
+    colours = [(rng.integers(0, 256, (50, 3)),)]
+    return [
+        row("head_dyn_rot", "own loop", tolerances.MOTION, face_dynamics.head_rotation_dynamics,
+            slow_motion.head_rotation, [(lost,)]),
+        row("brow_dyn, brow_std", "own loop", tolerances.MOTION, _brows, slow_motion.brows, faces),
+        row("lip_dyn", "own loop", tolerances.MOTION, face_dynamics.lip_dynamics, slow_motion.lip_dynamics, faces),
+        row("jitter", "own loop", tolerances.MOTION, face_dynamics.jitter, slow_motion.jitter, faces),
+        row("blink_rate, blink_ms", "own walk over the frames", tolerances.MOTION,
+            lambda f: (_opening_of(f).rate, _opening_of(f).milliseconds), slow_motion.blinks, faces),
+        row("silent frames", "itertools.groupby", 0.0, lambda s: silence.silent_frames(s).astype(int),
+            lambda s: np.array(slow_motion.silent_runs(s.tolist()), int), [(rng.uniform(size=300) > 0.7,)]),
+        row("m_lmd_dtw, open_dtw, ... (hard)", "all paths", tolerances.WARPING,
+            lambda a, b, band: time_warping.warping(
+                time_warping.band_costs(a, b, lambda p, q: (p - q) ** 2, band)).cost, slow_motion.warped, series),
+        row("soft-DTW", "all paths", tolerances.WARPING, time_warping.soft_dtw, slow_motion.soft_dtw, costs),
+        row("sync_lin", "scikit-learn's Ridge and PCA", tolerances.LINEAR_SYNC,
+            lambda s, f, lags: linear_sync.linear_sync(s, f, lags).by_lag, slow_motion.linear_sync, sounds),
+        row("aed", "own loop", tolerances.MOTION,
+            lambda a, b: 100 * expression.expression_distance(a, b).mean(), slow_motion.aed, shapes),
+        row("apd", "own loop", tolerances.MOTION, lambda a, b: expression.pose_distance(a, b).mean() / 3,
+            slow_motion.apd, poses),
+        row("color_drift's L*a*b*", "scikit-image", tolerances.LAB, drift.lab,
+            lambda rgb: rgb2lab(rgb.astype(np.uint8)), colours),
+    ]  # fmt: skip
+
+
+def _brows(frames):
+    heights = face_dynamics.brow_heights(frames)
+    return face_dynamics.brow_dynamics(heights), face_dynamics.brow_spread(heights)
 
 
 def head_motion_beats(pose):

@@ -31,8 +31,8 @@ def extract_clip_features(
         for key, feature in missing.items():
             given = {r.name: found.arrays for r in feature.requires if (found := store.get(keys.clip(r, source)))}
             extraction.begin(key, feature, replace(context, given=given))
-        frames = (frame for batch in corrupted_frames(video, source.video_change, 16) for frame in batch)
-        for index, frame in enumerate(frames):
+        batches = corrupted_frames(video, source.video_change, 16) if any(f.pictures for f in missing.values()) else ()
+        for index, frame in enumerate(frame for batch in batches for frame in batch):
             extraction.add(index, frame)
     except UNEXPECTED as error:  # of the clip itself; those of extractors are caught one by one
         reason = outcome.reason(error, source.video)

@@ -3,7 +3,9 @@
 A metric names the extractor that it reads. The arrays are the same whichever network gives them:
 ``fid``, ``fid_eat``, ``fvd``: ``features`` (n, d). ``sync``: ``video``, ``audio`` (M, d). ``emotion``:
 ``probabilities`` (8,) in the suite's order, ``faces``. ``affect``: ``windows`` (W, 8). ``identity``: ``embeddings``
-(T, d). ``pose``: ``pose`` (T, 3). ``lpips_alex``, ``lpips_vgg`` see pairs of frames.
+(T, d). ``pose``: ``pose`` (T, 3). ``speech``: ``speech`` (T,). ``bands``: ``bands`` (T, 20), ``loudness`` of 50 ms.
+``appearance``: ``colour`` (T, 3), ``background_change`` and ``change`` (T,). ``lpips_alex``, ``lpips_vgg`` see pairs of
+frames.
 """
 
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from gmbench import plugins
 from gmbench.errors import InputError
 from gmbench.evaluation.extraction import corpus_extractors as corpus
 from gmbench.evaluation.extraction import official_extractors as official
+from gmbench.evaluation.extraction import plain_extractors as plain
 from gmbench.evaluation.extraction.features import ClipFeature, PairFeature
 from gmbench.evaluation.protocol import Protocol
 from gmbench.weights import Weights
@@ -53,6 +56,9 @@ def _built_in() -> tuple[ExtractorSpec, ...]:
         ExtractorSpec(name="pose", build=official.pose),
         ExtractorSpec(name="lpips_alex", build=official.lpips_alex, corpus=corpus.lpips),
         ExtractorSpec(name="lpips_vgg", build=official.lpips_vgg),
+        ExtractorSpec(name="speech", build=plain.speech, corpus=plain.speech),
+        ExtractorSpec(name="bands", build=plain.bands, corpus=plain.bands),
+        ExtractorSpec(name="appearance", build=plain.appearance, corpus=plain.appearance),
     )
 
 

@@ -23,7 +23,7 @@ MEDIA_VERSION = 2
 """Raised when the same file would decode to other frames or samples."""
 
 LANDMARKS = "landmarks"
-VIDEO = "video 2"
+VIDEO = "video 3"
 AUDIO = "audio"
 SOUND_FEATURES_VERSION = 1
 
@@ -94,6 +94,7 @@ class ClipFeature:
         begin: starts the work on a clip.
         weights: names of files in the manifest.
         landmarks, audio: what it needs to know of the clip; requires: features that come first.
+        pictures: whether it looks at the frames; a clip is not decoded for features that do not.
         fallback: empty for the published network, else what stands for it.
     """
 
@@ -106,6 +107,7 @@ class ClipFeature:
     requires: "tuple[ClipFeature, ...]" = ()
     options: str = ""
     fallback: str = ""
+    pictures: bool = True
 
 
 @dataclass(frozen=True, slots=True)

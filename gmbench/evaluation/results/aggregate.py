@@ -64,6 +64,8 @@ class SummaryRow:
 
 INFINITE_CLIPS = "infinite_clips"
 """Flag of a mean that leaves out clips of an infinite value, which it would drown in."""
+FEW_FRAMES = "few_frames"
+"""Flag of a number that rests on fewer frames than its metric needs to be known well."""
 UNKNOWN_METRIC = "unknown_metric"
 """Flag of a metric that no installed package declares: its plain mean is shown, and no side is better."""
 _log = logging.getLogger(__name__)
@@ -123,6 +125,7 @@ def rows(records: pd.DataFrame) -> list[SummaryRow]:
                 sorted(
                     {name for fs in group["flags"] for name in names_of(str(fs).split())}
                     | _remarks(metric is None, bool(absent), len(averaged) < len(counted))
+                    | ({FEW_FRAMES} if metric and group["frames_used"].sum() < metric.few_frames else set())
                 )
             ),
             infinite=infinite,

@@ -148,6 +148,15 @@ class ClipFeatures:
             raise Unscored("failed", f"{self.source.video}: no face found in {len(points)} frames{few}")
         return points
 
+    @property
+    def blendshapes(self) -> NDArray[np.float64]:
+        """(T, 52) scores in 0 to 1; raises Unscored where the landmarks come without."""
+        _ = self.landmarks
+        shapes = self._faces.arrays["blendshapes"]
+        if not np.isfinite(shapes).any():
+            raise Unscored("undefined", "no blendshapes from these landmarks; use --landmarks mediapipe")
+        return shapes
+
     @cached_property
     def face_coverage(self) -> float:
         """Share of frames with a face."""

@@ -46,6 +46,7 @@ class Metric:
         score_set: in place of ``score``, from all clips of a method to one score.
         emotions: of which emotions clips count; all by default.
         hit: the value of a hit where a clip's is either 0 or this one: the number is a share.
+        few_frames: frames of all clips together below which the number is flagged ``few_frames``.
     """
 
     spec: MetricSpec
@@ -57,6 +58,7 @@ class Metric:
     score_set: "Callable[[Sequence[ClipData]], Score] | None" = None
     emotions: tuple[str, ...] = ()
     hit: float = 0.0
+    few_frames: int = 0
 
     @property
     def name(self) -> str:
@@ -95,10 +97,17 @@ class Metric:
         return MetricKey(self.name, self.fallback(detector, protocol))
 
     def fallback(self, detector: str, protocol: Protocol) -> str:
-        """Name of what stands in for an official extractor (dlib for landmarks, TokenHPE for pose), else empty."""
-        trained = [f.fallback for f in self.extractor_features(protocol) if f.fallback]
-        if trained:
-            return trained[0]
+        """Name of what stands in for an official extractor (dlib for landmarks, TokenHPE for pose), else empty.
+
+        What stands in for voice activity is named after the landmarks' detector: ``mediapipe-rms40``.
+        """
+        others = [f.fallback for f in self.extractor_features(protocol) if f.fallback]
+        if "speech" in self.spec.needs:
+            return "-".join([name for name in (self._seen_by(detector, protocol), *others) if name])
+        return others[0] if others else self._seen_by(detector, protocol)
+
+    def _seen_by(self, detector: str, protocol: Protocol) -> str:
+        """Name of what stands in for the official source of landmarks and pose, else empty."""
         if "pose" in self.spec.needs and protocol.pose != "tokenhpe":
             return f"pnp-{detector}" if protocol.pose == "pnp" else detector
         return detector if self.reads_landmarks(protocol) and detector != "dlib" else ""

@@ -30,7 +30,9 @@ def split_names(names: str | Iterable[str]) -> list[str]:
 
 
 def named_metrics(names: str | Iterable[str], known: Mapping[str, MetricSpec]) -> list[str]:
-    """Names of metrics that are meant, each once, in the order of the names; a group stands for its default metrics.
+    """Names of metrics that are meant, each once, in the order of the names.
+
+    A group stands for its default metrics, for all of them where it has none.
 
     Raises:
         InputError: a name that means nothing, with the nearest, or more than one metric.
@@ -38,7 +40,8 @@ def named_metrics(names: str | Iterable[str], known: Mapping[str, MetricSpec]) -
     result: list[str] = []
     for text in split_names(names):
         if text.casefold() in GROUPS:
-            result += [name for name, spec in known.items() if spec.group == text.casefold() and spec.default]
+            members = [name for name, spec in known.items() if spec.group == text.casefold()]
+            result += [name for name in members if known[name].default] or members
         elif (names_of := _PAPERS.get(_plain(text), ())) and set(names_of) <= set(known):
             result += names_of
         else:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.evaluation.scoring.clip_data import ClipData, ClipFeatures, Unscored
-from gmbench.evaluation.scoring.metric import Metric, Score, defined, frame_mean
+from gmbench.evaluation.scoring.metric import Metric, Score, frame_mean
 from gmbench.metrics import frechet, sync
 from gmbench.metrics.catalogue import SPECS
 from gmbench.metrics.emotion import EMO_SCORE_CLASSES, SUITE_ORDER
@@ -48,13 +48,6 @@ def _sync_gap(clip: ClipData) -> Score:
     return Score(gap, generated.frames_used, generated.frames_expected)
 
 
-def _sync_corr(clip: ClipData) -> Score:
-    opening = sync.lip_opening(clip.generated.landmarks)
-    value, _ = sync.opening_correlation(opening, clip.generated.rms)
-    used = int(np.isfinite(opening[: clip.generated.sound_frames]).sum())
-    return defined(value, used, len(opening), "lips or loudness do not vary", clip.face_flags(clip.generated))
-
-
 def _target(clip: ClipData) -> int:
     if not clip.emotion:
         what = f"emotion label {clip.label!r} is none of the suite's" if clip.label else "no emotion label"
@@ -92,17 +85,23 @@ def _affect(hit: bool) -> Callable[[ClipData], Score]:
     return score
 
 
-def _f_sim(clip: ClipData) -> Score:
-    embeddings = clip.generated.extracted("identity")["embeddings"]
+def identity_target(clip: ClipData) -> NDArray[np.float64]:
+    """Embedding (d,) of the first face that stands for the speaker; raises Unscored where there is none."""
     target = clip.identity or clip.reference
     reference = target.extracted("identity")["embeddings"]
     with_face = np.flatnonzero(np.isfinite(reference).all(axis=1)) if reference.size else np.empty(0, int)
     if len(with_face) == 0:
         raise Unscored("failed", f"{target.source.video}: no face in the identity's reference")
+    return reference[with_face[0]]
+
+
+def _f_sim(clip: ClipData) -> Score:
+    embeddings = clip.generated.extracted("identity")["embeddings"]
+    target, embedding = clip.identity or clip.reference, identity_target(clip)
     frames = clip.generated.frames
     if not embeddings.size:
         return Score(0.0, 0, frames, ("no_face",))
-    values = cosine_similarity(embeddings, reference[with_face[0]])
+    values = cosine_similarity(embeddings, embedding)
     is_own_reference = target.source.video == clip.reference.source.video if clip.has_reference else False
     flags = ("own_reference",) if is_own_reference and clip.emotion != "neutral" else ()
     return Score(float(values.mean()), int(np.isfinite(embeddings).all(axis=1).sum()), frames, flags)
@@ -184,7 +183,6 @@ def network_metrics() -> dict[str, Metric]:
         Metric(SPECS["sync_d"], _sync("distance"), extractors=("sync",)),
         Metric(SPECS["av_offset"], _sync("offset"), extractors=("sync",), statistic="median"),
         Metric(SPECS["sync_c_gap"], _sync_gap, extractors=("sync",)),
-        Metric(SPECS["sync_corr"], _sync_corr),
         Metric(SPECS["acc_emo"], _emotion(hit=True), extractors=("emotion",), hit=100.0),
         Metric(SPECS["acc_emo_macro"], _emotion(hit=True), extractors=("emotion",), statistic="macro", hit=100.0),
         Metric(SPECS["emo_prob"], _emotion(hit=False), extractors=("emotion",)),

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from gmbench.audio.onsets import onset_frames
 from gmbench.evaluation.extraction.features import FrameFeature, PairFeature
-from gmbench.evaluation.scoring.clip_data import ClipData, ClipFeatures, Unscored
+from gmbench.evaluation.scoring.clip_data import ClipData, Unscored
+from gmbench.evaluation.scoring.clip_scores import gap, of_generated, points, pose
 from gmbench.evaluation.scoring.metric import Metric, Score, defined, frame_mean
 from gmbench.face.crops import eat128_landmarks
 from gmbench.media import FPS
@@ -29,7 +30,6 @@ SSIM_U7 = PairFeature("ssim_u7", 2, quality.ssim_u7)
 CPBD = FrameFeature("cpbd", 1, _grey_cpbd)
 
 _CROP_NEEDS_FACE = "the crop needs a face on both sides"
-_TOO_SHORT = "needs at least two frames with a face"
 
 
 def _psnr(clip: ClipData) -> Score:
@@ -56,26 +56,26 @@ def _cpbd_gap(clip: ClipData) -> Score:
     return Score(abs(generated.value - real.value), generated.frames_used, generated.frames_expected)
 
 
-def _aligned(clip: ClipData) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def aligned(clip: ClipData) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Landmarks of both clips in the pixels of their eat128 crops, paired."""
     return clip.paired(eat128_landmarks(clip.generated.landmarks), eat128_landmarks(clip.reference.landmarks))
 
 
-def _lmd(points: slice) -> Callable[[ClipData], Score]:
+def _lmd(part: slice) -> Callable[[ClipData], Score]:
     def score(clip: ClipData) -> Score:
-        distance = landmarks.landmark_distance(*clip.once(_aligned), points)
+        distance = landmarks.landmark_distance(*clip.once(aligned), part)
         return frame_mean(distance, "no frame has a face on both sides", _pair_flags(clip))
 
     return score
 
 
-def _nlmd(points: slice) -> Callable[[ClipData], Score]:
+def _nlmd(part: slice) -> Callable[[ClipData], Score]:
     def score(clip: ClipData) -> Score:
         generated, reference = clip.paired(clip.generated.landmarks, clip.reference.landmarks)
         _, height, width = clip.generated.size
         _, target_height, target_width = clip.reference.size
         scale = np.array([target_width / width, target_height / height])
-        distance = landmarks.normalised_landmark_distance(generated * scale, reference, points)
+        distance = landmarks.normalised_landmark_distance(generated * scale, reference, part)
         return frame_mean(distance, "no frame has a face on both sides", _pair_flags(clip))
 
     return score
@@ -83,42 +83,6 @@ def _nlmd(points: slice) -> Callable[[ClipData], Score]:
 
 def _pair_flags(clip: ClipData) -> tuple[str, ...]:
     return (*clip.length_flags(), *clip.face_flags(clip.generated, clip.reference))
-
-
-def _of_generated(
-    function: Callable[[NDArray[np.float64]], float], read: Callable[[ClipFeatures], NDArray[np.float64]]
-) -> Callable[[ClipData], Score]:
-    """Score of the generated clip alone from its landmarks or pose."""
-
-    def score(clip: ClipData) -> Score:
-        series = read(clip.generated)
-        valid = int(np.isfinite(series.reshape(len(series), -1)).all(axis=1).sum())
-        flags = clip.pose_flags(clip.generated) if read is _pose else clip.face_flags(clip.generated)
-        return defined(function(series), valid, len(series), _TOO_SHORT, flags)
-
-    return score
-
-
-def _gap(
-    function: Callable[[NDArray[np.float64]], float], read: Callable[[ClipFeatures], NDArray[np.float64]]
-) -> Callable[[ClipData], Score]:
-    """Absolute difference of the generated clip's and the reference's value."""
-    of_generated = _of_generated(function, read)
-
-    def score(clip: ClipData) -> Score:
-        generated, real = of_generated(clip), function(read(clip.reference))
-        gap = abs(generated.value - real)
-        return defined(gap, generated.frames_used, generated.frames_expected, _TOO_SHORT, generated.flags)
-
-    return score
-
-
-def _pose(clip: ClipFeatures) -> NDArray[np.float64]:
-    return clip.pose
-
-
-def _points(clip: ClipFeatures) -> NDArray[np.float64]:
-    return clip.landmarks
 
 
 def _div_samples(clip: ClipData) -> Score:
@@ -137,25 +101,25 @@ def _pcm(clip: ClipData) -> Score:
 
 
 def _pcm_chance(clip: ClipData) -> Score:
-    pose, values = clip.generated.pose, []
+    own, values = clip.generated.pose, []
     for other in clip.others:
         try:
             target = other.pose
         except Unscored:
             continue
-        length = min(len(pose), len(target))
-        share = head_motion.correct_motion(pose[:length], target[:length])
+        length = min(len(own), len(target))
+        share = head_motion.correct_motion(own[:length], target[:length])
         if np.isfinite(share).any():
             values.append(float(np.nanmean(share)))
     value = float(np.mean(values)) if values else float("nan")
-    return defined(value, len(pose), len(pose), "needs another reference with a face")
+    return defined(value, len(own), len(own), "needs another reference with a face")
 
 
 def _beats(clip: ClipData) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Motion beats, audio beats inside the clip, and its length in frames."""
-    pose = clip.generated.pose
+    own = clip.generated.pose
     audio = onset_frames(clip.generated.onset_times)
-    return beats.motion_beats(pose), audio[audio < len(pose)], len(pose)
+    return beats.motion_beats(own), audio[audio < len(own)], len(own)
 
 
 def _heard(clip: ClipData, value: float, reason: str, flags: tuple[str, ...] = ()) -> Score:
@@ -233,12 +197,12 @@ def signal_metrics() -> dict[str, Metric]:
         "f_lmd": _lmd(landmarks.FACE),
         "m_nlmd": _nlmd(landmarks.MOUTH),
         "f_nlmd": _nlmd(landmarks.FACE),
-        "trace_rms": _of_generated(landmarks.trace_rms, _points),
-        "trace_gap": _gap(landmarks.trace_rms, _points),
-        "div": _of_generated(head_motion.diversity, _pose),
-        "div_axis": _of_generated(lambda pose: head_motion.diversity(pose) / 3.0, _pose),
-        "div_std": _of_generated(head_motion.diversity_std, _pose),
-        "div_gap": _gap(head_motion.diversity, _pose),
+        "trace_rms": of_generated(landmarks.trace_rms, points),
+        "trace_gap": gap(landmarks.trace_rms, points),
+        "div": of_generated(head_motion.diversity, pose),
+        "div_axis": of_generated(lambda pose: head_motion.diversity(pose) / 3.0, pose),
+        "div_std": of_generated(head_motion.diversity_std, pose),
+        "div_gap": gap(head_motion.diversity, pose),
         "div_samples": _div_samples,
         "pcm": _pcm,
         "pcm_chance": _pcm_chance,
