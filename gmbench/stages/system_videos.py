@@ -24,7 +24,7 @@ from gmbench.stages.requests import RequestInputs, RequestPlanner, build_request
 from gmbench.stages.train import checkpoint_digest, checkpoint_folder
 from gmbench.store import digest, write_atomically
 
-SYSTEM_VIDEOS_VERSION = 2
+SYSTEM_VIDEOS_VERSION = 3
 STEPS = 17
 """Pictures of a sequence between two emotions."""
 

@@ -108,3 +108,4 @@ def test_seeds_and_temperature_decide_the_expression(method, request_):
     assert np.array_equal(same, expression())
     assert not np.allclose(same, expression(seed=5), atol=1e-3)
     assert not np.allclose(same, expression(temperature=0.0), atol=1e-3)
+    assert np.array_equal(expression(temperature=0.0), expression(temperature=0.0, seed=5))
