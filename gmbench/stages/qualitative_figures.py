@@ -15,7 +15,14 @@ from gmbench.errors import InputError
 from gmbench.evaluation.results import records
 from gmbench.media import Video
 from gmbench.methods import registry, render
-from gmbench.methods.interface import EmbedsEmotion, EmotionSpec, HasLatents, Interpolates, TalkingHeadMethod
+from gmbench.methods.interface import (
+    EmbedsEmotion,
+    EmotionSpec,
+    HasLatents,
+    Interpolates,
+    MissingInput,
+    TalkingHeadMethod,
+)
 from gmbench.methods.registry import System
 from gmbench.morphable import coefficient_io
 from gmbench.reporting import figures, latents
@@ -164,17 +171,26 @@ def _angles(run: PipelineRun, method: TalkingHeadMethod, row: ClipRow, stem: Pat
 
 
 def _latents(run: PipelineRun, method: TalkingHeadMethod) -> dict[str, latents.Latents]:
-    """Embeddings of all clips, held-out ones too: of emotions by what is read of a clip, else of expressions."""
-    rows = all_rows(run)
-    names = [np.array([getattr(row, key) for row in rows]) for key in ("emotion", "speaker")]
+    """Embeddings of all clips, held-out ones too: of emotions by what is read of a clip, else of expressions.
+
+    Clips that the method cannot embed, since they were not fitted, are left out.
+    """
+    rows, kept = all_rows(run), []
     spaces: dict[str, list[NDArray[np.float32]]] = {}
     if isinstance(method, EmbedsEmotion):
         planner = RequestPlanner(run, method.card)
-        for reference in (read_reference(planner.inputs(row, ()).clip) for row in rows):
-            for modality in method.modalities:
-                spaces.setdefault(f"emotions by {modality}", []).append(method.embed_clip(reference, modality))
+        for row in rows:
+            reference = read_reference(planner.inputs(row, ()).clip)
+            try:
+                embedded = [method.embed_clip(reference, modality) for modality in method.modalities]
+            except MissingInput:
+                continue
+            kept.append(row)
+            for modality, vector in zip(method.modalities, embedded, strict=True):
+                spaces.setdefault(f"emotions by {modality}", []).append(vector)
     elif isinstance(method, HasLatents):
-        spaces["latents"] = [_posterior(run, method, row) for row in rows]
+        kept, spaces["latents"] = rows, [_posterior(run, method, row) for row in rows]
+    names = [np.array([getattr(row, key) for row in kept]) for key in ("emotion", "speaker")]
     return {name: latents.Latents(np.stack(values).astype(np.float64), *names) for name, values in spaces.items()}
 
 

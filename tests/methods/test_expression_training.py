@@ -138,6 +138,7 @@ def _lip_correlation(path, tested):
     return np.mean([np.corrcoef(*pair)[0, 1] for pair in pairs])
 
 
+@pytest.mark.slow
 def test_lips_follow_the_sound_better_with_track_people(tmp_path):
     rows = [ClipRow("d/M/neutral/1/1", "d", "M", "neutral", 1, "1", "", "")]
     clips = draw_clips(80, rows, 50, "concat")

@@ -85,7 +85,7 @@ def test_keys_name_seed_data_and_labels(dataset):
     assert _changed(whole, _keys(dataset)) == {"head-W1"}
 
 
-def _with_track_people(dataset, count=2, **weights):
+def _with_track_people(dataset, count=2):
     settings = GMTalker().settings({"gmeg": {"track_people": count}})
     return {job.name: job.key for job in training_jobs(dataset, dataset, settings, 0)}
 
