@@ -6,6 +6,7 @@ import torch
 from gmbench.nn.adain import AdaIN
 from gmbench.nn.autoencoder import Decoder, Encoder
 from gmbench.nn.gan import PatchDiscriminator, adaptive_factor, hinge_discriminator, hinge_generator
+from gmbench.nn.perceptual import perceptual
 from gmbench.nn.vq import Codebook, k_means, nearest, usage
 from gmbench.nn.warp import FlowHourglass, identity_grid, warp
 
@@ -140,6 +141,16 @@ class TestAutoencoder:
             loss.backward()
             optimiser.step()
         assert float(loss.detach()) < 0.4 * float(pictures.abs().mean())  # 0.32
+
+
+def test_squared_perceptual_distances_grow_with_the_square():
+    x, noise = torch.rand(1, 3, 64, 64), torch.randn(1, 3, 64, 64)
+    growth = {}
+    for squared in (False, True):
+        loss = perceptual("randconv", squared)
+        growth[squared] = float(loss(x, x + 0.02 * noise) / loss(x, x + 0.01 * noise))
+    assert growth[False] == pytest.approx(2, rel=0.1)
+    assert growth[True] == pytest.approx(4, rel=0.1)
 
 
 class TestAdversarial:

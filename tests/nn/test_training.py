@@ -1,13 +1,14 @@
 """The training loop: exact resume, refusals, what the report counts."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from gmbench.errors import WeightsError
 from gmbench.nn.memory import PeakMemory
-from gmbench.nn.training import TrainConfig, TrainState, Updater, train, warm_up
+from gmbench.nn.training import TrainConfig, TrainState, Updater, falling_rate, train, warm_up
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +91,22 @@ def test_the_rate_warms_up_over_two_percent():
         warm_up(optimiser, 2.0, step, 1000)
         rates.append(optimiser.param_groups[0]["lr"])
     assert rates == pytest.approx([0.1, 1.0, 2.0, 2.0])
+
+
+def test_the_rate_rises_and_falls_to_its_last_share():
+    plan = SimpleNamespace(steps=101, rate=2.0, warm_up=20, last_rate=0.1)
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 9.0)
+    rates = []
+    for step in range(101):
+        falling_rate(optimiser, plan, step)
+        rates.append(optimiser.param_groups[0]["lr"])
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[20] == pytest.approx(2.0)
+    assert rates[60] == pytest.approx(1.1)
+    assert rates[100] == pytest.approx(0.2)
+    plan.last_rate, plan.warm_up = 1.0, 0
+    falling_rate(optimiser, plan, 57)
+    assert optimiser.param_groups[0]["lr"] == pytest.approx(2.0)
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux forgets earlier peaks")

@@ -11,7 +11,7 @@ from gmbench.methods.card import (
 )
 from gmbench.methods.flowvqtalker.settings import ABLATIONS, STAGES
 
-INTERPOLATIONS = (Interpolation("latent"), Interpolation("hard_switch"))
+INTERPOLATIONS = (Interpolation("latent", talking=True), Interpolation("hard_switch", bound=True))
 """Ways between two emotions: on the line between latents of one noise, or the label flipped half way."""
 PAIRS = (("fear", "sad"), ("happy", "angry"), ("neutral", "surprised"), ("disgusted", "contempt"))
 METRICS = {
