@@ -111,7 +111,7 @@ def plan_ablations(run: PipelineRun, card: MethodCard, seeds: int, say: Say) -> 
 def groups_of(orderings: Sequence[ExpectedOrdering], card: MethodCard, here: str, seeds: int) -> list[Group]:
     """What orderings are measured on, in the order of the card's metrics.
 
-    What a card compares beside its orderings joins the group of the drive that has most seeds, and shares most.
+    What a card compares beside its orderings joins the group of the drive that has fewest seeds, and shares least.
     """
     measured = [ordering for ordering in orderings if ordering.drive not in SEQUENCES]
     drives = dict.fromkeys((*card.metrics, *(ordering.drive for ordering in measured)))
@@ -123,7 +123,7 @@ def groups_of(orderings: Sequence[ExpectedOrdering], card: MethodCard, here: str
         dataset, drive, shared, count = key
         chosen = [o for o in measured if (o.dataset or here, o.drive, o.shared, o.seeds(seeds)) == key]
         names = {name for ordering in chosen for name in ordering.order}
-        if key == max((k for k in keys if k[:2] == key[:2]), key=lambda k: (k[3], len(k[2]))):
+        if key == min((k for k in keys if k[:2] == key[:2]), key=lambda k: (k[3], len(k[2]))):
             names |= set(card.compared.get(drive, ()))
         metrics = dict.fromkeys((*card.metrics.get(drive, ()), *(ordering.metric for ordering in chosen)))
         groups.append(Group(dataset, drive, tuple(sorted(names)), tuple(metrics), shared, count))
