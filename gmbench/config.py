@@ -127,26 +127,27 @@ class RenderSection(_Section):
 class LandmarkerSection(_Section):
     """Training of the corpus landmarker."""
 
-    steps: int = Field(400, ge=1)
+    steps: int = Field(1400, ge=1)
     batch: int = Field(16, ge=1)
-    rate: float = Field(4e-3, gt=0)
+    rate: float = Field(0.004, gt=0)
 
 
 class ExtractorsSection(_Section):
     """The corpus' feature extractors; see :mod:`gmbench.stages.train_extractors`."""
 
     source: Literal["shipped", "train"] = Field(
-        "train", description="shipped: networks that come with gmbench, whose recipe the rest must be; train: new ones"
+        "shipped",
+        description="shipped: those that come with gmbench, whose recipe the rest must be; train: new ones",
     )
-    people: int = Field(2000, ge=20, description="people drawn for the extractors alone, two takes each")
+    people: int = Field(1600, ge=20, description="people drawn for the extractors alone, two takes each")
     frames: int = Field(2, ge=1, description="frames per take")
     held_out: int = Field(60, ge=0, description="people, the last ones, kept for the score")
-    emotion_steps: int = Field(2400, ge=1)
+    emotion_steps: int = Field(3000, ge=1)
     emotion_vgg_steps: int = Field(600, ge=1)
     syncnet_steps: int = Field(240, ge=1)
     identity_steps: int = Field(400, ge=1)
     features_steps: int = Field(500, ge=1)
-    validation_clips: int = Field(16, ge=2, description="clips of the corpus on which every extractor is validated")
+    validation_clips: int = Field(32, ge=2, description="clips of the corpus on which every extractor is validated")
 
 
 class EvaluationSection(_Section):

@@ -80,8 +80,10 @@ def test_fetching_downloads_and_verifies(folder, monkeypatch):
 
 def test_former_names_are_refused_with_the_present_ones(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GMBENCH_EXTRACTORS", str(tmp_path / "empty"))
     with pytest.raises(WeightsError, match="dvc repro train_extractors"):
         files.load_path("corpus_emotion")
+    monkeypatch.delenv("GMBENCH_EXTRACTORS")
     (tmp_path / "models" / "evaluators").mkdir(parents=True)
     with pytest.raises(WeightsError, match="models/evaluators is now called models/extractors"):
         files.load_path("corpus_emotion")

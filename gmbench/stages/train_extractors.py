@@ -20,6 +20,7 @@ from gmbench.datasets import manifest, readers
 from gmbench.errors import StoreError
 from gmbench.evaluation import protocol, validate
 from gmbench.evaluation.planning.inputs import Inputs
+from gmbench.extractors import landmarker
 from gmbench.extractors.corpus import networks
 from gmbench.extractors.corpus.training import TrainingSettings
 from gmbench.job_cache import Job
@@ -55,7 +56,10 @@ ADMISSION = {"late": (0, 2, 5, 10), "early": (0, 2, 5, 10)}
 
 def versions() -> dict[str, int]:
     """Versions that networks are made for; those that come with gmbench are made anew when one is raised."""
-    return {"corpus": CORPUS_VERSION, "people": people.PEOPLE_VERSION, "training": EXTRACTOR_TRAINING_VERSION}
+    return {
+        "corpus": CORPUS_VERSION, "people": people.PEOPLE_VERSION, "training": EXTRACTOR_TRAINING_VERSION,
+        "network file": networks.NETWORK_FILE_VERSION, "landmarker file": landmarker.LANDMARKER_FILE_VERSION,
+    }  # fmt: skip
 
 
 def prepare(run: PipelineRun, root: Path) -> None:

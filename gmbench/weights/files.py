@@ -69,7 +69,7 @@ def load_path(name: str) -> tuple[Path, str]:
     """
     path = find(name)
     entry = declared(name)
-    if path is None and entry.trained and _FORMER_FOLDER.is_dir():
+    if entry.trained and (path is None or path.parent == SHIPPED) and _FORMER_FOLDER.is_dir():
         raise WeightsError(f"{_FORMER_FOLDER} is now called models/extractors; rename the folder")
     if path is None and entry.trained:
         raise WeightsError(

@@ -13,6 +13,7 @@ import pytest
 from gmbench.commands import app
 from gmbench.errors import InputError
 from gmbench.reporting.page import PageContent, Section, server, write
+from gmbench.reporting.page.sections import left_out
 from gmbench.reporting.page.write import script_json
 from gmbench.reporting.summary import Summary
 from tests.reporting.browser import complaints, open_browser, shot
@@ -237,3 +238,10 @@ def test_scripts_hold_any_text():
     text = script_json(hostile)
     assert json.loads(text) == hostile
     assert not set("<>&\u2028") & set(text)
+
+
+def test_the_page_says_what_was_left_out(tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"warnings": ["fid left out: no <file>"]}))
+    (section,) = left_out([tmp_path, tmp_path])
+    assert section.body.count("fid left out: no &lt;file&gt;") == 1
+    assert left_out([tmp_path / "none"]) == []

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -18,6 +20,8 @@ from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.store import Store, file_digest
 from gmbench.weights import files
+from tools import extractors
+from tools.sources import ROOT
 
 SIZES = {"emotion": {"extras": 36}, "identity": {"outputs": 64}, "features": {"targets": 88}}
 TINY = {
@@ -69,7 +73,7 @@ def test_networks_that_come_with_gmbench_are_copied(shipped, tmp_path, monkeypat
 
 def test_other_settings_another_version_and_other_bytes_are_refused(shipped, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"extractors.emotion_steps is 7, theirs was 30; .*source to train"):
+    with pytest.raises(InputError, match=r"extractors.emotion_steps is 7, theirs was 3000; .*source to train"):
         train_extractors.prepare(run_of(tmp_path, source="shipped", emotion_steps=7), tmp_path)
     monkeypatch.setattr(train_extractors, "CORPUS_VERSION", 99)
     with pytest.raises(InputError, match=r"made for corpus version \d+, this gmbench has 99"):
@@ -123,3 +127,47 @@ def test_new_ones_are_the_same_bytes_twice_and_say_how_far_they_differ(shipped, 
     assert made["recipe"]["extractors"]["people"] == 20
     assert set(made["data"]) == {"clips", "people"}
     assert "source" not in made["recipe"]["extractors"]
+
+
+def test_those_of_the_package_are_made_for_todays_corpus_and_recipe():
+    """Where this fails: python -m tools.extractors --write."""
+    assert extractors.problems() == []
+    assert sum(path.stat().st_size for path in files.SHIPPED.iterdir()) < 6e6
+
+
+def test_a_wheel_holds_all_their_files(tmp_path):
+    shutil.copytree(ROOT / "gmbench" / "weights", tmp_path / "gmbench" / "weights")
+    (tmp_path / "gmbench" / "__init__.py").touch()
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    script = "from setuptools import setup; setup()"
+    command = [sys.executable, "-c", script, "-q", "build_py", "--build-lib", "built"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    built = tmp_path / "built" / "gmbench" / "weights" / "corpus"
+    assert {path.name for path in built.iterdir()} == {path.name for path in files.SHIPPED.iterdir()}
+
+
+@pytest.mark.parametrize("profile", config.profiles())
+def test_every_profile_takes_them(profile):
+    params = config.Params.model_validate(yaml.safe_load(config.profiles()[profile]))
+    assert params.extractors.source == "shipped"
+    recipe = shipped_extractors.recipe(params)
+    assert shipped_extractors.misfits(files.shipped_facts(), train_extractors.versions(), recipe) == []
+
+
+def test_settings_that_are_left_out_are_those_of_the_package():
+    recipe = {"landmarker": config.LandmarkerSection(), "extractors": config.ExtractorsSection()}
+    made = files.shipped_facts()["recipe"]
+    assert {k: v.model_dump(include=made[k]) for k, v in recipe.items()} == made
+
+
+def test_those_of_the_package_passed_their_validation(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GMBENCH_EXTRACTORS", raising=False)
+    for kind in shipped_extractors.KINDS:
+        path, sha256 = weights.load_path(f"corpus_{kind}")
+        assert path.parent == files.SHIPPED
+        assert sha256 == files.shipped_facts()["networks"][kind]["sha256"]
+        assert json.loads(path.with_suffix(".json").read_text())["failed"] == []
+    landmarks = landmarker.read(files.SHIPPED / "landmarker.safetensors")[1]
+    assert landmarks.tolist() == LANDMARKS.tolist()
+    assert all(networks.read(files.SHIPPED / f"{kind}.safetensors", kind) is not None for kind in networks.NETWORKS)
