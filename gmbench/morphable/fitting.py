@@ -14,8 +14,8 @@ from scipy.linalg.blas import dsyrk
 from gmbench.errors import InputError
 from gmbench.morphable.camera import DISTANCE
 from gmbench.morphable.energy import EXP, GAZE, POSE, UNKNOWNS, LandmarkEnergy, Vector
-from gmbench.morphable.landmarks_478 import RIGID
-from gmbench.morphable.model import MOTION, SHAPE
+from gmbench.morphable.landmarks_478 import LIPS_INNER, LIPS_OUTER, RIGID
+from gmbench.morphable.model import BLINK, MOTION, SHAPE, FaceModel
 
 MAX_GAP = 5
 """Longest run of frames without a face that is interpolated."""
@@ -84,7 +84,7 @@ def fit_track(
         shape: (150,) of the person.
         landmarks: (T, 478, 2) pixels, NaN rows without a face.
         steps: most iterations per frame; the first frame of a run gets five times as many.
-        smooth: mean over three frames, as for training data.
+        smooth: mean over three frames, but of lips, jaw and lids, which move faster (:func:`smoothed_columns`).
     """
     targets = landmarks[:, energy.chosen]
     valid = np.array([_has_face(target) for target in targets], bool)
@@ -105,12 +105,35 @@ def fit_track(
     segment = segments(valid)
     full = interpolate(full, valid, segment)
     if smooth:
-        full = smooth_track(full, segment)
-    beta, blink = energy.model.split(full[:, EXP])
-    rho = np.concatenate([full[:, POSE], full[:, GAZE], np.clip(blink, 0, 1)], axis=1)
+        full = smooth_track(full, segment, smoothed_columns(energy.model))
+    beta, rho = track_of_state(energy.model, full)
+    return FittedTrack(beta, rho, rmse.astype(np.float32), valid, segment)
+
+
+def track_of_state(model: FaceModel, state: Vector) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """``beta`` (T, 169) and ``rho`` (T, 12) of unknowns (T, 181), the lids in [0, 1]."""
+    beta, blink = model.split(state[:, EXP])
+    rho = np.concatenate([state[:, POSE], state[:, GAZE], np.clip(blink, 0, 1)], axis=1)
     if rho.shape[1] != MOTION:
         raise ValueError(f"expected {MOTION} motion values, got {rho.shape[1]}")
-    return FittedTrack(beta.astype(np.float32), rho.astype(np.float32), rmse.astype(np.float32), valid, segment)
+    return beta.astype(np.float32), rho.astype(np.float32)
+
+
+def state_of_track(model: FaceModel, track: FittedTrack) -> Vector:
+    """Unknowns (T, 181) of a fitted clip, the inverse of :func:`track_of_state`."""
+    beta, rho = track.beta.astype(np.float64), track.rho.astype(np.float64)
+    return np.concatenate([rho[:, : BLINK.start], model.join(beta, rho[:, BLINK])], axis=1)
+
+
+def smoothed_columns(model: FaceModel) -> NDArray[np.bool_]:
+    """(181,) the unknowns that smoothing in time does no harm: all but gaze, lids, and what moves lips or jaw."""
+    moved = np.linalg.norm(model.expression_basis[model.landmarks], axis=1)  # (478, 171)
+    lips = moved[[*LIPS_INNER, *LIPS_OUTER]].mean(axis=0)
+    result = np.ones(UNKNOWNS, bool)
+    result[EXP] = lips <= moved.mean(axis=0)
+    result[[EXP.start + column for column in model.blink_columns]] = False
+    result[GAZE] = False
+    return result
 
 
 def fit_frame(
@@ -179,14 +202,14 @@ def interpolate(values: Vector, valid: NDArray[np.bool_], segment: NDArray[np.in
     return result
 
 
-def smooth_track(values: Vector, segment: NDArray[np.int64]) -> Vector:
-    """Centred mean over three frames (T, n), never across segments."""
+def smooth_track(values: Vector, segment: NDArray[np.int64], columns: NDArray[np.bool_] | None = None) -> Vector:
+    """Centred mean over three frames (T, n) of all or of some columns (n,), never across segments."""
     result = values.copy()
     for number in np.unique(segment[segment >= 0]):
         run = segment == number
         padded = np.pad(values[run], ((1, 1), (0, 0)), mode="edge")
         result[run] = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
-    return result
+    return result if columns is None else np.where(columns, result, values)
 
 
 def _has_face(target: Vector) -> bool:

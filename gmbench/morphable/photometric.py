@@ -1,14 +1,13 @@
 """The reference fit by gradient descent: landmarks, then colours, frame by frame. Source: FaceVerse v3 tracker.
 
-Slower by far than :mod:`gmbench.morphable.fitting`, and the only one that looks at the picture. The tests hold
-the fast fit to it, and with ``fit.refine: photometric`` the stage ``fit`` moves each frame of the fast fit towards the
-picture (:meth:`AdamFitter.refine`). The colours use the fitted light: the public tracker compares with a constant
-light, so that its light never moves.
+Slower by far than :mod:`gmbench.morphable.fitting` and :mod:`gmbench.morphable.refinement`; the tests hold the fast
+fit to it. The colours use the fitted light: the public tracker compares with a constant light, so that its light never
+moves.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,22 +16,14 @@ from torch import Tensor
 
 from gmbench.morphable.camera import project
 from gmbench.morphable.differentiable import interpolate, rasterise_points
-from gmbench.morphable.energy import EnergyWeights, Vector
-from gmbench.morphable.fitting import FittedTrack
-from gmbench.morphable.fitting import interpolate as interpolate_gaps
+from gmbench.morphable.energy import EnergyWeights
 from gmbench.morphable.landmarks_478 import fitting_weights
 from gmbench.morphable.light import canonical_light, shade
 from gmbench.morphable.model import (
-    BETA,
-    BLINK,
     EXPRESSION,
-    MOTION,
-    ROTATION,
     SHAPE,
     TEXTURE,
-    TRANSLATION,
     FaceModel,
-    Floats,
 )
 
 PHOTO = 1e-2
@@ -87,9 +78,7 @@ class AdamFitter:
         self._landmarks = torch.from_numpy(np.asarray(model.landmarks))
         share = fitting_weights()
         self._share = torch.from_numpy(share / share.sum()).float()
-        prior = np.full(EXPRESSION, self.weights.expression)
-        prior[list(model.blink_columns)] = self.weights.blink
-        self._prior = torch.from_numpy(prior).float()
+        self._prior = torch.from_numpy(self.weights.of_columns(model)).float()
 
     def fit(
         self, frames: NDArray[np.uint8], landmarks: NDArray[np.floating], start: State | None = None
@@ -110,55 +99,6 @@ class AdamFitter:
             self._minimise(state, names, self.phases.photo_first if first else self.phases.photo_later, whole)
             previous = torch.cat([state.rotation, state.translation]).detach().clone()
             yield State(**{name: value.detach().clone() for name, value in vars(state).items()})
-
-    def refine(
-        self, frames: Iterable[NDArray[np.uint8]], landmarks: Floats, track: FittedTrack, shape: Floats,
-        texture: Floats, light: Floats,
-    ) -> tuple[FittedTrack, NDArray[np.float32]]:  # fmt: skip
-        """A landmark fit moved towards the pictures: ``photo_later`` steps for each frame with a face.
-
-        Args:
-            frames: T pictures (S, S, 3).
-            landmarks: (T, 478, 2) pixels, NaN where unknown.
-            track: the landmark fit; its errors, valid frames and segments stay.
-            shape, texture: (150,) and (251,) coefficients of the person, held fixed.
-            light: (T, 27), the start of the light.
-
-        Returns:
-            The track with other ``beta`` and ``rho``, short gaps filled again, and the light (T, 27).
-        """
-        values = np.concatenate([track.beta, track.rho, light], axis=1).astype(np.float64)
-        previous: Tensor | None = None
-        for t, frame in enumerate(frames):
-            if not track.valid[t]:
-                previous = None
-                continue
-            state = self._state(values[t], shape, texture)
-            target = torch.tensor(landmarks[t], dtype=torch.float32)
-            picture = torch.tensor(frame, dtype=torch.float32)
-            energy = functools.partial(self.energy, target=target, previous=previous, picture=picture)
-            names = ["light", "rotation", "translation", "gaze", "expression"]
-            self._minimise(state, names, self.phases.photo_later, energy)
-            previous = torch.cat([state.rotation, state.translation]).detach().clone()
-            values[t] = self._values(state)
-        values = interpolate_gaps(values, track.valid, track.segment)
-        beta, rho, lights = (part.astype(np.float32) for part in np.split(values, [BETA, BETA + MOTION], axis=1))
-        return replace(track, beta=beta, rho=rho), lights
-
-    def _state(self, values: Vector, shape: Floats, texture: Floats) -> State:
-        beta, rho, light = np.split(values, [BETA, BETA + MOTION])
-        parts = (
-            rho[ROTATION], rho[TRANSLATION], rho[GAZE], self.model.join(beta, rho[BLINK]), shape, texture,
-            light.reshape(3, -1),
-        )  # fmt: skip
-        return State(*(torch.tensor(np.asarray(part), dtype=torch.float32) for part in parts))
-
-    def _values(self, state: State) -> Vector:
-        """The inverse of :meth:`_state`: beta, rho and light in one row."""
-        arrays = {name: value.detach().double().numpy() for name, value in vars(state).items()}
-        beta, blink = self.model.split(arrays["expression"])
-        parts = [beta, arrays["rotation"], arrays["translation"], arrays["gaze"], blink, arrays["light"].ravel()]
-        return np.concatenate(parts)
 
     def vertices(self, state: State) -> Tensor:
         """Placed vertices (V, 3) in camera axes."""

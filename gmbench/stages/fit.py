@@ -16,17 +16,17 @@ from gmbench.datasets.manifest import TRAIN, ClipRow
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import Video
 from gmbench.morphable import coefficient_io, fitting, texture
-from gmbench.morphable.energy import LandmarkEnergy
+from gmbench.morphable.energy import EXP, LandmarkEnergy
 from gmbench.morphable.landmarks_478 import OUTER_EYE_CORNERS, SPARSE
 from gmbench.morphable.model import FaceModel
 from gmbench.stages.pipeline_run import ModelSource, PipelineRun, by_speaker, used_rows, write_json
 from gmbench.store import digest, file_digest
 
-FIT_VERSION = 1
+FIT_VERSION = 2
 IDENTITY_CLIPS = 6
-"""Clips, neutral ones first, that a speaker's identity is taken from: other poses tell shape from expression."""
+"""Clips that a speaker's identity is taken from: other poses and emotions tell shape from expression."""
 LIGHT_EVERY = 12
-"""Light is estimated on every 12th frame and interpolated."""
+"""Light is estimated on every 12th frame with a face and interpolated."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class _Person:
     crops: Path
     speaker: str
     clips: tuple[tuple[str, str], ...]
-    """Clips (clip_id, file) that the identity may be taken from, never test clips; the neutral ones first."""
+    """Clips (clip_id, file) that the identity may be taken from, never test clips; a neutral one first."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,9 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
     for row in rows:
         groups[row.speaker].append(row)
     people, jobs = {}, []
-    settings = run.params.fit.model_dump(exclude={"refine"})  # the identity does not depend on it
+    settings = run.params.fit.model_dump()
     for speaker, group in groups.items():
-        ordered = sorted(_learnt_from(group), key=lambda row: (row.emotion != "neutral", row.level, row.clip_id))
-        chosen = tuple((row.clip_id, row.video_path) for row in ordered)
+        chosen = tuple((row.clip_id, row.video_path) for row in _emotions_in_turn(_learnt_from(group)))
         people[speaker] = _Person(
             source, run.params.fit, section.size, run.paths.landmarks, run.paths.crops, speaker, chosen
         )
@@ -69,7 +68,6 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
         key = digest("identity", FIT_VERSION, source.digest, settings, section.size, content, chosen)
         jobs.append(Job(speaker, key, people[speaker]))
     failures = run.run_jobs(fit_person, jobs)
-    refinement = () if run.params.fit.refine == "none" else (run.params.fit.refine,)
     clip_jobs: list[Job] = []
     fitted: list[ClipRow] = []
     for job in jobs:
@@ -78,7 +76,7 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
         arrays = job_cache.load(run.store, job).arrays
         for row in groups[job.name]:
             task = _Clip(people[job.name], arrays["shape"], arrays["texture"], row.clip_id, row.video_path)
-            clip_jobs.append(Job(row.clip_id, digest("fit", FIT_VERSION, job.key, row.clip_id, *refinement), task))
+            clip_jobs.append(Job(row.clip_id, digest("fit", FIT_VERSION, job.key, row.clip_id), task))
             fitted.append(row)
     failures |= run.run_jobs(fit_clip, clip_jobs)
     speakers: list[dict[str, Any]] = []
@@ -127,6 +125,17 @@ def _learnt_from(rows: Sequence[ClipRow]) -> list[ClipRow]:
     return [row for row in rows if row.split == TRAIN] or list(rows)
 
 
+def _emotions_in_turn(rows: Sequence[ClipRow]) -> list[ClipRow]:
+    """Rows ordered so that the first few show as many emotions as there are, the neutral one first."""
+    ordered = sorted(rows, key=lambda row: (row.emotion != "neutral", row.emotion, row.level, row.clip_id))
+    seen: dict[str, int] = defaultdict(int)
+    turns = []
+    for row in ordered:
+        turns.append(seen[row.emotion])
+        seen[row.emotion] += 1
+    return [row for _, row in sorted(zip(turns, ordered, strict=True), key=lambda pair: pair[0])]
+
+
 def _statistics(rows: Sequence[ClipRow], parts: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, NDArray[np.float32]]:
     """Statistics of a person's coefficients over the clips that may be learnt from, or all where none was fitted."""
     learnt = {row.clip_id for row in _learnt_from(rows)}
@@ -147,19 +156,55 @@ def fit_person(person: _Person) -> JobResult:
             break
     if not meshes:
         return {"shape": np.zeros(150), "texture": np.zeros(251)}, {"frames": 0}
-    picked = []
-    for _, mesh in meshes:
+    picked: list[tuple[int, int]] = []
+    for number, (_, mesh) in enumerate(meshes):
         with_face = np.flatnonzero(np.isfinite(mesh).any(axis=(1, 2)))
         count = max(1, person.fit.id_frames // len(meshes))
-        picked.append(mesh[with_face[np.linspace(0, len(with_face) - 1, min(count, len(with_face))).astype(int)]])
-    shape = fitting.fit_identity(energy, np.concatenate(picked))
-    video, mesh = meshes[0]
-    track = fitting.fit_track(energy, shape, mesh, person.fit.steps)
-    fitted = np.flatnonzero(track.valid)
-    chosen = fitted[np.linspace(0, len(fitted) - 1, min(person.fit.texture_frames, len(fitted))).astype(int)]
-    samples = list(_samples(model, shape, track, person.crops / video, set(chosen.tolist())).values())
-    colours, _ = texture.fit_texture(model, samples) if samples else (np.zeros(251), None)
-    return {"shape": shape, "texture": colours}, {"frames": int(sum(map(len, picked)))}
+        chosen = np.unique(np.linspace(0, len(with_face) - 1, count).astype(int))
+        picked += [(number, int(t)) for t in with_face[chosen]]
+    points = np.stack([meshes[number][1][t] for number, t in picked])
+    shape = fitting.fit_identity(energy, points)
+    pictures = _pictures(person, [video for video, _ in meshes], picked)
+    shape, colours = _person_in_pictures(energy, shape, points, pictures, person.fit)
+    return {"shape": shape, "texture": colours}, {"frames": len(picked)}
+
+
+def _pictures(person: _Person, videos: Sequence[str], picked: Sequence[tuple[int, int]]) -> list[NDArray[np.uint8]]:
+    """Frames by number of the video and of the frame, in that order."""
+    found: dict[tuple[int, int], NDArray[np.uint8]] = {}
+    for number in sorted({number for number, _ in picked}):
+        wanted = {t for one, t in picked if one == number}
+        found |= {(number, t): frame for t, frame in enumerate(Video(person.crops / videos[number])) if t in wanted}
+    return [found[place] for place in picked]
+
+
+def _person_in_pictures(
+    energy: LandmarkEnergy, shape: NDArray[np.float64], points: NDArray[np.float64],
+    pictures: Sequence[NDArray[np.uint8]], fit: FitSection,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+    """Shape and texture of a person whose landmarks (K, 478, 2) and pictures are known, and whose shape nearly is."""
+    model, known = energy.model, energy.identity(shape)
+    states = np.stack([
+        fitting.fit_frame(energy, fitting.rigid_start(energy, known, target), shape, target, None, 5 * fit.steps, known)
+        for target in points[:, energy.chosen]
+    ])  # fmt: skip
+    identity = model.identity(shape)
+    samples = [_sample(model, identity, state, picture) for state, picture in zip(states, pictures, strict=True)]
+    every = max(1, len(samples) // fit.texture_frames)
+    colours, _ = texture.fit_texture(model, samples[::every])
+    if fit.refine == "photometric":
+        from gmbench.morphable.refinement import Refiner
+
+        albedo = model.albedo(colours)
+        lights = np.stack([texture.fit_light(one, albedo) for one in samples])
+        shape = Refiner(energy, shape, colours).person(pictures, points, states, lights)
+    return shape, colours
+
+
+def _sample(
+    model: FaceModel, identity: NDArray[np.floating], state: NDArray[np.float64], picture: NDArray[np.uint8]
+) -> texture.Samples:
+    return texture.sample(model, identity, state[EXP], np.append(state[:10], [0.0, 0.0]), picture)
 
 
 def fit_clip(clip: _Clip) -> JobResult:
@@ -170,7 +215,7 @@ def fit_clip(clip: _Clip) -> JobResult:
     track = fitting.fit_track(energy, clip.shape, mesh, person.fit.steps, person.fit.smooth)
     light = _light(clip, model, track)
     if person.fit.refine == "photometric":
-        track, light = _refined(clip, model, track, light, mesh)
+        track, light = _refined(clip, energy, track, light, mesh)
     corners = mesh[:, list(OUTER_EYE_CORNERS)]
     width = np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1)
     arrays = {
@@ -183,7 +228,7 @@ def fit_clip(clip: _Clip) -> JobResult:
 def _light(clip: _Clip, model: FaceModel, track: fitting.FittedTrack) -> NDArray[np.float32]:
     """(T, 27) light, estimated on some frames and interpolated; zeros where no frame shows a face."""
     person, frames = clip.person, len(track.valid)
-    chosen = {t for t in range(0, frames, LIGHT_EVERY) if track.valid[t]}
+    chosen = set(np.flatnonzero(track.valid)[::LIGHT_EVERY].tolist())
     albedo = model.albedo(clip.texture)
     sampled = _samples(model, clip.shape, track, person.crops / clip.video, chosen)
     lights = {t: texture.fit_light(samples, albedo).ravel() for t, samples in sampled.items()}
@@ -195,20 +240,19 @@ def _light(clip: _Clip, model: FaceModel, track: fitting.FittedTrack) -> NDArray
 
 
 def _refined(
-    clip: _Clip, model: FaceModel, track: fitting.FittedTrack, light: NDArray[np.float32], mesh: NDArray[np.float64]
-) -> tuple[fitting.FittedTrack, NDArray[np.float32]]:
+    clip: _Clip, energy: LandmarkEnergy, track: fitting.FittedTrack, light: NDArray[np.float32],
+    mesh: NDArray[np.float64],
+) -> tuple[fitting.FittedTrack, NDArray[np.float32]]:  # fmt: skip
     """The landmark fit moved towards the pictures, smoothed again where the landmark fit was."""
-    from gmbench.morphable.photometric import AdamFitter
+    from gmbench.morphable.refinement import Refiner
 
-    fitter = AdamFitter(model, clip.person.size)
-    frames = Video(clip.person.crops / clip.video)
-    refined, light = fitter.refine(frames, mesh, track, clip.shape, clip.texture, light)
+    frames = list(Video(clip.person.crops / clip.video))
+    refined, light = Refiner(energy, clip.shape, clip.texture).track(frames, mesh, track, light)
     if not clip.person.fit.smooth:
         return refined, light
-    beta, rho = (
-        fitting.smooth_track(values.astype(np.float64), track.segment).astype(np.float32)
-        for values in (refined.beta, refined.rho)
-    )
+    state = fitting.state_of_track(energy.model, refined)
+    state = fitting.smooth_track(state, track.segment, fitting.smoothed_columns(energy.model))
+    beta, rho = fitting.track_of_state(energy.model, state)
     return replace(refined, beta=beta, rho=rho), light
 
 

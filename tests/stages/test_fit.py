@@ -49,9 +49,18 @@ def test_refinement_moves_the_coefficients_and_nothing_else(clip):
         assert refined[name].dtype == plain[name].dtype == np.float32
         assert np.isfinite(refined[name]).all()
         assert 0 < np.abs(refined[name] - plain[name])[26:].max() < 1, name
-    truth = clip[1].performance.rho[26:, :3]
-    error = [np.abs(arrays["rho"][26:, :3] - truth).mean() for arrays in (plain, refined)]
-    assert error[1] < error[0]
+    truth, _ = synthetic_model().split(clip[1].performance.full[26:])
+    plain_error, error = (np.abs(arrays["beta"][26:, :30] - truth[:, :30]).mean() for arrays in (plain, refined))
+    assert error < 0.9 * plain_error
+
+
+def test_a_person_is_learnt_from_all_emotions_in_turn():
+    rows = [
+        ClipRow(f"d/M/{emotion}/{level}/1", "d", "M", emotion, level, "1", "", "", split="train")
+        for emotion, level in (("angry", 1), ("angry", 3), ("neutral", 1), ("sad", 1), ("sad", 2))
+    ]
+    turns = [(row.emotion, row.level) for row in fit._emotions_in_turn(rows)]
+    assert turns == [("neutral", 1), ("angry", 1), ("sad", 1), ("angry", 3), ("sad", 2)]
 
 
 def test_identity_and_statistics_come_from_training_clips_alone():
