@@ -105,7 +105,9 @@ def _write_mattes(run):
         size = Video(run.paths.crops / row.video_path).info.width
         matte = np.zeros((row.n_frames, size, size, 3), np.uint8)
         matte[:, size // 3 :] = 255
-        write_video(run.paths.work / "mattes" / row.video_path, matte)
+        path = run.paths.work / "mattes" / row.video_path
+        path.parent.mkdir(exist_ok=True)
+        write_video(path, matte)
 
 
 @pytest.fixture(scope="module")
