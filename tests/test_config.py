@@ -113,8 +113,13 @@ def test_heads_draw_pictures_of_their_datasets_size(crops, sizes):
     assert (chosen.size_in, chosen.size_out) == sizes
     asked = read_method_settings("gmtalker", {"head": {"size_in": 128, "size_out": 256}}).head.for_crops(crops)
     assert (asked.size_in, asked.size_out) == (128, 256)
-    with pytest.raises(InputError, match=r"head.size_out: 500 \(crops of 500\) is no side that the head draws: 32, 64"):
+    with pytest.raises(
+        InputError, match=r"head.size_out: 500 \(crops of 500\) is no side that the head draws: 64, 128"
+    ):
         settings.head.for_crops(500)
+    with pytest.raises(InputError, match=r"head.size_in: 32"):
+        settings.head.for_crops(32)
+    assert settings.head.model_copy(update={"detail": True}).for_crops(32).size_in == 32
 
 
 def test_unknown_keys_and_profiles_are_refused(tmp_path):

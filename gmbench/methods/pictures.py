@@ -1,9 +1,11 @@
 """Frames of prepared clips as arrays: mattes, resizing, and the frames of many people with their landmarks."""
 
 import hashlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -88,9 +90,8 @@ def read_people(
     """
     sources = _sources(dataset, pretraining)
     count = sum(len(source.landmarks) for source in sources)
-    folder.mkdir(parents=True, exist_ok=True)
-    frames = np.lib.format.open_memmap(folder / "frames.npy", "w+", np.uint8, (count, side, side, 3))
-    landmarks = np.lib.format.open_memmap(folder / "landmarks.npy", "w+", np.float32, (count, LANDMARKS, 2))
+    frames = new_array(folder, "frames", np.uint8, (count, side, side, 3))
+    landmarks = new_array(folder, "landmarks", np.float32, (count, LANDMARKS, 2))
     clips, first = [], 0
     for source in sources:
         stop = first + len(source.landmarks)
@@ -108,21 +109,52 @@ def people_digest(dataset: PreparedDataset, pretraining: PreparedDataset | None)
     return digest([vars(source.clip) for source in sources], [file_digest(s.video) for s in sources], shapes)
 
 
+def new_array(folder: Path, name: str, kind: type, shape: tuple[int, ...]) -> NDArray[Any]:
+    """A memory-mapped array in a folder, of this process alone: several processes of one training write theirs at once.
+
+    Its file has no name any more once it is mapped, so that it goes with the process, however that ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=f"{name}-", suffix=".npy") as file:
+        return np.lib.format.open_memmap(file.name, "w+", kind, shape)
+
+
+def check_mattes(dataset: PreparedDataset, rows: Sequence[ClipRow]) -> None:
+    """Raise InputError for the first fitted clip without a matte, before hours of training come to it."""
+    if dataset.truth is not None:
+        return
+    fitted = {s: read_shard(dataset.coefficients, s, ["valid"]) for s in sorted({row.speaker for row in rows})}
+    for row in rows:
+        if row.clip_id in fitted[row.speaker]:
+            _matte(dataset, row)
+
+
+def _matte(dataset: PreparedDataset, row: ClipRow) -> Video:
+    """The file of a clip's matte; raises InputError where there is none, or one of another size or length."""
+    path = (dataset.crops.parent / "mattes" / row.video_path).with_suffix(".mp4")
+    if not path.exists():
+        raise InputError(f"{path}: no matte of the person here; write one with a video matting tool, white on black")
+    info, frames = Video(path).info, row.n_frames or Video(dataset.crops / row.video_path).info.frames
+    if (info.frames, info.height, info.width) != (frames, dataset.size, dataset.size):
+        raise InputError(
+            f"{path}: expected a matte of {frames} frames of {dataset.size} x {dataset.size} at 25 fps, as its"
+            f" crop has, got {info.frames} of {info.width} x {info.height}"
+        )
+    return Video(path)
+
+
 def read_mattes(dataset: PreparedDataset, row: ClipRow) -> tuple[Sequence[NDArray[np.uint8]], NDArray[np.float32]]:
     """Mattes (T, S, S) of the person and landmarks (T, 478, 2): the corpus' truth, or files beside the crops.
 
     Raises:
-        InputError: no file of the clip's matte.
+        InputError: no file of the clip's matte, or one of another size or length.
     """
     landmarks = shards.read(dataset.landmarks, row.speaker, row.clip_id, ["mesh"])["mesh"]
     if dataset.truth is not None:
         truth = Truth(dataset.truth).frames(row.clip_id, ["head", "shoulders"])
         masks = [[_decode_grey(data) for data in truth[name]] for name in ("head", "shoulders")]
         return [np.maximum(a, b) for a, b in zip(*masks, strict=True)], landmarks
-    path = (dataset.crops.parent / "mattes" / row.video_path).with_suffix(".mp4")
-    if not path.exists():
-        raise InputError(f"{path}: no matte of the person here; write one with a video matting tool, white on black")
-    return [frame[..., 0] for frame in Video(path)], landmarks
+    return [frame[..., 0] for frame in _matte(dataset, row)], landmarks
 
 
 def resize(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

@@ -11,9 +11,9 @@ from gmbench.corpus.takes import CorpusSettings
 from gmbench.corpus.truth import Truth
 from gmbench.datasets.manifest import TEST, TRAIN, ClipRow
 from gmbench.errors import InputError
-from gmbench.media import Video
+from gmbench.media import Video, write_video
 from gmbench.methods.interface import PreparedDataset
-from gmbench.methods.pictures import people_digest, read_mattes, read_people, resize
+from gmbench.methods.pictures import new_array, people_digest, read_mattes, read_people, resize
 from gmbench.store import Store
 
 SETTINGS = CorpusSettings(
@@ -48,8 +48,7 @@ def test_training_clips_and_pretraining_people(corpus, tmp_path):
     assert len({clip.speaker for clip in pictures.clips}) == 3
     assert [(clip.first, clip.stop) for clip in pictures.clips] == [(0, 30), (30, 60), (60, 90)]
     assert pictures.frames.shape == (90, 32, 32, 3)
-    assert isinstance(pictures.frames, np.memmap)
-    assert isinstance(pictures.landmarks, np.memmap)
+    assert all(isinstance(array, np.memmap) for array in (pictures.frames, pictures.landmarks))
     truth, last = Truth(corpus.truth), pictures.clips[2]
     frames = list(Video(corpus.truth / truth.clips.loc[last.clip_id, "video"]))
     assert np.array_equal(pictures.frames[67], resize(frames[7], 32))
@@ -79,7 +78,7 @@ def test_a_digest_tells_other_people_and_landmarks_apart(corpus, tmp_path):
 
 def test_the_arrays_can_be_opened_again(corpus, tmp_path):
     pictures = read_people(corpus, None, tmp_path, 32)
-    assert np.array_equal(np.load(tmp_path / "frames.npy", mmap_mode="r"), pictures.frames)
+    assert isinstance(pictures.frames, np.memmap)
 
 
 def test_what_is_missing_is_named(corpus, tmp_path):
@@ -98,3 +97,29 @@ def test_mattes_are_the_corpus_own_or_files(corpus):
     assert 0.1 < (mattes[0] > 127).mean() < 0.9
     with pytest.raises(InputError, match="no matte of the person here"):
         read_mattes(replace(corpus, truth=None), row)
+
+
+def test_processes_of_one_training_write_arrays_of_their_own(tmp_path):
+    first = new_array(tmp_path, "frames", np.uint8, (3, 4))
+    first[:] = 1
+    second = new_array(tmp_path, "frames", np.uint8, (3, 4))
+    second[:] = 2
+    assert first.min() == first.max() == 1
+    assert second.min() == 2
+    assert list(tmp_path.iterdir()) == []  # nothing is left of a training that is killed
+
+
+def test_mattes_from_files_fit_their_clips(corpus, tmp_path):
+    row = replace(corpus.rows[0], n_frames=30)
+    real = replace(corpus, truth=None, crops=tmp_path / "crops")
+    path = (tmp_path / "mattes" / row.video_path).with_suffix(".mp4")
+    path.parent.mkdir(parents=True)
+    shape = (row.n_frames, corpus.size, corpus.size, 3)
+    write_video(path, np.full(shape, 255, np.uint8))
+    mattes, _ = read_mattes(real, row)
+    assert len(mattes) == row.n_frames
+    assert mattes[0].min() > 240
+    for wrong in ((shape[0] - 1, *shape[1:]), (shape[0], 32, 32, 3)):
+        write_video(path, np.zeros(wrong, np.uint8))
+        with pytest.raises(InputError, match=f"expected a matte of {shape[0]} frames of {shape[1]} x {shape[1]}"):
+            read_mattes(real, row)

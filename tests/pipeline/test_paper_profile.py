@@ -47,14 +47,14 @@ FOLDERS = {
     "lsp": ("", ".mp4", "", ".wav"), "hdtf": ("", ".mp4", "", ".wav"), "voxceleb2": ("mp4", ".mp4", "aac", ".m4a"),
 }  # fmt: skip
 EVALUATED = ("mead", "crema_d", "lsp", "hdtf")
-SIZES = {"mead": 64, "crema_d": 32, "lsp": 64, "hdtf": 64, "voxceleb2": 64}
+SIZES = {"mead": 128, "crema_d": 64, "lsp": 64, "hdtf": 64, "voxceleb2": 64}
 TINY = {"width": 16, "heads": 2, "window": [12, 20]}
 TRAIN = {"steps": 2, "batch": 2}
 SYSTEM = {
     "gmeg": {**TINY, "layers": [1, 1, 1], "z": 4, "w": 4, "train": TRAIN},
     "nfmg": {**TINY, "layers": [1, 1], "z": 4, "flow_steps": 1, "flow_width": 16, "flow_layers": 1, "pretrain": TRAIN,
              "finetune": TRAIN},
-    "head": {"channels": dict.fromkeys((4, 8, 16, 32, 64), 4), "perceptual": "randconv", "train": TRAIN},
+    "head": {"channels": dict.fromkeys((4, 8, 16, 32, 64, 128), 4), "perceptual": "randconv", "train": TRAIN},
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from gmbench.methods.gmtalker.head_training import train_head
 from gmbench.methods.gmtalker.settings import STAGES, Settings
 from gmbench.methods.gmtalker.training import lip_motion, train_gmeg, train_nfmg
 from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext
+from gmbench.methods.pictures import check_mattes
 from gmbench.methods.pretraining import check_drawn_people, pretraining_digest, read_pretraining
 from gmbench.methods.track_people import check_track_people, draw_clips, track_people_digest
 from gmbench.methods.tracks import emotions_of, read_clips, track_digests
@@ -45,10 +46,13 @@ def fit_all(
     """Train what the store lacks and write the checkpoints below ``out``.
 
     Raises:
-        InputError: no training clips, an unknown stage, or a training that failed.
+        InputError: no training clips, an unknown stage, a clip without a matte for the head generators, or a training
+            that failed.
     """
     chosen = chosen_stages("gmtalker", STAGES, stages)
     jobs = [job for job in training_jobs(dataset, pretraining, settings, seed) if _stage(job) in chosen]
+    if "head" in chosen:
+        check_mattes(dataset, dataset.split(TRAIN))
     report = train_all(jobs, out, dataset.dataset, context)
     write_atomically(out / "face_model.npz", dataset.face_model.read_bytes())
     write_atomically(out / "face_model.json", dataset.face_model.with_suffix(".json").read_bytes())

@@ -12,7 +12,7 @@ from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
 from gmbench.media import Video
 from gmbench.methods.interface import PreparedDataset
-from gmbench.methods.pictures import read_mattes, resize
+from gmbench.methods.pictures import new_array, read_mattes, resize
 from gmbench.methods.tracks import POSE, read_shard
 from gmbench.morphable.landmarks_478 import CHIN
 
@@ -45,12 +45,8 @@ def read_pictures(
     if not usable:
         raise InputError(f"{dataset.renders}: no renderings of {speaker}; run the stage render")
     counts = [len(fits[row.clip_id]["rho"]) for row in usable]
-    folder.mkdir(parents=True, exist_ok=True)
     shapes = {"frames": (size_out, size_out, 3), "renders": (size_in, size_in, 3), "masks": (size_in, size_in)}
-    arrays = {
-        name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=np.uint8, shape=(sum(counts), *shape))
-        for name, shape in shapes.items()
-    }
+    arrays = {name: new_array(folder, name, np.uint8, (sum(counts), *shape)) for name, shape in shapes.items()}
     place = 0
     for row in usable:
         mattes, landmarks = read_mattes(dataset, row)

@@ -10,8 +10,9 @@ from gmbench.methods.settings import SettingsPart, TrainingSettings
 
 STAGES = ("gmeg", "nfmg", "head")
 """Names of the networks, in the order of the paper."""
-RENDERING_SIDE, SMALLEST_SIDE = 256, 32
-"""Side of the renderings that the paper's head generator sees, and the least that it can draw."""
+RENDERING_SIDE, SMALLEST_SIDE = 256, 64
+"""Side of the renderings that the paper's head generator sees, and the least that its encoder can halve; with
+``detail`` half of that will do."""
 
 
 class _Generator(SettingsPart):
@@ -126,13 +127,14 @@ class Head(SettingsPart):
         """These settings with the sizes that a dataset of crops of a side gives, where they name none.
 
         Raises:
-            InputError: a side that is no power of two from 32 on, or has no width among the channels.
+            InputError: a side that is no power of two or too small, or has no width among the channels.
         """
         out = self.size_out or side
         inside = self.size_in or min(RENDERING_SIDE, out)
+        least = SMALLEST_SIDE // 2 if self.detail else SMALLEST_SIDE
         for name, value in (("size_in", inside), ("size_out", out)):
-            if value < SMALLEST_SIDE or value & (value - 1) or value not in self.channels:
-                sides = ", ".join(str(known) for known in sorted(self.channels) if known >= SMALLEST_SIDE)
+            if value < least or value & (value - 1) or value not in self.channels:
+                sides = ", ".join(str(known) for known in sorted(self.channels) if known >= least)
                 raise InputError(
                     f"gmtalker: head.{name}: {value} (crops of {side}) is no side that the head draws: {sides};"
                     " set the dataset's size to one of these, or size_in and size_out"
