@@ -35,6 +35,9 @@ from gmbench.store import digest, file_digest, write_atomically
 from gmbench.weights import files
 
 EXTRACTOR_TRAINING_VERSION = 6
+CORPUS_DIGEST = "corpus.sha256"
+"""File of ``models/extractors``, on which datasets of the corpus wait: it changes with the corpus, also where the
+networks do not."""
 GROUP = 25
 """People per job."""
 MUST = {
@@ -72,9 +75,12 @@ def prepare(run: PipelineRun, root: Path) -> None:
     """
     if run.params.extractors.source == "shipped":
         shipped_extractors.install(run.params, versions(), EXTRACTORS)
-        return
-    with _extractors_in(EXTRACTORS):  # before the first worker starts, so that all workers use these networks
-        _train(run, root)
+    else:
+        with _extractors_in(EXTRACTORS):  # before the first worker starts, so that all workers use these networks
+            _train(run, root)
+    files_of_corpus = sorted(path for path in root.rglob("*") if path.is_file())
+    content = digest(*((path.relative_to(root).as_posix(), file_digest(path)) for path in files_of_corpus))
+    write_atomically(EXTRACTORS / CORPUS_DIGEST, f"{content}\n".encode())
 
 
 def _train(run: PipelineRun, root: Path) -> None:
