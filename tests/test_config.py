@@ -127,6 +127,9 @@ def test_unknown_keys_and_profiles_are_refused(tmp_path):
     path.write_text(config.profiles()["demo"].replace("workers: 2", "workerz: 2"))
     with pytest.raises(InputError, match="workerz"):
         config.load(path)
+    path.write_text(config.profiles()["demo"].replace("\nfit: {", "\nfitt: {"))  # also missing under its right name
+    with pytest.raises(InputError, match=r"fitt: unknown key; did you mean fit\?"):
+        config.load(path)
     with pytest.raises(InputError, match="did you mean demo"):
         config.use_profile("dem", path)
     with pytest.raises(InputError, match="gmbench profile use demo"):

@@ -66,9 +66,24 @@ def test_networks_that_come_with_gmbench_are_copied(shipped, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     train_extractors.prepare(run_of(tmp_path, source="shipped"), tmp_path / "nowhere")
     made = tmp_path / "models" / "extractors"
-    assert {path.name for path in made.iterdir()} == {path.name for path in shipped.iterdir()}
+    corpus_digest = train_extractors.CORPUS_DIGEST
+    assert {path.name for path in made.iterdir()} == {corpus_digest, *(path.name for path in shipped.iterdir())}
     assert all(file_digest(made / f"{k}.safetensors") == file_digest(shipped / f"{k}.safetensors") for k in SIZES)
     assert json.loads((made / files.FACTS).read_text())["source"] == "shipped"
+
+
+def test_a_change_of_the_corpus_shows_though_the_networks_stay(shipped, tmp_path, monkeypatch):
+    """Datasets of the corpus wait for models/extractors; DVC would keep their old manifests else."""
+    monkeypatch.chdir(tmp_path)
+    root, run = tmp_path / "data", run_of(tmp_path, source="shipped")
+    (root / "truth").mkdir(parents=True)
+    contents = []
+    for text in ("a", "b", "a"):
+        (root / "truth" / "clips.parquet").write_text(text)
+        train_extractors.prepare(run, root)
+        contents.append({path.name: file_digest(path) for path in (tmp_path / "models/extractors").iterdir()})
+    assert contents[0] == contents[2]
+    assert {n for n in contents[0] if contents[0][n] != contents[1][n]} == {train_extractors.CORPUS_DIGEST}
 
 
 def test_other_settings_another_version_and_other_bytes_are_refused(shipped, tmp_path, monkeypatch):
