@@ -24,6 +24,8 @@ from gmbench.nn.vq import usage
 BETAS = (0.5, 0.9)
 """Of Adam, as in VQGAN."""
 TEACHER_BATCH, TEACHER_RATE = 32, 2e-3
+LEAST_SEEN = 2.0
+"""Of the gate's classifier, in shares of chance: below it, anything would pass."""
 GATE_STEP = 5
 """Frames between those that the gate looks at."""
 
@@ -113,7 +115,8 @@ def check_gate(
     right, ``kept`` the share of those that it still calls right in their reconstructions.
 
     Raises:
-        InputError: ``kept`` is below the settings' gate, with both numbers.
+        InputError: ``kept`` is below the settings' gate, with both numbers; or the classifier sees less than
+            :data:`LEAST_SEEN` times what chance does.
     """
     frames = frames_of(people, held_out, GATE_STEP)
     if not len(frames):
@@ -131,6 +134,11 @@ def check_gate(
     with torch.inference_mode():
         right, still = (teacher(x).argmax(1) == label for x in (real, drawn))
     seen, kept = float(right.float().mean()), float((right & still).sum() / right.sum().clamp_min(1))
+    if seen < LEAST_SEEN / len(emotions):
+        raise InputError(
+            f"the classifier after the codebook sees the emotion of {seen:.0%} of the held-out frames, too few to tell"
+            " what the codebook keeps; train it longer (flowvqtalker: codebook: gate_steps), or set codebook: gate to 0"
+        )
     if kept < network.settings.gate:
         raise InputError(
             f"the codebook keeps the emotion of {kept:.0%} of the held-out frames in which a classifier sees it"

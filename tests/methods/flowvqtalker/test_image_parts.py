@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gmbench.errors import InputError
+from gmbench.methods.flowvqtalker import codebook_training
 from gmbench.methods.flowvqtalker.codebook_training import train_codebook, train_teacher
 from gmbench.methods.flowvqtalker.codes import ExpressionCode
 from gmbench.methods.flowvqtalker.image_generator import WINDOW, ImageGenerator, MotionDescriptor, motion_windows
@@ -152,6 +153,13 @@ class TestGate:
         settings = SMALL.codebook.model_copy(update={"gate": 1.0, "gate_steps": 40})
         settings = settings.model_copy(update={"train": settings.train.model_copy(update={"steps": 1, "rate": 1e-9})})
         with pytest.raises(InputError, match=r"keeps the emotion of \d+% .*\(\d+% of all\), expected at least 100%"):
+            train_codebook(people, settings, 0)
+
+    def test_a_classifier_that_sees_too_little_lets_nothing_pass(self, monkeypatch):
+        monkeypatch.setattr(codebook_training, "LEAST_SEEN", 4.0)
+        people, _ = made_people(made_clips(27, frames=10))
+        settings = SMALL.codebook.model_copy(update={"gate": 0.01, "gate_steps": 1})
+        with pytest.raises(InputError, match=r"sees the emotion of \d+% of the held-out frames, too few"):
             train_codebook(people, settings, 0)
 
     def test_its_classifier_sees_what_is_there(self):
