@@ -17,13 +17,14 @@ from gmbench.metrics import (
     sharpness,
     silence,
     sync,
+    theval,
     time_warping,
 )
 from gmbench.metrics.spec import MetricSpec
 
 _MODULES = (
     quality, perceptual, frechet, sharpness, sync, linear_sync, landmarks, silence, emotion, latents, head_motion,
-    face_dynamics, blinks, expression, beats, time_warping, drift,
+    face_dynamics, blinks, expression, beats, time_warping, drift, theval,
 )  # fmt: skip
 
 SPECS: dict[str, MetricSpec] = {spec.name: spec for module in _MODULES for spec in module.SPECS}

@@ -62,7 +62,10 @@ def median_deviation_from_mean(opening: NDArray[np.float64]) -> float:
 
     Source: THEval's code, silent lip stability.
     """
-    return float(np.median(np.abs(opening - opening.mean()))) if len(opening) else float("nan")
+    if len(opening) == 0:
+        return float("nan")
+    shifted = opening - opening[0]  # lips that do not move have exactly 0
+    return float(np.median(np.abs(shifted - shifted.mean())))
 
 
 def opening_range(opening: NDArray[np.float64]) -> float:

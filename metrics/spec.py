@@ -15,10 +15,13 @@ Need = Literal["reference", "audio", "speech", "landmarks", "pose", "emotion", "
 """``speech``: voice activity of the sound; ``emotion``: a label of the clip; ``network``: a feature extractor;
 ``interpolation``: sequences between emotions."""
 
-Group = Literal["", "picture", "lips", "motion", "emotion", "identity", "time"]
-"""What a metric looks at; ``time``: how a clip changes from its start to its end or from frame to frame, and what
-remains of a distance when timing may differ. ``--metrics lips`` and ``metrics="lips"`` name all of a group that are
-shown by default, or all of it where none is."""
+Group = Literal["", "picture", "lips", "motion", "emotion", "identity", "time", "theval"]
+"""What a metric looks at.
+
+``time``: how a clip changes from its start to its end or from frame to frame, and what remains of a distance when
+timing may differ. ``theval``: THEval's own formulas and score. ``--metrics lips`` and ``metrics="lips"`` name all of a
+group that are shown by default, or all of it where none is.
+"""
 
 ARROWS: dict[str, str] = {"higher": "↑", "lower": "↓", "reference": "→ real", "zero": "→ 0", "none": ""}
 

@@ -137,11 +137,14 @@ def _frame_triangles() -> NDArray[np.float64]:
 
 
 def loudness_50ms(audio: Audio) -> NDArray[np.float64]:
-    """Root mean square (n,) of each 50 ms of the sound, full scale 1; a rest is left out.
+    """Root mean square (1 + samples // 800,) of the 50 ms around every multiple of 50 ms, full scale 1.
 
-    Source: THEval's code, lip-sync.
+    Beyond the ends there are zeros.
+
+    Source: THEval's code, lip-sync: librosa's rms with frames and hops of 50 ms, there at the file's own rate.
     """
     block = SAMPLE_RATE // 20
-    count = len(audio) // block
-    samples = np.asarray(audio[: count * block], np.float64).reshape(count, block) / 32768.0
+    count = 1 + len(audio) // block
+    padded = np.pad(np.asarray(audio, np.float64) / 32768.0, block // 2)
+    samples = padded[: count * block].reshape(count, block)
     return np.asarray(np.sqrt((samples**2).mean(axis=1)))

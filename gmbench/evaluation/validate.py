@@ -26,6 +26,7 @@ from gmbench.evaluation.results import records
 from gmbench.evaluation.results.aggregate import SummaryRow, rows
 from gmbench.evaluation.run import Progress, evaluate
 from gmbench.evaluation.scoring.registry import metrics
+from gmbench.media.codecs import SOUND_CODECS
 from gmbench.metrics.key import MetricKey
 from gmbench.store import default_root
 
@@ -41,7 +42,7 @@ class Corruption:
 
     Attributes:
         name: of the curve.
-        levels: growing; the first changes nothing.
+        levels: from mild to severe; the first changes nothing.
         unit: of the levels.
         touches: metrics that must respond.
     """
@@ -56,6 +57,10 @@ CORRUPTIONS = (
     Corruption("blur", (0, 1, 2, 4), "sigma, px", (*_PIXELS, "cpbd", "f_sim", "emo_prob", "emo_score")),
     Corruption("noise", (0, 5, 10, 20), "deviation of 255", (*_PIXELS, "f_sim", "emo_prob")),
     Corruption("reencode", (0, 28, 36, 44), "H.264 crf", ("psnr", "ssim", "ssim_u7", "lpips_alex", "lpips_vgg", "fid")),
+    Corruption("h265", (0, 28, 36, 44), "H.265 crf", ("psnr", "ssim", "ssim_u7", "lpips_alex", "lpips_vgg", "fid")),
+    Corruption("aac", (0, 128, 64, 32), "kbit/s", ()),
+    Corruption("mp3", (0, 128, 64, 32), "kbit/s", ()),
+    Corruption("opus", (0, 64, 32, 12), "kbit/s", ()),
     Corruption("rate", (25, 30, 15, 10, 5), "fps", ("psnr", "ssim", "ssim_u7", "fvd")),
     Corruption("shuffle", (1, 2, 4, 8), "frames a block", ("psnr", "ssim", "fvd", "sync_c", "sync_d", "sync_corr")),
     Corruption("late", (0, 1, 2, 5, 10), "frames", ("sync_c", "sync_d", "av_offset")),
@@ -196,9 +201,9 @@ def corrupted(plan: Plan, corruptions: Sequence[Corruption]) -> Plan:
 
 def _spoilt(clip: PlannedClip, number: int, base: list[PlannedClip], name: str, level: float) -> PlannedClip:
     real = clip.generated
-    if name in ("late", "early"):
-        frames = level if name == "late" else -level
-        return replace(clip, generated=replace(real, audio_change=f"late:{frames:g}"))
+    if name in ("late", "early", *SOUND_CODECS):
+        change = f"late:{-level:g}" if name == "early" else f"{name}:{level:g}"
+        return replace(clip, generated=replace(real, audio_change=change))
     if name == "labels":
         emotions = sorted({other.emotion for other in base if other.emotion})
         if not emotions or number % 2 >= 2 * level:  # every second clip at one half
@@ -272,7 +277,9 @@ def _responds_to(name: str) -> tuple[str, ...]:
 
 
 def _severity(corruption: Corruption) -> list[float]:
-    """Levels as they grow worse; a frame rate is worse the further it is from 25."""
+    """Levels as they grow worse; a frame rate is worse the further it is from 25, a bit rate the lower it is."""
+    if corruption.name in SOUND_CODECS:
+        return [float(place) for place in range(len(corruption.levels))]
     if corruption.name != "rate":
         return list(corruption.levels)
     return [0.0 if level == 25 else 1.0 if level == 30 else 2.0 + 25 - level for level in corruption.levels]

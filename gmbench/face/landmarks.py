@@ -18,6 +18,7 @@ from gmbench import plugins
 from gmbench.errors import InputError
 from gmbench.face.faces import BLENDSHAPES, Detector, RowDetector, has_extent
 from gmbench.face.following import distinct, followed
+from gmbench.metrics.theval import STORED
 from gmbench.weights import Weights, load_path
 from gmbench.weights.declarations import packaged, refusal
 
@@ -57,7 +58,7 @@ def _built_in() -> tuple[LandmarkBackend, ...]:
     own = packaged()
     return (
         LandmarkBackend(
-            name="mediapipe", version=2, open_detector=detectors.mediapipe, default_pose="mediapipe",
+            name="mediapipe", version=3, open_detector=detectors.mediapipe, default_pose="mediapipe",
             weights=(own["face_landmarker"],),
         ),
         LandmarkBackend(
@@ -121,6 +122,8 @@ class LandmarkTrack:
                 arrays["matrices"][index] = face.matrix
             if face.blendshapes is not None:
                 arrays["blendshapes"][index] = face.blendshapes
+            if face.mesh is not None:
+                arrays["mesh"][index] = face.mesh[list(STORED)]
 
     def repeat(self) -> None:
         """The next frame is the last one again: its faces are the same."""
@@ -133,7 +136,8 @@ class LandmarkTrack:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Arrays of the frames so far, NaN where the face is not there, or is there in too few frames to be one.
 
-        ``points`` (T, 68, 2), ``matrices`` (T, 4, 4), ``blendshapes`` (T, 52), ``faces`` (T,) found in each frame;
+        ``points`` (T, 68, 2), ``matrices`` (T, 4, 4), ``blendshapes`` (T, 52); ``mesh`` (T, 102, 2): lips, brows, eyes
+        and irises of FaceMesh (:data:`gmbench.metrics.theval.STORED`); ``faces`` (T,) found in each frame;
         ``found`` (1,) frames with the face, and ``places`` (1,) where it stood that do not follow on each other.
         """
         boxes = np.stack([_box(arrays["points"][: self._next]) for arrays in self._places], axis=1)
@@ -152,6 +156,7 @@ class LandmarkTrack:
             "points": np.full((self._frames, 68, 2), np.nan),
             "matrices": np.full((self._frames, 4, 4), np.nan),
             "blendshapes": np.full((self._frames, BLENDSHAPES), np.nan),
+            "mesh": np.full((self._frames, len(STORED), 2), np.nan),
         }
 
 

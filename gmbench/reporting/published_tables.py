@@ -67,7 +67,7 @@ def errata() -> tuple[Erratum, ...]:
 
 @functools.cache
 def published_tables() -> tuple[PublishedTable, ...]:
-    """All tables of the four papers, in their order."""
+    """All tables of the papers, in their order."""
     groups: dict[tuple[str, str, str, str], list[dict[str, str]]] = {}
     for row in _rows("published_results.csv"):
         groups.setdefault((row["source"], row["table"], row["dataset"], row["setting"]), []).append(row)

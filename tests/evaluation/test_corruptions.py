@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from gmbench.errors import MediaError
 from gmbench.evaluation.extraction.corruptions import corrupted_audio, corrupted_frames
 from gmbench.media import SAMPLES_PER_FRAME, Video
 
@@ -96,3 +97,36 @@ def test_late_and_early_sound_as_long_as_before():
     assert len(corrupted_audio(sound, "late:-99")) == len(corrupted_audio(sound, "late:99")) == len(sound)
     assert not corrupted_audio(sound, "late:99").any()
     assert np.array_equal(corrupted_audio(sound, ""), sound)
+
+
+def test_h265_loses_with_the_quality(video):
+    original = np.stack(list(video)).astype(float)
+    lost = [np.abs(frames_of(video, f"h265:{crf}") - original).mean() for crf in (18, 36, 44)]
+    assert lost[0] < lost[1] < lost[2]
+    assert frames_of(video, "h265:36").shape == original.shape
+
+
+@pytest.mark.parametrize("codec", ["aac", "mp3", "opus"])
+def test_sound_codecs_keep_length_and_time_and_lose_with_the_rate(codec):
+    """Chirps in noise: the best lag of what comes back is 0, and less of it is the same at a lower rate."""
+    rng = np.random.default_rng(0)
+    time = np.arange(32000) / 16000
+    sound = (
+        6000 * np.sin(2 * np.pi * (200 + 900 * time) * time) * (time % 0.5 < 0.3) + rng.normal(0, 300, 32000)
+    ).astype(np.int16)
+    heard = {rate: corrupted_audio(sound, f"{codec}:{rate}").astype(float) for rate in (64, 16)}
+    middle = slice(4000, 28000)
+    for rate, samples in heard.items():
+        assert samples.shape == sound.shape
+        lags = [np.corrcoef(sound[middle], np.roll(samples, -lag)[middle])[0, 1] for lag in range(-40, 41)]
+        assert abs(int(np.argmax(lags)) - 40) <= 1, rate
+        assert max(lags) > 0.9
+    errors = {rate: np.abs(samples - sound)[middle].mean() for rate, samples in heard.items()}
+    assert errors[64] < errors[16]
+
+
+def test_an_unknown_codec_is_refused():
+    from gmbench.media.codecs import sound_through
+
+    with pytest.raises(MediaError, match="aac, mp3, opus"):
+        sound_through(np.zeros(640, np.int16), "vorbis", 64)

@@ -55,7 +55,7 @@ def test_every_level_has_every_clip_and_the_first_changes_nothing(ground_truth):
             assert unchanged.reference == clip.reference
 
 
-@pytest.mark.parametrize("name", ["blur", "noise", "reencode", "rate", "shuffle"])
+@pytest.mark.parametrize("name", ["blur", "noise", "reencode", "h265", "rate", "shuffle"])
 def test_pictures_are_changed_by_the_level(ground_truth, name):
     found = spoilt(ground_truth, name)
     for level in levels(name):
@@ -74,6 +74,16 @@ def test_late_is_late_and_early_is_early(ground_truth):
                 clip.generated.audio_change for (method, _), clip in found.items() if method == f"{name}={level}"
             }
             assert changes == {f"late:{sign * level}"}
+
+
+@pytest.mark.parametrize("name", ["aac", "mp3", "opus"])
+def test_sounds_go_through_codecs_and_lower_rates_are_worse(ground_truth, name):
+    for (method, _), clip in spoilt(ground_truth, name).items():
+        level = method.removeprefix(f"{name}=") if method != validate.UNCHANGED else ""
+        assert clip.generated.audio_change == (f"{name}:{level}" if level else "")
+        assert clip.generated.video_change == ""
+    found = curve(name, (9.0, 8.0, 7.0, 6.0), "sync_c")
+    assert (found.rho, found.strict, found.expected) == (pytest.approx(1), True, False)
 
 
 def test_half_of_the_labels_or_all_are_others(ground_truth):

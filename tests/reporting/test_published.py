@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from gmbench.errors import InputError
+from gmbench.metrics.theval import REAL
 from gmbench.reporting import latents, published_tables
 from gmbench.reporting.table_formats import render
 
@@ -13,6 +14,17 @@ def test_every_published_figure_stands_in_a_table():
     assert first.cells["MakeItTalk", "PSNR"] == "18.79"
 
 
+def test_the_final_scores_of_theval_are_the_means_of_their_parts():
+    table = next(t for t in published_tables.published_tables() if (t.source, t.table) == ("THEval", "1"))
+    parts = [metric for metric in table.metrics if metric != "Final Score"]
+    assert (len(table.methods), len(parts)) == (17, 8)
+    for method in table.methods:
+        mean = np.mean([float(table.cells[method, metric]) for metric in parts])
+        assert float(table.cells[method, "Final Score"]) == pytest.approx(mean, abs=1.01e-4)
+    raw = next(t for t in published_tables.published_tables() if (t.source, t.table) == ("THEval", "raw"))
+    assert sorted(float(v) for v in raw.cells.values()) == sorted(REAL.values())
+
+
 def test_errata_mark_the_cells_they_concern():
     tables = {(t.source, t.table): t for t in published_tables.published_tables()}
     text = render(published_tables.as_table(tables["GMTalker", "IV"]), "md")
@@ -21,11 +33,11 @@ def test_errata_mark_the_cells_they_concern():
     assert "1. PCM of the ground truth" in text
     assert "(8)" in render(published_tables.as_table(tables["EDTalk", "1"]), "md")
     numbers = [erratum.number for erratum in published_tables.errata()]
-    assert numbers == list(range(1, 13))
+    assert numbers == list(range(1, 20))
     for erratum in published_tables.errata():
         shown = [t for t in tables.values() if erratum.concerns(t.source, t.table)]
         assert shown, erratum.number
-    assert "<li value=12>" in published_tables.errata_html()
+    assert "<li value=19>" in published_tables.errata_html()
 
 
 def test_unknown_papers_are_named():

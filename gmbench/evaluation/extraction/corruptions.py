@@ -1,10 +1,10 @@
 """What controls and graded corruptions do to pictures and sound, on the fly.
 
-Pictures: ``still``, ``blur:<sigma>``, ``noise:<deviation>``, ``shuffle:<block>``, ``reencode:<crf>``, ``rate:<fps>``.
-Sound: ``late:<frames>``, negative for early.
+Pictures: ``still``, ``blur:<sigma>``, ``noise:<deviation>``, ``shuffle:<block>``, ``reencode:<crf>`` (H.264),
+``h265:<crf>``, ``rate:<fps>``. Sound: ``late:<frames>``, negative for early; ``aac:<kbit/s>``, ``mp3:``, ``opus:``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from gmbench.errors import InputError
 from gmbench.media import FPS, SAMPLES_PER_FRAME, Audio, Frames, Video, coded_and_decoded
+from gmbench.media.codecs import SOUND_CODECS, pictures_through_h265, sound_through
 
 
 def corrupted_frames(video: Video, change: str, batch: int) -> Iterator[Frames]:
     """Batches of a video, changed."""
     kind, _, amount = change.partition(":")
-    if kind in ("shuffle", "reencode", "rate"):
+    if kind in ("shuffle", "reencode", "h265", "rate"):
         yield from _reordered_or_reencoded(video, kind, int(amount), batch)
         return
     first: NDArray[np.uint8] | None = None
@@ -56,16 +57,18 @@ def _reordered_or_reencoded(video: Video, kind: str, amount: int, batch: int) ->
         times = np.floor(np.arange(len(frames)) * amount / FPS + 1e-9) * FPS / amount
         remade = [frames[min(int(t + 1e-9), len(frames) - 1)] for t in times]
     else:
-        remade = _reencoded(frames, amount)
+        remade = _reencoded(frames, amount, pictures_through_h265 if kind == "h265" else coded_and_decoded)
     for start in range(0, len(remade), batch):
         yield np.stack(remade[start : start + batch])
 
 
-def _reencoded(frames: list[Frames], quality: int) -> list[Frames]:
-    """Through H.264 at a constant rate factor; odd sizes are padded for the encoder."""
+def _reencoded(
+    frames: list[Frames], quality: int, through: Callable[[list[Frames], int], Iterator[Frames]]
+) -> list[Frames]:
+    """Through a codec at a constant rate factor; odd sizes are padded for the encoder."""
     height, width = frames[0].shape[:2]
     even = [np.pad(f, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") for f in frames]
-    return [frame[:height, :width] for frame in coded_and_decoded(even, quality)]
+    return [frame[:height, :width] for frame in through(even, quality)]
 
 
 def corrupted_audio(audio: Audio, change: str) -> Audio:
@@ -76,6 +79,8 @@ def corrupted_audio(audio: Audio, change: str) -> Audio:
         if delay < 0:
             return np.concatenate([audio[-delay:], np.zeros(min(-delay, len(audio)), np.int16)])
         return np.concatenate([np.zeros(delay, np.int16), audio])[: len(audio)]
+    if kind in SOUND_CODECS:
+        return sound_through(audio, kind, int(amount))
     if change:
         raise InputError(f"unknown corruption of sound: {change!r}")
     return audio

@@ -30,7 +30,7 @@ def speech(protocol: Protocol) -> ClipFeature:
 
 def bands(protocol: Protocol) -> ClipFeature:
     """Log mel bands of the sound in each frame, and its loudness every 50 ms."""
-    return ClipFeature("bands", 1, _bands, audio=True, pictures=False)
+    return ClipFeature("bands", 2, _bands, audio=True, pictures=False)
 
 
 def appearance(protocol: Protocol) -> ClipFeature:

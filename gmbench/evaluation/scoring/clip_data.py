@@ -157,6 +157,15 @@ class ClipFeatures:
             raise Unscored("undefined", "no blendshapes from these landmarks; use --landmarks mediapipe")
         return shapes
 
+    @property
+    def mesh(self) -> NDArray[np.float64]:
+        """(T, M, 2) pixels of the FaceMesh points that are stored; raises Unscored where the landmarks lack them."""
+        _ = self.landmarks
+        mesh = self._faces.arrays.get("mesh")
+        if mesh is None or not np.isfinite(mesh).all(axis=(1, 2)).any():
+            raise Unscored("undefined", "no FaceMesh points from these landmarks; use --landmarks mediapipe")
+        return mesh
+
     @cached_property
     def face_coverage(self) -> float:
         """Share of frames with a face."""
