@@ -52,7 +52,7 @@ def test_a_change_of_the_decoder_changes_every_stage_that_decodes():
         ("gmbench/commands/app.py", set(), set(_stages())),
         ("gmbench/profiles/demo.yaml", set(), set(_stages())),
         ("gmbench/nn/flow.py", {"train", "generate"}, {"crop", "fit", "extract", "score", "train_extractors"}),
-        ("gmbench/face/data/points68.csv", {"landmarks", "extract", "train_extractors"}, {"corpus", "audio", "train"}),
+        ("gmbench/face/data/points68.csv", {"landmarks", "extract", "train_extractors"}, {"corpus", "audio", "ingest"}),
         ("gmbench/stages/fit.py", {"fit", "render", "train"}, {"crop", "landmarks", "audio", "extract", "score"}),
         ("metrics/sync.py", {"extract", "score", "train_extractors"}, {"corpus", "crop", "fit", "train", "generate"}),
     ],

@@ -179,8 +179,9 @@ class PreparedDataset:
             renderings.
         audio_facts: description of the features: extractor, pairing, weights, width.
         face_model: file.
-        truth: the synthetic corpus' own root, else None.
+        truth: the synthetic corpus' own root, else None; shoulder masks come from there.
         size: side of the crops.
+        fitted: tracks are the fit's, also where the corpus knows better.
     """
 
     dataset: str
@@ -194,6 +195,12 @@ class PreparedDataset:
     face_model: Path
     truth: Path | None
     size: int
+    fitted: bool = False
+
+    @property
+    def true_tracks(self) -> Path | None:
+        """The synthetic corpus' own root where methods learn from its true coefficients and landmarks, else None."""
+        return None if self.fitted else self.truth
 
     def split(self, name: str) -> tuple[ClipRow, ...]:
         """Clips of one split."""

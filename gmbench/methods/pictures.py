@@ -167,8 +167,8 @@ def resize(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 def _sources(dataset: PreparedDataset, pretraining: PreparedDataset | None) -> list[_Source]:
     sources = list(_crops(dataset, pretraining=False))
-    if pretraining is not None and pretraining.truth is not None:
-        sources += _true_people(pretraining.truth)
+    if pretraining is not None and pretraining.true_tracks is not None:
+        sources += _true_people(pretraining.true_tracks)
     elif pretraining is not None and pretraining.dataset != dataset.dataset:
         sources += _crops(pretraining, pretraining=True)
     if not sources:

@@ -28,7 +28,7 @@ PREFIX = "pretraining/"
 """Start of the ids of the synthetic corpus' clips for pre-training."""
 
 
-def read_pretraining(dataset: PreparedDataset, people: int = 0, frames: int = 50) -> list[ClipTracks]:
+def read_pretraining(dataset: PreparedDataset, people: int = 0, frames: int = LEAST_FRAMES) -> list[ClipTracks]:
     """Clips of many people with large motion: the synthetic corpus' own with true coefficients, or fitted ones.
 
     Of fitted training clips those stay that :func:`well_fitted` and :func:`wide_motion` take.
@@ -36,7 +36,7 @@ def read_pretraining(dataset: PreparedDataset, people: int = 0, frames: int = 50
     Args:
         dataset: the corpus, or clips of real people.
         people: of the synthetic corpus, drawn without pictures in place of its own; a clip of each.
-        frames: length of those clips.
+        frames: length of those clips; fitted ones need no more than that.
 
     Raises:
         InputError: there are none, or people are to be drawn beside real ones.
@@ -44,23 +44,25 @@ def read_pretraining(dataset: PreparedDataset, people: int = 0, frames: int = 50
     if people:
         check_drawn_people(dataset)
         return draw_pretraining(people, frames, str(dataset.audio_facts["pair"]))
-    if dataset.truth is not None:
-        return _true_pretraining(dataset, dataset.truth)
+    if dataset.true_tracks is not None:
+        return _true_pretraining(dataset, dataset.true_tracks)
     kept = []
+    least = min(LEAST_FRAMES, frames)
     training = dataset.split(TRAIN)
     for speaker in sorted({row.speaker for row in training}):
         rows = [row for row in training if row.speaker == speaker]
         fits = read_shard(dataset.coefficients, speaker, ["lm_rmse", "eye_width", "valid"])
-        usable = [row for row in rows if row.clip_id in fits and well_fitted(**fits[row.clip_id])]
+        usable = [row for row in rows if row.clip_id in fits and well_fitted(**fits[row.clip_id], least=least)]
         kept += read_clips(dataset, usable) if usable else []
     return wide_motion(kept, dataset.dataset)
 
 
 def check_drawn_people(dataset: PreparedDataset) -> None:
     """Raise InputError where people of the synthetic corpus cannot stand for those of a dataset."""
-    if dataset.truth is None or dataset.audio_facts["extractor"] != "logmel":
+    if dataset.true_tracks is None or dataset.audio_facts["extractor"] != "logmel":
         raise InputError(
-            f"{dataset.dataset}: pretrain_people must be 0: only the synthetic corpus' people are drawn, with log-mel"
+            f"{dataset.dataset}: pretrain_people must be 0: only the synthetic corpus' people are drawn, with log-mel "
+            "and coefficients: truth"
         )
 
 
@@ -82,15 +84,18 @@ def draw_pretraining(people: int, frames: int, pair: str) -> list[ClipTracks]:
     return clips
 
 
-def well_fitted(lm_rmse: NDArray[np.float32], eye_width: NDArray[np.float32], valid: NDArray[np.bool_]) -> bool:
-    """At least 75 frames, at most 10 % without a face, median landmark error below 3 % of the face's width.
+def well_fitted(
+    lm_rmse: NDArray[np.float32], eye_width: NDArray[np.float32], valid: NDArray[np.bool_], least: int = LEAST_FRAMES
+) -> bool:
+    """At least 75 frames by default, at most 10 % without a face, median landmark error below 3 % of the face's width.
 
     Args:
         lm_rmse: (T,) error of the landmarks in pixels.
         eye_width: (T,) distance of the outer eye corners in pixels.
         valid: (T,) frames with a face.
+        least: number of frames.
     """
-    if len(valid) < LEAST_FRAMES or (~valid).mean() > MOST_INVALID:
+    if len(valid) < least or (~valid).mean() > MOST_INVALID:
         return False
     return bool(np.median(lm_rmse[valid] / (FACE_WIDTH * eye_width[valid])) < MOST_ERROR)
 
@@ -107,8 +112,8 @@ def pretraining_digest(dataset: PreparedDataset, people: int = 0) -> str:
     """Digest of what :func:`read_pretraining` reads, for the keys of training jobs; labels are not part of it."""
     if people:
         return digest("drawn people", people, CORPUS_VERSION)
-    if dataset.truth is not None:
-        return file_digest(dataset.truth / "truth" / "clips.parquet")
+    if dataset.true_tracks is not None:
+        return file_digest(dataset.true_tracks / "truth" / "clips.parquet")
     by_speaker: dict[str, list[ClipRow]] = {}
     for row in dataset.split(TRAIN):
         by_speaker.setdefault(row.speaker, []).append(row)

@@ -24,6 +24,8 @@ def check_track_people(system: str, dataset: PreparedDataset) -> None:
     advice = f"{system}: track_people must be 0 for {dataset.dataset}"
     if dataset.truth is None:
         raise InputError(f"{advice}: they are people of the synthetic corpus, and it is none")
+    if dataset.true_tracks is None:
+        raise InputError(f"{advice}: their coefficients are true, and its are fitted")
     extractor = dataset.audio_facts["extractor"]
     if extractor != "logmel":
         raise InputError(f"{advice}: their audio features are logmel, and its are {extractor}")

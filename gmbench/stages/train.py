@@ -128,7 +128,7 @@ def prepared_dataset(run: PipelineRun, paths: DatasetPaths, section: DatasetSect
     return PreparedDataset(
         paths.dataset, tuple(manifest.read(paths.cropped)), paths.crops, paths.landmarks,
         training_coefficients(replace(run, paths=paths), section), paths.audio, paths.renders, audio_facts, FACE_MODEL,
-        truth, section.size,
+        truth, section.size, section.coefficients == "fit",
     )  # fmt: skip
 
 

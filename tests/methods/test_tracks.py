@@ -114,3 +114,31 @@ def test_pretraining_reads_no_test_clip(tmp_path):
     before = pretraining_digest(dataset)
     without = replace(dataset, rows=rows[::2])
     assert pretraining_digest(without) == before
+
+
+def test_pretraining_follows_the_fit_where_the_corpus_knows_better(tmp_path):
+    rows = (ClipRow("d/M/sad/1/0", "d", "M", "sad", 1, "0", "", "", split="train"),)
+    folders = [tmp_path / name for name in ("crops", "landmarks", "coefficients", "audio", "renders")]
+    facts = {"pair": "concat", "extractor": "logmel"}
+    dataset = PreparedDataset("d", rows, *folders, facts, tmp_path / "model.npz", tmp_path / "corpus", 64, fitted=True)
+    frames = 50
+    rho = np.zeros((frames, 12), np.float32)
+    rho[:, 1] = 0.1 * np.sin(np.arange(frames))
+    columns = {
+        "beta": np.full((frames, 169), 0.25, np.float32), "rho": rho, "segment": np.zeros(frames, np.int64),
+        "lm_rmse": np.ones(frames, np.float32), "eye_width": np.full(frames, 50, np.float32),
+        "valid": np.ones(frames, bool),
+    }  # fmt: skip
+    shards.write(dataset.coefficients, "M", [(rows[0].clip_id, columns)])
+    shards.write(dataset.audio, "M", [(rows[0].clip_id, {"features": np.zeros((2 * frames, 1), np.float16)})])
+    (clip,) = read_pretraining(dataset, frames=50)
+    assert (clip.beta == 0.25).all()
+    with pytest.raises(InputError, match="long and well fitted enough"):
+        read_pretraining(dataset, frames=60)
+    with pytest.raises(InputError, match="coefficients: truth"):
+        read_pretraining(dataset, people=3)
+    before = pretraining_digest(dataset)
+    shards.write(dataset.coefficients, "M", [(rows[0].clip_id, columns | {"beta": columns["beta"] + 1})])
+    assert pretraining_digest(dataset) != before
+    with pytest.raises(InputError, match="no ground truth"):
+        read_pretraining(replace(dataset, fitted=False), frames=50)

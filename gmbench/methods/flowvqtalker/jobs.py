@@ -100,7 +100,7 @@ def _labelled(data: _Data) -> list[ClipTracks]:
 
 def _others(data: _Data) -> list[ClipTracks]:
     """Clips of many people; none where they are the labelled ones themselves."""
-    same = data.pretraining.dataset == data.dataset.dataset and data.pretraining.truth is None
+    same = data.pretraining.dataset == data.dataset.dataset and data.pretraining.true_tracks is None
     return [] if same else read_pretraining(data.pretraining)
 
 

@@ -35,7 +35,8 @@ def read_motion(
     Raises:
         InputError: a clip with other frames than its coefficients.
     """
-    truth = Truth(pretraining.truth) if pretraining is not None and pretraining.truth is not None else None
+    root = pretraining.true_tracks if pretraining is not None else None
+    truth = Truth(root) if root is not None else None
     result = {}
     shards_read: dict[tuple[Path, str], dict[str, dict[str, Any]]] = {}
     for number, clip in enumerate(people.clips):
