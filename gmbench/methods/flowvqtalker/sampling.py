@@ -13,6 +13,10 @@ from gmbench.nn.manifold import project
 from gmbench.nn.student import draw_spread
 
 
+CHUNK = 256
+"""Frames that are projected at once, so that memory does not grow with the length of the sound."""
+
+
 @dataclass(frozen=True)
 class StoredLatents:
     """Latents (M, D) of training frames and their classes (M,)."""
@@ -23,7 +27,9 @@ class StoredLatents:
     def project(self, z: Tensor, number: int, neighbours: int) -> Tensor:
         """Manifold projection of (T, D) on a class; unchanged where nothing of the class is stored. F11."""
         of_class = self.latents[self.classes == number]
-        return project(z, of_class, neighbours)[0] if len(of_class) else z
+        if not len(of_class):
+            return z
+        return torch.cat([project(rows, of_class, neighbours)[0] for rows in z.split(CHUNK)])
 
 
 def draw_noise(
