@@ -11,14 +11,14 @@ from gmbench.methods.registry import read_method_settings
 from tools.sources import ROOT
 
 
-@pytest.mark.parametrize("name", ["smoke", "quick", "demo", "paper"])
+@pytest.mark.parametrize("name", sorted(config.profiles()))
 def test_profiles_are_complete_and_the_project_holds_the_demo(name, tmp_path):
     config.use_profile(name, tmp_path / "params.yaml")
     assert config.load(tmp_path / "params.yaml").profile == name
     assert config.load(ROOT / "params.yaml").profile == "demo"
 
 
-@pytest.mark.parametrize("name", ["smoke", "quick", "demo", "paper"])
+@pytest.mark.parametrize("name", sorted(config.profiles()))
 def test_profiles_hold_no_name_or_key_that_is_not_known(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config.use_profile(name)

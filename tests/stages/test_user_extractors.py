@@ -102,6 +102,9 @@ def test_crema_d_is_judged_by_its_own_network_and_others_by_meads(run, tmp_path)
     for name in ("mead", "lsp"):
         other = evaluation_protocol(run.params.datasets[name])
         assert extractor("emotion", other).weights == ("emotion_fan_mead",)
+    assert judged == protocol.load("eat128_crema_d")
+    under_another = run.params.datasets["crema_d"].model_copy(update={"protocol": "full"})
+    assert evaluation_protocol(under_another).emotion_network == "crema_d"
     plain = protocol.load("eat128")
     assert judged.hash != plain.hash
     assert protocol.Protocol(**plain.model_dump()).hash == plain.hash
