@@ -1,5 +1,6 @@
 """What GMTalker shows between two emotions: the middle frame of what it says, eyes open."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -100,6 +101,14 @@ def test_the_pictures_style_is_blended_under_either_prior(tmp_path, audio, reque
     assert set(map(tuple, given)) == {(1.0, 0.0, 0.0), (0.0, 0.0, 1.0)}
 
 
+def _with_temperature(method, temperature):
+    """The method with another temperature of its own."""
+    other, gmeg = copy.copy(method), copy.copy(method.gmeg)
+    gmeg.settings = method.gmeg.settings.model_copy(update={"temperature": temperature})
+    other.gmeg = gmeg
+    return other
+
+
 def test_seeds_and_temperature_decide_the_expression(method, request_):
     def expression(**changes):
         return method.generate(replace(request_, **changes)).expression
@@ -108,4 +117,8 @@ def test_seeds_and_temperature_decide_the_expression(method, request_):
     assert np.array_equal(same, expression())
     assert not np.allclose(same, expression(seed=5), atol=1e-3)
     assert not np.allclose(same, expression(temperature=0.0), atol=1e-3)
-    assert np.array_equal(expression(temperature=0.0), expression(temperature=0.0, seed=5))
+    most_likely = expression(temperature=0.0)
+    assert np.array_equal(most_likely, expression(temperature=0.0, seed=5))
+    calm = _with_temperature(method, 0.0)
+    assert np.array_equal(most_likely, calm.generate(request_).expression)
+    assert np.array_equal(same, calm.generate(replace(request_, temperature=1.0)).expression)

@@ -188,7 +188,7 @@ class GMTalker:
         generator = torch.Generator().manual_seed(seed)
         s = self.gmeg.settings
         w, noise = torch.randn(1, s.w, generator=generator), torch.randn(1, s.z, generator=generator)
-        spread = 1.0 if request.temperature is None else request.temperature
+        spread = s.temperature if request.temperature is None else request.temperature
         return _Latents(w * spread, noise * spread)
 
     def _latent(self, weights: Tensor, fixed: _Latents, blended: bool = True) -> Tensor:

@@ -65,6 +65,9 @@ class Gmeg(_Generator):
         description="further people to learn from, drawn without pictures as the corpus draws its own",
     )
     track_share: float = Field(0.5, gt=0, lt=1, description="share of the track people in a batch")
+    temperature: float = Field(
+        1.0, ge=0, description="spread of sampled expressions where a request names none; 1 is the prior's"
+    )
     decay: bool = Field(False, description="the learning rate falls to zero as a cosine; else it stays")
     train: TrainingSettings = TrainingSettings(steps=60_000, batch=32, rate=1e-4)
 
