@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from gmbench.config import EvaluationSection
+from gmbench.evaluation.interpolation import SCORED
 from gmbench.evaluation.results import records
 from gmbench.evaluation.run import evaluate as score
 from gmbench.methods import registry
@@ -60,7 +61,7 @@ def _measure(
         say("sequences between emotions")
         table = measure_transitions(run, method, plan, out / BETWEEN)
         records.write(out / f"records-{BETWEEN}.parquet", table)
-        write_atomically(out / f"table-{BETWEEN}.md", _two_tables(table, plan.ways, plan.ways_seeds).encode())
+        write_atomically(out / f"table-{BETWEEN}.md", _sequence_tables(table, plan.ways, plan.ways_seeds).encode())
         found += [(run.paths.dataset, drive, plan.ways_shared, table) for drive in (BETWEEN, TALKING)]
     return found
 
@@ -117,12 +118,14 @@ def _keep(table: pd.DataFrame, out: Path, name: str) -> pd.DataFrame:
     return table
 
 
-def _two_tables(table: pd.DataFrame, ways: Sequence[Interpolation], seeds: int) -> str:
-    """Sequences between emotions: ways that are compared, then those that lose by construction."""
+def _sequence_tables(table: pd.DataFrame, ways: Sequence[Interpolation], seeds: int) -> str:
+    """Sequences between emotions: ways that are compared, those that lose by construction, and Sync while talking."""
     bounds = {way_name(way.name, seed) for way in ways if way.bound for seed in range(seeds)}
-    is_bound = table["method"].isin(bounds)
-    parts = [table_formats.render(tables.build(table[~is_bound]), "md")]
-    if is_bound.any():
-        parts += ["Bounds, which lose by construction and are compared with nothing:",
-                  table_formats.render(tables.build(table[is_bound]), "md")]  # fmt: skip
-    return "\n\n".join(parts)
+    is_bound, stepwise = table["method"].isin(bounds), table["metric_name"].isin(SCORED)
+    parts = {
+        "": table[stepwise & ~is_bound],
+        "Bounds, which lose by construction and are compared with nothing:": table[is_bound],
+        "Sync of the talking sequences beside that of the clips whose sound they have:": table[~stepwise],
+    }
+    shown = [[title, table_formats.render(tables.build(part), "md")] for title, part in parts.items() if len(part)]
+    return "\n\n".join(line for lines in shown for line in lines if line)

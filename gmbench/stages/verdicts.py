@@ -27,7 +27,7 @@ from gmbench.reporting import table_formats
 FILE = "verdicts.json"
 LEVEL = 0.05
 """Of the intervals and tests: 95 % and 5 %."""
-HEAD = ("Metric", "Table", "Expected better", "Expected worse", "Margin", "95 % interval", "Seeds", "p", "p (Holm)",
+HEAD = ("Metric", "Table", "Measured on", "Expected better", "Expected worse", "Margin", "95 % interval", "Seeds", "p", "p (Holm)",
         "Verdict")  # fmt: skip
 
 
@@ -41,6 +41,7 @@ class Verdict:
         p: two-sided p-value of a t-test over seeds; holm: the same after Holm's correction over all of a run.
         values: means of both, one pair per seed.
         verdict: ``resolved``, ``reversed``, ``not resolved`` (the interval holds zero), or ``no value``.
+        drive: what it is measured on, as of the ordering.
         shared: ablations that hold networks fixed over the seeds, joined by a hyphen.
         reason: why there is no value.
     """
@@ -56,6 +57,7 @@ class Verdict:
     values: tuple[tuple[float, float], ...]
     verdict: str
     holm: float = math.nan
+    drive: str = ""
     shared: str = ""
     reason: str = ""
 
@@ -119,7 +121,7 @@ def verdicts_of(ordering: ExpectedOrdering, measured: Sequence[pd.DataFrame], me
         found = difference_over_seeds(sign * np.array([a - b for a, b in pairs]))
         verdict = Verdict(
             ordering.metric, ordering.table, better, worse, found.mean, found.low, found.high, found.p, pairs,
-            found.verdict, shared="-".join(ordering.shared),
+            found.verdict, drive=ordering.drive, shared="-".join(ordering.shared),
             reason="a system has no number" if found.verdict == "no value" else "",
         )  # fmt: skip
         result.append(verdict)
@@ -130,7 +132,20 @@ def without_value(ordering: ExpectedOrdering, reason: str) -> list[Verdict]:
     """Verdicts of an ordering that cannot be measured here."""
     nan = math.nan
     return [
-        Verdict(ordering.metric, ordering.table, a, b, nan, nan, nan, nan, (), "no value", reason=reason)
+        Verdict(
+            ordering.metric,
+            ordering.table,
+            a,
+            b,
+            nan,
+            nan,
+            nan,
+            nan,
+            (),
+            "no value",
+            drive=ordering.drive,
+            reason=reason,
+        )
         for a, b in zip(ordering.order, ordering.order[1:], strict=False)
     ]
 
@@ -164,7 +179,7 @@ def rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
     number = table_formats.number
     return [
         [
-            v.metric, v.table, v.better or "full", v.worse or "full", number(v.margin),
+            v.metric, v.table, " ".join(part for part in (v.drive or "own", v.shared) if part), v.better or "full", v.worse or "full", number(v.margin),
             "" if math.isnan(v.low) else f"{number(v.low)} to {number(v.high)}", str(len(v.values) or ""),
             _p(v.p), _p(v.holm), v.verdict + (f": {v.reason}" if v.reason else ""),
         ]
@@ -186,7 +201,7 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 
 def markdown(verdicts: Sequence[Verdict]) -> str:
     """Verdicts as a table, below a sentence on what they rest on."""
-    lines = [summary(verdicts), "", f"| {' | '.join(HEAD)} |", "|---|---|---|---|---:|---|---:|---:|---:|---|"]
+    lines = [summary(verdicts), "", f"| {' | '.join(HEAD)} |", "|---|---|---|---|---|---:|---|---:|---:|---:|---|"]
     lines += [f"| {' | '.join(cells)} |" for cells in rows(verdicts)]
     return "\n".join(lines) + "\n"
 

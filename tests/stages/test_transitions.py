@@ -1,6 +1,5 @@
 """Sequences between two emotions: what is drawn of every way, and the files that are scored."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -111,9 +110,12 @@ def test_the_table_shows_bounds_apart(monkeypatch):
     monkeypatch.setattr(ablations.tables, "build", lambda table: shown.append(sorted(table["method"])) or table)
     monkeypatch.setattr(ablations.table_formats, "render", lambda table, form: "table")
     methods = [f"{way}-s{seed}" for way in ("sample_blend", "hard_switch", "sample_blend-talking") for seed in (0, 1)]
-    text = ablations._two_tables(pd.DataFrame({"method": methods}), WAYS, 2)
+    synced = ["sample_blend-talking-s0", "ground_truth"]
+    names = ["e_ppl"] * len(methods) + ["sync_c"] * len(synced)
+    text = ablations._sequence_tables(pd.DataFrame({"method": methods + synced, "metric_name": names}), WAYS, 2)
     assert shown == [
         ["sample_blend-s0", "sample_blend-s1", "sample_blend-talking-s0", "sample_blend-talking-s1"],
         ["hard_switch-s0", "hard_switch-s1"],
+        ["ground_truth", "sample_blend-talking-s0"],
     ]
-    assert json.dumps(text).count("lose by construction") == 1
+    assert text.count("lose by construction") == text.count("Sync of the talking") == 1

@@ -87,7 +87,7 @@ def test_holms_correction_counts_all_verdicts_with_a_value(tmp_path):
     assert [v.reason for v in found[2:4]] == ["no labels"] * 2
     assert "excludes zero in 2 of 3; 1 of these stay below p = 0.05 after Holm's correction" in verdicts.summary(found)
     text = verdicts.markdown(found)
-    assert "| psnr | V | full | wo_gm | 1.000 | 0.100 to 1.900 | 5 | 0.01 | 0.03 | resolved |" in text
+    assert "| psnr | V | own | full | wo_gm | 1.000 | 0.100 to 1.900 | 5 | 0.01 | 0.03 | resolved |" in text
     assert "no value: no labels" in text
 
 
