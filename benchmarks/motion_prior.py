@@ -127,7 +127,7 @@ def main() -> None:
         width=64, heads=4, layers=(2, 2), z=8, flow_steps=3, flow_width=32, flow_layers=2, flow_levels=arguments.levels,
         dropout=0.0, audio_frames=9, window=(FRAMES, FRAMES), weights={"rec": 1.0, "kl": arguments.kl, "vel": 1.0},
         pretrain=TrainingSettings(steps=500, batch=16, rate=1e-3),
-        finetune=TrainingSettings(steps=150, batch=8, rate=5e-4),
+        finetune=TrainingSettings(steps=150, batch=8, rate=2.5e-4),
     )  # fmt: skip
     people = [draw(number) for number in range(arguments.people)]
     general = draw_pretraining(arguments.general, FRAMES, "concat")

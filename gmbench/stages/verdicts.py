@@ -27,8 +27,10 @@ from gmbench.reporting import table_formats
 FILE = "verdicts.json"
 LEVEL = 0.05
 """Of the intervals and tests: 95 % and 5 %."""
-HEAD = ("Metric", "Table", "Measured on", "Expected better", "Expected worse", "Margin", "95 % interval", "Seeds", "p", "p (Holm)",
-        "Verdict")  # fmt: skip
+HEAD = (
+    "Metric", "Table", "Measured on", "Expected better", "Expected worse", "Margin", "95 % interval", "Seeds", "p",
+    "p (Holm)", "Verdict",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -177,14 +179,14 @@ def system_of(method: str, name: str, drive: str, shared: Sequence[str], seed: i
 def rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
     """Cells of a table of verdicts, in the order of :data:`HEAD`."""
     number = table_formats.number
-    return [
-        [
-            v.metric, v.table, " ".join(part for part in (v.drive or "own", v.shared) if part), v.better or "full", v.worse or "full", number(v.margin),
-            "" if math.isnan(v.low) else f"{number(v.low)} to {number(v.high)}", str(len(v.values) or ""),
-            _p(v.p), _p(v.holm), v.verdict + (f": {v.reason}" if v.reason else ""),
-        ]
-        for v in verdicts
-    ]  # fmt: skip
+    found = []
+    for v in verdicts:
+        measured_on = " ".join(part for part in (v.drive or "own", v.shared) if part)
+        interval = "" if math.isnan(v.low) else f"{number(v.low)} to {number(v.high)}"
+        outcome = v.verdict + (f": {v.reason}" if v.reason else "")
+        numbers = [number(v.margin), interval, str(len(v.values) or ""), _p(v.p), _p(v.holm)]
+        found.append([v.metric, v.table, measured_on, v.better or "full", v.worse or "full", *numbers, outcome])
+    return found
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:

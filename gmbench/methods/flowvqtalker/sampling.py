@@ -12,7 +12,6 @@ from gmbench.methods.flowvqtalker.settings import Sampling
 from gmbench.nn.manifold import project
 from gmbench.nn.student import draw_spread
 
-
 CHUNK = 256
 """Frames that are projected at once, so that memory does not grow with the length of the sound."""
 
