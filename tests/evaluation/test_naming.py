@@ -19,7 +19,9 @@ def test_every_printed_spelling_of_a_metric_names_it(name):
 
 def test_every_metric_is_in_a_group_and_a_group_stands_for_its_default_metrics():
     assert {spec.group for spec in SPECS.values()} == set(GROUPS)
-    assert named_metrics("Lips", SPECS) == ["sync_c", "sync_d", "av_offset", "m_lmd", "m_nlmd"]
+    assert named_metrics("Lips", SPECS) == ["sync_c", "sync_d", "av_offset", "m_lmd", "m_nlmd", "lip_dyn"]
+    assert named_metrics("time", SPECS) == [name for name, spec in SPECS.items() if spec.group == "time"]  # no defaults
+    assert {"lip_dyn_th", "th_head_dyn", "th_score5"} <= set(named_metrics("theval", SPECS))
     assert named_metrics(["psnr, lips", "PSNR", "sync-c"], SPECS)[:2] == ["psnr", "sync_c"]
 
 
