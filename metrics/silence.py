@@ -96,7 +96,9 @@ def _spec(name: str, title: str, range_: str, source: str, interpretation: str, 
         interpretation=interpretation,
         caveats=caveats + " Undefined for clips with fewer than eight silent frames with a face: look at how many "
         "clips had any. Laughing and breathing are silence to the detector of speech, which the key carries; without "
-        "the extra vad it is loudness (rms40), which finds no silence in a noisy room.",
+        "the extra vad it is loudness (rms40), which finds no silence in a noisy room. Codecs, on two "
+        "real clips: sound "
+        "up to 6 %, pictures 4 % at CRF 28 and up to a quarter below that quality.",
         default=False,
     )
 

@@ -174,7 +174,8 @@ SPECS = (
          "Degrees cubed and square pixels in one sum: it is travel in pixels and depends on the resolution. "
          "head_dyn_rot and head_dyn_pos are its parts. The face's box is that of the landmarks, not RetinaFace's."),
     _raw("brow_dyn_th", "Brow dyn. (THEval)", "1 / frame", ("landmarks",),
-         "Mean change of the distance of brow and eye per frame.", "As brow_dyn on 52 points of the mesh."),
+         "Mean change of the distance of brow and eye per frame.", "As brow_dyn on 52 points of the mesh; strong "
+         "compression raises it as well."),
     _raw("silent_mad_th", "Silent lips (THEval)", "", _HEARD,
          "Median deviation from the mean of the mouth's opening in silences.",
          "About the mean, where the paper says median (silent_mad); vertical only, so roll counts."),
