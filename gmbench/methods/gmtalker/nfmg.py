@@ -25,7 +25,9 @@ class MotionGenerator(nn.Module):
         sizes = (s.z, s.flow_steps, s.flow_width, s.heads, s.flow_layers, s.flow_levels)
         self.flow = transformer_flow(*sizes) if s.flow_steps else None
         self.latent = nn.Linear(s.z, s.width)
-        self.decoder = TrackDecoder(MOTION, audio_dim, s.width, s.heads, s.layers[1], s.dropout, kernel=s.audio_frames)
+        self.decoder = TrackDecoder(
+            MOTION, audio_dim, s.width, s.heads, s.layers[1], s.dropout, s.align_halfwidth, s.audio_frames
+        )
 
     def posterior(self, motion: Tensor, audio: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean, log-variance (B, T', z) and mask (B, T') of the latents; T' = ceil(T / stride), or 1 if pooled."""

@@ -21,6 +21,10 @@ class _Generator(SettingsPart):
     width: int = Field(512, ge=1)
     heads: int = Field(8, ge=1)
     audio_frames: int = Field(1, ge=1, description="frames that an audio input sees; odd, more for log-mel features")
+    align_halfwidth: int = Field(
+        2, ge=0, description="frames of sound before and after its own that a frame attends to; with 0, FaceFormer's "
+        "choice, what attends learns nothing",
+    )  # fmt: skip
     window: tuple[int, int] = Field((50, 150), description="shortest and longest training window in frames")
 
     @model_validator(mode="after")
@@ -48,10 +52,6 @@ class Gmeg(_Generator):
     objective: Literal["bound", "literal"] = Field("bound", description="literal: the loss as the paper prints it")
     intensity: Literal["ignore", "neutral_mix"] = "ignore"
     teacher: Literal["masked", "rollout", "plain"] = "masked"
-    align_halfwidth: int = Field(
-        2, ge=0, description="frames of sound before and after its own that a frame attends to; with 0, FaceFormer's "
-        "choice, what attends learns nothing",
-    )  # fmt: skip
     audio_layers: int = Field(0, ge=0, description="further layers of the decoder's audio input; for log-mel features")
     weights: dict[Literal["rec", "cond", "w", "emo", "lips"], float] = Field(
         {"rec": 1.0, "cond": 0.5, "w": 0.5, "emo": 0.5},
