@@ -14,6 +14,7 @@ from gmbench.job_cache import Job, JobResult
 from gmbench.media import Video, encode_video, read_audio
 from gmbench.methods import render
 from gmbench.morphable import coefficient_io
+from gmbench.shards import shard_path
 from gmbench.stages.paths import SYNTHETIC
 from gmbench.stages.pipeline_run import ModelSource, PipelineRun, write_videos
 from gmbench.store import digest, file_digest
@@ -37,16 +38,17 @@ def generate_renders(run: PipelineRun, section: DatasetSection, method: str, row
     model = run.face_model()
     root = Path(section.root)
     truth = root if method == "render" and section.kind in SYNTHETIC else None
-    coefficients = root / "truth" / "clips.parquet" if truth else run.paths.coefficients / coefficient_io.SPEAKERS
-    content = file_digest(coefficients)
     clips = {row.speaker: _background_clips(run, row.speaker) for row in rows}
-    backgrounds = {speaker: [file_digest(path) for path in paths] for speaker, paths in clips.items()}
+    drawn_from = {
+        speaker: [file_digest(path) for path in (*paths, *_coefficient_files(run, speaker, truth))]
+        for speaker, paths in clips.items()
+    }
     jobs = []
     for row in rows:
         sound = run.paths.crops / row.video_path
         source = render.CoefficientSource(run.paths.coefficients, truth, row.speaker, row.clip_id)
-        inputs = (row.clip_id, file_digest(sound), section.size, backgrounds[row.speaker])
-        key = digest("generate", RENDERED_VIDEOS_VERSION, method, model.digest, content, *inputs)
+        inputs = (row.clip_id, file_digest(sound), section.size, drawn_from[row.speaker])
+        key = digest("generate", RENDERED_VIDEOS_VERSION, method, model.digest, *inputs)
         jobs.append(Job(row.clip_id, key, _Task(model, source, sound, clips[row.speaker], section.size)))
     failures = run.run_jobs(render_video, jobs)
     write_videos(run, method, rows, jobs, failures)
@@ -58,6 +60,15 @@ def render_video(task: _Task) -> JobResult:
     frames = render.frames(task.model.load(), task.source, task.size, _background(task.background))
     video = encode_video(frames, read_audio(task.sound), crf=12)
     return {"video": np.frombuffer(video, np.uint8)}, {}
+
+
+def _coefficient_files(run: PipelineRun, speaker: str, truth: Path | None) -> tuple[Path, ...]:
+    """Files that a speaker's coefficients are read from."""
+    if truth is not None:
+        folder = truth / "truth"
+        return folder / "speakers.parquet", shard_path(folder / "frames", speaker)
+    folder = run.paths.coefficients
+    return folder / coefficient_io.SPEAKERS, shard_path(folder, speaker)
 
 
 def _background_clips(run: PipelineRun, speaker: str) -> tuple[Path, ...]:

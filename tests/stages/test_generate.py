@@ -2,22 +2,25 @@
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from gmbench import config, plugins
+from gmbench import config, plugins, shards
 from gmbench.datasets import manifest
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
 from gmbench.media import Video, write_video
 from gmbench.methods.card import MethodCard
 from gmbench.methods.interface import GenRequest, GenResult, NotSupported
+from gmbench.morphable import coefficient_io
 from gmbench.stages import generate as stage
+from gmbench.stages import render_videos
 from gmbench.stages.evaluation_plan import evaluation_inputs
 from gmbench.stages.paths import DatasetPaths
-from gmbench.stages.pipeline_run import PipelineRun, write_json
+from gmbench.stages.pipeline_run import ModelSource, PipelineRun, write_json
 from gmbench.stages.qualitative_figures import _ranking_system
 from gmbench.stages.train import train
 from gmbench.store import Store
@@ -163,3 +166,16 @@ class TestStrangers:
 def test_a_project_that_evaluates_only_drop_ins_has_no_ranking_system():
     assert _ranking_system(["render", "refit"]) == ""
     assert _ranking_system(["render", "gmtalker", "gmtalker-pose"]) == "gmtalker-pose"
+
+
+def test_other_coefficients_of_the_same_person_are_drawn_anew(run, monkeypatch):
+    keys = []
+    monkeypatch.setattr(PipelineRun, "face_model", lambda run: ModelSource(Path("model.npz"), "model"))
+    monkeypatch.setattr(PipelineRun, "run_jobs", lambda run, work, jobs: keys.append(jobs[0].key) or {"d": "stopped"})
+    monkeypatch.setattr(render_videos, "write_videos", lambda *_: None)
+    coefficient_io.write_speakers(run.paths.coefficients, [{"speaker": "A", "shape": np.zeros(150)}])
+    for value in (0.0, 0.0, 1.0):
+        shards.write(run.paths.coefficients, "A", [("d/A/happy/3/1", {"beta": np.full((10, 169), value)})])
+        section = run.params.datasets["d"]
+        render_videos.generate_renders(run, section, "refit", manifest.read(run.paths.cropped))
+    assert keys[0] == keys[1] != keys[2]
