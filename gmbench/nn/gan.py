@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gmbench.nn.training import Updater
+
 MOST = 1e4
 
 
@@ -42,6 +44,27 @@ def hinge_discriminator(on_real: Tensor, on_fake: Tensor) -> Tensor:
 def hinge_generator(on_fake: Tensor) -> Tensor:
     """Loss of the generator."""
     return -on_fake.mean()
+
+
+def adversarial_step(
+    updater: Updater, discriminator: nn.Module, real: Tensor, drawn: Tensor, reconstruction: Tensor, last: Tensor
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Update the optimiser ``discriminator`` by hinge losses, and ask it about pictures that a generator drew.
+
+    Args:
+        updater: of the training.
+        discriminator: pictures (B, 3, S, S) to logits.
+        real, drawn: pictures (B, 3, S, S).
+        reconstruction: the generator's other losses on ``drawn``.
+        last: weights of the generator's last layer.
+
+    Returns:
+        losses of both players, ``d`` and ``g``, and the generator's times :func:`adaptive_factor`.
+    """
+    terms = {"d": hinge_discriminator(discriminator(real), discriminator(drawn.detach()))}
+    updater.backward_and_step(terms["d"], "discriminator")
+    terms["g"] = hinge_generator(discriminator(drawn))
+    return terms, adaptive_factor(reconstruction, terms["g"], last) * terms["g"]
 
 
 def adaptive_factor(reconstruction: Tensor, adversarial: Tensor, last: Tensor) -> Tensor:

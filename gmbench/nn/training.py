@@ -152,6 +152,11 @@ def falling_rate(optimiser: torch.optim.Optimizer, plan: Falling, step: int) -> 
         group["lr"] = plan.rate * risen * fallen
 
 
+def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[Any, float]) -> Tensor:
+    """Sum of losses by name, each times its weight."""
+    return torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+
+
 def train(
     state: TrainState, config: TrainConfig, folder: Path | None = None, progress: ProgressCallback | None = None
 ) -> TrainReport:

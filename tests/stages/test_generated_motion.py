@@ -1,7 +1,6 @@
 """Head motion measured on generated coefficients: values, rows beside the systems', and clips without a value."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +14,7 @@ from gmbench.methods.interface import GenResult, MissingInput
 from gmbench.methods.registry import System
 from gmbench.metrics import head_motion
 from gmbench.stages.generated_motion import MEASURED, measure_motion, motion_values
-from tests.stages.test_system_videos import FRAMES, rows
-from tests.stages.test_system_videos import run as run_of_two_clips  # noqa: F401  # a fixture
+from tests.stages.two_clips import FRAMES, rows
 
 
 def _pose(seed, frames=75, size=5.0):
@@ -40,10 +38,8 @@ def test_values_are_those_of_the_metrics():
 
 
 @pytest.fixture
-def run(run_of_two_clips):  # noqa: F811
-    """The run with all of its clips scored."""
-    evaluation = run_of_two_clips.params.evaluation.model_copy(update={"split": "all"})
-    return replace(run_of_two_clips, params=run_of_two_clips.params.model_copy(update={"evaluation": evaluation}))
+def run(run_of_all_clips):
+    return run_of_all_clips
 
 
 class Nodding(GMTalker):

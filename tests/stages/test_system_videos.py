@@ -2,22 +2,16 @@
 
 import numpy as np
 import pytest
-import yaml
 
-from gmbench import config
-from gmbench.datasets import manifest
-from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
-from gmbench.media import SAMPLES_PER_FRAME, Video, write_video
+from gmbench.media import Video
 from gmbench.methods import registry
 from gmbench.methods.gmtalker.method import GMTalker
 from gmbench.methods.interface import GenResult
-from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
 from gmbench.stages.system_videos import generate_with_system
 from gmbench.store import Store
-
-FRAMES, SIDE = 6, 32
+from tests.stages.two_clips import FRAMES, SIDE, rows
 
 
 class Noting(GMTalker):
@@ -43,28 +37,8 @@ def requests(monkeypatch):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A run of two clips, with folders of checkpoints."""
-    monkeypatch.chdir(tmp_path)
-    params = config.Params.model_validate(yaml.safe_load(config.profiles()["smoke"]))
-    section = config.DatasetSection(kind="folder", root=str(tmp_path))
-    params = params.model_copy(update={"workers": 1, "datasets": {"d": section}})
-    paths = DatasetPaths("d", tmp_path / "work", tmp_path / "results")
-    paths.crops.mkdir(parents=True)
-    manifest.write(rows(), paths.cropped)
-    for row in rows():
-        grey = [np.full((SIDE, SIDE, 3), 90, np.uint8)] * FRAMES
-        write_video(paths.crops / row.video_path, grey, np.zeros(FRAMES * SAMPLES_PER_FRAME, np.int16))
-    for system in ("gmtalker", "gmtalker-s2"):
-        folder = tmp_path / "models" / "d" / system
-        folder.mkdir(parents=True)
-        (folder / "card.json").write_text("{}")
-        (folder / "gmeg.safetensors").write_bytes(str(tmp_path).encode())  # weights that no other test loaded
-    return PipelineRun(params, paths, Store(tmp_path / "store"), quiet=True)
-
-
-def rows():
-    return [ClipRow(f"d/S/{e}/1/0", "d", "S", e, 1, "0", f"{e}.mp4", "", 0, FRAMES) for e in ("happy", "sad")]
+def run(run_of_two_clips):
+    return run_of_two_clips
 
 
 def seeds(run, requests, system):

@@ -1,7 +1,5 @@
 """Sequences between two emotions: what is drawn of every way, and the files that are scored."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +14,6 @@ from gmbench.methods.gmtalker.method import GMTalker
 from gmbench.methods.interface import GenResult
 from gmbench.stages import transitions
 from gmbench.stages.ablation_plan import AblationPlan
-from tests.stages.test_system_videos import run as run_of_two_clips  # noqa: F401  # a fixture
 
 PAIRS = (("happy", "sad"), ("sad", "happy"))
 WAYS = (Interpolation("sample_blend", talking=True), Interpolation("hard_switch", bound=True))
@@ -50,10 +47,8 @@ def asked(monkeypatch):
 
 
 @pytest.fixture
-def run(run_of_two_clips):  # noqa: F811
-    """The run with all of its clips scored."""
-    evaluation = run_of_two_clips.params.evaluation.model_copy(update={"split": "all"})
-    return replace(run_of_two_clips, params=run_of_two_clips.params.model_copy(update={"evaluation": evaluation}))
+def run(run_of_all_clips):
+    return run_of_all_clips
 
 
 def rows(count=3):

@@ -16,9 +16,9 @@ from gmbench.methods.flowvqtalker.picture_tracks import frames_of, held_out_clip
 from gmbench.methods.flowvqtalker.settings import Codebook
 from gmbench.methods.pictures import PeoplePictures
 from gmbench.methods.training_jobs import TrainedFile
-from gmbench.nn.gan import PatchDiscriminator, adaptive_factor, hinge_discriminator, hinge_generator
+from gmbench.nn.gan import PatchDiscriminator, adversarial_step
 from gmbench.nn.perceptual import perceptual
-from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train
+from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train, weighted_sum
 from gmbench.nn.vq import usage
 
 BETAS = (0.5, 0.9)
@@ -56,7 +56,7 @@ def train_codebook(
     held_out = held_out_clips(people.clips)
     rest = [n for n in range(len(people.clips)) if n not in set(held_out)]
     state = TrainState(modules, optimisers, lambda step, updater: {})
-    state.update = _update(state, people, frames_of(people, rest), settings)
+    state.update = _update(state, network, people, frames_of(people, rest), settings)
     report = train(state, settings.train.config(seed), folder, progress)
     torch.manual_seed(seed)
     facts = {"settings": settings.model_dump(mode="json"), "gate": check_gate(network, people, rest, held_out)}
@@ -78,10 +78,9 @@ def codebook_losses(
 
 
 def _update(
-    state: TrainState, people: PeoplePictures, frames: NDArray[np.int64], settings: Codebook
+    state: TrainState, network: PictureCode, people: PeoplePictures, frames: NDArray[np.int64], s: Codebook
 ) -> Callable[[int, Updater], dict[str, Tensor]]:
     """One step of the autoencoder, and of the discriminator where there is one."""
-    network, s = state.modules["code"], settings
     perceptual_loss = perceptual(s.perceptual, squared=True)
 
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
@@ -90,16 +89,15 @@ def _update(
         chosen = frames[torch.randint(0, len(frames), (s.train.batch,)).numpy()]
         real = to_signed(torch.from_numpy(people.frames[np.sort(chosen)])).to(updater.device)
         loss_network = None if perceptual_loss is None else perceptual_loss.to(updater.device)
-        drawn, terms = codebook_losses(network, real, loss_network)  # type: ignore[arg-type]
-        total = torch.stack([s.weights[name] * value for name, value in terms.items()]).sum()  # type: ignore[index]
+        drawn, terms = codebook_losses(network, real, loss_network)
+        total = weighted_sum(terms, s.weights)
         if "discriminator" in state.modules and step >= s.adversarial_from:
-            discriminator = state.modules["discriminator"]
-            terms["d"] = hinge_discriminator(discriminator(real), discriminator(drawn.detach()))
-            updater.backward_and_step(terms["d"], "discriminator")
-            terms["g"] = hinge_generator(discriminator(drawn))
-            pictured = terms["rec"] + terms.get("per", terms["rec"].new_zeros(()))
-            factor = adaptive_factor(pictured, terms["g"], network.decoder.last.weight)  # type: ignore[union-attr, arg-type]
-            total = total + s.weights["adv"] * factor * terms["g"]
+            pictured, last = terms["rec"] + terms.get("per", 0.0), network.decoder.last.weight
+            players, adversarial = adversarial_step(
+                updater, state.modules["discriminator"], real, drawn, pictured, last
+            )
+            terms |= players
+            total = total + s.weights["adv"] * adversarial
         updater.backward_and_step(total, "code")
         return terms
 

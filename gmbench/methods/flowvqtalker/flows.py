@@ -4,6 +4,7 @@ Frames are independent given their contexts, so training is parallel over frames
 generation, frame by frame, is exactly the training's computation.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -38,13 +39,15 @@ class Context:
 
     def take(self, rows: Tensor) -> "Context":
         """Contexts of some frames, by their indices or a mask."""
-        parts = (self.history, self.audio, self.source, self.label)
-        return Context(*(None if part is None else part[rows] for part in parts))  # type: ignore[arg-type]
+        return self._each(lambda part: part[rows])
 
     def to(self, device: torch.device) -> "Context":
         """On a device."""
-        parts = (self.history, self.audio, self.source, self.label)
-        return Context(*(None if part is None else part.to(device) for part in parts))  # type: ignore[arg-type]
+        return self._each(lambda part: part.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Context":
+        optional = [None if part is None else change(part) for part in (self.source, self.label)]
+        return Context(change(self.history), change(self.audio), *optional)
 
 
 class ContextNet(nn.Module):

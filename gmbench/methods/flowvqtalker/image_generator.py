@@ -156,18 +156,21 @@ class ImageGenerator(nn.Module):
         style = self.mapping(window)
         warped = None if self.warping is None else warp(source, self.warping(source, style))
         features = self.encoder(source if warped is None else warped)  # z_w
-        if self.fuse is not None or self.attention is not None:
-            codes = self.source_codes(source) if codes is None else codes
-        if self.fuse is not None:
-            features = self.fuse(torch.cat([features, codes], 1))  # type: ignore[list-item]
-        if self.attention is not None:
-            features = self.attention(features, codes)
-        features = self.of_features(features, style)  # z_f
+        features = self.of_features(self._repaired(features, source, codes), style)  # z_f
         if self.predictor is None:
             return Drawn(self.code.decoder(self.of_image(features, style)), features, warped)
         logits = self.predictor(features)
         picture = self.code.decoder(self.of_image(self.query(logits, features), style)) if draw else features[:, :0]
         return Drawn(picture, features, warped, logits)
+
+    def _repaired(self, features: Tensor, source: Tensor, codes: Tensor | None) -> Tensor:
+        """Features that have their person's looks back from the source's codes; unchanged without such parts."""
+        if self.fuse is None and self.attention is None:
+            return features
+        known = self.source_codes(source) if codes is None else codes
+        if self.fuse is not None:
+            features = self.fuse(torch.cat([features, known], 1))
+        return features if self.attention is None else self.attention(features, known)
 
     def query(self, logits: Tensor, like: Tensor) -> Tensor:
         """Code query (B, d, s, s): the likeliest codes; in training gradients go through softmax times codebook."""

@@ -21,9 +21,9 @@ from gmbench.methods.pictures import PeoplePictures
 from gmbench.methods.scaling import Scale
 from gmbench.methods.tracks import POSE
 from gmbench.methods.training_jobs import TrainedFile
-from gmbench.nn.gan import PatchDiscriminator, adaptive_factor, hinge_discriminator, hinge_generator
+from gmbench.nn.gan import PatchDiscriminator, adversarial_step
 from gmbench.nn.perceptual import perceptual
-from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train
+from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train, weighted_sum
 
 BETAS = (0.5, 0.9)
 GRADIENT_NORM = 1.0
@@ -144,7 +144,7 @@ def train_vqig(
         modules["discriminator"] = discriminator = PatchDiscriminator(code.settings.discriminator)
         optimisers["discriminator"] = adam(discriminator.parameters(), settings.train.rate, BETAS)
     state = TrainState(modules, optimisers, lambda step, updater: {})
-    state.update = _update(state, pairs, settings, code.settings)
+    state.update = _update(state, generator, pairs, settings)
     report = train(state, settings.train.config(seed), folder, progress)
     facts = {"settings": settings.model_dump(mode="json"), "codebook": code.settings.model_dump(mode="json")}
     constants = expressions.constants() | {"pose.mean": pose.mean, "pose.deviation": pose.deviation}
@@ -152,29 +152,27 @@ def train_vqig(
 
 
 def _update(
-    state: TrainState, pairs: FramePairs, settings: Vqig, codebook: Codebook
+    state: TrainState, generator: ImageGenerator, pairs: FramePairs, s: Vqig
 ) -> Callable[[int, Updater], dict[str, Tensor]]:
     """One step of the generator, and in the second part of the training of the discriminator where there is one."""
-    s, perceptual_loss = settings, perceptual(codebook.perceptual, squared=True)
+    perceptual_loss = perceptual(generator.code.settings.perceptual, squared=True)
 
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
         for optimiser in state.optimisers.values():
             falling_rate(optimiser, s.train, step)
-        generator = state.modules["generator"]
         source, target, window = (x.to(updater.device) for x in pairs.draw(s.train.batch))
         image = s.parts != "full" or step >= s.image_from
         loss_network = None if perceptual_loss is None else perceptual_loss.to(updater.device)
         drawn = generator(source, window, draw=image)
-        terms = image_losses(generator, drawn, target, image, loss_network)  # type: ignore[arg-type]
-        total = torch.stack([s.weights[name] * value for name, value in terms.items()]).sum()  # type: ignore[index]
+        terms = image_losses(generator, drawn, target, image, loss_network)
+        total = weighted_sum(terms, s.weights)
         if image and "discriminator" in state.modules:
-            discriminator = state.modules["discriminator"]
-            terms["d"] = hinge_discriminator(discriminator(target), discriminator(drawn.picture.detach()))
-            updater.backward_and_step(terms["d"], "discriminator")
-            terms["g"] = hinge_generator(discriminator(drawn.picture))
-            pictured = terms["rec"] + terms.get("per", terms["rec"].new_zeros(()))
-            factor = adaptive_factor(pictured, terms["g"], generator.of_image.parts.weight)  # type: ignore[union-attr, arg-type]
-            total = total + s.weights["adv"] * factor * terms["g"]
+            pictured, last = terms["rec"] + terms.get("per", 0.0), generator.of_image.parts.weight
+            players, adversarial = adversarial_step(
+                updater, state.modules["discriminator"], target, drawn.picture, pictured, last
+            )
+            terms |= players
+            total = total + s.weights["adv"] * adversarial
         updater.backward_and_step(total, "generator", GRADIENT_NORM)
         return terms
 

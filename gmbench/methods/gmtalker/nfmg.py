@@ -9,6 +9,7 @@ from gmbench.methods.gmtalker.settings import Nfmg
 from gmbench.nn import mixtures
 from gmbench.nn.autoregressive import TrackDecoder, TrackEncoder
 from gmbench.nn.flow import transformer_flow
+from gmbench.nn.training import weighted_sum
 from gmbench.nn.transformer import masked_mean
 
 MOTION = 12
@@ -97,7 +98,7 @@ def losses(
         "vel": masked_mean(moved, valid[:, 1:] & valid[:, :-1]).mean(),
     }
     weights = {"rec": s.weights["rec"], "vel": s.weights["vel"], "kl": s.weights["kl"] * min(1.0, progress / 0.2)}
-    return terms | {"total": torch.stack([weights[name] * value for name, value in terms.items()]).sum()}
+    return terms | {"total": weighted_sum(terms, weights)}
 
 
 def divergence(network: MotionGenerator, z: Tensor, mean: Tensor, log_variance: Tensor, used: Tensor) -> Tensor:

@@ -80,9 +80,10 @@ def train_gmeg(
             chosen += [len(clips) + number for number in draw_balanced(further_labels, of_further)]
         (beta, audio_features), valid = windows.batch(chosen)
         inputs = (beta, audio_features, valid, weights[chosen], numbers[chosen])
-        on_device = [x.to(updater.device) for x in inputs]
+        beta, audio_features, valid, label, speaker = (x.to(updater.device) for x in inputs)
         columns = None if lip_columns is None else lip_columns.to(updater.device)
-        terms = gmeg.losses(network, *on_device, step / settings.train.steps, columns)  # type: ignore[call-arg]
+        done = step / settings.train.steps
+        terms = gmeg.losses(network, beta, audio_features, valid, label, speaker, done, columns)
         updater.backward_and_step(terms["total"], "gmeg", GRADIENT_NORM)
         return terms
 
@@ -143,8 +144,8 @@ def train_nfmg(
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
         warm_up(state.optimisers["nfmg"], training.rate, step, training.steps)
         (motion, features), valid = windows.batch(torch.randint(0, len(used), (training.batch,)).tolist())
-        on_device = [x.to(updater.device) for x in (motion, features, valid)]
-        terms = nfmg.losses(network, *on_device, step / training.steps)  # type: ignore[call-arg]
+        motion, features, valid = (x.to(updater.device) for x in (motion, features, valid))
+        terms = nfmg.losses(network, motion, features, valid, step / training.steps)
         updater.backward_and_step(terms["total"], "nfmg", GRADIENT_NORM)
         if tested and (step + 1) % max(1, training.steps // CHECKS) == 0:
             terms["held_out"] = _keep_best(modules, checks, seed, updater.device)
