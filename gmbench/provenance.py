@@ -26,6 +26,7 @@ PACKAGES = (
     "pyarrow",
     "scikit-learn",
     "scipy",
+    "silero-vad",
     "torch",
     "torchvision",
 )

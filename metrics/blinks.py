@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.metrics.landmarks import Landmarks
+from gmbench.metrics.series import FRAME_MS
 from gmbench.metrics.spec import MetricSpec, gap_of
 
 CLOSED = 0.6
 """Share of a clip's median eye aspect ratio below which the eyes are closed."""
 SHORTEST, LONGEST = 2, 12
 """Closed frames of a blink; one frame is noise, more than twelve are closed eyes."""
-FRAME_MS = 40.0
 FEW_FRAMES = 750
 """30 s: of fewer frames in all a rate of blinks is hardly known."""
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.metrics.head_motion import wrapped
 from gmbench.metrics.series import Series
 from gmbench.metrics.spec import Direction, MetricSpec, Need
 
@@ -18,11 +19,6 @@ def expressions(blendshapes: Series) -> Series:
 def expression_distance(generated: Series, reference: Series) -> NDArray[np.float64]:
     """Mean absolute difference (T,) over the shapes of two series (T, K); NaN where a side has no face."""
     return np.asarray(np.abs(generated - reference).mean(axis=1))
-
-
-def wrapped(difference: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Absolute differences of angles in degrees, the short way round."""
-    return np.asarray(np.abs(180.0 - np.mod(180.0 - difference, 360.0)))
 
 
 def pose_distance(generated: Series, reference: Series) -> NDArray[np.float64]:

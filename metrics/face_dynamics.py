@@ -92,9 +92,11 @@ def pair_spread(points: Series, degrees_lost: int = 1) -> float:
     valid = complete(points)
     if len(valid) < 2:
         return NAN
-    first, second = np.triu_indices(points.shape[1], k=1)
-    distances = np.linalg.norm(valid[:, first] - valid[:, second], axis=-1)
-    return float((distances - distances[0]).std(axis=0, ddof=degrees_lost).mean())
+    total, count = 0.0, points.shape[1]
+    for first in range(count - 1):  # all pairs of a long clip at once would fill the memory
+        distances = np.linalg.norm(valid[:, first, None] - valid[:, first + 1 :], axis=-1)
+        total += float((distances - distances[0]).std(axis=0, ddof=degrees_lost).sum())
+    return total / (count * (count - 1) / 2)
 
 
 def lip_dynamics(landmarks: Landmarks) -> float:

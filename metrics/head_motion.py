@@ -6,12 +6,12 @@ A pose series is (T, 3) float64: pitch, yaw, roll in degrees; a row of NaN is a 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.metrics.silence import loud_frames
 from gmbench.metrics.spec import MetricSpec
 
 Pose = NDArray[np.float64]
 
 PCM_THRESHOLD = 1.0
-_SILENCE_DB = -40.0
 
 
 def unwrap(pose: Pose) -> Pose:
@@ -63,6 +63,11 @@ def diversity_samples(samples: NDArray[np.float64]) -> float:
     return float(np.nanmean(distance)) if np.isfinite(distance).any() else float("nan")
 
 
+def wrapped(difference: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Absolute differences of angles in degrees, the short way round."""
+    return np.asarray(np.abs(180.0 - np.mod(180.0 - difference, 360.0)))
+
+
 def correct_motion(generated: Pose, reference: Pose, threshold: float = PCM_THRESHOLD) -> NDArray[np.float64]:
     """PCM per frame: share of the three angles within ``threshold`` degrees (strictly) of the reference.
 
@@ -76,7 +81,7 @@ def correct_motion(generated: Pose, reference: Pose, threshold: float = PCM_THRE
     """
     if generated.shape != reference.shape or generated.shape[-1:] != (3,):
         raise ValueError(f"expected two pose series of one shape (T, 3), got {generated.shape} and {reference.shape}")
-    difference = np.abs(180.0 - np.mod(180.0 - (generated - reference), 360.0))
+    difference = wrapped(generated - reference)
     share = (difference < threshold).mean(axis=1)
     share[~np.isfinite(difference).all(axis=1)] = np.nan
     return np.asarray(share)
@@ -140,10 +145,10 @@ def still_ratio(pc1: NDArray[np.float64], rms: NDArray[np.float64]) -> float:
     """
     speed = np.abs(np.diff(pc1))
     length = min(len(speed), len(rms))
-    speed, level = speed[:length], rms[:length]
+    speed = speed[:length]
     if length == 0 or not np.isfinite(speed).any() or rms.max() <= 0:
         return float("nan")
-    silent = level < rms.max() * 10.0 ** (_SILENCE_DB / 20.0)
+    silent = ~loud_frames(rms)[:length]
     valid = np.isfinite(speed)
     if not (silent & valid).any() or not (~silent & valid).any():
         return float("nan")

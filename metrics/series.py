@@ -10,6 +10,8 @@ from gmbench.metrics.landmarks import Landmarks, interocular
 
 Series = NDArray[np.float64]
 
+FPS = 25
+FRAME_MS = 1000.0 / FPS
 LEAST_FRAMES = 50
 """Valid frames that a spread over time rests on at least: two seconds."""
 
@@ -32,6 +34,11 @@ def steps(series: Series, order: int = 1) -> Series:
     if len(series) <= order:
         return np.empty((0, *series.shape[1:]))
     return complete(np.diff(series, n=order, axis=0))
+
+
+def circular_shifts(length: int, count: int) -> list[int]:
+    """Shifts in frames that stand for chance: up to ``count`` between 1 s and the length less 1 s, evenly."""
+    return [int(shift) for shift in np.unique(np.linspace(FPS, length - FPS, count).astype(int))]
 
 
 def mean_interocular(landmarks: Landmarks) -> float:

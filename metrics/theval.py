@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench.metrics.face_dynamics import pair_spread
-from gmbench.metrics.series import Series, steps
+from gmbench.metrics import face_dynamics
+from gmbench.metrics.series import FPS, Series, circular_shifts
 from gmbench.metrics.spec import Best, Direction, Group, MetricSpec, Need
 
 INNER_UPPER = (191, 80, 81, 82, 13, 312, 311, 310)
@@ -50,7 +50,7 @@ def squashed(mesh: Series, height: int, width: int) -> Series:
 
 def lip_dynamics(mesh: Series, height: int, width: int) -> float:
     """Mean population s.d. over time of the 780 distances between 40 lip points, pixels of a squashed frame."""
-    return pair_spread(picked(squashed(mesh, height, width), LIPS), 0)
+    return face_dynamics.pair_spread(picked(squashed(mesh, height, width), LIPS), 0)
 
 
 def brow_heights(mesh: Series) -> Series:
@@ -63,8 +63,7 @@ def brow_heights(mesh: Series) -> Series:
 
 def brow_dynamics(mesh: Series) -> float:
     """Mean absolute step of :func:`brow_heights`; steps over a frame without a face are left out, unlike there."""
-    changes = steps(brow_heights(mesh))
-    return float(np.abs(changes).mean()) if len(changes) else float("nan")
+    return face_dynamics.brow_dynamics(brow_heights(mesh))
 
 
 def silent_opening(mesh: Series, height: int, width: int) -> NDArray[np.float64]:
@@ -85,7 +84,7 @@ def spoken_opening(mesh: Series, height: int, width: int) -> NDArray[np.float64]
 
 def loudness_of_frames(loudness: NDArray[np.float64], frames: int) -> NDArray[np.float64]:
     """Loudness every 50 ms interpolated to the times of frames at 25 fps, (frames,)."""
-    return np.interp(np.arange(frames) / 25.0, np.arange(len(loudness)) * 0.05, loudness)
+    return np.interp(np.arange(frames) / FPS, np.arange(len(loudness)) * 0.05, loudness)
 
 
 def scaled_difference(opening: NDArray[np.float64], loudness: NDArray[np.float64]) -> float:
@@ -97,6 +96,14 @@ def scaled_difference(opening: NDArray[np.float64], loudness: NDArray[np.float64
         return float("nan")
     scaled = [(series - series.min()) / (np.ptp(series) + 1e-8) for series in (opening, loudness)]
     return float(np.abs(scaled[0] - scaled[1]).mean())
+
+
+def scaled_difference_chance(opening: NDArray[np.float64], loudness: NDArray[np.float64], shifts: int = 20) -> float:
+    """Mean of :func:`scaled_difference` of two series (n,) under circular shifts of the second; NaN below 2 s."""
+    if len(opening) < 2 * FPS:
+        return float("nan")
+    moved = [np.roll(loudness, shift) for shift in circular_shifts(len(opening), shifts)]
+    return float(np.mean([scaled_difference(opening, one) for one in moved]))
 
 
 def part_score(method: float, real: float) -> float:
@@ -198,7 +205,8 @@ SPECS = (
           what="THEval's final score of its five parts of motion and sound.", direction="higher", range_="(-inf, 1]",
           aggregation="set-level: mean of the parts"),
     _spec("th_clip5", "THEval by clip (5 parts)", "", ("reference", "audio", "speech", "pose", "landmarks"),
-          "As th_score5, each part compared clip by clip: errors of clips cannot cancel. Lower than th_score5.",
+          "As th_score5, each part compared clip by clip: errors of clips cannot cancel. "
+          "Clips whose real value is 0 have no share in it.",
           _CONTROL, what="THEval's five parts compared clip by clip.", direction="higher", range_="(-inf, 1]",
           aggregation="set-level: mean over parts of the mean over clips"),
 )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.metrics.series import FRAME_MS
 from gmbench.metrics.spec import Direction, Group, MetricSpec, Need
 
 Costs = NDArray[np.float64]
@@ -17,7 +18,6 @@ BAND = 3
 """Frames that two series may be apart: 120 ms, the latest sound that ITU-R BT.1359 finds hard to notice."""
 MOST_MISSING = 0.1
 """Share of costs that may lack a face on a side; they get the mean cost of the clip."""
-FRAME_MS = 40.0
 
 
 @dataclass(frozen=True)
@@ -152,15 +152,16 @@ def soft_divergence(
 
 
 _TRAPS = (
-    "Always at most its base metric: never one column with it. It rewards lively timing, not right timing: read "
-    "warp_ms and av_offset beside it. Up to three frames of shift are forgiven, so two frames of delay cost 2 to 4 % "
-    "of the base metric's value, ten frames at least 80 %. Undefined where more than 10 % of the pairs lack a face."
+    "Never one column with the distance without warping, which is never below it. It rewards lively timing, not right "
+    "timing: read warp_ms and av_offset beside it. Up to three frames of shift are forgiven. Undefined where more than "
+    "10 % of the pairs lack a face."
 )
 
 
 def _spec(
     name: str, title: str, unit: str, needs: tuple[Need, ...], what: str, group: Group = "time",
-    direction: Direction = "lower", caveats: str = "",
+    direction: Direction = "lower", caveats: str = "", range_: str = "[0, inf)",
+    aggregation: str = "cost of the cheapest path over its frames -> clip mean",
 ) -> MetricSpec:  # fmt: skip
     return MetricSpec(
         name=name,
@@ -170,9 +171,9 @@ def _spec(
         version=1,
         direction=direction,
         unit=unit,
-        range="[0, inf)",
+        range=range_,
         needs=needs,
-        aggregation="cost of the cheapest path over its frames -> clip mean",
+        aggregation=aggregation,
         source="arXiv 2606.01031 has soft-DTW without a band; hard, inside three frames and by T: this suite",
         interpretation=f"{what} Frames may be paired up to 120 ms apart, as long as none is left out.",
         caveats=caveats + _TRAPS,
@@ -183,19 +184,24 @@ def _spec(
 
 SPECS = (
     _spec("m_lmd_dtw", "M-LMD (DTW)", "px (eat128)", ("reference", "landmarks"),
-          "Mouth landmark distance that forgives small shifts in time."),
+          "Mouth landmark distance that forgives small shifts in time.",
+          caveats="Without warping it is m_lmd; on three real clips two frames of delay cost 2 to 4 % of that, ten "
+          "frames at least 80 %. "),
     _spec("open_dtw", "Opening (DTW)", "", ("reference", "landmarks"),
           "Difference of the mouth's opening, in shares of the inter-ocular distance, that forgives small shifts."),
     _spec("pose_dtw", "Pose (DTW)", "deg", ("reference", "pose"),
-          "Difference of the head's angles, summed over the three, that forgives small shifts."),
+          "Difference of the head's angles, summed over the three, that forgives small shifts.",
+          caveats="Without warping it is three times apd, which is the angles' mean. "),
     _spec("expr_dtw", "Expression (DTW)", "", ("reference", "landmarks"),
           "Mean difference of 51 blendshapes that forgives small shifts.",
-          caveats="Only for landmarks that come with blendshapes (MediaPipe). "),
+          caveats="Without warping it is a hundredth of aed. Only for landmarks that come with blendshapes "
+          "(MediaPipe). "),
     _spec("sync_d_dtw", "Sync-D (DTW)", "", ("audio", "network"),
           "SyncNet's distance of lips and sound that forgives small shifts around the clip as it is.",
           caveats="Unlike sync_d it does not look for the best offset of the whole clip: sound more than three frames "
-          "late stays late. "),
+          "late stays late. Lips in step are some way from their sound too, so it never comes near 0. "),
     _spec("warp_ms", "Warp", "ms", ("reference", "landmarks"),
           "How far the frames are apart that m_lmd_dtw pairs.",
-          caveats="Small for lips in step and for lips that fit nowhere. "),
+          caveats="Small for lips in step and for lips that fit nowhere. ", range_="[0, 120]",
+          aggregation="mean shift along the cheapest path -> clip mean"),
 )  # fmt: skip

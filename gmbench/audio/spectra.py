@@ -14,6 +14,8 @@ MEL_WINDOW = 16
 LOGMEL_HOP = 320
 MFCC_COEFFICIENTS = 13
 SYNC_BANDS = 20
+BLOCK = 4096
+"""Windows of a long sound that are transformed at a time."""
 
 
 def mel_spectrogram(audio: Audio) -> NDArray[np.float32]:
@@ -113,27 +115,21 @@ def frame_bands(audio: Audio) -> NDArray[np.float64]:
 
     Full scale 1, Hamming windows of 400 samples every 160, FFT 512, powers of four windows averaged, log(1e-8 + x).
     """
+    from gmbench.audio.librosa_lock import filters
+
     frames = len(audio) // (SAMPLE_RATE // FPS)
     if frames == 0:
         return np.empty((0, SYNC_BANDS))
     signal = np.pad(np.asarray(audio, np.float64) / 32768.0, (0, 400))
     windows = np.lib.stride_tricks.sliding_window_view(signal, 400)[::160][: 4 * frames]
-    power = np.abs(np.fft.rfft(windows * np.hamming(400), 512)) ** 2 / 512.0
-    bands = power @ _frame_triangles().T
+    triangles = filters.mel(
+        sr=SAMPLE_RATE, n_fft=512, n_mels=SYNC_BANDS, fmin=60, fmax=7600, htk=True, norm=1, dtype=np.float64
+    )
+    bands = np.empty((len(windows), SYNC_BANDS))
+    for first in range(0, len(windows), BLOCK):
+        power = np.abs(np.fft.rfft(windows[first : first + BLOCK] * np.hamming(400), 512)) ** 2 / 512.0
+        bands[first : first + BLOCK] = power @ triangles.T
     return np.asarray(np.log(bands.reshape(frames, 4, SYNC_BANDS).mean(axis=1) + 1e-8))
-
-
-@functools.cache
-def _frame_triangles() -> NDArray[np.float64]:
-    """(20, 257) triangular filters, each of sum 1, equally spaced in mel."""
-    lowest, highest = (float(2595 * np.log10(1 + hertz / 700)) for hertz in (60, 7600))
-    mel = np.linspace(lowest, highest, SYNC_BANDS + 2)
-    edges = 700 * (10 ** (mel / 2595) - 1)
-    frequencies = np.fft.rfftfreq(512, 1 / SAMPLE_RATE)
-    left, middle, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    rising, falling = (frequencies - left) / (middle - left), (right - frequencies) / (right - middle)
-    filters = np.maximum(0.0, np.minimum(rising, falling))
-    return np.asarray(filters / filters.sum(axis=1, keepdims=True))
 
 
 def loudness_50ms(audio: Audio) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import librosa
 import numpy as np
 import pytest
 
-from gmbench.audio import spectra
+from gmbench.audio import spectra, speech
 from gmbench.evaluation.extraction import plain_extractors
 from gmbench.evaluation.extraction.features import ClipContext
 from gmbench.evaluation.scoring.motion_metrics import motion_metrics
@@ -332,11 +332,17 @@ def test_bands_of_a_sound():
         y=sound / 32768, frame_length=800, hop_length=800)[0], abs=1e-6)  # fmt: skip
 
 
+def test_stretches_of_speech_cover_the_frames_that_they_touch(monkeypatch):
+    stretches = [{"start": 3 * 640 + 5, "end": 7 * 640}, {"start": 23 * 640, "end": 25 * 640}]
+    monkeypatch.setattr(speech, "_network", lambda: (None, lambda *given, **settings: stretches))
+    found = speech.speech_frames(np.zeros(16000, np.int16))
+    assert np.flatnonzero(found).tolist() == [3, 4, 5, 6, 7, 23, 24]
+    assert len(found) == 25
+
+
 def test_speech_by_the_network():
     pytest.importorskip("silero_vad")
-    from gmbench.audio.speech import speech_frames
-
-    assert speech_frames(np.zeros(16000, np.int16)).tolist() == [False] * 25
+    assert speech.speech_frames(np.zeros(16000, np.int16)).tolist() == [False] * 25
 
 
 def test_every_metric_of_motion_and_timing_has_a_test_here():

@@ -53,6 +53,16 @@ def test_nothing_varies_or_too_short():
     assert np.isnan(linear_sync.linear_sync(SOUND, np.ones((200, 2)), 2).best)
     assert np.isnan(linear_sync.linear_sync(SOUND[:20], LIPS[:20], 2).by_lag).all()
     assert np.isnan(linear_sync.linear_sync_chance(SOUND, np.ones((200, 2)), 2))
+    silence = np.full((200, 20), np.log(1e-8))  # its deviation is rounding, not zero
+    assert np.isnan(linear_sync.linear_sync(silence, LIPS, 2).by_lag).all()
+    assert np.isnan(linear_sync.linear_sync_chance(silence, LIPS, 2))
+
+
+def test_a_band_that_does_not_vary_counts_nothing():
+    constant = np.full((200, 1), np.log(1e-8))
+    found = linear_sync.linear_sync(np.hstack([SOUND, constant]), LIPS, 2).by_lag
+    without = linear_sync.linear_sync(np.hstack([SOUND, np.zeros((200, 1))]), LIPS, 2).by_lag
+    assert found == pytest.approx(without, abs=1e-12)
 
 
 def test_context_repeats_the_ends():

@@ -1,6 +1,6 @@
 """How head, brows, lips, eyes and expression move, bound to the features they read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,27 +94,36 @@ def _apd(clip: ClipData) -> Score:
     return frame_mean(distance, "no frame has a face on both sides", flags)
 
 
-def _expression_moments(clips: Sequence[ClipFeatures], centred: bool) -> tuple[frechet.Moments | None, int, int]:
-    """Moments of the expressions of all clips, the frames behind them, and how many clips had some."""
-    moments, frames, used = None, 0, 0
+def _expression_moments(clips: Iterable[ClipFeatures], centred: bool) -> tuple[frechet.Moments, int, int]:
+    """Moments of the expressions of clips, one in memory at a time, the frames behind them, and how many clips had any.
+
+    Raises:
+        Unscored: no clip had any; the reason of the first.
+    """
+    moments, frames, used, reason = None, 0, 0, None
     for clip in clips:
         try:
             shapes = expression.expressions(clip.blendshapes)
-        except Unscored:
+            valid = shapes[np.isfinite(shapes).all(axis=1)]
+            if not len(valid):
+                raise Unscored("undefined", "no frame with a face")
+        except Unscored as error:
+            reason = reason or error
             continue
-        valid = shapes[np.isfinite(shapes).all(axis=1)]
         own = frechet.Moments.of(valid - valid.mean(axis=0) if centred else valid)
         moments = own if moments is None else moments.merge(own)
         frames, used = frames + len(valid), used + 1
+    if moments is None:
+        raise reason or Unscored("undefined", "no clips")
     return moments, frames, used
 
 
 def _fxd(centred: bool) -> Callable[[Sequence[ClipData]], Score]:
     def score(clips: Sequence[ClipData]) -> Score:
-        made, n, used = _expression_moments([clip.generated for clip in clips], centred)
-        real, m, _ = _expression_moments([clip.reference for clip in clips if clip.has_reference], centred)
-        if made is None or real is None or min(n, m) < 2:
-            raise Unscored("undefined", "no blendshapes from these landmarks; use --landmarks mediapipe")
+        made, n, used = _expression_moments((clip.generated for clip in clips), centred)
+        real, m, _ = _expression_moments((clip.reference for clip in clips if clip.has_reference), centred)
+        if min(n, m) < 2:
+            raise Unscored("undefined", f"{min(n, m)} frame with a face on a side; needs two")
         value = frechet.frechet_distance_of_moments(made, real)
         flags = ("fxd_small_n",) if min(n, m) < expression.SMALL else ()
         return Score(value, n, max(n, m), (*flags, *(("unequal_n",) if used < len(clips) else ())), clips_used=used)

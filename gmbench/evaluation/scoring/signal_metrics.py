@@ -15,6 +15,7 @@ from gmbench.face.crops import eat128_landmarks
 from gmbench.media import FPS
 from gmbench.metrics import beats, head_motion, landmarks, quality, sharpness
 from gmbench.metrics.catalogue import SPECS
+from gmbench.metrics.series import circular_shifts
 
 
 def _grey_cpbd(frame: NDArray[np.uint8]) -> float:
@@ -173,7 +174,7 @@ def _corr_onset_chance(clip: ClipData) -> Score:
     strength = clip.generated.onset_strength[: len(pc1)]
     if len(strength) < 2 * FPS:
         raise Unscored("undefined", "clip under two seconds")
-    shifts = np.unique(np.linspace(FPS, len(strength) - FPS, beats.CHANCE_SHIFTS).astype(int))
+    shifts = circular_shifts(len(strength), beats.CHANCE_SHIFTS)
     values = np.array([head_motion.onset_correlation(pc1, np.roll(strength, shift)) for shift in shifts])
     value = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
     return _heard(clip, value, "no motion or no sound")

@@ -1,7 +1,7 @@
 """THEval's measures and scores, bound to the features they read."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,6 @@ from gmbench.metrics.catalogue import SPECS
 from gmbench.metrics.series import LEAST_FRAMES
 
 Scorer = Callable[[ClipData], Score]
-_SHIFTS = 20
-_SECOND = 25
 
 
 def _of_mesh(value_of: Callable[[ClipFeatures], float]) -> Scorer:
@@ -75,13 +73,6 @@ def _lip_rms(value_of: Callable[[NDArray[np.float64], NDArray[np.float64]], floa
     return score
 
 
-def _chance(opening: NDArray[np.float64], loudness: NDArray[np.float64]) -> float:
-    if len(opening) < 2 * _SECOND:
-        return float("nan")
-    places = np.unique(np.linspace(_SECOND, len(opening) - _SECOND, _SHIFTS).astype(int))
-    return float(np.mean([theval.scaled_difference(opening, np.roll(loudness, place)) for place in places]))
-
-
 _RAW: dict[str, tuple[Scorer, tuple[str, ...]]] = {
     "lip_dyn_th": (_of_mesh(_lip_dynamics), ()),
     "head_dyn_th": (_of_mesh(_head_dynamics), ()),
@@ -91,34 +82,53 @@ _RAW: dict[str, tuple[Scorer, tuple[str, ...]]] = {
 }
 _SOUND = ("speech", "bands")
 
-Pairs = dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Values (n,) of generated and real clips under a measure, of the clips with both, and the frames behind them."""
+
+    made: NDArray[np.float64]
+    real: NDArray[np.float64]
+    frames_used: int
+    frames: int
 
 
-def _both_sides(clips: Sequence[ClipData], names: Sequence[str]) -> Pairs:
-    """Clip values (n,) of generated and real clips under some measures, of the clips with both; one pass over clips."""
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+def _both_sides(clips: Sequence[ClipData], names: Sequence[str], by_clip: bool) -> dict[str, _Pairs]:
+    """Pairs under some measures, in one pass over the clips; ``by_clip`` leaves out what 0 of a real clip divides."""
+    found: dict[str, list[tuple[Score, Score]]] = {name: [] for name in names}
     for clip in clips:
         for name in names:
             score = _RAW[name][0]
             try:
-                found[name].append((score(clip).value, score(clip.of_reference()).value))
+                pair = score(clip), score(clip.of_reference())
             except Unscored:
                 continue
-    for name, values in found.items():
-        if not values:
-            raise Unscored("undefined", f"{name}: no clip has a value on both sides")
-    return {name: (np.array(values)[:, 0], np.array(values)[:, 1]) for name, values in found.items()}
+            if pair[1].value or not by_clip:
+                found[name].append(pair)
+    for name, pairs in found.items():
+        if not pairs:
+            nothing = ", and none is to be divided by 0" if by_clip else ""
+            raise Unscored("undefined", f"{name}: no clip has a value on both sides{nothing}")
+    return {name: _joined(pairs) for name, pairs in found.items()}
+
+
+def _joined(pairs: Sequence[tuple[Score, Score]]) -> _Pairs:
+    values = np.array([[made.value, real.value] for made, real in pairs])
+    frames = (sum(made.frames_used for made, _ in pairs), sum(made.frames_expected for made, _ in pairs))
+    return _Pairs(values[:, 0], values[:, 1], *frames)
 
 
 def _set_score(names: Sequence[str], by_clip: bool = False) -> Callable[[Sequence[ClipData]], Score]:
     def score(clips: Sequence[ClipData]) -> Score:
-        pairs = _both_sides(clips, names)
+        pairs = _both_sides(clips, names, by_clip)
         if by_clip:
-            value = float(np.mean([theval.clip_score(*pair) for pair in pairs.values()]))
+            value = float(np.mean([theval.clip_score(pair.made, pair.real) for pair in pairs.values()]))
         else:
-            value = theval.final_score({n: (float(a.mean()), float(b.mean())) for n, (a, b) in pairs.items()})
-        used = min(len(made) for made, _ in pairs.values())
-        return replace(defined(value, used, len(clips), "a real value is 0"), clips_used=used)
+            value = theval.final_score({n: (float(p.made.mean()), float(p.real.mean())) for n, p in pairs.items()})
+        least = min(pairs.values(), key=lambda pair: len(pair.made))
+        zero = ", ".join(name for name, pair in pairs.items() if not pair.real.mean())
+        found = defined(value, least.frames_used, least.frames, f"{zero}: the real clips' mean is 0")
+        return replace(found, clips_used=len(least.made))
 
     return score
 
@@ -126,7 +136,7 @@ def _set_score(names: Sequence[str], by_clip: bool = False) -> Callable[[Sequenc
 def theval_metrics() -> dict[str, Metric]:
     """The metrics of this module by name."""
     result = [Metric(SPECS[name], score, extractors=extractors) for name, (score, extractors) in _RAW.items()]
-    result.append(Metric(SPECS["lip_rms_chance"], _lip_rms(_chance), extractors=_SOUND))
+    result.append(Metric(SPECS["lip_rms_chance"], _lip_rms(theval.scaled_difference_chance), extractors=_SOUND))
     for name, (_, extractors) in _RAW.items():
         part = f"th_{name.removesuffix('_th')}"
         result.append(Metric(SPECS[part], score_set=_set_score([name]), extractors=extractors))

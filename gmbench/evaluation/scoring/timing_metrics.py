@@ -68,57 +68,66 @@ def _sync_corr(value_of: Callable[[Series, Series], float]) -> Scorer:
 # Warped in time
 
 
-def _warping(generated: Series, reference: Series, distance: time_warping.Distance) -> time_warping.Warping:
+Warped = tuple[time_warping.Warping, int]
+"""A path, and the frames whose own pair has a value."""
+
+
+def _warping(generated: Series, reference: Series, distance: time_warping.Distance) -> Warped:
     costs = time_warping.band_costs(generated, reference, distance, time_warping.BAND)
-    return time_warping.warping(time_warping.filled(costs))
+    return time_warping.warping(time_warping.filled(costs)), int(np.isfinite(costs[:, time_warping.BAND]).sum())
 
 
-def _warped_lips(clip: ClipData) -> time_warping.Warping:
+def _warped_lips(clip: ClipData) -> Warped:
     return _warping(*clip.once(aligned), lambda a, b: landmark_distance(a, b, MOUTH))
 
 
-def _warped_opening(clip: ClipData) -> time_warping.Warping:
+def _warped_opening(clip: ClipData) -> Warped:
     sides = [silence.mouth_opening(side.landmarks) for side in (clip.generated, clip.reference)]
     return _warping(*clip.paired(*sides), lambda a, b: np.abs(a - b))
 
 
-def _warped_pose(clip: ClipData) -> time_warping.Warping:
+def _warped_pose(clip: ClipData) -> Warped:
     return _warping(*clip.paired(clip.generated.pose, clip.reference.pose), expression.pose_distance)
 
 
-def _warped_expression(clip: ClipData) -> time_warping.Warping:
+def _warped_expression(clip: ClipData) -> Warped:
     sides = [expression.expressions(side.blendshapes) for side in (clip.generated, clip.reference)]
     return _warping(*clip.paired(*sides), expression.expression_distance)
 
 
-def _warped_sync(clip: ClipData) -> time_warping.Warping:
+def _warped(path: Callable[[ClipData], Warped], part: str, of_pose: bool = False) -> Scorer:
+    def score(clip: ClipData) -> Score:
+        found, used = clip.once(path)
+        frames = min(clip.generated.frames, clip.reference.frames)
+        sides = (clip.generated, clip.reference)
+        flags = (*clip.length_flags(), *(clip.pose_flags(*sides) if of_pose else clip.face_flags(*sides)))
+        reason = "more than 10 % of the frames lack a face on a side"
+        return defined(float(getattr(found, part)), used, frames, reason, flags)
+
+    return score
+
+
+def _warped_sync(clip: ClipData) -> Score:
     embeddings = clip.generated.extracted("sync")
     distances = sync.shift_distances(embeddings["video"], embeddings["audio"], time_warping.BAND)
     rows, columns = np.indices(distances.shape)
     beyond = (rows + columns - time_warping.BAND < 0) | (rows + columns - time_warping.BAND >= len(distances))
-    return time_warping.warping(np.where(beyond, np.inf, distances))
-
-
-def _warped(path: Callable[[ClipData], time_warping.Warping], part: str, paired: bool = True) -> Scorer:
-    def score(clip: ClipData) -> Score:
-        value = float(getattr(clip.once(path), part))
-        frames = min(clip.generated.frames, clip.reference.frames) if paired else clip.generated.frames
-        reason = "more than 10 % of the frames lack a face on a side"
-        return defined(value, frames, frames, reason, clip.length_flags() if paired else ())
-
-    return score
+    path = time_warping.warping(np.where(beyond, np.inf, distances))
+    frames = clip.generated.frames
+    return defined(path.cost, frames, frames, "lips or sound without a value", ())
 
 
 # Drift and flicker
 
 
-def _drift(values_of: Callable[[ClipData], Series]) -> Scorer:
+def _drift(values_of: Callable[[ClipData], Series], paired: bool = False) -> Scorer:
     def score(clip: ClipData) -> Score:
         values = values_of(clip)
         if len(values) < drift.LEAST_FRAMES:
             raise Unscored("undefined", f"{len(values)} frames; needs {drift.LEAST_FRAMES}")
         used = int(np.isfinite(values).sum())
-        return defined(drift.quarter_drift(values), used, len(values), "a quarter has no value", _short(len(values)))
+        flags = (*_short(len(values)), *(clip.length_flags() if paired else ()))
+        return defined(drift.quarter_drift(values), used, len(values), "a quarter has no value", flags)
 
     return score
 
@@ -176,7 +185,7 @@ def timing_metrics() -> dict[str, Metric]:
         "pose_dtw": _warped_pose,
         "expr_dtw": _warped_expression,
     }
-    result = [Metric(SPECS[name], _warped(path, "cost")) for name, path in warped.items()]
+    result = [Metric(SPECS[name], _warped(path, "cost", name == "pose_dtw")) for name, path in warped.items()]
     result += [
         Metric(SPECS[name], score, extractors=("bands",), statistic="median" if name.endswith("offset") else "mean")
         for name, score in heard.items()
@@ -184,14 +193,14 @@ def timing_metrics() -> dict[str, Metric]:
     result += [
         Metric(SPECS["sync_corr"], _sync_corr(lambda opening, rms: sync.opening_correlation(opening, rms)[0])),
         Metric(SPECS["sync_corr_chance"], _sync_corr(sync.opening_chance)),
-        Metric(SPECS["sync_d_dtw"], _warped(_warped_sync, "cost", paired=False), extractors=("sync",)),
+        Metric(SPECS["sync_d_dtw"], _warped_sync, extractors=("sync",)),
         Metric(SPECS["warp_ms"], _warped(_warped_lips, "milliseconds")),
         Metric(SPECS["cpbd_drift"], _drift(lambda clip: clip.generated.per_frame(CPBD)), frame_features=(CPBD,)),
-        Metric(SPECS["psnr_drift"], _drift(_frame_psnr), pair_features=(MSE,)),
+        Metric(SPECS["psnr_drift"], _drift(_frame_psnr, paired=True), pair_features=(MSE,)),
         Metric(SPECS["f_sim_drift"], _drift(_likeness), extractors=("identity",)),
         Metric(
             SPECS["lpips_alex_drift"],
-            _drift(lambda clip: clip.extracted_pair("lpips_alex")),
+            _drift(lambda clip: clip.extracted_pair("lpips_alex"), paired=True),
             extractors=("lpips_alex",),
         ),
         Metric(SPECS["color_drift"], _color_drift, extractors=("appearance",)),
