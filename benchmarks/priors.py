@@ -16,8 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gmbench.audio.hubert import to_video_rate
-from gmbench.audio.spectra import logmel
 from gmbench.corpus.takes import FIRST_TRACK_PERSON
 from gmbench.corpus.track_people import draw_track_people
 from gmbench.emotions import SUITE_ORDER
@@ -27,6 +25,7 @@ from gmbench.methods.gmtalker.settings import Gmeg
 from gmbench.methods.gmtalker.training import train_gmeg, weight_label
 from gmbench.methods.scaling import Scale
 from gmbench.methods.settings import TrainingSettings
+from gmbench.methods.track_people import as_tracks
 from gmbench.methods.tracks import ClipTracks
 from gmbench.stages.verdicts import difference_over_seeds
 
@@ -108,7 +107,7 @@ class Trained:
         labels = np.stack([weight_label(c.emotion, c.level, SUITE_ORDER, s.intensity) for c in clips])
         weights = torch.from_numpy(labels)
         w, noise = torch.randn(count, s.w, generator=generator), torch.randn(count, s.z, generator=generator)
-        z = self.network.sample_z(weights, w, temperature * noise)
+        z = self.network.sample_z(weights, temperature * w, temperature * noise)  # as GMTalker generates
         numbers = [self.speakers.index(c.speaker) if c.speaker in self.speakers else n % len(self.speakers)
                    for n, c in enumerate(clips)]  # fmt: skip
         condition = self.network.condition(z, torch.tensor(numbers), weights)
@@ -142,11 +141,8 @@ def _emotion_error(tracks: NDArray[np.float32], clips: Sequence[ClipTracks]) -> 
 
 
 def _draw(count: int, after: int, levels: tuple[int, ...], takes: int) -> list[ClipTracks]:
-    clips = []
-    for clip in draw_track_people(count, levels=levels, takes=takes, first=FIRST_TRACK_PERSON + after):
-        audio = to_video_rate(logmel(clip.sound).astype(np.float16), len(clip.rho), "concat")
-        clips.append(ClipTracks(clip.clip_id, clip.speaker, clip.emotion, clip.level, clip.beta, clip.rho, audio))
-    return clips
+    drawn = draw_track_people(count, levels=levels, takes=takes, first=FIRST_TRACK_PERSON + after)
+    return [as_tracks(clip, "concat") for clip in drawn]
 
 
 def _full(clip: ClipTracks) -> bool:

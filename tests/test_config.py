@@ -1,6 +1,7 @@
 """Profiles and ``params.yaml``: complete, strict, and helpful with names of before."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -120,6 +121,27 @@ def test_heads_draw_pictures_of_their_datasets_size(crops, sizes):
     with pytest.raises(InputError, match=r"head.size_in: 32"):
         settings.head.for_crops(32)
     assert settings.head.model_copy(update={"detail": True}).for_crops(32).size_in == 32
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "message"),
+    [
+        ("ours", {}, "settings of 'ours' are never read; they stand under its own name, 'gmtalker'"),
+        ("flowvqtalker", {"expflow": {"degrees": 4.5}}, "degrees must be whole or .inf, got 4.5"),
+        ("flowvqtalker", {"poseflow": {"width": 250}}, "width 250 is no multiple of 4 heads"),
+        ("flowvqtalker", {"vqig": {"heads": 7, "width": 511}}, "size 256 is no multiple of 7 heads of vqig"),
+        ("flowvqtalker", {"codebook": {"side": 48}}, "codebook.side"),
+        ("flowvqtalker", {"codebook": {"widths": []}}, "codebook.widths"),
+    ],
+)
+def test_settings_that_would_fail_late_or_be_ignored_are_refused(method, given, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_method_settings(method, given)
+
+
+def test_files_that_a_loss_reads_are_named():
+    settings = read_method_settings("flowvqtalker", {"codebook": {"perceptual": "/no/such.pth"}})
+    assert settings.needed_files() == {"codebook.perceptual": Path("/no/such.pth")}
 
 
 def test_unknown_keys_and_profiles_are_refused(tmp_path):

@@ -1,8 +1,8 @@
 """The networks of the corpus that come with gmbench: ``python -m tools.extractors`` says whether they fit the code.
 
 ``--write`` makes them anew, by the profile ``demo`` and into ``gmbench/weights/corpus``: after a change of the corpus,
-of a recipe or of the training, when a test asks for it. Half an hour on one core. The files are part of the repository,
-so let each change of them be one that must be.
+of a recipe or of the training, when a test asks for it. About 17 minutes of one processor. The files are part of the
+repository, so let each change of them be one that must be.
 """
 
 import argparse

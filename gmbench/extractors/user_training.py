@@ -56,7 +56,7 @@ class UserTraining:
         frames: of a clip in an update of Emotion-FAN.
         seed: of everything random.
         hidden: width of the VGG's classifier; that of the published architecture by default.
-        side: chips are shrunk to it in training; 224 is what the networks judge on.
+        side: chips are shrunk to it, to learn from and to be scored on; 224 is what metrics judge on.
         start: file of torchvision's ResNet-18 or VGG-16, or of a network of this kind; None to begin from nothing.
     """
 
@@ -105,7 +105,7 @@ def train_vgg(data: EmotionChips, settings: UserTraining, report: Progress | Non
 
 
 def fan_probabilities(network: EmotionFan, data: EmotionChips, side: int) -> NDArray[np.float64]:
-    """(N, C) of clips, as the metrics ask it."""
+    """(N, C) of clips, as the metrics ask it at a side of 224."""
     device = next(network.parameters()).device
     network.cpu()
     logits = [

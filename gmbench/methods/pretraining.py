@@ -17,6 +17,7 @@ from gmbench.emotions import SUITE_ORDER
 from gmbench.errors import InputError
 from gmbench.media import read_audio
 from gmbench.methods.interface import PreparedDataset
+from gmbench.methods.track_people import SHORTEST, as_tracks
 from gmbench.methods.tracks import ClipTracks, read_clips, read_shard, relative_motion, track_digests
 from gmbench.morphable.model import ROTATION
 from gmbench.store import digest, file_digest
@@ -76,11 +77,9 @@ def draw_pretraining(people: int, frames: int, pair: str) -> list[ClipTracks]:
     for number in range(people):
         emotion, level = SUITE_ORDER[number % len(SUITE_ORDER)], 1 + number // len(SUITE_ORDER) % 3
         drawn = draw_track_people(
-            1, (emotion,), (level,), 1, max(frames, 30), first=FIRST_TRACK_PERSON + number, large_motion=True
+            1, (emotion,), (level,), 1, max(frames, SHORTEST), first=FIRST_TRACK_PERSON + number, large_motion=True
         )
-        for clip in drawn:
-            audio = to_video_rate(logmel(clip.sound).astype(np.float16), len(clip.rho), pair)
-            clips.append(ClipTracks(clip.clip_id, clip.speaker, emotion, clip.level, clip.beta, clip.rho, audio))
+        clips += [as_tracks(clip, pair) for clip in drawn]
     return clips
 
 
@@ -113,7 +112,7 @@ def pretraining_digest(dataset: PreparedDataset, people: int = 0) -> str:
     if people:
         return digest("drawn people", people, CORPUS_VERSION)
     if dataset.true_tracks is not None:
-        return file_digest(dataset.true_tracks / "truth" / "clips.parquet")
+        return digest(CORPUS_VERSION, file_digest(dataset.true_tracks / "truth" / "clips.parquet"))
     by_speaker: dict[str, list[ClipRow]] = {}
     for row in dataset.split(TRAIN):
         by_speaker.setdefault(row.speaker, []).append(row)

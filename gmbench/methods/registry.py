@@ -83,8 +83,11 @@ def read_method_settings(name: str, given: Mapping[str, Any]) -> Any:
     """The typed settings of a method; those of a built-in one are read without its networks, which takes seconds.
 
     Raises:
-        InputError: an unknown method, an unknown key or a value that does not fit, each with the nearest.
+        InputError: an unknown method, an unknown key or a value that does not fit, each with the nearest; another name
+            of a method, under which nobody would look for its settings.
     """
+    if name in ALIASES:
+        raise InputError(f"settings of {name!r} are never read; they stand under its own name, {ALIASES[name]!r}")
     if name not in BUILT_IN:
         return create(name).settings(given)
     return read_settings(importlib.import_module(f"{__package__}.{name}.settings").Settings, name, given)

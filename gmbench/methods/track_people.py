@@ -8,7 +8,7 @@ import numpy as np
 from gmbench.audio.hubert import to_video_rate
 from gmbench.audio.spectra import logmel
 from gmbench.corpus.make import CORPUS_VERSION
-from gmbench.corpus.track_people import draw_track_people
+from gmbench.corpus.track_people import TrackClip, draw_track_people
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
 from gmbench.methods.interface import PreparedDataset
@@ -52,8 +52,10 @@ def draw_clips(count: int, rows: Sequence[ClipRow], frames: int, pair: str) -> l
         return []
     levels = sorted({row.level for row in rows if row.emotion != "neutral"}) or [1]
     drawn = draw_track_people(count, emotions_of(rows), levels, takes=1, frames=max(frames, SHORTEST))
-    clips = []
-    for clip in drawn:
-        audio = to_video_rate(logmel(clip.sound).astype(np.float16), len(clip.rho), pair)
-        clips.append(ClipTracks(clip.clip_id, clip.speaker, clip.emotion, clip.level, clip.beta, clip.rho, audio))
-    return clips
+    return [as_tracks(clip, pair) for clip in drawn]
+
+
+def as_tracks(clip: TrackClip, pair: str) -> ClipTracks:
+    """The clip as training reads it, with log-mel features paired to frames."""
+    audio = to_video_rate(logmel(clip.sound).astype(np.float16), len(clip.rho), pair)
+    return ClipTracks(clip.clip_id, clip.speaker, clip.emotion, clip.level, clip.beta, clip.rho, audio)

@@ -20,7 +20,7 @@ from gmbench.job_cache import Job, JobResult
 from gmbench.methods.interface import FitReport, TrainedPart, TrainingContext
 from gmbench.nn.training import ProgressCallback, TrainReport
 from gmbench.progress import SECONDS
-from gmbench.store import Store, write_atomically
+from gmbench.store import Store, file_digest, write_atomically
 
 TrainedFile = tuple[bytes, TrainReport]
 """Bytes of a checkpoint, and how it was trained."""
@@ -72,6 +72,11 @@ class _Task:
     @property
     def scratch(self) -> Path:
         return self.store / "training" / self.job.key
+
+
+def file_digests(files: Mapping[str, Path]) -> list[str]:
+    """Digests of the user's files that are there, for the keys of jobs: another file of that name is another key."""
+    return [file_digest(path) for _, path in sorted(files.items()) if path.exists()]
 
 
 def chosen_stages(system: str, stages: Sequence[str], asked: Sequence[str] | None) -> tuple[str, ...]:

@@ -90,10 +90,12 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
     coefficient_io.write_speakers(run.paths.coefficients, speakers)
     if section.coefficients == "truth":
         _write_true_coefficients(run, Path(section.root), groups)
-    shares = [row["percent_iod"] for row in errors]
+    shares = [row["percent_iod"] for row in errors if row["percent_iod"] is not None]  # None: no face in the clip
     write_json(run.paths.work / "fit.json", {
         "clips": len(errors), "failed": failures,
-        "percent_iod": {"mean": round(float(np.nanmean(shares)), 3), "worst": round(float(np.nanmax(shares)), 3)},
+        "percent_iod": {
+            "mean": round(float(np.mean(shares)), 3) if shares else None, "worst": max(shares, default=None),
+        },
         "per_clip": errors,
     })  # fmt: skip
 

@@ -18,7 +18,10 @@ Floats = NDArray[np.float32]
 
 
 def fit_file(path: Path, model: FaceModel, landmarks: str, fit: FitSection) -> tuple[Floats, Floats]:
-    """Expressions (T, 169) and motion (T, 12) of all frames at 25 fps; without a face, those of the nearest with one.
+    """Expressions (T, 169) and motion (T, 12) of all frames at 25 fps, from landmarks alone.
+
+    ``fit.refine`` is not used. Frames without a face have what lies between their neighbours' in short gaps, else that
+    of the nearest frame with one.
 
     Args:
         path: a picture or a video of any shape; what is not square counts as if it had margins.
@@ -40,6 +43,4 @@ def fit_file(path: Path, model: FaceModel, landmarks: str, fit: FitSection) -> t
     chosen = seen[np.unique(np.linspace(0, len(seen) - 1, fit.id_frames).astype(int))]
     shape = fitting.fit_identity(energy, mesh[chosen])
     track = fitting.fit_track(energy, shape, mesh, fit.steps, fit.smooth)
-    places = np.flatnonzero(track.valid)
-    nearest = places[np.abs(np.arange(len(mesh))[:, None] - places).argmin(axis=1)]
-    return track.beta[nearest], track.rho[nearest]
+    return track.beta, track.rho

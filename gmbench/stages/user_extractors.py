@@ -76,6 +76,7 @@ def train_extractor(
         "kind": kind, "dataset": run.paths.dataset, "layout": section.kind,
         "recipe": asdict(settings) | {"start": _start_facts(settings), "frames_per_clip": frames},
         "people": sorted(set(learnt.speaker)), "held_out_people": apart, "clips": len(learnt.emotion),
+        "clips_without_enough_faces": len(rows) - len(data.emotion),
         "knows_people_of_the_benchmark": on_training_clips, "emotions": list(order), "held_out": held_out,
         "landmarks": section.landmarks, "manifest": file_digest(run.paths.cropped),
         "code": {"gmbench": facts["gmbench"], "commit": facts["commit"], "torch": facts["packages"]["torch"]},

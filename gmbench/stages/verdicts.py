@@ -146,6 +146,7 @@ def without_value(ordering: ExpectedOrdering, reason: str) -> list[Verdict]:
             (),
             "no value",
             drive=ordering.drive,
+            shared="-".join(ordering.shared),
             reason=reason,
         )
         for a, b in zip(ordering.order, ordering.order[1:], strict=False)

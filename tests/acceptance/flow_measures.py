@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from sklearn.ensemble import RandomForestClassifier
 
-from gmbench.audio.hubert import to_video_rate
-from gmbench.audio.spectra import logmel
 from gmbench.corpus.track_people import draw_track_people
 from gmbench.methods.flowvqtalker import sampling
 from gmbench.methods.flowvqtalker.codes import ExpressionCode
 from gmbench.methods.flowvqtalker.coefficient_generator import CoefficientGenerator
+from gmbench.methods.track_people import as_tracks
 from gmbench.methods.tracks import POSE, ClipTracks, relative_motion
 from gmbench.morphable.synthetic.model import synthetic_model
 from tests.acceptance.outcome import Outcome, at_least, at_most
@@ -33,13 +32,7 @@ class Clips:
 
 def track_people(count: int, pair: str) -> list[ClipTracks]:
     """Real tracks of people whom nobody has met, for the classifier."""
-    return [
-        ClipTracks(
-            c.clip_id, c.speaker, c.emotion, c.level, c.beta, c.rho,
-            to_video_rate(logmel(c.sound).astype(np.float16), len(c.beta), pair),
-        )
-        for c in draw_track_people(count, levels=(1, 3))
-    ]  # fmt: skip
+    return [as_tracks(clip, pair) for clip in draw_track_people(count, levels=(1, 3))]
 
 
 class EmotionClassifier:

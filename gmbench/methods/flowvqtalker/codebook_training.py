@@ -26,8 +26,8 @@ BETAS = (0.5, 0.9)
 TEACHER_BATCH, TEACHER_RATE = 32, 2e-3
 LEAST_SEEN = 2.0
 """Of the gate's classifier, in shares of chance: below it, anything would pass."""
-GATE_STEP = 5
-"""Frames between those that the gate looks at."""
+GATE_STEP, GATE_BATCH = 5, 256
+"""Frames between those that the gate looks at, and how many of these are in memory at a time."""
 
 
 def train_codebook(
@@ -119,29 +119,37 @@ def check_gate(
     frames = frames_of(people, held_out, GATE_STEP)
     if not len(frames):
         return {}
-    real = to_signed(torch.from_numpy(people.frames[frames]))
-    drawn, indices = reconstruct(network, real)
-    used, perplexity = usage(indices, network.settings.codes)
-    error = float((drawn - real).square().mean()) / 4  # of pictures in [0, 1]
-    numbers = {"psnr": -10 * float(np.log10(error)), "used": used, "perplexity": perplexity}
-    if not network.settings.gate:
-        return numbers
     emotions = sorted({clip.emotion for clip in people.clips if clip.emotion})
-    teacher = train_teacher(people, rest, emotions, network.settings.gate_steps)
-    label = torch.from_numpy(_labels(people, emotions)[frames])
-    with torch.inference_mode():
-        right, still = (teacher(x).argmax(1) == label for x in (real, drawn))
+    gate = network.settings.gate
+    teacher = train_teacher(people, rest, emotions, network.settings.gate_steps) if gate else None
+    labels = torch.from_numpy(_labels(people, emotions))
+    squares, codes, called = 0.0, [], []
+    for rows in np.array_split(frames, -(-len(frames) // GATE_BATCH)):  # all at once would fill the memory
+        real = to_signed(torch.from_numpy(people.frames[rows]))
+        drawn, indices = reconstruct(network, real)
+        squares += float((drawn - real).square().mean()) * len(rows)
+        codes.append(indices)
+        if teacher is not None:
+            with torch.inference_mode():
+                called.append(torch.stack([teacher(x).argmax(1) == labels[rows] for x in (real, drawn)]))
+    used, perplexity = usage(torch.cat(codes), network.settings.codes)
+    error = squares / len(frames) / 4  # of pictures in [0, 1]
+    numbers = {"psnr": -10 * float(np.log10(error)), "used": used, "perplexity": perplexity}
+    if teacher is None:
+        return numbers
+    right, still = torch.cat(called, 1)
     seen, kept = float(right.float().mean()), float((right & still).sum() / right.sum().clamp_min(1))
     if seen < LEAST_SEEN / len(emotions):
         raise InputError(
             f"the classifier after the codebook sees the emotion of {seen:.0%} of the held-out frames, too few to tell"
-            " what the codebook keeps; train it longer (flowvqtalker: codebook: gate_steps), or set codebook: gate to 0"
+            " what the codebook keeps; train that longer (flowvqtalker: codebook: gate_steps), or set codebook: gate to"
+            " 0; either way the codebook is trained anew"
         )
-    if kept < network.settings.gate:
+    if kept < gate:
         raise InputError(
             f"the codebook keeps the emotion of {kept:.0%} of the held-out frames in which a classifier sees it"
-            f" ({seen:.0%} of all), expected at least {network.settings.gate:.0%}; train it longer or give it more"
-            " codes (flowvqtalker: codebook: train, codes), or lower codebook: gate to go on anyway"
+            f" ({seen:.0%} of all), expected at least {gate:.0%}; train it longer or give it more codes"
+            " (flowvqtalker: codebook: train, codes), or lower codebook: gate, with which it is trained anew"
         )
     return numbers | {"seen": seen, "kept": kept}
 

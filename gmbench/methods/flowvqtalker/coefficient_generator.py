@@ -72,7 +72,7 @@ class CoefficientGenerator:
     def transferred(
         self, audio: Floats, reference: Floats, reference_audio: Floats, source: Floats, emotion: str = ""
     ) -> tuple[Floats, str]:
-        """Codes (T, 64) with the emotion of a reference, and the class that it was taken for. F12.
+        """Codes (T, 64) with the emotion of a reference, and the class that it was taken for.
 
         Args:
             audio: (T, a) what is said.

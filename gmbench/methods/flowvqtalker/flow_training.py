@@ -23,8 +23,6 @@ from gmbench.morphable.model import FaceModel
 from gmbench.nn.student import draw_spread
 from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train
 
-NONE = "none"
-"""Class of clips without a label."""
 NEUTRAL = "neutral"
 GRADIENT_NORM = 1.0
 
@@ -207,7 +205,7 @@ def train_poseflow(
 
 
 def _dropped(batch: FlowBatch, probability: float, device: torch.device) -> FlowBatch:
-    """The batch on a device, frames of its history dropped; F9."""
+    """The batch on a device, frames of its history dropped: the paper's data dropout."""
     context = batch.context
     context = Context(drop_history(context.history, probability), context.audio, context.source, context.label)
     return FlowBatch(batch.x.to(device), context.to(device), batch.classes.to(device), batch.pairs.to(device))
@@ -232,12 +230,14 @@ def _stored_latents(
     classes: Sequence[int], sources: Sequence[NDArray[np.float32]], most: int,
 ) -> dict[str, NDArray[Any]]:  # fmt: skip
     """Latents of the labelled training frames, spread evenly where there are more than ``most``."""
+    ends = np.cumsum([len(track) for track in codes])
+    kept = np.unique(np.linspace(0, ends[-1] - 1, min(most, ends[-1])).astype(int))
     latents, numbers = [], []
-    for track, clip, number, source in zip(codes, clips, classes, sources, strict=False):
+    for track, clip, number, source, end in zip(codes, clips, classes, sources, ends, strict=False):
+        first = end - len(track)
+        places = torch.from_numpy(kept[(kept >= first) & (kept < end)] - first)
         rows, sound = torch.from_numpy(track), torch.from_numpy(clip.audio)
-        context = own_context(rows, sound, number, network, torch.from_numpy(source[0]))
-        latents.append(network.encode(rows, context, torch.full((len(rows),), number)).numpy())
-        numbers.append(np.full(len(rows), number))
-    every, of_every = np.concatenate(latents), np.concatenate(numbers)
-    kept = np.unique(np.linspace(0, len(every) - 1, min(most, len(every))).astype(int))
-    return {"latents": every[kept].astype(np.float32), "latent_classes": of_every[kept]}
+        context = own_context(rows, sound, number, network, torch.from_numpy(source[0])).take(places)
+        latents.append(network.encode(rows[places], context, torch.full((len(places),), number)).numpy())
+        numbers.append(np.full(len(places), number))
+    return {"latents": np.concatenate(latents).astype(np.float32), "latent_classes": np.concatenate(numbers)}

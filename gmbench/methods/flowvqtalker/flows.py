@@ -23,7 +23,7 @@ EXPRESSION, POSE = 64, 6
 
 @dataclass(frozen=True)
 class Context:
-    """What N frames are generated under; F1 of the paper's components.
+    """What N frames are generated under; c of eq. 5.
 
     Attributes:
         history: (N, tau, D) frames before, the latest last; zeros where there are none.

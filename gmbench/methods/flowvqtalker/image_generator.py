@@ -1,6 +1,6 @@
 """VQIG, the vector-quantised image generator: a source picture moved by coefficients. Source: FlowVQTalker, 3.3.
 
-The encoder E_h, the codebook and the decoder D_h come trained and stay as they are; V9 of the paper's components.
+The encoder E_h, the codebook and the decoder D_h come trained and stay as they are.
 """
 
 import copy
@@ -25,7 +25,7 @@ SLOPE = 0.1
 
 
 class MotionDescriptor(nn.Module):
-    """psi: windows (B, 27, 70) of expressions and poses to sigma (B, style). V2; as PIRender's mapping network."""
+    """psi: windows (B, 27, 70) of expressions and poses to sigma (B, style), as PIRender's mapping network."""
 
     def __init__(self, style: int) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class MotionDescriptor(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """MHCA: places of z_f attend to the source's codes z_c, added to z_f; the identity at the start. V6."""
+    """MHCA: places of z_f attend to the source's codes z_c, added to z_f; the identity at the start."""
 
     def __init__(self, size: int, heads: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class _CodeLayer(nn.Module):
 
 
 class CodePredictor(nn.Module):
-    """T: maps (B, d, s, s) to logits (B, s s, N) over codes. V8; as CodeFormer's transformer.
+    """T: maps (B, d, s, s) to logits (B, s s, N) over codes, as CodeFormer's transformer.
 
     Args:
         size: d.

@@ -19,7 +19,14 @@ from gmbench.methods.pretraining import pretraining_digest, read_pretraining
 from gmbench.methods.scaling import Scale
 from gmbench.methods.track_people import check_track_people, draw_clips, track_people_digest
 from gmbench.methods.tracks import POSE, ClipTracks, emotions_of, read_clips, track_digests
-from gmbench.methods.training_jobs import TrainedFile, TrainingFolder, TrainingJob, chosen_stages, train_all
+from gmbench.methods.training_jobs import (
+    TrainedFile,
+    TrainingFolder,
+    TrainingJob,
+    chosen_stages,
+    file_digests,
+    train_all,
+)
 from gmbench.morphable.model import load as load_model
 from gmbench.store import digest, file_digest, write_atomically
 
@@ -83,7 +90,7 @@ def training_jobs(
     def key(name: str, *more: str) -> str:
         return digest(name, getattr(settings, name).model_dump(mode="json"), *more)
 
-    codebook = key("codebook", people, base)
+    codebook = key("codebook", people, base, *file_digests(settings.needed_files()))
     yield TrainingJob("codebook", codebook, _codebook, data)
     if settings.expflow.track_people:
         check_track_people("flowvqtalker: expflow", dataset)

@@ -11,7 +11,7 @@ from gmbench.nn.vq import Quantised
 
 
 class PictureCode(nn.Module):
-    """E_h, the codebook and D_h; V1 of the paper's components."""
+    """E_h, the codebook and D_h; eq. 13."""
 
     def __init__(self, settings: Codebook) -> None:
         super().__init__()

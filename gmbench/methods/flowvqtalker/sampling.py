@@ -24,7 +24,7 @@ class StoredLatents:
     classes: Tensor
 
     def project(self, z: Tensor, number: int, neighbours: int) -> Tensor:
-        """Manifold projection of (T, D) on a class; unchanged where nothing of the class is stored. F11."""
+        """Manifold projection of (T, D) on a class; unchanged where nothing of the class is stored."""
         of_class = self.latents[self.classes == number]
         if not len(of_class):
             return z
@@ -73,7 +73,7 @@ def generate_track(
     decode: Callable[[Tensor, Context, Tensor], Tensor], z: Tensor, audio: Tensor, classes: Tensor, history: int,
     halfwidth: int, source: Tensor | None = None, label: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """A track (T, D), each frame under those generated before; F10.
+    """A track (T, D), each frame under those generated before.
 
     Args:
         decode: of a flow.

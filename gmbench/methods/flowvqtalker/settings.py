@@ -1,8 +1,9 @@
 """FlowVQTalker's configuration: typed, with the paper's values as defaults; unknown keys are refused."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gmbench.methods.settings import SettingsPart, TrainingSettings
 
@@ -17,6 +18,11 @@ LADDER_PARTS: dict[Ladder, tuple[str, ...]] = {
     "full": ("warp", "fuse", "attention", "codes"),
 }
 """Parts of the image generator in each variant of figure 7."""
+
+
+def _check_heads(width: int, heads: int) -> None:
+    if heads < 1 or width % heads:
+        raise ValueError(f"width {width} is no multiple of {heads} heads")
 
 
 class FallingRate(TrainingSettings):
@@ -40,6 +46,11 @@ class _Flow(SettingsPart):
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="of the transformers")
     window: int = Field(32, ge=2, description="frames of a clip that a batch takes in a row")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _check_heads(self.width, self.heads)
+        return self
 
 
 class ExpFlow(_Flow):
@@ -66,6 +77,12 @@ class ExpFlow(_Flow):
     stored: int = Field(20_000, ge=1, description="most latents of training frames that are kept for the projection")
     train: FallingRate = FallingRate(steps=80_000, batch=16, rate=1.5e-3, warm_up=3_000, last_rate=0.1)
 
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.degrees != float("inf") and self.degrees % 1:
+            raise ValueError(f"degrees must be whole or .inf, got {self.degrees:g}")
+        return self
+
 
 class PoseFlow(_Flow):
     """Flow of head poses; FlowVQTalker, eq. 12."""
@@ -88,9 +105,11 @@ class Sampling(SettingsPart):
 class Codebook(SettingsPart):
     """Autoencoder of pictures with a codebook; FlowVQTalker, section 3.3, on VQGAN."""
 
-    side: int = 512
+    side: int = Field(512, ge=32, multiple_of=32)
     wavelets: bool = Field(False, description="whether the Haar transform comes first, which halves the sides")
-    widths: tuple[int, ...] = Field((64, 128, 128, 256, 256, 512), description="channels; each after the first halves")
+    widths: tuple[int, ...] = Field(
+        (64, 128, 128, 256, 256, 512), min_length=1, description="channels; each after the first halves"
+    )
     blocks: int = Field(2, ge=1, description="residual blocks a level")
     codes: int = Field(1024, ge=2, description="N")
     size: int = Field(256, ge=1, description="d, size of a code")
@@ -126,6 +145,11 @@ class Vqig(SettingsPart):
     image_from: int = Field(200_000, ge=0, description="step from which the image losses take part")
     train: FallingRate = FallingRate(steps=300_000, batch=8, rate=5e-5)
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _check_heads(self.width, self.heads)
+        return self
+
 
 class Settings(SettingsPart):
     """All of FlowVQTalker."""
@@ -135,6 +159,17 @@ class Settings(SettingsPart):
     poseflow: PoseFlow = PoseFlow()
     vqig: Vqig = Vqig()
     sampling: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _attends(self) -> Self:
+        if self.codebook.size % self.vqig.heads:
+            raise ValueError(f"codebook: size {self.codebook.size} is no multiple of {self.vqig.heads} heads of vqig")
+        return self
+
+    def needed_files(self) -> dict[str, Path]:
+        """Files of the user that training reads, by the key that names them."""
+        loss = self.codebook.perceptual
+        return {} if loss in ("none", "randconv") else {"codebook.perceptual": Path(loss)}
 
 
 ABLATIONS: dict[str, dict[str, dict[str, object]]] = {

@@ -18,7 +18,14 @@ from gmbench.methods.pictures import check_mattes
 from gmbench.methods.pretraining import check_drawn_people, pretraining_digest, read_pretraining
 from gmbench.methods.track_people import check_track_people, draw_clips, track_people_digest
 from gmbench.methods.tracks import emotions_of, read_clips, track_digests
-from gmbench.methods.training_jobs import TrainedFile, TrainingFolder, TrainingJob, chosen_stages, train_all
+from gmbench.methods.training_jobs import (
+    TrainedFile,
+    TrainingFolder,
+    TrainingJob,
+    chosen_stages,
+    file_digests,
+    train_all,
+)
 from gmbench.morphable import coefficient_io
 from gmbench.morphable.model import load as load_model
 from gmbench.shards import shard_path
@@ -88,7 +95,8 @@ def training_jobs(
     for name, of_speaker in by_speaker.items():
         renders = shard_path(dataset.renders, name)
         content = file_digest(renders) if renders.exists() else ""  # the job reports what is missing
-        key = digest("head", head_base, name, drawn.head.model_dump(mode="json"), content)
+        files = file_digests(settings.needed_files())
+        key = digest("head", head_base, name, drawn.head.model_dump(mode="json"), content, *files)
         yield TrainingJob(f"head-{name}", key, _head, _Data(dataset, of_speaker, audio, drawn, head_seed))
     further = track_people_digest(settings.gmeg.track_people)
     model = file_digest(dataset.face_model) if "lips" in settings.gmeg.weights else ""
