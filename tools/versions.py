@@ -41,7 +41,7 @@ COVERS: dict[str, tuple[str, ...]] = {
     ),
     "gmbench.methods.flowvqtalker.checkpoints.FLOWVQTALKER_CHECKPOINT_VERSION": (
         "gmbench.methods.checkpoint.CheckpointFormat",
-        "gmbench.methods.flowvqtalker.codes.ExpressionCode",
+        "gmbench.methods.expression_code.ExpressionCode",
         "gmbench.methods.flowvqtalker.flows.ExpressionFlow",
         "gmbench.methods.flowvqtalker.flows.HeadPoseFlow",
         "gmbench.methods.flowvqtalker.image_generator.ImageGenerator",

@@ -8,8 +8,8 @@ import torch
 from sklearn.ensemble import RandomForestClassifier
 
 from gmbench.corpus.track_people import draw_track_people
+from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker import sampling
-from gmbench.methods.flowvqtalker.codes import ExpressionCode
 from gmbench.methods.flowvqtalker.coefficient_generator import CoefficientGenerator
 from gmbench.methods.track_people import as_tracks
 from gmbench.methods.tracks import POSE, ClipTracks, relative_motion

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gmbench.errors import WeightsError
+from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker import sampling
 from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
-from gmbench.methods.flowvqtalker.codes import ExpressionCode
 from gmbench.methods.flowvqtalker.flows import POSE, ExpressionFlow, HeadPoseFlow
 from gmbench.methods.flowvqtalker.settings import ExpFlow, PoseFlow, Sampling
 from gmbench.methods.scaling import Scale

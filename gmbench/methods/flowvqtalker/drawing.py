@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from gmbench.media import Frames, Video
+from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
-from gmbench.methods.flowvqtalker.codes import ExpressionCode
 from gmbench.methods.flowvqtalker.image_generator import ImageGenerator, motion_windows
 from gmbench.methods.flowvqtalker.image_training import encode_motion
 from gmbench.methods.flowvqtalker.picture_code import PictureCode, to_bytes, to_signed

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gmbench.methods.expression_code import ExpressionCode, pose_scale
 from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
-from gmbench.methods.flowvqtalker.codes import ExpressionCode, pose_scale
 from gmbench.methods.flowvqtalker.flows import Context, ExpressionFlow, HeadPoseFlow, drop_history
 from gmbench.methods.flowvqtalker.sampling import own_context
 from gmbench.methods.flowvqtalker.settings import ExpFlow, PoseFlow

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gmbench.errors import InputError
+from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
-from gmbench.methods.flowvqtalker.codes import ExpressionCode
 from gmbench.methods.flowvqtalker.image_generator import Drawn, ImageGenerator, motion_windows
 from gmbench.methods.flowvqtalker.picture_code import PictureCode, to_signed
 from gmbench.methods.flowvqtalker.picture_tracks import ClipMotion

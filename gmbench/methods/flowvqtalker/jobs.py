@@ -7,8 +7,8 @@ from typing import Any
 
 from gmbench.datasets.manifest import TRAIN, ClipRow
 from gmbench.errors import InputError
+from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker.codebook_training import train_codebook
-from gmbench.methods.flowvqtalker.codes import ExpressionCode
 from gmbench.methods.flowvqtalker.flow_training import train_expflow, train_poseflow
 from gmbench.methods.flowvqtalker.image_training import frame_pairs, load_code, train_vqig
 from gmbench.methods.flowvqtalker.picture_tracks import read_motion

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from gmbench.media import Audio
+from gmbench.methods.expression_code import join_motion
 from gmbench.methods.features import audio_features
 from gmbench.methods.flowvqtalker import sampling
 from gmbench.methods.flowvqtalker.card import CARD, INTERPOLATIONS
-from gmbench.methods.flowvqtalker.codes import join_motion
 from gmbench.methods.flowvqtalker.coefficient_generator import CoefficientGenerator
 from gmbench.methods.flowvqtalker.drawing import Painter
 from gmbench.methods.flowvqtalker.jobs import SAMPLING, fit_all

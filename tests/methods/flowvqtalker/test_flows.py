@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from gmbench.errors import WeightsError
+from gmbench.methods.expression_code import ExpressionCode, join_motion
 from gmbench.methods.flowvqtalker import sampling
-from gmbench.methods.flowvqtalker.codes import ExpressionCode, join_motion
 from gmbench.methods.flowvqtalker.coefficient_generator import CoefficientGenerator
 from gmbench.methods.flowvqtalker.flow_training import (
     FlowBatches,

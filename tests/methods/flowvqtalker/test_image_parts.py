@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from gmbench.errors import InputError
+from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker import codebook_training
 from gmbench.methods.flowvqtalker.codebook_training import train_codebook, train_teacher
-from gmbench.methods.flowvqtalker.codes import ExpressionCode
 from gmbench.methods.flowvqtalker.image_generator import WINDOW, ImageGenerator, MotionDescriptor, motion_windows
 from gmbench.methods.flowvqtalker.image_training import frame_pairs, image_losses, load_code, train_vqig
 from gmbench.methods.flowvqtalker.picture_code import PictureCode, to_bytes, to_signed

@@ -10,8 +10,8 @@ from gmbench import shards
 from gmbench.datasets.manifest import TEST, ClipRow
 from gmbench.errors import InputError
 from gmbench.media import encode_video
+from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker.codebook_training import train_codebook
-from gmbench.methods.flowvqtalker.codes import ExpressionCode
 from gmbench.methods.flowvqtalker.flow_training import train_expflow, train_poseflow
 from gmbench.methods.flowvqtalker.image_training import frame_pairs, load_code, train_vqig
 from gmbench.methods.flowvqtalker.jobs import fit_all, training_jobs

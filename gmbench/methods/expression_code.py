@@ -1,4 +1,4 @@
-"""What the flows see of a face: 64 expression coefficients with lids, and 6 of the pose, both standardised."""
+"""What trained systems see of a face: 64 expression coefficients with lids, and 6 of the pose, both standardised."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
