@@ -47,6 +47,13 @@ class TrainingSettings(SettingsPart):
         return TrainConfig(self.steps, seed, self.budget, log_every=max(1, self.steps // LOG_ROWS))
 
 
+class FallingRate(TrainingSettings):
+    """Optimisation of one network whose learning rate falls."""
+
+    warm_up: int = Field(0, ge=0, description="steps over which the learning rate rises")
+    last_rate: float = Field(1.0, gt=0, le=1, description="learning rate of the last step, in shares of rate")
+
+
 def read_settings(
     model: type[Model], system: str, given: Mapping[str, Any], changes: Iterable[Mapping[str, Mapping[str, Any]]] = ()
 ) -> Model:

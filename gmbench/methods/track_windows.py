@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -37,6 +38,12 @@ class WindowSampler:
             parts.append([_padded(track[first : first + taken], length) for track in clip])
         used = int(valid.any(0).sum())
         return [torch.stack(column)[:, :used] for column in zip(*parts, strict=True)], valid[:, :used]
+
+
+def audio_windows(audio: Tensor, halfwidth: int) -> Tensor:
+    """(T, 2h + 1, a): features around each frame of (T, a), zeros beyond the ends."""
+    padded = F.pad(audio, (0, 0, halfwidth, halfwidth))
+    return padded.unfold(0, 2 * halfwidth + 1, 1).transpose(1, 2)
 
 
 def draw_balanced(labels: Sequence[str], count: int) -> list[int]:

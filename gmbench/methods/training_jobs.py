@@ -157,6 +157,13 @@ def train_one(task: _Task) -> JobResult:
     return {"file": np.frombuffer(content, np.uint8).copy()}, {"report": asdict(report)}
 
 
+def allow_atomics() -> None:
+    """On a GPU some layers of pictures have no deterministic gradient: they warn there instead of failing."""
+    import torch
+
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+
+
 def _trained_part(name: str, content: bytes, report: TrainReport) -> TrainedPart:
     return TrainedPart(
         name, report.steps, report.seconds, report.parameters, report.frozen_parameters, report.peak_memory,

@@ -151,3 +151,14 @@ class ConditionalFlow(nn.Module):
         for norm, linear, coupling in reversed(steps):
             z = norm.inverse(linear.inverse(coupling.inverse(z, context)), classes)
         return z
+
+
+def follow_itself(noise: Tensor, persistence: float) -> Tensor:
+    """Gaussian rows (T, D) as noise that is smooth over time: each is ``persistence`` times the one before and new.
+
+    The variance stays that of the rows.
+    """
+    rows = [noise[0]]
+    for fresh in noise[1:]:
+        rows.append(persistence * rows[-1] + (1 - persistence**2) ** 0.5 * fresh)
+    return torch.stack(rows)

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from gmbench.errors import InputError
 from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
-from gmbench.methods.flowvqtalker.picture_code import EmotionTeacher, PictureCode, to_signed
-from gmbench.methods.flowvqtalker.picture_tracks import frames_of, held_out_clips
+from gmbench.methods.flowvqtalker.picture_code import EmotionTeacher, PictureCode
 from gmbench.methods.flowvqtalker.settings import Codebook
+from gmbench.methods.picture_tracks import frames_of, held_out_clips
 from gmbench.methods.pictures import PeoplePictures
 from gmbench.methods.training_jobs import TrainedFile
 from gmbench.nn.gan import PatchDiscriminator, adversarial_step
 from gmbench.nn.perceptual import perceptual
+from gmbench.nn.pictures import to_signed
 from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train, weighted_sum
 from gmbench.nn.vq import usage
 

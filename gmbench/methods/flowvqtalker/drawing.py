@@ -12,10 +12,11 @@ from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
 from gmbench.methods.flowvqtalker.image_generator import ImageGenerator, motion_windows
 from gmbench.methods.flowvqtalker.image_training import encode_motion
-from gmbench.methods.flowvqtalker.picture_code import PictureCode, to_bytes, to_signed
+from gmbench.methods.flowvqtalker.picture_code import PictureCode
 from gmbench.methods.flowvqtalker.settings import Codebook, Vqig
 from gmbench.methods.pictures import resize
 from gmbench.methods.scaling import Scale
+from gmbench.nn.pictures import to_bytes, to_signed
 
 BATCH = 8
 """Frames that are drawn at once."""

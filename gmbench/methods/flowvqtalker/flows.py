@@ -147,12 +147,6 @@ def history_of(track: Tensor, history: int) -> Tensor:
     return padded.unfold(0, history, 1)[: len(track)].transpose(1, 2)
 
 
-def audio_windows(audio: Tensor, halfwidth: int) -> Tensor:
-    """(T, 2h + 1, a): features around each frame of (T, a), zeros beyond the ends."""
-    padded = F.pad(audio, (0, 0, halfwidth, halfwidth))
-    return padded.unfold(0, 2 * halfwidth + 1, 1).transpose(1, 2)
-
-
 def drop_history(history: Tensor, probability: float) -> Tensor:
     """Data dropout: each frame of the history (N, tau, D) is zero with a probability, by torch's global generator."""
     keep = torch.rand(history.shape[:2]) >= probability

@@ -14,15 +14,16 @@ from gmbench.errors import InputError
 from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
 from gmbench.methods.flowvqtalker.image_generator import Drawn, ImageGenerator, motion_windows
-from gmbench.methods.flowvqtalker.picture_code import PictureCode, to_signed
-from gmbench.methods.flowvqtalker.picture_tracks import ClipMotion
+from gmbench.methods.flowvqtalker.picture_code import PictureCode
 from gmbench.methods.flowvqtalker.settings import Codebook, Vqig
+from gmbench.methods.picture_tracks import ClipMotion
 from gmbench.methods.pictures import PeoplePictures
 from gmbench.methods.scaling import Scale
 from gmbench.methods.tracks import POSE
 from gmbench.methods.training_jobs import TrainedFile
 from gmbench.nn.gan import PatchDiscriminator, adversarial_step
 from gmbench.nn.perceptual import perceptual
+from gmbench.nn.pictures import to_signed
 from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train, weighted_sum
 
 BETAS = (0.5, 0.9)

@@ -11,9 +11,9 @@ from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker.codebook_training import train_codebook
 from gmbench.methods.flowvqtalker.flow_training import train_expflow, train_poseflow
 from gmbench.methods.flowvqtalker.image_training import frame_pairs, load_code, train_vqig
-from gmbench.methods.flowvqtalker.picture_tracks import read_motion
 from gmbench.methods.flowvqtalker.settings import STAGES, Settings
 from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext
+from gmbench.methods.picture_tracks import read_motion
 from gmbench.methods.pictures import PeoplePictures, people_digest, read_people
 from gmbench.methods.pretraining import pretraining_digest, read_pretraining
 from gmbench.methods.scaling import Scale
@@ -23,6 +23,7 @@ from gmbench.methods.training_jobs import (
     TrainedFile,
     TrainingFolder,
     TrainingJob,
+    allow_atomics,
     chosen_stages,
     file_digests,
     train_all,
@@ -116,7 +117,7 @@ def _people(data: _Data, folder: TrainingFolder) -> PeoplePictures:
 
 
 def _codebook(data: _Data, folder: TrainingFolder) -> TrainedFile:
-    _allow_atomics()
+    allow_atomics()
     return train_codebook(_people(data, folder), data.settings.codebook, data.seed, folder.scratch, folder.progress)
 
 
@@ -136,7 +137,7 @@ def _poseflow(data: _Data, folder: TrainingFolder) -> TrainedFile:
 
 
 def _vqig(data: _Data, folder: TrainingFolder) -> TrainedFile:
-    _allow_atomics()
+    allow_atomics()
     people = _people(data, folder)
     motion = read_motion(data.dataset, data.pretraining, people)
     clips = [*_labelled(data), *_others(data)]
@@ -145,10 +146,3 @@ def _vqig(data: _Data, folder: TrainingFolder) -> TrainedFile:
     pairs = frame_pairs(people, motion, code, pose)
     autoencoder = load_code(folder.needed["codebook"])
     return train_vqig(pairs, autoencoder, code, pose, data.settings.vqig, data.seed, folder.scratch, folder.progress)
-
-
-def _allow_atomics() -> None:
-    """On a GPU some layers of pictures have no deterministic gradient: they warn there instead of failing."""
-    import torch
-
-    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())

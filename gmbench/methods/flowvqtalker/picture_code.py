@@ -1,6 +1,5 @@
 """Pictures as codes: encoder, codebook and decoder. Source: FlowVQTalker, section 3.3 and eq. 13."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -52,13 +51,3 @@ class EmotionTeacher(nn.Module):
         if pictures.shape[-1] > 64:
             pictures = F.interpolate(pictures, (64, 64), mode="area")
         return self.logits(self.layers(pictures).mean((2, 3)))
-
-
-def to_signed(pictures: Tensor) -> Tensor:
-    """(B, 3, S, S) in [-1, 1] of uint8 pictures (B, S, S, 3)."""
-    return pictures.permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
-
-
-def to_bytes(pictures: Tensor) -> Tensor:
-    """uint8 pictures (B, S, S, 3) of (B, 3, S, S) in [-1, 1]."""
-    return torch.round((pictures.clamp(-1, 1).permute(0, 2, 3, 1) + 1) * 127.5).to(torch.uint8)

@@ -7,8 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gmbench.methods.flowvqtalker.flows import Context, ExpressionFlow, audio_windows, history_of
+from gmbench.methods.flowvqtalker.flows import Context, ExpressionFlow, history_of
 from gmbench.methods.flowvqtalker.settings import Sampling
+from gmbench.methods.track_windows import audio_windows
+from gmbench.nn.conditional_flow import follow_itself
 from gmbench.nn.manifold import project
 from gmbench.nn.student import draw_spread
 
@@ -44,10 +46,7 @@ def draw_noise(
     else:
         noise = torch.randn(frames, size, generator=generator)
     if settings.latent == "ar":
-        rows, keep = [noise[0]], settings.persistence
-        for fresh in noise[1:]:
-            rows.append(keep * rows[-1] + (1 - keep**2) ** 0.5 * fresh)
-        noise = torch.stack(rows)
+        noise = follow_itself(noise, settings.persistence)
     spread = draw_spread((frames,) if settings.latent == "iid" else (1,), degrees, generator)
     return temperature * noise * spread[:, None]
 

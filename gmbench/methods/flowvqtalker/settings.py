@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from gmbench.methods.settings import SettingsPart, TrainingSettings
+from gmbench.methods.settings import FallingRate, SettingsPart
 
 STAGES = ("codebook", "expflow", "poseflow", "vqig")
 """Names of the networks, in the order of their training."""
@@ -23,13 +23,6 @@ LADDER_PARTS: dict[Ladder, tuple[str, ...]] = {
 def _check_heads(width: int, heads: int) -> None:
     if heads < 1 or width % heads:
         raise ValueError(f"width {width} is no multiple of {heads} heads")
-
-
-class FallingRate(TrainingSettings):
-    """Optimisation of one network whose learning rate falls."""
-
-    warm_up: int = Field(0, ge=0, description="steps over which the learning rate rises")
-    last_rate: float = Field(1.0, gt=0, le=1, description="learning rate of the last step, in shares of rate")
 
 
 class _Flow(SettingsPart):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from gmbench.methods.flowvqtalker.picture_tracks import ClipMotion
 from gmbench.methods.flowvqtalker.settings import Settings
+from gmbench.methods.picture_tracks import ClipMotion
 from gmbench.methods.pictures import PeoplePictures, PictureClip
 from gmbench.methods.tracks import ClipTracks
 

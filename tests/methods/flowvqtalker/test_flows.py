@@ -15,8 +15,9 @@ from gmbench.methods.flowvqtalker.flow_training import (
     train_expflow,
     train_poseflow,
 )
-from gmbench.methods.flowvqtalker.flows import ExpressionFlow, audio_windows, drop_history, history_of
+from gmbench.methods.flowvqtalker.flows import ExpressionFlow, drop_history, history_of
 from gmbench.methods.flowvqtalker.settings import Sampling
+from gmbench.methods.track_windows import audio_windows
 from gmbench.morphable.synthetic.model import synthetic_model
 from tests.methods.flowvqtalker.made import EMOTIONS, FACTS, SMALL, made_clips
 

@@ -12,12 +12,13 @@ from gmbench.methods.flowvqtalker import codebook_training
 from gmbench.methods.flowvqtalker.codebook_training import train_codebook, train_teacher
 from gmbench.methods.flowvqtalker.image_generator import WINDOW, ImageGenerator, MotionDescriptor, motion_windows
 from gmbench.methods.flowvqtalker.image_training import frame_pairs, image_losses, load_code, train_vqig
-from gmbench.methods.flowvqtalker.picture_code import PictureCode, to_bytes, to_signed
-from gmbench.methods.flowvqtalker.picture_tracks import ClipMotion, held_out_clips
+from gmbench.methods.flowvqtalker.picture_code import PictureCode
 from gmbench.methods.flowvqtalker.settings import LADDER_PARTS
+from gmbench.methods.picture_tracks import ClipMotion, held_out_clips
 from gmbench.methods.scaling import Scale
 from gmbench.methods.tracks import POSE
 from gmbench.morphable.synthetic.model import synthetic_model
+from gmbench.nn.pictures import to_bytes, to_signed
 from tests.methods.flowvqtalker.made import EMOTIONS, SMALL, made_clips, made_people
 
 
