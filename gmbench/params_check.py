@@ -37,12 +37,6 @@ def _datasets(params: Params) -> Iterator[str]:
     for place, name in names:
         if name not in known:
             yield f"{place}: {name!r} is no dataset of this run; {closest(name, known)}"
-    for key in params.evaluate if params.trained else ():
-        if key in known and known[key].kind == "folder" and not known[key].models_of:
-            yield (
-                f"datasets.{key}.kind: all clips of a folder are test clips, so that nothing can be trained on them;"
-                " kind lsp takes one long video a person and trains on the first four fifths"
-            )
     for key, section in known.items():
         yield from _attempt(f"datasets.{key}.protocol", _protocol, section)
 

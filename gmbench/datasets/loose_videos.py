@@ -1,13 +1,12 @@
-"""Datasets that are loose videos: HDTF, the long videos of Live Speech Portraits, and any folder."""
+"""Datasets that are loose videos: HDTF, and the long videos of Live Speech Portraits."""
 
 import re
 from pathlib import Path
 
-from gmbench.clips import find_clips
 from gmbench.datasets import splits
 from gmbench.datasets.files import SoundFinder, distinct, unread
 from gmbench.datasets.manifest import TEST, TRAIN, TUNE, ClipRow, Found, Problem, clip_id, problem_kind, with_split
-from gmbench.media import Video, has_audio, walk
+from gmbench.media import Video, walk
 
 HDTF = re.compile(r"^((?:RD|WDA|WRA).*)_(\d+)$")
 LSP = re.compile(r"^lsp\d$")
@@ -69,22 +68,3 @@ def read_long_videos(root: Path, name: str) -> Found:
 def has_long_videos(root: Path) -> bool:
     """Whether a folder has a video of such a name."""
     return any(LSP.match(Path(file).stem) for file in next(walk(root)).videos)
-
-
-def read_folder(root: Path, name: str) -> Found:
-    """Any videos: the first folder, or the file's own name, is the speaker; all are test clips.
-
-    A video's own sound goes before a file beside it, as in ``gmbench eval``.
-    """
-    folder = find_clips(root).beside(())
-    found = Found([], [Problem(".", "left_out", note) for note in folder.notes])
-    for clip, item in folder.clips.items():
-        if item.video is None:
-            found.problems.append(Problem(clip, "missing", "sound without a video of that name"))
-            continue
-        beside = item.audio is not None and not has_audio(item.video)
-        audio = item.audio.relative_to(root).as_posix() if item.audio and beside else ""
-        speaker, sentence, video = item.speaker or clip, clip.replace("/", "-"), item.video.relative_to(root).as_posix()
-        identifier = clip_id(name, speaker, "", 0, sentence)
-        found.rows.append(ClipRow(identifier, name, speaker, "", 0, sentence, video, audio, split=TEST))
-    return distinct(found)

@@ -94,3 +94,11 @@ def read(path: Path) -> list[ClipRow]:
 def with_split(row: ClipRow, split: str) -> ClipRow:
     """The row in another split."""
     return replace(row, split=split)
+
+
+def unlabelled_as_neutral(rows: Iterable[ClipRow]) -> list[ClipRow]:
+    """Rows as methods learn from them: where some clips have an emotion, those without one are neutral."""
+    known = list(rows)
+    if not any(row.emotion for row in known):
+        return known
+    return [row if row.emotion else replace(row, emotion="neutral") for row in known]

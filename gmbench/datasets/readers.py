@@ -9,7 +9,8 @@ from pathlib import Path
 from gmbench import plugins
 from gmbench.datasets import splits
 from gmbench.datasets.crema_d import CREMA_EMOTIONS, read_crema
-from gmbench.datasets.loose_videos import has_hdtf, has_long_videos, read_folder, read_hdtf, read_long_videos
+from gmbench.datasets.folder import read_folder
+from gmbench.datasets.loose_videos import has_hdtf, has_long_videos, read_hdtf, read_long_videos
 from gmbench.datasets.manifest import TEST, Found, with_split
 from gmbench.datasets.mead import MEAD_EMOTIONS, SPEAKER, read_mead
 from gmbench.datasets.voxceleb2 import has_voxceleb2, read_voxceleb2
@@ -179,7 +180,8 @@ def _built_in() -> tuple[Dataset, ...]:
             obtain="The target videos belong to the Live Speech Portraits project: ask there, name them lsp1 to lsp5.",
         ),
         Dataset(
-            name="folder", read=read_folder, obtain="Put videos into the folder, in one folder per speaker if you like."
+            name="folder", read=read_folder, emotions=SUITE_ORDER,
+            obtain="Put videos into the folder, in one folder per speaker, below it one per emotion if you like.",
         ),
     )  # fmt: skip
 

@@ -7,10 +7,12 @@ for ``tune`` are gmbench's own, and take from training what lies nearest to the 
 import csv
 import functools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 
-from gmbench.datasets.manifest import HELD_OUT, OTHER, TEST, TRAIN, TUNE, ClipRow, with_split
+from gmbench.datasets.manifest import HELD_OUT, OTHER, TEST, TRAIN, TUNE, ClipRow, clip_id, with_split
+from gmbench.media import natural_key
 
 MEAD_SUBJECTS = ("M003", "M009", "M030", "W009", "W011", "W015")
 """Six subjects as in GMTalker, which does not name them: the four of the EAT list and two more."""
@@ -21,6 +23,10 @@ SEQUENCE_TUNE_SHARE = 0.1
 """Of a sequence's frames, the last of those that train."""
 SHORTEST_TUNE = 50
 """Frames, 2 s; sequences whose tune part would be shorter have none."""
+SHORTEST_CUT = 250
+"""Frames, 10 s, from which on the only video of a person and emotion is cut in time."""
+LEAST_OF_PERSON = 500
+"""Frames, 20 s, of a person in a folder from which on something is learnt."""
 FEWEST_TRAINED = 2
 """Takes of a speaker, emotion and level that stay for training before one chooses recipes."""
 
@@ -74,6 +80,61 @@ def of_sequence(frames: int) -> list[tuple[str, int, int]]:
     if tune < SHORTEST_TUNE:
         return [(TRAIN, 0, cut), (TEST, cut, frames - cut)]
     return [(TRAIN, 0, cut - tune), (TUNE, cut - tune, tune), (TEST, cut, frames - cut)]
+
+
+def by_time(rows: Sequence[ClipRow], frames: Mapping[str, int]) -> list[ClipRow]:
+    """Any person's videos: of each emotion the last fifth in time tests, the tenth before it chooses recipes.
+
+    An emotion's only video is cut in time as :func:`of_sequence` has it, from :data:`SHORTEST_CUT` on; of several the
+    last one tests, and all whose middle lies in the last fifth. The tenth before it chooses recipes only where two
+    stay for training. Nothing is learnt of a person with less than :data:`LEAST_OF_PERSON` in all: everything tests.
+
+    Args:
+        rows: of any people; time runs as their paths are ordered.
+        frames: of each clip's video by its id, at 25 fps.
+    """
+    people: dict[str, list[ClipRow]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: natural_key(row.video_path)):
+        people[row.speaker].append(row)
+    result: list[ClipRow] = []
+    for clips in people.values():
+        if sum(frames[row.clip_id] for row in clips) < LEAST_OF_PERSON:
+            result += [with_split(row, TEST) for row in clips]
+            continue
+        chosen: list[ClipRow] = []
+        for emotion in sorted({row.emotion for row in clips}):
+            chosen += _emotion_by_time([row for row in clips if row.emotion == emotion], frames)
+        if len(chosen) > 1 and all(row.split == TRAIN for row in chosen):
+            chosen[-1] = with_split(chosen[-1], TEST)
+        result += chosen
+    return result
+
+
+def _emotion_by_time(rows: Sequence[ClipRow], frames: Mapping[str, int]) -> list[ClipRow]:
+    """One person's clips of one emotion, in order of time."""
+    if len(rows) == 1:
+        return _parts(rows[0], frames[rows[0].clip_id])
+    total = max(1, sum(frames[row.clip_id] for row in rows))
+    result, before = [], 0
+    for place, row in enumerate(rows):
+        middle = (before + frames[row.clip_id] / 2) / total
+        before += frames[row.clip_id]
+        tests = place == len(rows) - 1 or (middle >= SEQUENCE_TRAIN_SHARE and place > 0)
+        tunes = middle >= SEQUENCE_TRAIN_SHARE - SEQUENCE_TUNE_SHARE and place >= FEWEST_TRAINED
+        result.append(with_split(row, TEST if tests else TUNE if tunes else TRAIN))
+    return result
+
+
+def _parts(row: ClipRow, frames: int) -> list[ClipRow]:
+    """The parts of one long video; a short one trains."""
+    if frames < SHORTEST_CUT:
+        return [with_split(row, TRAIN)]
+    parts = []
+    for split, first, count in of_sequence(frames):
+        sentence = f"{row.sentence}-{split}"
+        name = clip_id(row.dataset, row.speaker, row.emotion, row.level, sentence)
+        parts.append(replace(row, clip_id=name, sentence=sentence, first_frame=first, n_frames=count, split=split))
+    return parts
 
 
 def crema(rows: Sequence[ClipRow], sexes: dict[str, str]) -> list[ClipRow]:

@@ -250,7 +250,7 @@ def _clips(run: PipelineRun, dataset: str) -> dict[str, PreparedClip]:
     paths = run.paths if dataset == run.paths.dataset else DatasetPaths(dataset)
     other = PipelineRun(run.params, paths, run.store)
     folder = training_coefficients(other, run.params.datasets[dataset])
-    rows = manifest.read(paths.cropped)
+    rows = manifest.unlabelled_as_neutral(manifest.read(paths.cropped))
     return {row.clip_id: PreparedClip(row, paths.crops / row.video_path, folder) for row in rows}
 
 

@@ -125,8 +125,9 @@ def prepared_dataset(run: PipelineRun, paths: DatasetPaths, section: DatasetSect
     if audio_facts["extractor"] == "hubert":
         audio_facts["path"] = run.params.audio.hubert
     truth = Path(section.root) if section.kind in SYNTHETIC else None
+    rows = tuple(manifest.unlabelled_as_neutral(manifest.read(paths.cropped)))
     return PreparedDataset(
-        paths.dataset, tuple(manifest.read(paths.cropped)), paths.crops, paths.landmarks,
+        paths.dataset, rows, paths.crops, paths.landmarks,
         training_coefficients(replace(run, paths=paths), section), paths.audio, paths.renders, audio_facts, FACE_MODEL,
         truth, section.size, section.coefficients == "fit",
     )  # fmt: skip

@@ -18,7 +18,7 @@ def sound(seconds, level=3000):
 def clip(folder: Path, seconds=1.2, audio=None):
     """One short video to copy from."""
     path = folder / "clip.mp4"
-    frames = [np.full((32, 32, 3), 8 * t, np.uint8) for t in range(int(25 * seconds))]
+    frames = [np.full((32, 32, 3), 8 * t % 256, np.uint8) for t in range(int(25 * seconds))]
     write_video(path, frames, audio)
     return path
 
