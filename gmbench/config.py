@@ -48,6 +48,11 @@ class DatasetSection(_Section):
     coefficients: Literal["fit", "truth"] = Field(
         "fit", description="what methods learn from: fitted coefficients, or the synthetic corpus' own"
     )
+    mattes: Literal["auto", "segmenter", "still", "own", "truth"] = Field(
+        "auto", description="where the person's mattes come from that the user does not bring: a network, a still "
+        "camera's background, nowhere, or the synthetic corpus; auto: the corpus', else the network if its file is "
+        "here, else the background",
+    )  # fmt: skip
     models_of: str = Field(
         "", description="dataset whose checkpoints generate this one's videos; nothing is trained on this one"
     )

@@ -30,7 +30,7 @@ def mediapipe(path: Path | None) -> Iterator[Detector]:
     landmarks over time only when asked for one.
     """
     model, _ = load_path("face_landmarker")
-    with _quiet_stderr():
+    with quiet_stderr():
         import mediapipe as mp
         from mediapipe.tasks.python import BaseOptions, vision
 
@@ -48,7 +48,7 @@ def mediapipe(path: Path | None) -> Iterator[Detector]:
         nonlocal count
         image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
         if count == 0:
-            with _quiet_stderr():
+            with quiet_stderr():
                 result = landmarker.detect_for_video(image, 0)
         else:
             result = landmarker.detect_for_video(image, count * 1000 // FPS)
@@ -122,7 +122,7 @@ def fan(path: Path | None) -> Iterator[Detector]:
 
 
 @contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Hold back what native code writes to the terminal while it starts."""
     saved = os.dup(2)
     try:

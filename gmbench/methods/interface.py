@@ -179,9 +179,10 @@ class PreparedDataset:
             renderings.
         audio_facts: description of the features: extractor, pairing, weights, width.
         face_model: file.
-        truth: the synthetic corpus' own root, else None; shoulder masks come from there.
+        truth: the synthetic corpus' own root, else None; shoulder masks come from there where ``mattes`` is None.
         size: side of the crops.
         fitted: tracks are the fit's, also where the corpus knows better.
+        mattes: folder of the mattes that a stage found; None where they are the corpus' own.
     """
 
     dataset: str
@@ -196,6 +197,7 @@ class PreparedDataset:
     truth: Path | None
     size: int
     fitted: bool = False
+    mattes: Path | None = None
 
     @property
     def true_tracks(self) -> Path | None:

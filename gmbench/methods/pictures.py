@@ -1,6 +1,7 @@
 """Frames of prepared clips as arrays: mattes, resizing, and the frames of many people with their landmarks."""
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from gmbench.media import Video
 from gmbench.methods.interface import PreparedDataset
 from gmbench.methods.pretraining import PREFIX
 from gmbench.methods.tracks import read_shard
+from gmbench.names import counted, some
+from gmbench.shards import shard_path
 from gmbench.store import digest, file_digest
 
 LANDMARKS = 478
@@ -121,40 +124,92 @@ def new_array(folder: Path, name: str, kind: type, shape: tuple[int, ...]) -> ND
 
 def check_mattes(dataset: PreparedDataset, rows: Sequence[ClipRow]) -> None:
     """Raise InputError for the first fitted clip without a matte, before hours of training come to it."""
-    if dataset.truth is not None:
+    for problem in matte_problems(dataset, rows):
+        raise InputError(problem)
+
+
+def matte_problems(dataset: PreparedDataset, rows: Sequence[ClipRow]) -> Iterator[str]:
+    """What is wrong with the mattes of fitted clips, one text per reason."""
+    if dataset.mattes is None and dataset.truth is not None:
         return
-    fitted = {s: read_shard(dataset.coefficients, s, ["valid"]) for s in sorted({row.speaker for row in rows})}
-    for row in rows:
-        if row.clip_id in fitted[row.speaker]:
-            _matte(dataset, row)
+    reasons: dict[str, list[ClipRow]] = {}
+    for speaker in sorted({row.speaker for row in rows}):
+        fitted = read_shard(dataset.coefficients, speaker, ["valid"])
+        found = read_shard(dataset.mattes, speaker, []) if dataset.mattes else {}
+        for row in rows:
+            if row.speaker != speaker or row.clip_id not in fitted:
+                continue
+            if own_matte(dataset.crops, row).exists():
+                if wrong := _wrong_size(dataset, row):
+                    yield wrong
+            elif row.clip_id not in found:
+                reasons.setdefault(_why_missing(dataset, row), []).append(row)
+    for reason, clips in reasons.items():
+        yield _missing(dataset, clips, reason)
 
 
-def _matte(dataset: PreparedDataset, row: ClipRow) -> Video:
-    """The file of a clip's matte; raises InputError where there is none, or one of another size or length."""
-    path = (dataset.crops.parent / "mattes" / row.video_path).with_suffix(".mp4")
-    if not path.exists():
-        raise InputError(f"{path}: no matte of the person here; write one with a video matting tool, white on black")
-    info, frames = Video(path).info, row.n_frames or Video(dataset.crops / row.video_path).info.frames
-    if (info.frames, info.height, info.width) != (frames, dataset.size, dataset.size):
-        raise InputError(
-            f"{path}: expected a matte of {frames} frames of {dataset.size} x {dataset.size} at 25 fps, as its"
-            f" crop has, got {info.frames} of {info.width} x {info.height}"
-        )
-    return Video(path)
+def _missing(dataset: PreparedDataset, rows: Sequence[ClipRow], reason: str) -> str:
+    return (
+        f"{own_matte(dataset.crops, rows[0])}: no matte of the person here, and none found for"
+        f" {counted(len(rows), 'clip')} ({some([row.clip_id for row in rows])}): {reason}; put a video of each, white on"
+        " black, there, or MediaPipe's selfie segmenter into the weights folder ('gmbench weights fetch"
+        " selfie_segmenter')"
+    )
+
+
+def matte_digests(dataset: PreparedDataset, rows: Sequence[ClipRow]) -> list[str]:
+    """Digests of the mattes of one speaker's clips, for the keys of training jobs; none of the corpus' own."""
+    paths = [own_matte(dataset.crops, row) for row in rows]
+    if dataset.mattes is not None:
+        paths.append(shard_path(dataset.mattes, rows[0].speaker))
+    return [file_digest(path) for path in paths if path.exists()]
+
+
+def own_matte(crops: Path, row: ClipRow) -> Path:
+    """Where the user's own matte of a clip lies, if there is one."""
+    return (crops.parent / "mattes" / row.video_path).with_suffix(".mp4")
 
 
 def read_mattes(dataset: PreparedDataset, row: ClipRow) -> tuple[Sequence[NDArray[np.uint8]], NDArray[np.float32]]:
-    """Mattes (T, S, S) of the person and landmarks (T, 478, 2): the corpus' truth, or files beside the crops.
+    """Mattes (T, S, S) of the person and landmarks (T, 478, 2): the user's file, else the corpus' or what was found.
 
     Raises:
-        InputError: no file of the clip's matte, or one of another size or length.
+        InputError: no matte of the clip, or one of another size or length.
     """
     landmarks = shards.read(dataset.landmarks, row.speaker, row.clip_id, ["mesh"])["mesh"]
-    if dataset.truth is not None:
+    own = own_matte(dataset.crops, row)
+    if own.exists():
+        if wrong := _wrong_size(dataset, row):
+            raise InputError(wrong)
+        return [frame[..., 0] for frame in Video(own)], landmarks
+    if dataset.mattes is None and dataset.truth is not None:
         truth = Truth(dataset.truth).frames(row.clip_id, ["head", "shoulders"])
         masks = [[_decode_grey(data) for data in truth[name]] for name in ("head", "shoulders")]
         return [np.maximum(a, b) for a, b in zip(*masks, strict=True)], landmarks
-    return [frame[..., 0] for frame in _matte(dataset, row)], landmarks
+    try:
+        found = shards.read(dataset.mattes or own.parent, row.speaker, row.clip_id, ["png"])["png"]
+    except InputError as error:
+        raise InputError(_missing(dataset, [row], _why_missing(dataset, row))) from error
+    return [_decode_grey(data) for data in found], landmarks
+
+
+def _wrong_size(dataset: PreparedDataset, row: ClipRow) -> str:
+    """How the user's matte of a clip does not fit its crop; empty where it does."""
+    path = own_matte(dataset.crops, row)
+    info, frames = Video(path).info, row.n_frames or Video(dataset.crops / row.video_path).info.frames
+    if (info.frames, info.height, info.width) == (frames, dataset.size, dataset.size):
+        return ""
+    return (
+        f"{path}: expected a matte of {frames} frames of {dataset.size} x {dataset.size} at 25 fps, as its"
+        f" crop has, got {info.frames} of {info.width} x {info.height}"
+    )
+
+
+def _why_missing(dataset: PreparedDataset, row: ClipRow) -> str:
+    """Why the stage found no matte of a clip, as its report says."""
+    report = dataset.crops.parent / "mattes.json"
+    failed = json.loads(report.read_text("utf-8"))["failed"] if report.exists() else {}
+    return str(failed.get(row.clip_id, "the stage mattes did not look for it"))
 
 
 def resize(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

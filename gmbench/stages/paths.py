@@ -53,6 +53,11 @@ class DatasetPaths:
         return self.work / "audio"
 
     @property
+    def found_mattes(self) -> Path:
+        """Shards of mattes that the stage found, as PNG; the user's own lie in ``mattes``, which no stage touches."""
+        return self.work / "found_mattes"
+
+    @property
     def renders(self) -> Path:
         """Shards of renderings as PNG."""
         return self.work / "renders"

@@ -14,7 +14,7 @@ from gmbench.methods.gmtalker.head_training import train_head
 from gmbench.methods.gmtalker.settings import STAGES, Settings
 from gmbench.methods.gmtalker.training import lip_motion, train_gmeg, train_nfmg
 from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext
-from gmbench.methods.pictures import check_mattes
+from gmbench.methods.pictures import check_mattes, matte_digests
 from gmbench.methods.pretraining import check_drawn_people, pretraining_digest, read_pretraining
 from gmbench.methods.track_people import check_track_people, draw_clips, track_people_digest
 from gmbench.methods.tracks import emotions_of, read_clips, track_digests
@@ -95,7 +95,7 @@ def training_jobs(
     for name, of_speaker in by_speaker.items():
         renders = shard_path(dataset.renders, name)
         content = file_digest(renders) if renders.exists() else ""  # the job reports what is missing
-        files = file_digests(settings.needed_files())
+        files = [*file_digests(settings.needed_files()), *matte_digests(dataset, of_speaker)]
         key = digest("head", head_base, name, drawn.head.model_dump(mode="json"), content, *files)
         yield TrainingJob(f"head-{name}", key, _head, _Data(dataset, of_speaker, audio, drawn, head_seed))
     further = track_people_digest(settings.gmeg.track_people)

@@ -1,0 +1,110 @@
+"""Stage ``mattes``: the person of each training clip, white on black, where the user brings no mattes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from gmbench import job_cache, shards
+from gmbench.config import DatasetSection
+from gmbench.datasets import manifest
+from gmbench.datasets.manifest import ClipRow
+from gmbench.errors import InputError
+from gmbench.face.segmenter import WEIGHTS, mediapipe_segmenter, segmenter_mattes
+from gmbench.face.still_background import still_background_mattes
+from gmbench.job_cache import Job, JobResult
+from gmbench.media import Video
+from gmbench.methods.pictures import own_matte
+from gmbench.stages.paths import SYNTHETIC, DatasetPaths
+from gmbench.stages.pipeline_run import PipelineRun, by_speaker, write_json
+from gmbench.store import digest, file_digest
+from gmbench.weights import load_path
+from gmbench.weights.files import find
+
+MATTES_VERSION = 1
+TRUTH, OWN, SEGMENTER, STILL = "truth", "own", "segmenter", "still"
+
+
+@dataclass(frozen=True)
+class _Task:
+    source: str
+    video: Path
+    landmarks: Path
+    speaker: str
+    clip_id: str
+
+
+def mattes(run: PipelineRun, section: DatasetSection) -> None:
+    """Find the person in every frame of the training clips, one shard per speaker; what fails has its reason.
+
+    Nothing is looked for where nothing is trained, where the corpus' own masks are used, or where only the user's own
+    mattes are. Own ones, ``work/<dataset>/mattes/<clip>.mp4``, go before those found here.
+    """
+    source = matte_source(section)
+    trains = run.params.trained and not section.models_of and source not in (TRUTH, OWN)
+    rows = [row for row in manifest.read(run.paths.cropped) if row.split == manifest.TRAIN] if trains else []
+    rows = [row for row in rows if not own_matte(run.paths.crops, row).exists()]
+    jobs = [Job(row.clip_id, _key(run.paths, source, row), _task(run.paths, source, row)) for row in rows]
+    run.paths.found_mattes.mkdir(parents=True, exist_ok=True)
+    failures = run.run_jobs(find_person, jobs)
+    shares = []
+    for speaker, group in by_speaker(rows, jobs, failures).items():
+        shares += [job_cache.load(run.store, job).meta["share"] for _, job in group]
+        shards.write(run.paths.found_mattes, speaker, ((row.clip_id, _columns(run, job)) for row, job in group))
+    write_json(run.paths.work / "mattes.json", {
+        "source": source, "clips": len(rows) - len(failures), "failed": failures,
+        "share": round(float(np.mean(shares)), 3) if shares else None,
+    })  # fmt: skip
+
+
+def matte_source(section: DatasetSection) -> str:
+    """Where a dataset's mattes come from: ``truth``, ``own``, ``segmenter`` or ``still``."""
+    if section.mattes != "auto":
+        return section.mattes
+    if section.kind in SYNTHETIC:
+        return TRUTH
+    return SEGMENTER if find(WEIGHTS) is not None else STILL
+
+
+def find_person(task: _Task) -> JobResult:
+    """PNG bytes of each frame's matte; ``share`` of the pictures that the person covers."""
+    video = Video(task.video)
+    mesh = shards.read(task.landmarks, task.speaker, task.clip_id, ["mesh"])["mesh"]
+    parts, covered = [], 0.0
+    for matte in _found(task.source, video, mesh):
+        parts.append(np.asarray(cv2.imencode(".png", matte)[1], np.uint8).ravel())
+        covered += float(matte.mean()) / 255
+    return (
+        {"png": np.concatenate(parts), "ends": np.cumsum([len(part) for part in parts])},
+        {"share": covered / video.info.frames},
+    )
+
+
+def _found(source: str, frames: Video, mesh: NDArray[np.float32]) -> Iterator[NDArray[np.uint8]]:
+    if source == STILL:
+        yield from still_background_mattes(frames, mesh)
+        return
+    with mediapipe_segmenter() as segment:
+        yield from segmenter_mattes(frames, mesh, segment)
+
+
+def _task(paths: DatasetPaths, source: str, row: ClipRow) -> _Task:
+    return _Task(source, paths.crops / row.video_path, paths.landmarks, row.speaker, row.clip_id)
+
+
+def _key(paths: DatasetPaths, source: str, row: ClipRow) -> str:
+    weights = load_path(WEIGHTS)[1] if source == SEGMENTER else ""
+    shard = shards.shard_path(paths.landmarks, row.speaker)
+    if not shard.exists():
+        raise InputError(f"{shard}: no landmarks of {row.speaker}; run the stage landmarks")
+    content = file_digest(paths.crops / row.video_path), file_digest(shard)
+    return digest("matte", MATTES_VERSION, source, weights, row.clip_id, *content)
+
+
+def _columns(run: PipelineRun, job: Job) -> dict[str, list[bytes]]:
+    arrays = job_cache.load(run.store, job).arrays
+    data, ends = arrays["png"].tobytes(), arrays["ends"]
+    return {"png": [data[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]}
