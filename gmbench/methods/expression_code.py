@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench.methods.coefficients64 import Coefficients64, join_lids, landmark_scale, split_lids
+from gmbench.methods.coefficients64 import EXPRESSIONS, Coefficients64, join_lids, landmark_scale, split_lids
 from gmbench.methods.scaling import Scale
 from gmbench.methods.tracks import POSE, ClipTracks, relative_motion
 from gmbench.morphable.model import BLINK, MOTION, FaceModel
@@ -41,6 +41,11 @@ class ExpressionCode:
     def decode(self, codes: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Expressions (T, 169) and lids (T, 2) in [0, 1]."""
         return split_lids(self.coefficients.decode(self.scale.restore(codes)))
+
+    def lips(self, lips: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Motion of the lips (64, n) by codes, from that (169, n) by expressions; see :mod:`gmbench.methods.lips`."""
+        columns = self.coefficients.components * self.coefficients.scale.deviation  # (64, 171)
+        return (self.scale.deviation[:, None] * columns[:, :EXPRESSIONS]) @ lips
 
     def constants(self) -> dict[str, NDArray[Any]]:
         """Arrays for a checkpoint."""

@@ -1,8 +1,10 @@
 """Residual convolutional encoder and decoder of pictures, as in VQGAN, with an optional Haar transform before them.
 
-Source: Esser et al., "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021, table 7.
+Both may refine a linear code of patches, which they then start from. Source: Esser et al., "Taming Transformers for
+High-Resolution Image Synthesis", CVPR 2021, table 7; the linear start is our own.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -43,6 +45,47 @@ class SelfAttention(nn.Module):
         return x + self.out(attended.transpose(1, 2).view(x.shape))
 
 
+class PatchCode(nn.Module):
+    """The linear code of square patches that loses least: their first ``size`` principal components. It is not trained.
+
+    Components are orthogonal and of one length, so that distances between codes are proportional to those between
+    patches; where a patch has fewer numbers than the code, the rest is zero.
+
+    Args:
+        side: of a patch in pixels.
+        size: d.
+    """
+
+    def __init__(self, side: int, size: int) -> None:
+        super().__init__()
+        self.side = side
+        self.register_buffer("mean", torch.zeros(3 * side**2))
+        self.register_buffer("components", torch.zeros(size, 3 * side**2))
+        self.register_buffer("gain", torch.ones(()))
+
+    @torch.no_grad()
+    def fit(self, pictures: Tensor) -> None:
+        """Take mean and components from pictures (B, 3, S, S)."""
+        rows = F.pixel_unshuffle(pictures, self.side).movedim(1, -1).flatten(0, 2).double()
+        mean = rows.mean(0)
+        apart = rows - mean
+        vectors = torch.linalg.eigh(apart.T @ apart)[1].flip(1).T  # the leading one first
+        kept = vectors[: len(self.components)]
+        self.mean.copy_(mean)
+        self.components.zero_()
+        self.components[: len(kept)] = kept.to(self.components)
+
+    def encode(self, pictures: Tensor) -> Tensor:
+        """Maps (B, d, s, s) of pictures (B, 3, S, S)."""
+        rows = F.pixel_unshuffle(pictures, self.side) - self.mean[:, None, None]
+        return self.gain * F.conv2d(rows, self.components[..., None, None])
+
+    def decode(self, maps: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S) of maps (B, d, s, s)."""
+        rows = F.conv2d(maps / self.gain, self.components.T[..., None, None]) + self.mean[:, None, None]
+        return F.pixel_shuffle(rows, self.side)
+
+
 class Encoder(nn.Module):
     """Pictures (B, 3, S, S) to maps (B, d, s, s); each width after the first halves the sides, Haar does so before.
 
@@ -51,9 +94,12 @@ class Encoder(nn.Module):
         size: d.
         blocks: residual blocks a level.
         wavelets: whether the Haar transform comes first.
+        patches: whether what the layers give, zero at the start, is added to a :class:`PatchCode`.
     """
 
-    def __init__(self, widths: tuple[int, ...], size: int, blocks: int = 2, wavelets: bool = False) -> None:
+    def __init__(
+        self, widths: tuple[int, ...], size: int, blocks: int = 2, wavelets: bool = False, patches: bool = False
+    ) -> None:
         super().__init__()
         self.wavelets = wavelets
         layers: list[nn.Module] = [nn.Conv2d(12 if wavelets else 3, widths[0], 3, padding=1)]
@@ -65,16 +111,20 @@ class Encoder(nn.Module):
         last = widths[-1]
         layers += [SelfAttention(last), ResidualBlock(last, last), _norm(last), nn.SiLU()]
         self.layers = nn.Sequential(*layers, nn.Conv2d(last, size, 3, padding=1))
+        self.patches = _patch_code(widths, size, wavelets, self.layers[-1]) if patches else None
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Maps (B, d, s, s)."""
-        return self.layers(haar(pictures) if self.wavelets else pictures)
+        maps = self.layers(haar(pictures) if self.wavelets else pictures)
+        return maps if self.patches is None else maps + self.patches.encode(pictures)
 
 
 class Decoder(nn.Module):
     """Maps (B, d, s, s) to pictures (B, 3, S, S): the encoder's mirror image, with the same arguments."""
 
-    def __init__(self, widths: tuple[int, ...], size: int, blocks: int = 2, wavelets: bool = False) -> None:
+    def __init__(
+        self, widths: tuple[int, ...], size: int, blocks: int = 2, wavelets: bool = False, patches: bool = False
+    ) -> None:
         super().__init__()
         self.wavelets = wavelets
         last = widths[-1]
@@ -87,11 +137,27 @@ class Decoder(nn.Module):
         layers += [_norm(widths[0]), nn.SiLU()]
         self.layers = nn.Sequential(*layers)
         self.last = nn.Conv2d(widths[0], 12 if wavelets else 3, 3, padding=1)
+        self.patches = _patch_code(widths, size, wavelets, self.last) if patches else None
 
     def forward(self, maps: Tensor) -> Tensor:
         """Pictures (B, 3, S, S)."""
         x = self.last(self.layers(maps))
-        return inverse_haar(x) if self.wavelets else x
+        pictures = inverse_haar(x) if self.wavelets else x
+        return pictures if self.patches is None else pictures + self.patches.decode(maps)
+
+
+def patch_codes(encoder: Encoder, decoder: Decoder) -> tuple[PatchCode, PatchCode]:
+    """The linear codes that both refine; raises ValueError where either has none."""
+    if encoder.patches is None or decoder.patches is None:
+        raise ValueError("expected an encoder and a decoder that refine a code of patches")
+    return encoder.patches, decoder.patches
+
+
+def _patch_code(widths: tuple[int, ...], size: int, wavelets: bool, last: nn.Module) -> PatchCode:
+    """The code that an encoder or a decoder refines, whose last convolution then starts as zero."""
+    for parameter in last.parameters():
+        nn.init.zeros_(parameter)
+    return PatchCode(2 ** (len(widths) - 1 + wavelets), size)
 
 
 def _norm(channels: int) -> nn.GroupNorm:

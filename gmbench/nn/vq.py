@@ -63,6 +63,16 @@ class Codebook(nn.Module):
         values = _like(rows + (chosen - rows).detach(), z)
         return Quantised(values, indices.view(z.shape[0], *z.shape[2:]), code, commitment)
 
+    @torch.no_grad()
+    def start_from(self, z: Tensor) -> None:
+        """Start the codes by k-means of maps or rows, which should be many times as many as the codes."""
+        self.codes.copy_(k_means(_rows(z), len(self.codes)))
+        self.initialised.fill_(True)
+
+    def nearest(self, z: Tensor) -> Tensor:
+        """Indices (B, H, W) or (B,) of the codes nearest to maps or rows."""
+        return nearest(_rows(z), self.codes).view(z.shape[0], *z.shape[2:])
+
     def look_up(self, indices: Tensor) -> Tensor:
         """Maps (B, d, H, W) of indices (B, H, W), or rows (B, d) of (B,)."""
         return self.codes[indices].movedim(-1, 1)
@@ -70,8 +80,7 @@ class Codebook(nn.Module):
     @torch.no_grad()
     def _prepare(self, rows: Tensor) -> None:
         if not self.initialised:
-            self.codes.copy_(k_means(rows, len(self.codes)))
-            self.initialised.fill_(True)
+            self.start_from(rows)
         elif self.patience and bool((lost := self.idle >= self.patience).any()):
             count = int(lost.sum())
             self.codes[lost] = rows[torch.randint(0, len(rows), (count,)).to(rows.device)]

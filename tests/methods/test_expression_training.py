@@ -9,7 +9,8 @@ from gmbench.face.landmarks_68 import mesh_vertices
 from gmbench.methods.gmtalker import gmeg
 from gmbench.methods.gmtalker.checkpoints import CHECKPOINTS
 from gmbench.methods.gmtalker.settings import Gmeg
-from gmbench.methods.gmtalker.training import lip_motion, train_gmeg
+from gmbench.methods.gmtalker.training import train_gmeg
+from gmbench.methods.lips import lip_motion
 from gmbench.methods.scaling import Scale
 from gmbench.methods.settings import TrainingSettings
 from gmbench.methods.track_people import draw_clips

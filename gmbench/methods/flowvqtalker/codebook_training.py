@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gmbench.errors import InputError
 from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
+from gmbench.methods.flowvqtalker.face_features import feature_weights, weighted_l1
 from gmbench.methods.flowvqtalker.picture_code import EmotionTeacher, PictureCode
 from gmbench.methods.flowvqtalker.settings import Codebook
 from gmbench.methods.picture_tracks import frames_of, held_out_clips
@@ -56,6 +57,8 @@ def train_codebook(
         optimisers["discriminator"] = adam(discriminator.parameters(), settings.train.rate, BETAS)
     held_out = held_out_clips(people.clips)
     rest = [n for n in range(len(people.clips)) if n not in set(held_out)]
+    if settings.start == "patches":
+        network.start_from(_start_pictures(people, frames_of(people, rest), settings.start_frames))
     state = TrainState(modules, optimisers, lambda step, updater: {})
     state.update = _update(state, network, people, frames_of(people, rest), settings)
     report = train(state, settings.train.config(seed), folder, progress)
@@ -64,15 +67,22 @@ def train_codebook(
     return CHECKPOINTS.pack("codebook", network, facts), report
 
 
+def _start_pictures(people: PeoplePictures, frames: NDArray[np.int64], count: int) -> Tensor:
+    """At most so many of the frames (N, 3, S, S), drawn by torch's global generator."""
+    chosen = frames[torch.randperm(len(frames))[:count].numpy()]
+    return to_signed(torch.from_numpy(people.frames[np.sort(chosen)]))
+
+
 def codebook_losses(
-    network: PictureCode, pictures: Tensor, perceptual_loss: nn.Module | None
+    network: PictureCode, pictures: Tensor, perceptual_loss: nn.Module | None, weights: Tensor | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Reconstructions, and ``rec``, ``per``, ``code``, ``commitment``; eqs. 14, 16 and 17.
 
-    The weight 0.25 stands on the commitment, not on the code's own term.
+    The weight 0.25 stands on the commitment, not on the code's own term. ``weights`` (B, 1, S, S) are those of ``rec``.
     """
     drawn, quantised = network(pictures)
-    terms = {"rec": (drawn - pictures).abs().mean(), "code": quantised.code, "commitment": quantised.commitment}
+    rec = weighted_l1(drawn, pictures, weights)
+    terms = {"rec": rec, "code": quantised.code, "commitment": quantised.commitment}
     if perceptual_loss is not None:
         terms["per"] = perceptual_loss(drawn, pictures)
     return drawn, terms
@@ -87,10 +97,11 @@ def _update(
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
         for optimiser in state.optimisers.values():
             falling_rate(optimiser, s.train, step)
-        chosen = frames[torch.randint(0, len(frames), (s.train.batch,)).numpy()]
-        real = to_signed(torch.from_numpy(people.frames[np.sort(chosen)])).to(updater.device)
+        chosen = np.sort(frames[torch.randint(0, len(frames), (s.train.batch,)).numpy()])
+        real = to_signed(torch.from_numpy(people.frames[chosen])).to(updater.device)
         loss_network = None if perceptual_loss is None else perceptual_loss.to(updater.device)
-        drawn, terms = codebook_losses(network, real, loss_network)
+        weights = feature_weights(people.landmarks[chosen], s.side, s.face, updater.device)
+        drawn, terms = codebook_losses(network, real, loss_network, weights)
         total = weighted_sum(terms, s.weights)
         if "discriminator" in state.modules and step >= s.adversarial_from:
             pictured, last = terms["rec"] + terms.get("per", 0.0), network.decoder.last.weight

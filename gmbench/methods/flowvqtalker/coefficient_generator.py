@@ -40,6 +40,7 @@ class CoefficientGenerator:
         )
         constants = CHECKPOINTS.load_weights(path, self.expflow)
         self.code = ExpressionCode.of_constants(constants)
+        self.neutral = torch.from_numpy(constants["neutral"])
         self.stored = sampling.StoredLatents(
             torch.from_numpy(constants["latents"]), torch.from_numpy(constants["latent_classes"])
         )
@@ -83,7 +84,7 @@ class CoefficientGenerator:
         number = self.emotions.index(emotion or self.likeliest(reference, reference_audio))
         rows, sound = torch.from_numpy(reference), torch.from_numpy(reference_audio)
         how = self.settings.transfer
-        z = sampling.transferred_latents(self.expflow, rows, sound, number, rows[0], len(audio), how)
+        z = sampling.transferred_latents(self.expflow, rows, sound, number, self._source_of(rows), len(audio), how)
         label = torch.zeros(len(audio), len(self.emotions) + 1)
         label[:, number] = 1
         return self._decode(z, audio, label, source), self.emotions[number]
@@ -92,7 +93,8 @@ class CoefficientGenerator:
     def likeliest(self, codes: Floats, audio: Floats) -> str:
         """The emotion under which a real clip's codes (T, 64) with its features (T, a) are likeliest."""
         rows, known = torch.from_numpy(codes), list(range(len(self.emotions)))
-        number = sampling.most_likely_class(self.expflow, rows, torch.from_numpy(audio), rows[0], known)
+        sound = torch.from_numpy(audio)
+        number = sampling.most_likely_class(self.expflow, rows, sound, self._source_of(rows), known)
         return self.emotions[number]
 
     @torch.inference_mode()
@@ -100,7 +102,7 @@ class CoefficientGenerator:
         """Latents (T, 64) of a real clip's codes (T, 64) and features (T, a) under a label."""
         rows, number = torch.from_numpy(codes), self.emotions.index(emotion)
         sound = torch.from_numpy(audio)
-        return sampling.transferred_latents(self.expflow, rows, sound, number, rows[0], len(rows)).numpy()
+        return sampling.transferred_latents(self.expflow, rows, sound, number, self._source_of(rows), len(rows)).numpy()
 
     @torch.inference_mode()
     def poses(self, audio: Floats, seed: int, temperature: float = 1.0) -> Floats:
@@ -111,6 +113,10 @@ class CoefficientGenerator:
         sound = torch.from_numpy(audio)
         track = sampling.generate_track(self.poseflow.decode, z, sound, classes, s.history, s.audio_halfwidth)
         return self.pose_scale.restore(track.numpy())
+
+    def _source_of(self, reference: Tensor) -> Tensor:
+        """Code (64,) that stands for the source image of a reference (R, 64)."""
+        return reference[0] if self.settings.reference_source == "own" else self.neutral
 
     def _decode(self, z: Tensor, audio: Floats, label: Tensor, source: Floats) -> Floats:
         s = self.expflow.settings

@@ -16,12 +16,13 @@ from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
 from gmbench.methods.flowvqtalker.flows import Context, ExpressionFlow, HeadPoseFlow, drop_history
 from gmbench.methods.flowvqtalker.sampling import own_context
 from gmbench.methods.flowvqtalker.settings import ExpFlow, PoseFlow
+from gmbench.methods.lips import lip_motion, scaled_lips
 from gmbench.methods.track_windows import WindowSampler, draw_balanced
 from gmbench.methods.tracks import POSE, ClipTracks, relative_motion
 from gmbench.methods.training_jobs import TrainedFile
 from gmbench.morphable.model import FaceModel
 from gmbench.nn.student import draw_spread
-from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train
+from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train, weighted_sum
 
 NEUTRAL = "neutral"
 GRADIENT_NORM = 1.0
@@ -45,13 +46,14 @@ class FlowBatches:
         audio: (T, a) features.
         classes: number of each clip's class.
         settings: sizes of the context.
-        sources: (M, D) frames that may stand for each clip's source image; none for poses.
+        sources: arrays (M, D) of frames that may stand for each clip's source image; none for poses. Arrays of a clip
+            are equally likely, whatever their length.
         count: C; labels are one-hot of that size.
     """
 
     def __init__(
         self, tracks: Sequence[NDArray[np.float32]], audio: Sequence[NDArray[np.float32]], classes: Sequence[int],
-        settings: ExpFlow | PoseFlow, sources: Sequence[NDArray[np.float32]] = (), count: int = 0,
+        settings: ExpFlow | PoseFlow, sources: Sequence[Sequence[NDArray[np.float32]]] = (), count: int = 0,
     ) -> None:  # fmt: skip
         self._settings, self._classes = settings, torch.tensor(list(classes))
         self._sources, self._count = sources, count
@@ -89,7 +91,8 @@ class FlowBatches:
         return FlowBatch(x[:, before : before + frames][used], context, classes[used], _pairs(used))
 
     def _source(self, clip: int) -> Tensor:
-        rows = self._sources[clip]
+        arrays = self._sources[clip]
+        rows = arrays[int(torch.randint(0, len(arrays), ()))] if len(arrays) > 1 else arrays[0]
         return torch.from_numpy(rows[int(torch.randint(0, len(rows), ()))])
 
     def _one_hot(self, classes: Tensor) -> Tensor:
@@ -109,18 +112,29 @@ def likelihood_loss(network: ExpressionFlow | HeadPoseFlow, batch: FlowBatch) ->
     return -network.log_likelihood(batch.x, batch.context, batch.classes).mean() / batch.x.shape[1]
 
 
-def consistency_loss(network: ExpressionFlow, batch: FlowBatch) -> Tensor:
-    """Mean squared error of the velocities of sampled neighbours; eq. 11, which is zero for a frame's own latent.
+def sample_losses(network: ExpressionFlow, batch: FlowBatch, lips: Tensor | None = None) -> dict[str, Tensor]:
+    """Losses on samples: ``consistency`` of the velocities of neighbours, and with ``lips`` (64, n) that of their lips.
 
-    Both frames of a pair are decoded from one sample of their class under their true contexts.
+    Both frames of a pair are decoded from one sample of their class under their true contexts. Eq. 11 is zero for a
+    frame's own latent. The lips are what must not depend on the latent: their squared error counts in shares of what
+    they vary, and half of the pairs see no frames before, so that the sound has to tell.
     """
     first, second = batch.pairs.T
     classes = batch.classes[first]
     spread = draw_spread((len(first),), network.prior.degrees)
     noise = (torch.randn(len(first), batch.x.shape[1]) * spread[:, None]).to(batch.x)
     z = network.prior.means[classes] + noise
-    frames = [network.decode(z, batch.context.take(rows), classes) for rows in (first, second)]
-    return F.mse_loss(frames[1] - frames[0], batch.x[second] - batch.x[first])
+    contexts = [batch.context.take(rows) for rows in (first, second)]
+    if lips is not None:
+        alone = (torch.rand(len(first)) < 0.5).to(batch.x.device)
+        contexts = [context.forget(alone) for context in contexts]
+    frames = [network.decode(z, context, classes) for context in contexts]
+    real = [batch.x[rows] for rows in (first, second)]
+    terms = {"consistency": F.mse_loss(frames[1] - frames[0], real[1] - real[0])}
+    if lips is not None:
+        errors = torch.cat(frames) - torch.cat(real)
+        terms["lips"] = (errors @ lips).square().sum(1).mean() / len(lips)
+    return terms
 
 
 def train_expflow(
@@ -149,6 +163,8 @@ def train_expflow(
     classes = [emotions.index(clip.emotion) for clip in labelled] + [len(emotions)] * len(others)
     sources = _sources(every, codes, len(labelled), settings.source)
     network = ExpressionFlow(settings, every[0].audio.shape[1], len(emotions) + 1)
+    lips = scaled_lips(code.lips(lip_motion(model)), codes) if settings.lips else None
+    weights = {"likelihood": 1.0, "consistency": settings.consistency, "lips": settings.lips}
     batches = FlowBatches(codes, [c.audio for c in every], classes, settings, sources, len(emotions) + 1)
     apart = range(len(clips), len(labelled))
 
@@ -157,11 +173,9 @@ def train_expflow(
         drawn = batches.draw(settings.train.batch, apart, settings.track_share)
         batch = _dropped(drawn, settings.history_dropout, updater.device)
         terms = {"likelihood": likelihood_loss(network, batch)}
-        total = terms["likelihood"]
-        if settings.consistency and step % settings.consistency_every == 0 and step:
-            terms["consistency"] = consistency_loss(network, batch)
-            total = total + settings.consistency * terms["consistency"]
-        updater.backward_and_step(total, "flow", GRADIENT_NORM)
+        if (settings.consistency or settings.lips) and step % settings.consistency_every == 0 and step:
+            terms |= sample_losses(network, batch, None if lips is None else lips.to(updater.device))
+        updater.backward_and_step(weighted_sum(terms, weights), "flow", GRADIENT_NORM)
         return terms
 
     state = TrainState(
@@ -173,7 +187,8 @@ def train_expflow(
         "audio_dim": int(every[0].audio.shape[1]),
     }  # fmt: skip
     stored = _stored_latents(network, codes[: len(clips)], clips, classes, sources, settings.stored)
-    return CHECKPOINTS.pack("expflow", network, facts, code.constants() | stored), report
+    neutral = {"neutral": _mean_neutral(clips, codes)}
+    return CHECKPOINTS.pack("expflow", network, facts, code.constants() | stored | neutral), report
 
 
 def train_poseflow(
@@ -213,21 +228,34 @@ def _dropped(batch: FlowBatch, probability: float, device: torch.device) -> Flow
 
 def _sources(
     clips: Sequence[ClipTracks], codes: Sequence[NDArray[np.float32]], labelled: int, how: str
-) -> list[NDArray[np.float32]]:
-    """Frames that may stand for each clip's source image: the person's neutral ones, else the clip's own."""
+) -> list[list[NDArray[np.float32]]]:
+    """Frames that may stand for each clip's source image: the person's neutral ones, the clip's own, or both.
+
+    A person without neutral clips, and clips without a label, have their own.
+    """
     neutral: dict[str, list[NDArray[np.float32]]] = {}
     for clip, track in zip(clips[:labelled], codes, strict=False):
         if clip.emotion == NEUTRAL:
             neutral.setdefault(clip.speaker, []).append(track)
-    joined = {speaker: np.concatenate(tracks) for speaker, tracks in neutral.items()} if how == "neutral" else {}
-    own = [joined.get(clip.speaker, track) for clip, track in zip(clips[:labelled], codes, strict=False)]
-    return [*own, *codes[labelled:]]
+    joined = {speaker: np.concatenate(tracks) for speaker, tracks in neutral.items()} if how != "own" else {}
+    result = []
+    for clip, track in zip(clips[:labelled], codes, strict=False):
+        other = [joined[clip.speaker]] if clip.speaker in joined else []
+        result.append([*other, track] if how == "either" else other or [track])
+    return result + [[track] for track in codes[labelled:]]
+
+
+def _mean_neutral(clips: Sequence[ClipTracks], codes: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Mean code (64,) of the neutral clips, of all where there are none."""
+    pairs = list(zip(clips, codes, strict=False))
+    chosen = [track for clip, track in pairs if clip.emotion == NEUTRAL] or [track for _, track in pairs]
+    return np.concatenate(chosen).mean(axis=0)
 
 
 @torch.no_grad()
 def _stored_latents(
     network: ExpressionFlow, codes: Sequence[NDArray[np.float32]], clips: Sequence[ClipTracks],
-    classes: Sequence[int], sources: Sequence[NDArray[np.float32]], most: int,
+    classes: Sequence[int], sources: Sequence[Sequence[NDArray[np.float32]]], most: int,
 ) -> dict[str, NDArray[Any]]:  # fmt: skip
     """Latents of the labelled training frames, spread evenly where there are more than ``most``."""
     ends = np.cumsum([len(track) for track in codes])
@@ -237,7 +265,7 @@ def _stored_latents(
         first = end - len(track)
         places = torch.from_numpy(kept[(kept >= first) & (kept < end)] - first)
         rows, sound = torch.from_numpy(track), torch.from_numpy(clip.audio)
-        context = own_context(rows, sound, number, network, torch.from_numpy(source[0])).take(places)
+        context = own_context(rows, sound, number, network, torch.from_numpy(source[0][0])).take(places)
         latents.append(network.encode(rows[places], context, torch.full((len(places),), number)).numpy())
         numbers.append(np.full(len(places), number))
     return {"latents": np.concatenate(latents).astype(np.float32), "latent_classes": np.concatenate(numbers)}

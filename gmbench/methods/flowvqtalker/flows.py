@@ -5,13 +5,14 @@ generation, frame by frame, is exactly the training's computation.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gmbench.methods.flowvqtalker.settings import ExpFlow, PoseFlow
+from gmbench.nn.autoregressive import AudioInput
 from gmbench.nn.conditional_flow import ConditionalFlow
 from gmbench.nn.mixtures import LOG_2PI
 from gmbench.nn.student import StudentMixture
@@ -45,6 +46,14 @@ class Context:
         """On a device."""
         return self._each(lambda part: part.to(device))
 
+    def hear(self, sound: nn.Module | None) -> "Context":
+        """With audio tokens (N, 2h + 1, width) in place of the features, where layers make them."""
+        return self if sound is None else replace(self, audio=sound(self.audio))
+
+    def forget(self, rows: Tensor) -> "Context":
+        """Without the history of some frames, by a mask (N,)."""
+        return replace(self, history=self.history * ~rows[:, None, None])
+
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Context":
         optional = [None if part is None else change(part) for part in (self.source, self.label)]
         return Context(change(self.history), change(self.audio), *optional)
@@ -58,7 +67,7 @@ class ContextNet(nn.Module):
 
     Args:
         size: D.
-        audio_dim: a.
+        audio_dim: features or widths of the audio tokens.
         settings: sizes.
         classes: C; 0 for no source and no label.
         labelled: whether the label is a token.
@@ -67,6 +76,7 @@ class ContextNet(nn.Module):
     def __init__(self, size: int, audio_dim: int, settings: ExpFlow | PoseFlow, classes: int, labelled: bool) -> None:
         super().__init__()
         s, half = settings, size // 2
+        self.own_sound = s.audio_halfwidth if s.audio_direct else None
         self.kept, self.history = nn.Linear(half, s.width), nn.Linear(size, s.width)
         self.audio = nn.Linear(audio_dim, s.width)
         self.source = nn.Linear(size, s.width) if classes else None
@@ -80,12 +90,21 @@ class ContextNet(nn.Module):
 
     def forward(self, kept: Tensor, context: Context) -> Tensor:
         """Raw scales and shifts (N, 2 |v|) of u (N, |u|)."""
-        tokens = [self.kept(kept)[:, None], self.history(context.history), self.audio(context.audio)]
+        sound, own = self.audio(context.audio), self.kept(kept)[:, None]
+        if self.own_sound is not None:
+            own = own + sound[:, self.own_sound, None]
+        tokens = [own, self.history(context.history), sound]
         if self.source is not None:
             tokens.append(self.source(context.source)[:, None])
         if self.label is not None:
             tokens.append(self.label(context.label)[:, None])
         return self.outputs(self.encoder.first(torch.cat(tokens, 1) + self.places))
+
+
+def sound_layers(settings: ExpFlow | PoseFlow, audio_dim: int) -> AudioInput | None:
+    """Layers from features (N, 2h + 1, a) to tokens (N, 2h + 1, width) for all couplings; None where each projects."""
+    s = settings
+    return AudioInput(audio_dim, s.width, s.audio_frames, s.audio_layers) if s.hears_layers else None
 
 
 class ExpressionFlow(nn.Module):
@@ -100,25 +119,27 @@ class ExpressionFlow(nn.Module):
     def __init__(self, settings: ExpFlow, audio_dim: int, classes: int) -> None:
         super().__init__()
         self.settings = s = settings
+        self.sound = sound_layers(s, audio_dim)
+        token = audio_dim if self.sound is None else s.width
 
         def net() -> ContextNet:
-            return ContextNet(EXPRESSION, audio_dim, s, classes, s.label_context)
+            return ContextNet(EXPRESSION, token, s, classes, s.label_context)
 
         self.flow = ConditionalFlow(EXPRESSION, s.steps, net, classes if s.norm == "class" else 1)
         self.prior = StudentMixture(classes, EXPRESSION, s.degrees)
 
     def log_likelihood(self, x: Tensor, context: Context, classes: Tensor) -> Tensor:
         """log p(x | context, class) (N,) in nats; eq. 10 with the log-determinants of eq. 9."""
-        z, log_det = self.flow(x, context, classes)
+        z, log_det = self.flow(x, context.hear(self.sound), classes)
         return self.prior.log_component(z, classes) + log_det
 
     def encode(self, x: Tensor, context: Context, classes: Tensor) -> Tensor:
         """Latents (N, 64)."""
-        return self.flow(x, context, classes)[0]
+        return self.flow(x, context.hear(self.sound), classes)[0]
 
     def decode(self, z: Tensor, context: Context, classes: Tensor) -> Tensor:
         """Expressions (N, 64)."""
-        return self.flow.inverse(z, context, classes)
+        return self.flow.inverse(z, context.hear(self.sound), classes)
 
 
 class HeadPoseFlow(nn.Module):
@@ -127,18 +148,18 @@ class HeadPoseFlow(nn.Module):
     def __init__(self, settings: PoseFlow, audio_dim: int) -> None:
         super().__init__()
         self.settings = settings
-        self.flow = ConditionalFlow(
-            POSE, settings.steps, lambda: ContextNet(POSE, audio_dim, settings, 0, labelled=False)
-        )
+        self.sound = sound_layers(settings, audio_dim)
+        token = audio_dim if self.sound is None else settings.width
+        self.flow = ConditionalFlow(POSE, settings.steps, lambda: ContextNet(POSE, token, settings, 0, labelled=False))
 
     def log_likelihood(self, x: Tensor, context: Context, classes: Tensor) -> Tensor:
         """log p(x | context) (N,) in nats."""
-        z, log_det = self.flow(x, context, classes)
+        z, log_det = self.flow(x, context.hear(self.sound), classes)
         return -0.5 * (POSE * LOG_2PI + z.square().sum(1)) + log_det
 
     def decode(self, z: Tensor, context: Context, classes: Tensor) -> Tensor:
         """Poses (N, 6)."""
-        return self.flow.inverse(z, context, classes)
+        return self.flow.inverse(z, context.hear(self.sound), classes)
 
 
 def history_of(track: Tensor, history: int) -> Tensor:

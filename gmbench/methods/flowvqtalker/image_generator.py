@@ -22,6 +22,8 @@ MOTION = EXPRESSION + POSE
 WINDOW = 27
 """Frames of coefficients that one picture is drawn from."""
 SLOPE = 0.1
+START_SHARPNESS = 8.0
+"""Of codes that are picked by their distance: logits are minus the squared distance times this over d, at the start."""
 
 
 class MotionDescriptor(nn.Module):
@@ -129,9 +131,25 @@ class ImageGenerator(nn.Module):
         self.warping = FlowHourglass(s.style, s.flow_base, s.flow_most) if "warp" in parts else None
         self.fuse = nn.Sequential(ResidualBlock(2 * size, size), ResidualBlock(size, size)) if "fuse" in parts else None
         self.attention = CrossAttention(size, s.heads) if "attention" in parts else None
-        side = self._side()
-        self.predictor = CodePredictor(size, code.settings.codes, side * side, s) if "codes" in parts else None
+        places = self.cells**2
+        self.predictor = CodePredictor(size, code.settings.codes, places, s) if "codes" in parts else None
         self.of_features, self.of_image = (AdaIN(size, s.style, relative=True) for _ in range(2))
+        nearest = s.start == "nearest" and self.predictor is not None
+        self.log_sharpness = nn.Parameter(torch.tensor(START_SHARPNESS / size).log()) if nearest else None
+        if s.start == "nearest":
+            self._start_nearest(size)
+
+    @torch.no_grad()
+    def _start_nearest(self, size: int) -> None:
+        """Let phi give z_w as it comes, and T nothing beside the distances to the codes."""
+        if self.fuse is not None:
+            for block in self.fuse:
+                for parameter in block.convs[1].parameters():
+                    parameter.zero_()
+            self.fuse[0].skip.weight.copy_(torch.eye(size, 2 * size)[..., None, None])
+            self.fuse[0].skip.bias.zero_()
+        if self.predictor is not None:
+            self.predictor.logits.weight.zero_()
 
     def train(self, mode: bool = True) -> "ImageGenerator":
         """Training mode of everything but the frozen parts."""
@@ -159,7 +177,7 @@ class ImageGenerator(nn.Module):
         features = self.of_features(self._repaired(features, source, codes), style)  # z_f
         if self.predictor is None:
             return Drawn(self.code.decoder(self.of_image(features, style)), features, warped)
-        logits = self.predictor(features)
+        logits = self.predictor(features) + self._closeness(features)
         picture = self.code.decoder(self.of_image(self.query(logits, features), style)) if draw else features[:, :0]
         return Drawn(picture, features, warped, logits)
 
@@ -181,7 +199,16 @@ class ImageGenerator(nn.Module):
             hard = soft + (hard - soft).detach()
         return _maps(hard, like)
 
-    def _side(self) -> int:
+    def _closeness(self, features: Tensor) -> Tensor:
+        """Logits (B, s s, N) by the squared distances of z_f to the codes, up to a number per place; 0 without them."""
+        if self.log_sharpness is None:
+            return features.new_zeros(())
+        codes = self.code.table.codes
+        return self.log_sharpness.exp() * (2 * _tokens(features) @ codes.T - codes.square().sum(1))
+
+    @property
+    def cells(self) -> int:
+        """s, places on a side."""
         s = self.code.settings
         halvings = len(s.widths) - 1 + s.wavelets
         return int(s.side) // 2**halvings

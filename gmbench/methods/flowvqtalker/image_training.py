@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gmbench.errors import InputError
 from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
+from gmbench.methods.flowvqtalker.face_features import feature_cells, weighted_l1
 from gmbench.methods.flowvqtalker.image_generator import Drawn, ImageGenerator, motion_windows
 from gmbench.methods.flowvqtalker.picture_code import PictureCode
 from gmbench.methods.flowvqtalker.settings import Codebook, Vqig
@@ -39,6 +40,16 @@ def load_code(path: Path) -> PictureCode:
 
 
 @dataclass(frozen=True)
+class PairBatch:
+    """Pictures (B, 3, S, S) in [-1, 1]; of the target, its window (B, 27, 70) and landmarks (B, 478, 2) in pixels."""
+
+    source: Tensor
+    target: Tensor
+    window: Tensor
+    landmarks: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class FramePairs:
     """Pairs of a source and a target frame of one person, drawn by torch's global generator.
 
@@ -47,24 +58,27 @@ class FramePairs:
         motion: (T, 70) standardised coefficients by clip.
         targets: indices of frames that may be targets, with the clip and the place in it (M, 3).
         same: frames of the person of each clip.
+        own: frames of each clip itself.
     """
 
     people: PeoplePictures
     motion: Mapping[int, Tensor]
     targets: NDArray[np.int64]
     same: Mapping[int, NDArray[np.int64]]
+    own: Mapping[int, NDArray[np.int64]]
 
-    def draw(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Sources and targets (B, 3, S, S), and windows (B, 27, 70) of the targets' coefficients."""
+    def draw(self, count: int, own_clip: float = 0.0) -> PairBatch:
+        """Pairs, a share ``own_clip`` of them with a source of the target's own clip, the others of any clip."""
         rows = self.targets[torch.randint(0, len(self.targets), (count,)).numpy()]
-        sources = [self._source(int(clip)) for _, clip, _ in rows]
+        sources = [self._source(int(clip), own_clip) for _, clip, _ in rows]
         windows = [motion_windows(self.motion[int(clip)], int(t), int(t) + 1) for _, clip, t in rows]
         frames = self.people.frames
         pictures = [torch.from_numpy(np.stack([frames[n] for n in chosen])) for chosen in (sources, rows[:, 0])]
-        return to_signed(pictures[0]), to_signed(pictures[1]), torch.cat(windows)
+        landmarks = np.asarray(self.people.landmarks[rows[:, 0]])
+        return PairBatch(to_signed(pictures[0]), to_signed(pictures[1]), torch.cat(windows), landmarks)
 
-    def _source(self, clip: int) -> int:
-        members = self.same[clip]
+    def _source(self, clip: int, own_clip: float) -> int:
+        members = self.own[clip] if own_clip and float(torch.rand(())) < own_clip else self.same[clip]
         return int(members[int(torch.randint(0, len(members), ()))])
 
 
@@ -77,7 +91,7 @@ def frame_pairs(
     of the frame before them in the windows of others.
     """
     by_person: dict[tuple[str, bool], list[NDArray[np.int64]]] = {}
-    targets, tracks = [], {}
+    targets, tracks, own = [], {}, {}
     for number, values in motion.items():
         clip = people.clips[number]
         places = np.flatnonzero(values.known)
@@ -86,12 +100,13 @@ def frame_pairs(
         kept = np.maximum.accumulate(np.where(values.known, np.arange(len(values.known)), places[0]))
         tracks[number] = encode_motion(values.beta[kept], values.rho[kept], code, pose)
         targets.append(np.stack([clip.first + places, np.full_like(places, number), places], 1))
-        by_person.setdefault((clip.speaker, clip.pretraining), []).append(clip.first + places)
+        own[number] = clip.first + places
+        by_person.setdefault((clip.speaker, clip.pretraining), []).append(own[number])
     if not targets:
         raise InputError("no training clip has coefficients; run the stage fit")
     joined = {person: np.concatenate(frames) for person, frames in by_person.items()}
     same = {n: joined[people.clips[n].speaker, people.clips[n].pretraining] for n in tracks}
-    return FramePairs(people, tracks, np.concatenate(targets), same)
+    return FramePairs(people, tracks, np.concatenate(targets), same, own)
 
 
 def encode_motion(beta: NDArray[np.float32], rho: NDArray[np.float32], code: ExpressionCode, pose: Scale) -> Tensor:
@@ -100,22 +115,26 @@ def encode_motion(beta: NDArray[np.float32], rho: NDArray[np.float32], code: Exp
 
 
 def image_losses(
-    generator: ImageGenerator, drawn: Drawn, target: Tensor, image: bool, perceptual_loss: nn.Module | None
-) -> dict[str, Tensor]:
+    generator: ImageGenerator, drawn: Drawn, target: Tensor, image: bool, perceptual_loss: nn.Module | None,
+    weights: Tensor | None = None,
+) -> dict[str, Tensor]:  # fmt: skip
     """``ce`` and ``feat`` of eq. 18, ``warp``, and with ``image`` ``rec`` and ``per``; unweighted.
 
-    ``warp`` is the perceptual distance of the warped source, or L1 where there is no perceptual network.
+    ``warp`` is the perceptual distance of the warped source, or L1 where there is no perceptual network. ``weights``
+    (B, 1, s, s) are those of places in ``ce``, ``feat`` and ``rec``; without them all count alike.
     """
     with torch.no_grad():
         wanted = generator.code.quantise(target)
-    terms = {"feat": F.mse_loss(drawn.features, wanted.values)}
+    places = target.new_ones(len(target), 1, generator.cells, generator.cells) if weights is None else weights
+    terms = {"feat": (places * (drawn.features - wanted.values).square()).mean()}
     if drawn.logits is not None:
-        terms["ce"] = F.cross_entropy(drawn.logits.flatten(0, 1), wanted.indices.flatten())
+        each = F.cross_entropy(drawn.logits.flatten(0, 1), wanted.indices.flatten(), reduction="none")
+        terms["ce"] = (places.flatten() * each).mean()
     if drawn.warped is not None:
         l1 = (drawn.warped - target).abs().mean()
         terms["warp"] = l1 if perceptual_loss is None else perceptual_loss(drawn.warped, target)
     if image:
-        terms["rec"] = (drawn.picture - target).abs().mean()
+        terms["rec"] = weighted_l1(drawn.picture, target, F.interpolate(places, target.shape[-2:]))
         if perceptual_loss is not None:
             terms["per"] = perceptual_loss(drawn.picture, target)
     return terms
@@ -161,11 +180,14 @@ def _update(
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
         for optimiser in state.optimisers.values():
             falling_rate(optimiser, s.train, step)
-        source, target, window = (x.to(updater.device) for x in pairs.draw(s.train.batch))
+        batch = pairs.draw(s.train.batch, s.own_clip)
+        source, target, window = (x.to(updater.device) for x in (batch.source, batch.target, batch.window))
+        covered = feature_cells(batch.landmarks, target.shape[-1], generator.cells)
+        weights = (1 + s.face * covered).to(updater.device)
         image = s.parts != "full" or step >= s.image_from
         loss_network = None if perceptual_loss is None else perceptual_loss.to(updater.device)
         drawn = generator(source, window, draw=image)
-        terms = image_losses(generator, drawn, target, image, loss_network)
+        terms = image_losses(generator, drawn, target, image, loss_network, weights)
         total = weighted_sum(terms, s.weights)
         if image and "discriminator" in state.modules:
             pictured, last = terms["rec"] + terms.get("per", 0.0), generator.of_image.parts.weight

@@ -4,9 +4,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gmbench.methods.flowvqtalker.settings import Codebook
-from gmbench.nn.autoencoder import Decoder, Encoder
+from gmbench.nn.autoencoder import Decoder, Encoder, patch_codes
 from gmbench.nn.vq import Codebook as CodeTable
 from gmbench.nn.vq import Quantised
+
+START_ERROR = 0.5
+"""Of a codebook that starts from patches, root mean square, in units of the code."""
 
 
 class PictureCode(nn.Module):
@@ -16,9 +19,27 @@ class PictureCode(nn.Module):
         super().__init__()
         s = settings
         self.settings = s
-        self.encoder = Encoder(s.widths, s.size, s.blocks, s.wavelets)
+        linear = s.start == "patches"
+        self.encoder = Encoder(s.widths, s.size, s.blocks, s.wavelets, linear)
         self.table = CodeTable(s.codes, s.size, s.patience)
-        self.decoder = Decoder(s.widths, s.size, s.blocks, s.wavelets)
+        self.decoder = Decoder(s.widths, s.size, s.blocks, s.wavelets, linear)
+
+    @torch.no_grad()
+    def start_from(self, pictures: Tensor) -> None:
+        """Start as the linear code of patches of pictures (B, 3, S, S), with k-means of their codes as codebook.
+
+        The code's unit is set so that the codebook is off by :data:`START_ERROR` a number: of patches in [-1, 1] it is
+        off by so little that the loss on pictures would drown those on codes.
+        """
+        patches, of_decoder = patch_codes(self.encoder, self.decoder)
+        patches.fit(pictures)
+        codes = patches.encode(pictures)
+        self.table.start_from(codes)
+        off = (self.table.look_up(self.table.nearest(codes)) - codes).square().mean().sqrt()
+        gain = START_ERROR / off.clamp_min(torch.finfo(off.dtype).eps)
+        patches.gain.mul_(gain)
+        self.table.codes.mul_(gain)
+        of_decoder.load_state_dict(patches.state_dict())
 
     def quantise(self, pictures: Tensor) -> Quantised:
         """Codes (B, d, s, s) of pictures (B, 3, S, S) in [-1, 1]."""

@@ -34,6 +34,13 @@ class _Flow(SettingsPart):
     heads: int = 4
     history: int = Field(10, ge=1, description="tau, frames before that the context holds")
     audio_halfwidth: int = Field(4, ge=0, description="frame t reads the sound of t - halfwidth to t + halfwidth")
+    audio_frames: int = Field(
+        1, ge=1, description="frames that an audio token is made of; odd, more for log-mel features"
+    )
+    audio_layers: int = Field(0, ge=0, description="further layers before the audio tokens; for log-mel features")
+    audio_direct: bool = Field(
+        False, description="whether a coupling's own token has the sound of its frame in it, beside attending to it"
+    )
     history_dropout: float = Field(
         0.4, ge=0, lt=1, description="data dropout: probability that a frame of the history is zero in training"
     )
@@ -43,7 +50,14 @@ class _Flow(SettingsPart):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         _check_heads(self.width, self.heads)
+        if not self.audio_frames % 2:
+            raise ValueError(f"audio_frames must be odd, got {self.audio_frames}")
         return self
+
+    @property
+    def hears_layers(self) -> bool:
+        """Whether audio tokens come from layers that all couplings share, and not from a projection of each."""
+        return self.audio_frames > 1 or self.audio_layers > 0
 
 
 class ExpFlow(_Flow):
@@ -52,8 +66,10 @@ class ExpFlow(_Flow):
     degrees: float = Field(50.0, ge=1, description="of freedom of the mixture's components; .inf: gmm")
     norm: Literal["class", "shared"] = Field("class", description="a normalisation per emotion, or one for all")
     label_context: bool = Field(True, description="whether the context names the emotion, as norm and prior do")
-    source: Literal["neutral", "own"] = Field(
-        "neutral", description="frame that stands for the source image: of the person's neutral clips, or of the clip"
+    source: Literal["neutral", "own", "either"] = Field(
+        "neutral",
+        description="frame that stands for the source image: of the person's neutral clips, of the clip, or either in "
+        "half of the windows",
     )
     coefficients: Literal["landmarks", "standardised"] = Field(
         "landmarks", description="what makes the 171 columns count in the 64 components: their effect, or deviations"
@@ -66,7 +82,12 @@ class ExpFlow(_Flow):
     )
     track_share: float = Field(0.5, ge=0, le=1, description="share of the track people in a batch")
     consistency: float = Field(0.1, ge=0, description="weight of the loss on velocities; 0: wo_consistency")
-    consistency_every: int = Field(4, ge=1, description="steps between those with that loss")
+    lips: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the squared error of the lips in samples, which the sound must tell; 0 as in the paper",
+    )
+    consistency_every: int = Field(4, ge=1, description="steps between those with these two losses, on samples")
     stored: int = Field(20_000, ge=1, description="most latents of training frames that are kept for the projection")
     train: FallingRate = FallingRate(steps=80_000, batch=16, rate=1.5e-3, warm_up=3_000, last_rate=0.1)
 
@@ -93,6 +114,10 @@ class Sampling(SettingsPart):
     transfer: Literal["frames", "mean"] = Field(
         "frames", description="what a reference gives: its latents frame by frame, or their mean, which has no lips"
     )
+    reference_source: Literal["own", "neutral"] = Field(
+        "own",
+        description="source image of a reference: its first frame, or the training clips' mean neutral face",
+    )
 
 
 class Codebook(SettingsPart):
@@ -106,6 +131,11 @@ class Codebook(SettingsPart):
     blocks: int = Field(2, ge=1, description="residual blocks a level")
     codes: int = Field(1024, ge=2, description="N")
     size: int = Field(256, ge=1, description="d, size of a code")
+    start: Literal["random", "patches"] = Field(
+        "random", description="what is trained: networks alone, or ones that refine the linear code of bare patches"
+    )
+    start_frames: int = Field(128, ge=1, description="frames that the code of patches and its codebook are fitted to")
+    face: float = Field(0.0, ge=0, description="further weight of rec where brows, eyes and mouth are")
     patience: int = Field(50, ge=0, description="batches after which an unused code starts again; 0: never")
     perceptual: str = Field("none", description="none, randconv, or the path of torchvision's VGG-19 weights")
     weights: dict[Literal["rec", "per", "adv", "code", "commitment"], float] = Field(
@@ -132,6 +162,14 @@ class Vqig(SettingsPart):
     width: int = Field(512, description="of the transformer that picks codes")
     layers: int = Field(9, ge=1)
     heads: int = 8
+    start: Literal["random", "nearest"] = Field(
+        "random",
+        description="what fuses and picks codes before it is trained: chance, or the warped source's own codes",
+    )
+    own_clip: float = Field(
+        0.0, ge=0, le=1, description="share of the source frames that are of the target's own clip, not of any clip"
+    )
+    face: float = Field(0.0, ge=0, description="further weight of ce, feat and rec where brows, eyes and mouth are")
     weights: dict[Literal["ce", "feat", "warp", "rec", "per", "adv"], float] = Field(
         {"ce": 0.5, "feat": 1.0, "warp": 2.5, "rec": 1.0, "per": 1.0, "adv": 0.8}
     )

@@ -12,8 +12,9 @@ from gmbench.errors import InputError
 from gmbench.methods.gmtalker import pictures
 from gmbench.methods.gmtalker.head_training import train_head
 from gmbench.methods.gmtalker.settings import STAGES, Settings
-from gmbench.methods.gmtalker.training import lip_motion, train_gmeg, train_nfmg
+from gmbench.methods.gmtalker.training import train_gmeg, train_nfmg
 from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext
+from gmbench.methods.lips import lip_motion
 from gmbench.methods.pictures import check_mattes, matte_digests
 from gmbench.methods.pretraining import check_drawn_people, pretraining_digest, read_pretraining
 from gmbench.methods.track_people import check_track_people, draw_clips, track_people_digest

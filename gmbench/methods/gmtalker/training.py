@@ -11,17 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gmbench.face.landmarks_68 import mesh_vertices
 from gmbench.methods.gmtalker import gmeg, nfmg
 from gmbench.methods.gmtalker.checkpoints import CHECKPOINTS
 from gmbench.methods.gmtalker.settings import Gmeg, Nfmg
+from gmbench.methods.lips import scaled_lips
 from gmbench.methods.scaling import Scale
 from gmbench.methods.settings import TrainingSettings
 from gmbench.methods.track_windows import WindowSampler, draw_balanced
 from gmbench.methods.tracks import ClipTracks, relative_motion
 from gmbench.methods.training_jobs import TrainedFile
-from gmbench.metrics.landmarks import MOUTH
-from gmbench.morphable.model import FaceModel
 from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, train, warm_up
 
 GRADIENT_NORM = 1.0
@@ -71,7 +69,7 @@ def train_gmeg(
     labels, further_labels = ([clip.emotion for clip in group] for group in (clips, further))
     batch = settings.train.batch
     of_further = min(batch - 1, round(settings.track_share * batch)) if further else 0
-    lip_columns = None if lips is None else _scaled_lips(lips * scale.deviation[:, None], [beta for beta, _ in tracks])
+    lip_columns = None if lips is None else scaled_lips(lips * scale.deviation[:, None], [beta for beta, _ in tracks])
 
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
         warm_up(state.optimisers["gmeg"], settings.train.rate, step, settings.train.steps, settings.decay)
@@ -96,19 +94,6 @@ def train_gmeg(
         "audio": dict(audio), "beta": int(clips[0].beta.shape[1]), "audio_dim": int(clips[0].audio.shape[1]),
     }  # fmt: skip
     return CHECKPOINTS.pack("gmeg", network, facts, {"mean": scale.mean, "deviation": scale.deviation}), report
-
-
-def lip_motion(model: FaceModel) -> NDArray[np.float32]:
-    """Motion (169, 60) of the mouth's 20 landmarks along x, y and z by each expression column, in model units."""
-    rows = model.landmarks[mesh_vertices()[MOUTH]]
-    basis = model.expression_basis[rows][..., model.beta_columns]  # (20, 3, 169)
-    return np.ascontiguousarray(basis.reshape(-1, basis.shape[-1]).T)
-
-
-def _scaled_lips(lips: NDArray[np.float32], tracks: Sequence[NDArray[np.float32]]) -> Tensor:
-    """Motion of the lips by standardised columns (169, n), so that it varies as much as all columns together."""
-    moved = np.concatenate([track @ lips for track in tracks])
-    return torch.from_numpy(lips * (len(lips) / moved.var(axis=0).sum()) ** 0.5)
 
 
 def train_nfmg(

@@ -10,8 +10,8 @@ from gmbench.methods.flowvqtalker import sampling
 from gmbench.methods.flowvqtalker.coefficient_generator import CoefficientGenerator
 from gmbench.methods.flowvqtalker.flow_training import (
     FlowBatches,
-    consistency_loss,
     likelihood_loss,
+    sample_losses,
     train_expflow,
     train_poseflow,
 )
@@ -51,7 +51,7 @@ def _network(**changes):
 def _batches(network, clips):
     tracks = [np.random.default_rng(n).normal(0, 1, (len(c.beta), 64)).astype(np.float32) for n, c in enumerate(clips)]
     classes = [EMOTIONS.index(c.emotion) for c in clips]
-    return tracks, FlowBatches(tracks, [c.audio for c in clips], classes, network.settings, tracks, 4)
+    return tracks, FlowBatches(tracks, [c.audio for c in clips], classes, network.settings, [[t] for t in tracks], 4)
 
 
 def test_history_and_sound_around_a_frame():
@@ -110,7 +110,7 @@ def test_losses_reach_every_parameter_and_the_means_stay():
     _, batches = _batches(network, clips)
     means = network.prior.means.clone()
     batch = batches.draw(4)
-    (likelihood_loss(network, batch) + consistency_loss(network, batch)).backward()
+    (likelihood_loss(network, batch) + sample_losses(network, batch)["consistency"]).backward()
     assert not [name for name, p in network.named_parameters() if p.grad is None]
     assert torch.equal(network.prior.means, means)
 

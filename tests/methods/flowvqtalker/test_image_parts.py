@@ -140,9 +140,10 @@ def test_pairs_are_of_one_person_and_targets_have_faces(people, clips):
     assert all((frame - pictures.clips[number[frame]].first) % 5 for frame in pairs.targets[:, 0])
     for clip, members in pairs.same.items():
         assert {pictures.clips[n].speaker for n in number[members]} == {pictures.clips[clip].speaker}
-    source, target, window = pairs.draw(3)
-    assert source.shape == target.shape == (3, 3, 32, 32)
-    assert window.shape == (3, WINDOW, 70)
+    batch = pairs.draw(3)
+    assert batch.source.shape == batch.target.shape == (3, 3, 32, 32)
+    assert batch.window.shape == (3, WINDOW, 70)
+    assert batch.landmarks.shape == (3, 478, 2)
     nothing = {0: ClipMotion(clips[0].beta, clips[0].rho, np.zeros(30, bool))}
     with pytest.raises(InputError, match="no training clip has coefficients"):
         _pairs((pictures, nothing), clips)
