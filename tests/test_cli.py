@@ -251,6 +251,41 @@ def test_user_study(call, tmp_path):
     assert call("userstudy", path)[0] == 2
 
 
+def test_raters_see_no_names_and_the_key_gives_them_back(call, tmp_path):
+    for method in ("ours", "base"):
+        for clip in ("M1/happy", "M1/sad", "W2/sad"):
+            path = tmp_path / method / f"{clip}.mp4"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(f"{method} {clip}".encode())
+    (tmp_path / "base" / "W2" / "sad.mp4").unlink()
+    folders = [part for name in ("ours", "base") for part in ("--videos", f"{name}={tmp_path / name}")]
+    sheet = ["studysheet", *folders, "--out", tmp_path / "study", "--aspects", "lip sync,quality"]
+    code, _, err = call(*sheet)
+    assert code == 0
+    assert "4 videos" in err
+    lines = (tmp_path / "study" / "sheet.csv").read_text().splitlines()
+    assert len(lines) == 1 + 4 * 2
+    assert not [line for line in lines if "ours" in line or "base" in line or "M1" in line]
+    key = dict(line.split(",", 1) for line in (tmp_path / "study" / "key.csv").read_text().splitlines()[1:])
+    for video, name in key.items():
+        clip, method = name.split(",")
+        assert (tmp_path / "study" / "videos" / f"{video}.mp4").read_text() == f"{method} {clip}"
+    rated = [
+        f"{rater}{line}{5 if 'ours' in key[line.split(',')[1]] else 2}" for rater in ("a", "b") for line in lines[1:]
+    ]
+    ratings = tmp_path / "study" / "ratings.csv"
+    ratings.write_text("\n".join([lines[0], *rated]))
+    code, out, _ = call("userstudy", ratings, "--json")
+    assert {(row["method"], row["value"]) for row in json.loads(out)["rows"]} == {("ours", 5.0), ("base", 2.0)}
+    ratings.write_text("\n".join([lines[0], "a,nothing,quality,3"]))
+    code, _, err = call("userstudy", ratings)
+    assert "line 2: video 'nothing' is not in key.csv" in err
+    (tmp_path / "study" / "key.csv").unlink()
+    assert "no key here" in call("userstudy", ratings)[2]
+    assert "nothing is asked" in call(*sheet[:-1], " ")[2]
+    assert "no videos of none" in call("studysheet", "--videos", f"none={tmp_path}/x", *sheet[5:])[2]
+
+
 def test_demo_needs_nothing(call, tmp_path, monkeypatch):
     monkeypatch.setenv("GMBENCH_WEIGHTS", str(tmp_path / "none"))
     code, out, _ = call("demo", "--out", tmp_path / "demo", "--speakers", 2, "--clips", 1, "--json")

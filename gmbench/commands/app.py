@@ -39,7 +39,12 @@ _COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "ablate": methods.ablate,
         "extractors": extractors_app,
     },
-    PAPERS: {"published": report.published, "latents": report.latents, "userstudy": report.userstudy},
+    PAPERS: {
+        "published": report.published,
+        "latents": report.latents,
+        "studysheet": report.studysheet,
+        "userstudy": report.userstudy,
+    },
 }
 INTERRUPTED = 130
 _USAGE: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")  # type: ignore[assignment]

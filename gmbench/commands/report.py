@@ -17,6 +17,7 @@ from gmbench.commands.options import (
     NoIntervals,
     Transpose,
     Wide,
+    named_folders,
     split,
 )
 from gmbench.errors import InputError
@@ -319,6 +320,23 @@ def latents(
     header = ("measure", "emotion", "value", "identities")
     terminal.print_list(
         header, [(row["measure"], row["emotion"], number(row["value"]), str(row["identities"])) for row in rows]
+    )
+
+
+def studysheet(
+    videos: Annotated[list[str], typer.Option(help="Folder of a method's videos, NAME=DIR; repeat for more methods.")],
+    out: Annotated[Path, typer.Option(help="Folder for the videos, the sheet and its key.")],
+    aspects: Annotated[list[str], typer.Option(help="What is asked of each video, comma-separated.")],
+    clips: Annotated[int, typer.Option(min=1, help="Clips of each method.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of the choice of clips and the names of the videos.")] = 0,
+) -> None:
+    """Videos under anonymous names and an empty sheet for the raters of a user study."""
+    from gmbench.reporting.study_sheet import KEY, SHEET, write_sheet
+
+    count = write_sheet(named_folders(videos), out, split(aspects) or [], clips, seed)
+    terminal.note(
+        f"{out}: {count} videos; give raters the videos and {SHEET}, keep {KEY}, and put it beside the ratings for"
+        " 'gmbench userstudy'"
     )
 
 

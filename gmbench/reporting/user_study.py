@@ -3,7 +3,8 @@
 The table is a CSV with one rating per line: ``rater, clip, method, aspect, value``. ``value`` is a number
 (an opinion score), ``1`` for each method that a rater picked as a favourite and ``0`` for the others that were shown
 (kind ``preference``), or the emotion that the rater named (kind ``emotion``, with a column ``target``). Without raters
-there is no table.
+there is no table. Ratings of the videos of :mod:`gmbench.reporting.study_sheet` have ``video`` in place of ``clip`` and
+``method``; the sheet's key beside them says which clip of which method that is.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from gmbench.emotions import canonical
 from gmbench.errors import InputError
 from gmbench.evaluation.results.records import json_number
 from gmbench.metrics import user_study
+from gmbench.reporting.study_sheet import KEY
 
 KINDS = ("opinion", "preference", "emotion")
 
@@ -51,6 +53,8 @@ def read_ratings(path: Path, kind: str) -> pd.DataFrame:
     if kind not in KINDS:
         raise InputError(f"unknown kind of study {kind!r}; expected one of {', '.join(KINDS)}")
     table = _read(path)
+    if "video" in table.columns and "method" not in table.columns:
+        table = _named(path, table)
     needed = ["rater", "clip", "method", "aspect", "value"] + (["target"] if kind == "emotion" else [])
     lacking = [column for column in needed if column not in table.columns]
     if lacking:
@@ -74,6 +78,16 @@ def _read(path: Path) -> pd.DataFrame:
     table = table.rename(columns=lambda name: str(name).strip()).fillna("").apply(lambda column: column.str.strip())
     table.index = pd.RangeIndex(2, len(table) + 2)
     return table[(table != "").any(axis=1)]
+
+
+def _named(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """With clip and method of each video, from the key beside the ratings."""
+    key = path.with_name(KEY)
+    if not key.exists():
+        raise InputError(f"{key}: no key here, which says which clip of which method a video is; put the sheet's there")
+    known = _read(key).set_index("video")
+    _refuse(path, ~table["video"].isin(known.index), f"video {{value!r}} is not in {key.name}", table["video"])
+    return table.assign(**{name: known.loc[table["video"], name].to_numpy() for name in ("clip", "method")})
 
 
 def _opinions(path: Path, table: pd.DataFrame) -> None:

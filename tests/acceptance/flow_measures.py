@@ -13,6 +13,7 @@ from gmbench.methods.flowvqtalker import sampling
 from gmbench.methods.flowvqtalker.coefficient_generator import CoefficientGenerator
 from gmbench.methods.track_people import as_tracks
 from gmbench.methods.tracks import POSE, ClipTracks, relative_motion
+from gmbench.metrics.frechet import frechet_distance
 from gmbench.morphable.synthetic.model import synthetic_model
 from tests.acceptance.outcome import Outcome, at_least, at_most
 
@@ -61,12 +62,16 @@ class FlowMeasures:
 
     def outcomes(self) -> list[Outcome]:
         """Every measure."""
-        generated = [self.sample(n, self.emotions[n]) for n in range(len(self.real))]
+        generated = self.samples()
         return [
             self.inverse(), self.likelihood_order(), Outcome(5, "held-out nats a dimension", self.nats()),
             *self.labels(generated), *self.transfer(), *self.lips(generated), *self.free_running(),
-            *self.diversity(), *self.jitter(),
+            *self.diversity(), *self.jitter(), *self.latent_space(), self.frechet(generated),
         ]  # fmt: skip
+
+    def samples(self) -> list[np.ndarray]:
+        """A sample of each held-out clip under its label."""
+        return [self.sample(n, self.emotions[n]) for n in range(len(self.real))]
 
     def sample(self, clip: int, emotion: str, seed: int = 0, temperature: float = 1.0, sound: int | None = None):
         """Codes (T, 64) of a held-out clip's sound, or another's, under a label."""
@@ -230,6 +235,32 @@ class FlowMeasures:
             rows.append(Outcome(0, f"jitter, latent {latent}", _jitter(codes)))
         self.generator.settings = kept
         return [*rows, Outcome(0, "jitter, real clips", _jitter(self.real))]
+
+    def latent_space(self) -> list[Outcome]:
+        """Figure 6 in numbers: how real held-out clips lie in the latent space."""
+        found = [self.generator.likeliest(codes, clip.audio) for codes, clip in self._pairs()]
+        means = [
+            self.generator.posterior(codes, clip.audio, name).mean(axis=0)
+            for (codes, clip), name in zip(self._pairs(), found, strict=True)
+        ]
+        apart = np.linalg.norm(np.stack(means)[:, None] - np.stack(means), axis=-1) + np.diag([np.inf] * len(means))
+        hits = [self.emotions[int(k)] == e for k, e in zip(apart.argmin(axis=1), self.emotions, strict=True)]
+        far = []
+        for (codes, clip), emotion in zip(self._pairs(), self.emotions, strict=True):
+            centre = self.generator.expflow.prior.means[self.generator.emotions.index(emotion)].numpy()
+            far.append(((self.generator.posterior(codes, clip.audio, emotion) - centre) ** 2).mean(axis=1) > 9)
+        return [
+            Outcome(0, "emotion of the nearest clip in the latent space, no label given", float(np.mean(hits))),
+            Outcome(0, "held-out frames beyond 3 deviations of their component", float(np.concatenate(far).mean())),
+        ]
+
+    def frechet(self, generated: Sequence[np.ndarray]) -> Outcome:
+        """Distance of samples' codes from those of the real clips."""
+        value = frechet_distance(np.concatenate(generated), np.concatenate(self.real))
+        return Outcome(0, "Fréchet distance of samples' codes", value)
+
+    def _pairs(self) -> list[tuple[np.ndarray, ClipTracks]]:
+        return list(zip(self.real, self.clips.test, strict=True))
 
 
 def _pairwise(values: np.ndarray) -> float:

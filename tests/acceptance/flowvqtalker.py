@@ -1,7 +1,8 @@
 """FlowVQTalker's acceptance tests, in a project whose dataset is prepared: ``make acceptance METHOD=flowvqtalker``.
 
 Trains the flows of ``params.yaml`` at each seed in the project's store, also with permuted labels and as ablations, and
-prints the table. Tests 2, 3, 8, 12 and 17 are unit tests (tests/nn, tests/methods/flowvqtalker).
+the pictures' networks at the first ones, and prints the table. Tests 2, 3, 8, 12 and 17 are unit tests (tests/nn,
+tests/methods/flowvqtalker).
 """
 
 import argparse
@@ -13,27 +14,34 @@ from pathlib import Path
 import numpy as np
 
 from gmbench.api.generation import project
+from gmbench.corpus.truth import Truth
+from gmbench.datasets import manifest
 from gmbench.emotions import SUITE_ORDER
 from gmbench.executor import one_thread
+from gmbench.methods.flowvqtalker.card import CARD
 from gmbench.methods.flowvqtalker.coefficient_generator import CoefficientGenerator
+from gmbench.methods.flowvqtalker.drawing import Painter
 from gmbench.methods.flowvqtalker.jobs import fit_all
 from gmbench.methods.flowvqtalker.method import FlowVQTalker
 from gmbench.methods.interface import PreparedDataset, TrainingContext
 from gmbench.methods.tracks import read_clips
+from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
-from gmbench.stages.requests import source_clip
+from gmbench.stages.requests import RequestPlanner, build_request, source_clip
 from gmbench.stages.train import prepared_dataset
 from tests.acceptance.flow_measures import Clips, FlowMeasures, track_people
 from tests.acceptance.outcome import Outcome, at_most, table
+from tests.acceptance.picture_measures import PictureClipRequest, PictureMeasures, read_frames
 
 PEOPLE = 40
-FLOWS = ("expflow", "poseflow")
+FLOWS, PICTURES = ("expflow", "poseflow"), ("codebook", "vqig")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 if every threshold is met at every seed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="of the flows")
+    parser.add_argument("--picture-seeds", type=int, default=1, help="of the pictures' networks, which take longer")
     parser.add_argument("--out", type=Path, default=Path("acceptance/flowvqtalker"))
     given = parser.parse_args(arguments)
     run = project(None)
@@ -41,11 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     clips = held_out(dataset)
     with one_thread():
         by_seed = [outcomes(run, dataset, clips, seed, given.out / f"s{seed}") for seed in range(given.seeds)]
-    text = table(by_seed)
+        pictured = [picture_outcomes(run, dataset, seed, given.out / f"s{seed}") for seed in range(given.picture_seeds)]
+    text = "\n\n".join(table(rows) for rows in (by_seed, pictured) if rows)
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "table.md").write_text(text + "\n")
     sys.stdout.write(text + "\n")
-    return int(any(row.holds is False for rows in by_seed for row in rows))
+    return int(any(row.holds is False for rows in (*by_seed, *pictured) for row in rows))
 
 
 def held_out(dataset: PreparedDataset) -> Clips:
@@ -65,6 +74,10 @@ def outcomes(run: PipelineRun, dataset: PreparedDataset, clips: Clips, seed: int
     gaussian = measures(run, dataset, clips, seed, out / "gmm", "gmm")
     gain = gaussian.nats() - whole.nats()
     rows.append(Outcome(5, "nats of gmm minus those of the t mixture", gain, "> 0", gain > 0))
+    found = next(row.value for row in rows if row.what.startswith("Fréchet"))
+    gain = gaussian.frechet(gaussian.samples()).value - found
+    rows.append(Outcome(0, "Fréchet distance of gmm minus that of the t mixture", gain))
+    rows += [replace(row, what=f"gmm, {row.what}") for row in gaussian.latent_space()]
     free = measures(run, dataset, clips, seed, out / "wo_dropout", "wo_dropout")
     rows += [replace(row, what=f"wo_dropout, {row.what}", holds=None) for row in free.free_running()]
     return rows
@@ -78,6 +91,36 @@ def measures(
     settings = method.settings(run.params.systems.get("flowvqtalker", {}), [ablation] if ablation else [])
     fit_all(dataset, dataset, out, settings, run.params.seed + seed, TrainingContext(run.store, run.run_jobs), FLOWS)
     return FlowMeasures(CoefficientGenerator(out, settings.sampling), clips)
+
+
+def picture_outcomes(run: PipelineRun, dataset: PreparedDataset, seed: int, out: Path) -> list[Outcome]:
+    """Measures of one seed's codebook and image generator, which are trained or taken from the store."""
+    settings = FlowVQTalker().settings(run.params.systems.get("flowvqtalker", {}))
+    context = TrainingContext(run.store, run.run_jobs)
+    fit_all(dataset, dataset, out / "pictures", settings, run.params.seed + seed, context, PICTURES)
+    return PictureMeasures(Painter(out / "pictures"), true_requests(run, dataset), stranger_clips(run)).outcomes()
+
+
+def true_requests(run: PipelineRun, dataset: PreparedDataset) -> list[PictureClipRequest]:
+    """Test clips with their true coefficients, as the drive ``coefficients`` gives them."""
+    planner = RequestPlanner(run, CARD)
+    people = Truth(Path(run.params.datasets[run.paths.dataset].root)).speakers
+    result = []
+    for row in dataset.split("test"):
+        request = build_request(CARD, planner.inputs(row, ("coefficients",)), 0)
+        shape = np.asarray(people.loc[row.speaker, "shape"], np.float32)
+        result.append(PictureClipRequest(request, read_frames(run.paths.crops / row.video_path), row.emotion, shape))
+    return result
+
+
+def stranger_clips(run: PipelineRun) -> list[np.ndarray]:
+    """Frames of the clips of people whom no system has met; none where no such dataset is prepared."""
+    names = [name for name, section in run.params.datasets.items() if section.models_of == run.paths.dataset]
+    folders = [DatasetPaths(name) for name in names]
+    return [
+        read_frames(paths.crops / row.video_path)
+        for paths in folders if paths.cropped.exists() for row in manifest.read(paths.cropped)
+    ]  # fmt: skip
 
 
 def permuted_labels(dataset: PreparedDataset, seed: int) -> PreparedDataset:

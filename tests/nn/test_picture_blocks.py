@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gmbench.nn.adain import AdaIN
-from gmbench.nn.autoencoder import Decoder, Encoder
+from gmbench.nn.autoencoder import Decoder, Encoder, PatchCode, patch_codes
 from gmbench.nn.gan import PatchDiscriminator, adaptive_factor, hinge_discriminator, hinge_generator
 from gmbench.nn.perceptual import perceptual
 from gmbench.nn.vq import Codebook, k_means, nearest, usage
@@ -61,6 +61,16 @@ class TestCodebook:
         found = k_means(rows, 30)
         assert float((rows - found[nearest(rows, found)]).norm(dim=1).mean()) < 0.1
         assert k_means(rows[:5], 12).shape == (12, 2)
+
+    def test_codes_may_start_from_many_rows(self):
+        table = Codebook(2, 2)
+        rows = torch.cat([torch.randn(40, 2) + 20, torch.randn(40, 2) - 20])
+        table.start_from(rows)
+        assert sorted(table.codes.mean(1).round().tolist()) == [-20, 20]
+        assert torch.equal(table.nearest(rows), nearest(rows, table.codes))
+        table.train()(rows)
+        assert table.initialised  # the first batch does not start them again
+        assert sorted(table.codes.mean(1).round().tolist()) == [-20, 20]
 
     def test_usage(self):
         assert usage(torch.tensor([0, 1, 2, 3]), 4) == pytest.approx((1.0, 4.0))
@@ -141,6 +151,39 @@ class TestAutoencoder:
             loss.backward()
             optimiser.step()
         assert float(loss.detach()) < 0.4 * float(pictures.abs().mean())  # 0.32
+
+
+class TestPatchCode:
+    def test_as_many_components_as_numbers_lose_nothing(self):
+        pictures, code = torch.rand(3, 3, 16, 16), PatchCode(2, 14)
+        code.fit(pictures)
+        maps = code.encode(pictures)
+        assert maps.shape == (3, 14, 8, 8)
+        assert float(maps[:, 12:].abs().max()) == 0  # a patch has 12 numbers
+        torch.testing.assert_close(code.decode(maps), pictures, atol=1e-5, rtol=1e-5)
+
+    def test_fewer_components_lose_what_varies_least(self):
+        generator = torch.Generator().manual_seed(0)
+        pictures, code = torch.rand(8, 3, 16, 16, generator=generator), PatchCode(2, 4)
+        code.fit(pictures)
+        rows = torch.nn.functional.pixel_unshuffle(pictures, 2).movedim(1, -1).reshape(-1, 12)
+        lost = torch.linalg.eigvalsh(torch.cov(rows.T, correction=0)).flip(0)[4:].sum() / 12
+        found = (code.decode(code.encode(pictures)) - pictures).square().mean()
+        torch.testing.assert_close(found, lost, rtol=1e-3, atol=1e-6)
+
+    @pytest.mark.parametrize("gain", [1.0, 8.0])
+    def test_encoder_and_decoder_start_as_the_linear_code_in_any_unit(self, gain):
+        encoder, decoder = Encoder((8, 8), 12, 1, False, True), Decoder((8, 8), 12, 1, False, True)
+        pictures = torch.rand(2, 3, 8, 8)
+        first, second = patch_codes(encoder, decoder)
+        first.fit(pictures)
+        first.gain.fill_(gain)
+        second.load_state_dict(first.state_dict())
+        torch.testing.assert_close(decoder(encoder(pictures)), pictures, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(encoder(pictures), gain * first.encode(pictures) / gain)
+        assert not [name for name, _ in encoder.named_parameters() if "patches" in name]
+        with pytest.raises(ValueError, match="refine a code of patches"):
+            patch_codes(Encoder((8, 8), 12), decoder)
 
 
 def test_squared_perceptual_distances_grow_with_the_square():

@@ -1,6 +1,6 @@
 """The image generator and the codebook, loaded: coefficients and a source picture to frames."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,16 +56,18 @@ class Painter:
         """A video's own frames through encoder, codebook and decoder alone."""
         batch: list[NDArray[np.uint8]] = []
         for frame in Video(video):
-            batch.append(resize(frame, self.side))
+            batch.append(frame)
             if len(batch) == BATCH:
-                yield from self._through(batch)
+                yield from self.reconstruct(batch)
                 batch = []
         if batch:
-            yield from self._through(batch)
+            yield from self.reconstruct(batch)
 
-    def _through(self, frames: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    def reconstruct(self, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Pictures (N, S, S, 3) through encoder, codebook and decoder alone; of other sides they are resized."""
         with torch.inference_mode():
-            return np.asarray(to_bytes(self.generator.code(self._signed(frames))[0]).numpy())
+            pictures = self.generator.code(self._signed([resize(frame, self.side) for frame in frames]))[0]
+            return np.asarray(to_bytes(pictures).numpy())
 
     def _signed(self, frames: list[NDArray[np.uint8]]) -> torch.Tensor:
         return to_signed(torch.from_numpy(np.stack(frames)))

@@ -1,5 +1,6 @@
 """Pictures as codes: encoder, codebook and decoder. Source: FlowVQTalker, section 3.3 and eq. 13."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 

@@ -6,7 +6,7 @@ import torch
 
 from gmbench.errors import WeightsError
 from gmbench.methods.expression_code import ExpressionCode, join_motion
-from gmbench.methods.flowvqtalker import sampling
+from gmbench.methods.flowvqtalker import flow_training, sampling
 from gmbench.methods.flowvqtalker.coefficient_generator import CoefficientGenerator
 from gmbench.methods.flowvqtalker.flow_training import (
     FlowBatches,
@@ -17,6 +17,7 @@ from gmbench.methods.flowvqtalker.flow_training import (
 )
 from gmbench.methods.flowvqtalker.flows import ExpressionFlow, drop_history, history_of
 from gmbench.methods.flowvqtalker.settings import Sampling
+from gmbench.methods.lips import lip_motion, scaled_lips
 from gmbench.methods.track_windows import audio_windows
 from gmbench.morphable.synthetic.model import synthetic_model
 from tests.methods.flowvqtalker.made import EMOTIONS, FACTS, SMALL, made_clips
@@ -115,6 +116,57 @@ def test_losses_reach_every_parameter_and_the_means_stay():
     assert torch.equal(network.prior.means, means)
 
 
+def test_layers_hear_what_is_around_a_frame():
+    network = _network(audio_frames=3, audio_layers=1, audio_direct=True).eval()
+    codes, audio = torch.randn(6, 64), torch.randn(6, 160)
+    context = sampling.own_context(codes, audio, 0, network, codes[0])
+    classes = torch.zeros(6, dtype=torch.int64)
+    z = network.encode(codes, context, classes)
+    torch.testing.assert_close(network.decode(z, context, classes), codes, atol=1e-3, rtol=1e-3)
+    louder = sampling.own_context(codes, audio + 1, 0, network, codes[0])
+    assert not torch.allclose(network.encode(codes, louder, classes), z)
+    assert network.sound is not None
+    assert {net.audio.in_features for net in (coupling.net for coupling in network.flow.couplings)} == {16}
+    for parameter in network.parameters():
+        parameter.grad = None
+    network.log_likelihood(codes, context, classes).sum().backward()
+    assert not [name for name, p in network.named_parameters() if p.grad is None]
+
+
+def test_the_lips_of_samples_are_weighed_and_half_of_them_remember_nothing():
+    network, clips = _network(), made_clips()
+    tracks, batches = _batches(network, clips)
+    batch = batches.draw(4)
+    lips = scaled_lips(np.random.default_rng(0).normal(0, 1, (64, 60)).astype(np.float32), tracks)
+    terms = sample_losses(network, batch, lips)
+    assert set(terms) == {"consistency", "lips"}
+    terms["lips"].backward()
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in network.parameters())
+    forgotten = batch.context.forget(torch.arange(len(batch.x)) % 2 == 0)
+    assert not forgotten.history[::2].any()
+    assert torch.equal(forgotten.history[1::2], batch.context.history[1::2])
+
+
+def test_lips_of_codes_are_those_of_the_expressions_they_stand_for():
+    clips, model = made_clips(6, frames=40), synthetic_model()
+    code = ExpressionCode.fit(clips, model, "landmarks")
+    lips = lip_motion(model)
+    codes = np.random.default_rng(0).normal(0, 1, (2, 64)).astype(np.float32)
+    beta, _ = code.decode(codes)
+    np.testing.assert_allclose((codes[1] - codes[0]) @ code.lips(lips), (beta[1] - beta[0]) @ lips, atol=1e-4)
+
+
+@pytest.mark.parametrize(("how", "arrays"), [("neutral", 1), ("own", 1), ("either", 2)])
+def test_a_source_image_is_neutral_or_the_clips_own(how, arrays):
+    clips = made_clips(6)
+    codes = [np.full((30, 64), n, np.float32) for n in range(6)]
+    sources = flow_training._sources(clips, codes, 5, how)
+    happy = sources[0]  # person 0, whose neutral clip is the fifth
+    assert [float(rows[0, 0]) for rows in happy] == {"neutral": [4], "own": [0], "either": [4, 0]}[how]
+    assert len(happy) == arrays
+    assert [float(rows[0, 0]) for rows in sources[5]] == [5]  # without a label
+
+
 @pytest.mark.parametrize(("changes", "changed"), [({}, True), ({"norm": "shared", "label_context": False}, False)])
 def test_the_emotion_reaches_the_latent_by_norm_and_context(changes, changed):
     network = _network(**changes).eval()
@@ -182,6 +234,17 @@ class TestGenerator:
         back, emotion = generator.transferred(clip.audio, codes, clip.audio, codes[0], "happy")
         assert emotion == "happy"
         assert np.abs(back - codes).max() < 1e-3
+
+    def test_a_reference_may_have_the_mean_neutral_face_for_its_source(self, trained):
+        clips = made_clips()
+        own, neutral = (
+            CoefficientGenerator(trained, SMALL.sampling.model_copy(update={"reference_source": how}))
+            for how in ("own", "neutral")
+        )
+        codes = own.code.encode(clips[3].beta, clips[3].rho)
+        faces = [own.code.encode(c.beta, c.rho) for c in clips if c.emotion == "neutral"]
+        np.testing.assert_allclose(neutral.neutral.numpy(), np.concatenate(faces).mean(axis=0), atol=1e-5)
+        assert not np.allclose(*(g.posterior(codes, clips[3].audio, "happy") for g in (own, neutral)))
 
     def test_a_short_reference_is_played_to_and_fro(self, trained):
         generator = CoefficientGenerator(trained, SMALL.sampling)

@@ -10,6 +10,7 @@ from gmbench.errors import InputError
 from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker import codebook_training
 from gmbench.methods.flowvqtalker.codebook_training import train_codebook, train_teacher
+from gmbench.methods.flowvqtalker.face_features import feature_cells, feature_weights, weighted_l1
 from gmbench.methods.flowvqtalker.image_generator import WINDOW, ImageGenerator, MotionDescriptor, motion_windows
 from gmbench.methods.flowvqtalker.image_training import frame_pairs, image_losses, load_code, train_vqig
 from gmbench.methods.flowvqtalker.picture_code import PictureCode
@@ -17,6 +18,7 @@ from gmbench.methods.flowvqtalker.settings import LADDER_PARTS
 from gmbench.methods.picture_tracks import ClipMotion, held_out_clips
 from gmbench.methods.scaling import Scale
 from gmbench.methods.tracks import POSE
+from gmbench.morphable.landmarks_478 import LIPS_INNER
 from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.nn.pictures import to_bytes, to_signed
 from tests.methods.flowvqtalker.made import EMOTIONS, SMALL, made_clips, made_people
@@ -108,6 +110,48 @@ def test_the_query_looks_up_the_likeliest_codes():
     torch.testing.assert_close(generator.train().query(logits, torch.zeros(1, 8, 16, 16)), maps)
 
 
+def test_a_generator_that_starts_nearest_draws_the_warped_sources_own_codes():
+    torch.manual_seed(1)
+    settings = SMALL.vqig.model_copy(update={"start": "nearest"})
+    code = PictureCode(SMALL.codebook).eval()
+    code.table.codes.data = torch.randn_like(code.table.codes)
+    generator, source = ImageGenerator(code, settings).eval(), torch.rand(2, 3, 32, 32)
+    drawn = generator(source, torch.randn(2, WINDOW, 70))
+    torch.testing.assert_close(drawn.features, code.encoder(source), atol=1e-4, rtol=1e-4)
+    assert torch.equal(drawn.logits.argmax(-1), code.quantise(source).indices.flatten(1))
+    torch.testing.assert_close(drawn.picture, code(source)[0], atol=1e-4, rtol=1e-4)
+    drawn = generator.train()(source, torch.randn(2, WINDOW, 70))
+    drawn.logits.logsumexp(-1).sum().backward()
+    assert generator.log_sharpness.grad is not None
+
+
+def test_a_codebook_that_starts_from_patches_is_off_by_half_a_unit(people):
+    code = PictureCode(SMALL.codebook.model_copy(update={"start": "patches"}))
+    pictures = to_signed(torch.from_numpy(people[0].frames[:12]))
+    code.start_from(pictures)
+    maps = code.encoder(pictures)
+    off = (code.table.look_up(code.table.nearest(maps)) - maps).square().mean().sqrt()
+    assert float(off) == pytest.approx(0.5, rel=1e-3)
+    bare = (code.decoder(maps) - pictures).square().mean()
+    assert float(bare) < float((code.eval()(pictures)[0] - pictures).square().mean())
+
+
+def test_features_of_the_face_count_more():
+    landmarks = np.full((2, 478, 2), np.nan, np.float32)
+    landmarks[0] = 5.0
+    landmarks[0, LIPS_INNER[0]] = (17.0, 9.0)
+    covered = feature_cells(landmarks, 32, 16)[:, 0]
+    assert covered[0, 4, 8] == covered[0, 3, 7] == covered[0, 2, 2] == 1
+    assert covered[0].sum() == 18  # nine cells around each of two places
+    assert covered[1].sum() == 0
+    weights = feature_weights(landmarks, 32, 2.0, torch.device("cpu"))
+    assert sorted(set(weights.flatten().tolist())) == [1, 3]
+    assert feature_weights(landmarks, 32, 0.0, torch.device("cpu")) is None
+    drawn, target = torch.rand(2, 2, 3, 32, 32)
+    assert float(weighted_l1(drawn, target, weights)) > float(weighted_l1(drawn, target, None))
+    torch.testing.assert_close(weighted_l1(drawn, target, torch.ones_like(weights)), weighted_l1(drawn, target, None))
+
+
 def test_the_code_level_has_no_picture_losses():
     generator, target = _generator().train(), torch.rand(2, 3, 32, 32)
     drawn = generator(target, torch.randn(2, WINDOW, 70), draw=False)
@@ -144,6 +188,10 @@ def test_pairs_are_of_one_person_and_targets_have_faces(people, clips):
     assert batch.source.shape == batch.target.shape == (3, 3, 32, 32)
     assert batch.window.shape == (3, WINDOW, 70)
     assert batch.landmarks.shape == (3, 478, 2)
+    for _, clip, _ in pairs.targets[::20]:
+        chosen = {pairs._source(int(clip), 1.0) for _ in range(20)}
+        assert chosen <= set(pairs.own[int(clip)].tolist())
+        assert len({number[pairs._source(int(clip), 0.0)] for _ in range(20)}) > 1
     nothing = {0: ClipMotion(clips[0].beta, clips[0].rho, np.zeros(30, bool))}
     with pytest.raises(InputError, match="no training clip has coefficients"):
         _pairs((pictures, nothing), clips)
