@@ -12,18 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gmbench.evaluation.planning.controls import CONTROLS
-from gmbench.evaluation.results.records import WHOLE_SET
-from gmbench.reporting.metric_lookup import is_default, metric_of
-from gmbench.reporting.summary import ordered_methods
 from gmbench.store import write_atomically
 
 Image = NDArray[np.uint8]
-CaptionedFigure = tuple[str, str]
-"""A picture's file name and what it shows."""
 DPI = 110
-MAX_CLIPS = 400
-"""Clips drawn per metric and method; more are thinned in order of their names."""
 
 
 def new(width: float, height: float) -> Any:
@@ -182,46 +174,3 @@ def angles(curves: Mapping[str, NDArray[np.floating]], stem: Path) -> str:
     axes[0].legend(fontsize=7, ncols=3)
     axes[-1].set_xlabel("time [s]", fontsize=8)
     return save(figure, stem)
-
-
-def distributions(records: pd.DataFrame, folder: Path, prefix: str = "") -> list[CaptionedFigure]:
-    """Every metric's clip values by method, one figure per dataset and protocol; returns names and captions."""
-    drawn: list[CaptionedFigure] = []
-    for (dataset, protocol), part in records.groupby(["dataset", "protocol"], sort=True):
-        clips = part[(part["clip"] != WHOLE_SET) & np.isfinite(part["value"])]
-        keys = [key for key in dict.fromkeys(clips["metric"]) if is_default(key)]
-        if not keys:
-            continue
-        methods = [m for m in ordered_methods(set(clips["method"])) if m not in CONTROLS or m == "ground_truth"]
-        name = _strips(clips, keys, methods, folder / f"{prefix}clips-{len(drawn)}")
-        drawn.append((name, f"{dataset}, protocol {protocol}: one dot per clip, the line is the mean"))
-    return drawn
-
-
-def _strips(clips: pd.DataFrame, keys: Sequence[str], methods: Sequence[str], stem: Path) -> str:
-    """One plot per metric with one strip of dots per method."""
-    columns = min(4, len(keys))
-    lines = -(-len(keys) // columns)
-    figure = new(3.1 * columns, (0.75 + 0.17 * len(methods)) * lines)
-    axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    for axis, key in zip(axes, keys, strict=False):
-        _strip(axis, clips[clips["metric"] == key], methods)
-        metric = metric_of(key)
-        axis.set_title(f"{key} {metric.spec.arrow if metric else ''}", fontsize=7)
-    for axis in axes[len(keys) :]:
-        axis.set_axis_off()
-    return save(figure, stem)
-
-
-def _strip(axis: Any, clips: pd.DataFrame, methods: Sequence[str]) -> None:
-    generator = np.random.default_rng(0)
-    for place, method in enumerate(methods):
-        values = clips.loc[clips["method"] == method, "value"].to_numpy()
-        if not len(values):
-            continue
-        dots = values[:: -(-len(values) // MAX_CLIPS)]
-        axis.plot(dots, place + generator.uniform(-0.3, 0.3, len(dots)), ".", ms=2, alpha=0.5)
-        axis.plot([values.mean()] * 2, [place - 0.4, place + 0.4], "k", lw=1.5)
-    axis.set_yticks(range(len(methods)), methods, fontsize=6)
-    axis.set_ylim(len(methods) - 0.5, -0.5)
-    axis.tick_params(axis="x", labelsize=6)

@@ -23,8 +23,8 @@ from gmbench.provenance import describe
 from gmbench.reporting import figures, images, table_formats, tables, validation_curves
 from gmbench.reporting.images import thumbnail
 from gmbench.reporting.page import PageContent, Section, page_folder, write
-from gmbench.reporting.page.markup import grid_html, json_html, picture_html
-from gmbench.reporting.page.sections import clip_values, left_out, pairs, papers
+from gmbench.reporting.page.markup import facts_html, grid_html, picture_html
+from gmbench.reporting.page.sections import left_out, pairs, papers
 from gmbench.reporting.page.write import read_sources
 from gmbench.reporting.summary import Summary
 from gmbench.stages import ablations, verdicts
@@ -32,6 +32,7 @@ from gmbench.stages.head_motion_figures import head_motion_html
 from gmbench.stages.paths import EXTRACTORS, REPORTS, DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
 from gmbench.stages.qualitative_figures import system_figures
+from gmbench.stages.training_costs import training_costs
 from gmbench.store import write_atomically
 
 SHEET_SPEAKERS, OVERLAYS = 5, 6
@@ -80,16 +81,26 @@ def report(
         sections.append(Section("Ablations", ablated))
     summaries, with_ablations = Summary.per_protocol(merged), _with_ablations(merged)
     all_summaries = summaries if with_ablations is merged else Summary.per_protocol(with_ablations)
-    sections += [*left_out(folders), clip_values(merged, out), pairs(merged), papers(all_summaries, out)]
+    sections += [*left_out(folders), pairs(merged), papers(all_summaries, out)]
     sections += [
         Section(f"{name}: clips and fits", _dataset(run, DatasetPaths(name), out)) for name in run.params.datasets
     ]
     if networks := _corpus_extractors(out):
         sections.append(Section("Networks trained on the corpus", networks))
-    facts = describe({"profile": run.params.profile})
-    page = PageContent(f"gmbench: profile {run.params.profile}", summaries, read_sources(sources), sections, facts)
+    facts = {"page": describe({"profile": run.params.profile})}
+    facts |= {str(folder): found for folder in folders if (found := result_folder.provenance(folder))}
+    page = PageContent(
+        f"gmbench: profile {run.params.profile}", summaries, read_sources(sources), sections, facts,
+        {name: training_costs(run, name) for name in run.params.evaluate},
+        {name: _levels(DatasetPaths(name)) for name in run.params.evaluate},
+    )  # fmt: skip
     write(page, out, clips, force)
     _plots(values, run, out)
+
+
+def _levels(paths: DatasetPaths) -> dict[str, int]:
+    """Intensity of the emotion, by the names that clips have in records; of those that have one."""
+    return {row.video_path.removesuffix(".mp4"): row.level for row in manifest.read(paths.cropped) if row.level}
 
 
 def _with_ablations(found: pd.DataFrame) -> pd.DataFrame:
@@ -123,7 +134,7 @@ def _corpus_extractors(out: Path) -> str:
             "data": data if isinstance(data, str) else f"{len(data)} clips, {data[0]} to {data[-1]}",
             "against_shipped": facts.get("against_shipped", "comes with gmbench"),
         }  # fmt: skip
-        parts.append(f"<h3>{html.escape(path.stem)}</h3>{json_html(shown)}")
+        parts.append(f"<h3>{html.escape(path.stem)}</h3>{facts_html(shown)}")
         if confusion:
             stem = out / "figures" / f"confusion-{path.stem}"
             title = f"{path.stem} on people it has not met"

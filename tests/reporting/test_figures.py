@@ -4,7 +4,6 @@ import pytest
 
 from gmbench.media import read_image
 from gmbench.reporting import figures, latents
-from tests.reporting.test_tables import rows, table_of
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.integers(0, 255, (32, 32, 3)).astype(np.uint8)
@@ -40,14 +39,3 @@ def test_figures_are_written_as_picture_and_vector_and_never_differ(name, tmp_pa
     assert (tmp_path / "one.svg").read_text().count("<path") > 3
     for suffix in ("png", "svg"):
         assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"two.{suffix}").read_bytes()
-
-
-def test_distributions_show_each_method(tmp_path):
-    values = {"a": [1.0, np.nan, 3.0], "b": [2.0, 2.0, 2.5], "still": [0.0] * 3}
-    found = table_of(*(rows(method, "psnr", own) for method, own in values.items()))
-    ((name, text),) = figures.distributions(found, tmp_path)
-    drawn = (tmp_path / name.replace("png", "svg")).read_text()
-    assert "d, protocol full" in text
-    assert drawn.count("<!-- a -->") == drawn.count("<!-- b -->") == 1
-    assert "<!-- still -->" not in drawn
-    assert figures.distributions(found[:0], tmp_path) == []

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -60,7 +61,8 @@ def shown(browser, page):
 
 
 def names(driver):
-    return [cell.text.split("\n")[0] for cell in driver.find_elements("css selector", "#table tbody td:first-child")]
+    cells = driver.find_elements("css selector", "#chosen-table tbody tr:not(.band) th")
+    return [cell.text.split("\n")[0] for cell in cells]
 
 
 def test_nothing_is_loaded_from_elsewhere(page):
@@ -77,45 +79,87 @@ def test_outside_names_are_text(shown):
     assert shown.title == "A <b>test</b>"
 
 
-def test_sorting_puts_the_best_first_and_turns(shown):
-    head = shown.find_element("css selector", "th[data-key=psnr] button")
-    head.click()
-    assert names(shown)[:2] == ["ground_truth", HOSTILE]
-    assert shown.find_element("css selector", "th[data-key=psnr]").get_attribute("aria-sort") == "descending"
-    shown.find_element("css selector", "th[data-key=psnr] button").click()
+def test_sorting_puts_the_best_first_and_turns_within_bands(shown):
+    head = "#chosen-table th[data-key=psnr]"
+    shown.find_element("css selector", f"{head} button").click()
+    assert names(shown) == [HOSTILE, *sorted(["far", "partial"], key=names(shown).index), "ground_truth", "still"]
+    assert shown.find_element("css selector", head).get_attribute("aria-sort") == "descending"
+    assert "sort=psnr" in shown.current_url
+    shown.find_element("css selector", f"{head} button").click()
+    assert names(shown)[2] == HOSTILE
     assert names(shown)[-1] == "ground_truth"
-    shown.find_element("css selector", "th[data-key^=m_lmd] button").click()
-    assert names(shown)[:2] == ["ground_truth", HOSTILE]  # lower is better
+    shown.find_element("css selector", "#chosen-table th[data-key^=m_lmd] button").click()
+    assert names(shown)[0] == HOSTILE  # lower is better
+    bands = [row.text for row in shown.find_elements("css selector", "#chosen-table .band")]
+    assert bands == ["Methods", "Controls: made from the real clip"]
 
 
-def test_filters(shown):
+def test_filters_and_column_sets(shown):
     shown.find_element("id", "controls").click()
     assert names(shown) == [HOSTILE, "far", "partial"]
-    shown.find_element("id", "find-method").send_keys("FA")
+    shown.find_element("id", "find").send_keys("FA")
     assert names(shown) == ["far"]
-    before = len(shown.find_elements("css selector", "#table th"))
+    shown.find_element("id", "find").send_keys("XX")
+    assert 'No method has "FAXX" in its name' in shown.find_element("id", "chosen").text
+    shown.find_element("id", "find").clear()
+
+    def headings():
+        return [
+            th.get_attribute("data-key") for th in shown.find_elements("css selector", "#tables thead th[data-key]")
+        ]
+
+    assert [key.partition("_fb:")[0] for key in headings()] == ["psnr", "ssim", "m_lmd", "pcm"]
+    shown.find_element("css selector", "#column-sets input[value=Lips]").click()
+    assert [key.partition("_fb:")[0] for key in headings()] == ["m_lmd"]
     shown.find_element("css selector", "#metric-list summary").click()
-    shown.find_element("css selector", "#metric-list input").click()
-    assert len(shown.find_elements("css selector", "#table th")) == before - 1
+    shown.find_element("css selector", "#metric-list input[data-key=ssim]").click()
+    assert headings()[0] == "ssim"
+
+
+def test_an_address_shows_the_same_again(shown, page):
+    address = f"{(page / 'index.html').as_uri()}#sort=ssim&controls=0&find=ar&method=far"
+    shown.get("about:blank")
+    shown.get(address)
+    wait(lambda: shown.find_elements("css selector", "#clips tbody tr"))
+    assert sorted(names(shown)) == ["far", "partial"]
+    assert shown.find_element("css selector", "#chosen-table th[aria-sort]").get_attribute("data-key") == "ssim"
+    shown.find_element("css selector", "#clips tbody th button").click()
+    wait(lambda: shown.find_elements("css selector", "#player video"))
+    assert "clip=" in shown.current_url
+    shown.back()
+    assert "clip=" not in shown.current_url
+    wait(lambda: not shown.find_elements("css selector", "#player video"))
+
+
+def test_the_headline_and_the_files_of_the_table(shown, page):
+    text = shown.find_element("id", "headline").text
+    assert "3 methods, beside 2 controls made from the real clips, on sketch: 6 clips of 3 people" in text
+    assert "Evaluated 20" in text
+    assert "fallback" not in shown.find_element("css selector", "#chosen-table thead").text
+    assert "†" in shown.find_element("css selector", "#chosen-table thead").text
+    for link in shown.find_elements("css selector", "#files a"):
+        assert (page / link.get_dom_attribute("href")).stat().st_size > 100
+    assert (page / "tables" / "board-0.tex").read_text("utf-8").count("\\\\") > 5
 
 
 def test_numbers_tell_where_they_come_from(shown):
-    cell = shown.find_element("css selector", "#table tbody tr:nth-child(3) td:nth-child(2)")
+    cell = shown.find_element("css selector", "#table-picture td[data-method=partial][data-key=psnr]")
     shown.execute_script("arguments[0].focus()", cell)
     told = shown.find_element("id", "tip").text
     for part in ("PSNR", "version 2", "4 of 6 clips", "protocol full", "extractor: official"):
         assert part in told
     assert "4/6" in cell.text
+    assert cell.get_attribute("aria-describedby") == "tip"
 
 
 def test_keys_move_between_cells_and_open_a_method(shown):
     from selenium.webdriver.common.keys import Keys
 
-    first = shown.find_element("css selector", "#table td")
+    first = shown.find_element("css selector", "#chosen-table tbody [tabindex='0']")
     shown.execute_script("arguments[0].focus()", first)
     shown.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
     shown.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
-    assert shown.switch_to.active_element.text.startswith("2")  # PSNR of far
+    assert shown.switch_to.active_element.get_attribute("data-method") == "far"
     shown.switch_to.active_element.send_keys(Keys.ENTER)
     wait(lambda: shown.find_elements("css selector", "#clips tbody tr"))
     assert shown.find_element("css selector", "#method h2").text == "far"
@@ -130,8 +174,8 @@ def wait(condition, seconds=10.0):
 
 
 def open_clips(driver, method):
-    button = next(b for b in driver.find_elements("css selector", "#table td button") if b.text == method)
-    button.click()
+    button = next(b for b in driver.find_elements("css selector", "#chosen-table th button") if b.text == method)
+    driver.execute_script("arguments[0].click()", button)
     return wait(lambda: driver.find_elements("css selector", "#clips tbody tr"))
 
 
@@ -140,22 +184,30 @@ def test_worst_and_best_clips_and_failures(shown):
     assert len(rows) == 6
     assert "has no clip named" in shown.find_element("css selector", "#method details").text
     shown.find_element("id", "worst").click()
-    values = [cell.text for cell in shown.find_elements("css selector", "#clips tbody td:nth-child(2)")]
+    values = [cell.text for cell in shown.find_elements("css selector", "#clips tbody tr > :nth-child(2)")]
     numbers = [float(v) for v in values if v != "n/a"]
     assert numbers == sorted(numbers)
     assert values[-2:] == ["n/a", "n/a"]
     shown.find_element("id", "best").click()
-    first = shown.find_element("css selector", "#clips tbody td:nth-child(2)").text
+    first = shown.find_element("css selector", "#clips tbody tr > :nth-child(2)").text
     assert float(first) == max(numbers)
 
 
-def test_clips_play_in_step(shown, page):
+def beside(driver, method):
+    more = driver.find_element("id", "beside")
+    driver.execute_script(
+        "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))", more, method
+    )
+
+
+def test_clips_play_in_step_with_controls_made_in_the_page(shown, page):
     open_clips(shown, HOSTILE)
-    shown.find_element("css selector", "#clips tbody td button").click()
+    shown.find_element("css selector", "#clips tbody th button").click()
     wait(lambda: len(shown.find_elements("css selector", "#player video")) == 2)
-    more = shown.find_elements("css selector", "#player select")[-1]
-    shown.execute_script("arguments[0].value = 'far'; arguments[0].dispatchEvent(new Event('change'))", more)
+    beside(shown, "far")
     wait(lambda: len(shown.find_elements("css selector", "#player video")) == 3)
+    beside(shown, "still")
+    wait(lambda: len(shown.find_elements("css selector", "#player video")) == 4)
     ready = "return [...document.querySelectorAll('#player video')].every((v) => v.readyState >= 3)"
     wait(lambda: shown.execute_script(ready))
     shown.find_element("id", "play").click()
@@ -163,32 +215,73 @@ def test_clips_play_in_step(shown, page):
     wait(lambda: shown.execute_script(times)[0][0] > 0.4)
     apart = []
     for _ in range(8):
-        found = shown.execute_script(times)
+        *found, still = shown.execute_script(times)
         assert not any(paused for _, paused, _ in found)
+        assert still[:2] == [0, True]
         apart.append(max(t for t, _, _ in found) - min(t for t, _, _ in found))
         time.sleep(0.05)
     assert sorted(apart)[len(apart) // 2] < 0.08  # two frames
     assert [muted for *_, muted in found] == [False, True, True]
     shown.find_element("id", "play").click()
     assert all(paused for _, paused, _ in shown.execute_script(times))
+    head = [th.text for th in shown.find_elements("css selector", "#values thead th")]
+    assert head == ["Metric", HOSTILE, "far", f"− {HOSTILE}", "still", f"− {HOSTILE}"]
+    line = shown.find_element("css selector", "#values tbody tr").text.split()  # PSNR ↑ dB near far difference ...
+    assert float(line[5]) == pytest.approx(float(line[4]) - float(line[3]), abs=0.02)
+    assert "beside=far%2Cstill" in shown.current_url
     shot(shown, page.parent / "shots" / "players.png")
 
 
-@pytest.mark.browser
-def test_dark_light_and_phone(page):
-    driver = open_browser(420, 840)
+def test_frames_step_and_differences_lie_over_the_clips(shown):
+    open_clips(shown, "far")
+    shown.find_element("css selector", "#clips tbody th button").click()
+    wait(lambda: len(shown.find_elements("css selector", "#player video")) == 2)
+    wait(lambda: shown.execute_script("return document.querySelector('#player video').readyState >= 3"))
+    for _ in range(3):
+        shown.find_element("id", "forward").click()
+        wait(lambda: not shown.execute_script("return document.querySelector('#player video').seeking"))
+    assert "frame 3" in wait(lambda: shown.find_element("css selector", ".time").text)
+    shown.find_element("id", "back").click()
+    wait(lambda: "frame 2" in shown.find_element("css selector", ".time").text)
+    shown.find_element("id", "differences").click()
+    over = wait(lambda: shown.find_elements("css selector", ".difference .over"))
+    assert "/reference/" in over[0].get_attribute("src")
+
+
+OWN_PARTS = {
+    "include": [["header"], *([f"#{name}"] for name in ("summary", "board", "parts", "spread", "method", "ranks"))]
+}
+PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phone_and_a_screen_reader(browser, page, dark):
+    """No sideways page, and no violation that axe finds, in both colour schemes, with a clip open."""
+    axe = pytest.importorskip("axe_core_python").__path__[0]
+    colour = "return getComputedStyle(document.body).backgroundColor"
+    browser.get((page / "index.html").as_uri())
+    before = browser.execute_script(colour)
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
     try:
-        driver.get((page / "index.html").as_uri())
-        colour = "return getComputedStyle(document.body).backgroundColor"
-        light = driver.execute_script(colour)
-        shot(driver, page.parent / "shots" / "phone.png")
-        assert driver.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
-        driver.find_element("id", "theme").click()
-        assert driver.execute_script(colour) != light
-        shot(driver, page.parent / "shots" / "phone-dark.png")
-        assert complaints(driver) == []
+        if dark:
+            browser.find_element("id", "theme").click()
+            assert browser.execute_script(colour) != before
+        open_clips(browser, "partial")
+        browser.execute_script("arguments[0].click()", browser.find_element("css selector", "#clips tbody th button"))
+        wait(lambda: browser.find_elements("css selector", "#values tbody tr"))
+        for section in ("parts", "spread"):
+            browser.execute_script("document.getElementById(arguments[0]).scrollIntoView()", section)
+        wait(lambda: browser.find_elements("css selector", "#spread-plot svg"))
+        assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+        shot(browser, page.parent / "shots" / f"phone{'-dark' if dark else ''}.png")
+        browser.execute_script((Path(axe) / "axe.min.js").read_text("utf-8"))
+        browser.set_script_timeout(120)
+        found = browser.execute_async_script(f"axe.run({json.dumps(OWN_PARTS)}).then(arguments[0])")
+        assert [(v["id"], v["nodes"][0]["html"][:200]) for v in found["violations"]] == []
     finally:
-        driver.quit()
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_script("localStorage.clear()")
+    assert complaints(browser) == []
 
 
 def test_thirty_methods_of_a_thousand_clips_are_as_few_elements_as_of_sixty(browser, tmp_path):

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 from gmbench.evaluation.scoring.clip_data import ClipData, ClipFeatures, Unscored
 from gmbench.evaluation.scoring.metric import Metric
 
+SEEN = "seen:"
+"""Begins the flag of a clip that says which emotion a classifier saw: ``seen:happy``; no remark on the number."""
+
 
 def clip_flags(clip: ClipData, metric: Metric) -> tuple[str, ...]:
     """Flags of what a metric reads of one clip and its reference.
@@ -40,8 +43,8 @@ def set_flags(clips: Sequence[ClipData], metric: Metric) -> tuple[str, ...]:
 
 
 def names_of(flags: Iterable[str]) -> list[str]:
-    """Flags without their counts."""
-    return [flag.partition(":")[0] for flag in flags]
+    """Flags without their counts, and without what a classifier saw."""
+    return [flag.partition(":")[0] for flag in flags if not flag.startswith(SEEN)]
 
 
 def _is_short(side: ClipFeatures, clip: ClipData) -> bool:

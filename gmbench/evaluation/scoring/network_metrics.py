@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.evaluation.scoring.clip_data import ClipData, ClipFeatures, Unscored
+from gmbench.evaluation.scoring.flags import SEEN
 from gmbench.evaluation.scoring.metric import Metric, Score, frame_mean
 from gmbench.metrics import frechet, sync
 from gmbench.metrics.catalogue import SPECS
@@ -62,8 +63,11 @@ def _emotion(hit: bool) -> Callable[[ClipData], Score]:
         probabilities, faces = extracted["probabilities"], int(extracted["faces"][0])
         if faces == 0:
             return Score(0.0, 0, clip.generated.frames, ("no_face",))
-        value = 100.0 * (int(np.argmax(probabilities)) == target) if hit else float(probabilities[target])
-        return Score(value, faces, max(faces, clip.generated.frames))
+        frames = max(faces, clip.generated.frames)
+        if not hit:
+            return Score(float(probabilities[target]), faces, frames)
+        seen = int(np.argmax(probabilities))
+        return Score(100.0 * (seen == target), faces, frames, (SEEN + SUITE_ORDER[seen],))
 
     return score
 

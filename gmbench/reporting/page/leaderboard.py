@@ -4,8 +4,8 @@ The keys of these dictionaries are read by ``assets/page.js``.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -17,9 +17,12 @@ from gmbench.evaluation.results.records import WHOLE_SET, json_number
 from gmbench.methods.registry import System
 from gmbench.metrics.key import MetricKey
 from gmbench.reporting import tables
+from gmbench.reporting.chosen_metrics import ASPECTS, chosen
 from gmbench.reporting.comparisons import place_value
 from gmbench.reporting.method_cards import card_of
 from gmbench.reporting.metric_lookup import in_declared_order, metric_of
+from gmbench.reporting.page.breakdowns import breakdowns
+from gmbench.reporting.page.headline import headline
 from gmbench.reporting.ranks import ranks
 from gmbench.reporting.summary import Summary
 from gmbench.reporting.table_formats import number
@@ -35,15 +38,37 @@ class Leaderboard:
 
     Attributes:
         overview: what the page reads at once.
+        parts: means of parts of the set, read when they are first shown.
         clips_by_method: read when a method is opened.
     """
 
     overview: dict[str, Any]
+    parts: dict[str, Any]
     clips_by_method: dict[str, dict[str, Any]]
 
 
-def leaderboard(summary: Summary, sources: pd.DataFrame | None, locate: LocateClip) -> Leaderboard:
+@dataclass(frozen=True)
+class About:
+    """What records do not say of a board.
+
+    Attributes:
+        dates: days on which its methods were evaluated.
+        costs: what training cost, in words, by method.
+        levels: intensity of the emotion, by clip.
+        files: the whole table as a file below the page's folder, by what its link is called.
+    """
+
+    dates: Sequence[str] = ()
+    costs: Mapping[str, str] = field(default_factory=dict)
+    levels: Mapping[str, int] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+def leaderboard(
+    summary: Summary, sources: pd.DataFrame | None, locate: LocateClip, about: About | None = None
+) -> Leaderboard:
     """The leaderboard of one dataset and protocol; ``sources`` says which clips controls were made from."""
+    about = about or About()
     records, methods = summary.records, summary.methods
     dataset, first = str(records["dataset"].iloc[0]), records.iloc[0]
     keys = in_declared_order(sorted(summary.keys))
@@ -54,22 +79,29 @@ def leaderboard(summary: Summary, sources: pd.DataFrame | None, locate: LocateCl
         cells.setdefault(row.method, {})[row.metric] = _cell(
             row, summary.is_best(row.metric, row.method), weights[row.metric]
         )
-    ranked = ranks(summary)
+    ranked = set(summary.ranked)
     overview = {
         "dataset": dataset,
         "protocol": str(first["protocol"]),
         "hash": str(first["protocol_hash"]),
+        "headline": headline(summary, about.dates, about.costs),
+        "files": dict(about.files),
         "methods": methods,
+        "bands": {method: "control" if method in CONTROLS else "takes" for method in methods if method not in ranked},
         "metrics": keys,
-        "titles": {key: tables.column_title(summary, key) for key in keys},
+        "chosen": chosen(keys),
+        "titles": {key: tables.short_title(key) for key in keys},
         "cells": cells,
         "takes": summary.takes,
-        "why": tables.claim_notes(summary.leads, keys, summary.ranked, summary.takes),
-        "ranks": [[r.method, number(r.mean), r.metrics, r.firsts, r.supported] for r in ranked],
+        "why": [
+            *tables.fallback_notes(keys),
+            *tables.claim_notes(summary.leads, keys, summary.ranked, summary.takes),
+        ],
+        "ranks": [[r.method, number(r.mean), r.metrics, r.firsts, r.supported] for r in ranks(summary)],
         "sets": {method: _set_failures(by_method[method]) for method in methods},
     }
     clips = {m: _clips(by_method[m], keys, dataset, m, _changes(sources, dataset, m), locate) for m in methods}
-    return Leaderboard(overview, clips)
+    return Leaderboard(overview, breakdowns(summary, keys, about.levels), clips)
 
 
 def metric_descriptions(keys: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -89,6 +121,7 @@ def metric_descriptions(keys: Iterable[str]) -> dict[str, dict[str, Any]]:
             "source": spec.source if spec else "",
             "fallback": key.fallback,
             "default": bool(spec and spec.default),
+            "aspect": ASPECTS[spec.group if spec else ""],
         }
     return descriptions
 

@@ -1,4 +1,4 @@
-"""Parts of the page that follow from records alone, for any evaluation: the papers' tables, pairs, clip values."""
+"""Parts of the page that follow from records alone, for any evaluation: the papers' tables and pairs."""
 
 import html
 import itertools
@@ -9,9 +9,9 @@ import pandas as pd
 
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results import result_folder
-from gmbench.reporting import figures, paper_table_builder, paper_tables, published_tables
+from gmbench.reporting import paper_table_builder, paper_tables, published_tables
 from gmbench.reporting.comparisons import HOW, cells, compare, remarks
-from gmbench.reporting.page.markup import Section, grid_html, picture_html
+from gmbench.reporting.page.markup import Section, grid_html, wide_html
 from gmbench.reporting.paper_tables import PaperTable
 from gmbench.reporting.summary import Summary
 from gmbench.reporting.table_formats import Table, render
@@ -26,19 +26,13 @@ def record_sections(
     records: pd.DataFrame, summaries: Sequence[Summary], folders: Sequence[Path], out: Path
 ) -> list[Section]:
     """All of them; ``folders`` are the evaluations', tables and figures go below the page's folder ``out``."""
-    return [*left_out(folders), clip_values(records, out), pairs(records), papers(summaries, out)]
+    return [*left_out(folders), pairs(records), papers(summaries, out)]
 
 
 def left_out(folders: Sequence[Path]) -> list[Section]:
     """What the evaluations say that they left out, if anything."""
     lines = [f"<li>{html.escape(note)}</li>" for folder in folders for note in result_folder.warnings(folder)]
     return [Section("Left out", f"<ul>{''.join(dict.fromkeys(lines))}</ul>")] if lines else []
-
-
-def clip_values(records: pd.DataFrame, out: Path) -> Section:
-    """Every metric's clip values by method."""
-    drawn = figures.distributions(records, out / "figures")
-    return Section("Clips under each metric", "".join(picture_html(f"figures/{file}", text) for file, text in drawn))
 
 
 def pairs(records: pd.DataFrame) -> Section:
@@ -70,7 +64,7 @@ def papers(summaries: Sequence[Summary], out: Path) -> Section:
     for form in paper_tables.load_all().values():
         tables = [_measured_html(name, table, out) for name, table in _filled(form, summaries).items()]
         for printed in [] if form.figure else published_tables.select(form.source, form.dataset, form.table):
-            tables.append(f'<div class="wide">{render(published_tables.as_table(printed), "html")}</div>')
+            tables.append(wide_html(render(published_tables.as_table(printed), "html")))
         title = html.escape(f"{form.source} {form.place} ({form.name})")
         parts.append(f"<details><summary>{title}</summary>{''.join(tables)}</details>")
     return Section("The papers' tables", "".join(parts))
@@ -95,7 +89,7 @@ def _measured_html(name: str, table: Table, out: Path) -> str:
         path = Path("tables") / f"{_file_name(name)}.{suffix}"
         write_atomically(out / path, render(table, kind).encode())
         links.append(f'<a href="{html.escape(path.as_posix())}">{suffix}</a>')
-    return f'<div class="wide">{render(table, "html")}</div><p>{", ".join(links)}</p>'
+    return f"{wide_html(render(table, 'html'))}<p>{', '.join(links)}</p>"
 
 
 def _file_name(name: str) -> str:

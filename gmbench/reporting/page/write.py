@@ -20,16 +20,22 @@ import pandas as pd
 from gmbench.errors import InputError, StoreError
 from gmbench.evaluation.results import compared_files as clip_files
 from gmbench.evaluation.results import merging, result_folder
+from gmbench.reporting import tables
+from gmbench.reporting.chosen_metrics import ASPECTS
 from gmbench.reporting.page import page_folder
-from gmbench.reporting.page.leaderboard import leaderboard, method_descriptions, metric_descriptions
-from gmbench.reporting.page.markup import Section, json_html
+from gmbench.reporting.page.leaderboard import About, leaderboard, method_descriptions, metric_descriptions
+from gmbench.reporting.page.markup import Section, facts_html
 from gmbench.reporting.page.sections import record_sections
 from gmbench.reporting.published_tables import errata_html
 from gmbench.reporting.summary import Summary
+from gmbench.reporting.table_formats import render
 from gmbench.store import write_atomically
 
 CLIPS = ("link", "copy", "none")
 """How clips come into the folder: hard links where the file system can, copies, or not at all."""
+SCRIPTS = ("core", "address", "board", "charts", "parts", "method", "player", "start")
+"""The page's script, in this order."""
+_LEVEL = re.compile(r"(?:^|/)level_(\d)(?:/|$)")
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -43,6 +49,8 @@ class PageContent:
         sources: tables of :mod:`gmbench.evaluation.results.compared_files` with the folders they stand in.
         sections: below the leaderboard.
         provenance: where the numbers come from, per evaluation.
+        costs: what training cost, in words, by dataset and method.
+        levels: intensity of the emotion, by dataset and clip; else of those whose reference lies in a folder level_N.
     """
 
     title: str
@@ -50,6 +58,8 @@ class PageContent:
     sources: Sequence[tuple[Path, pd.DataFrame]] = ()
     sections: Sequence[Section] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    costs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    levels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def write(content: PageContent, out: Path, clips: str = "link", force: bool = False) -> Path:
@@ -61,23 +71,61 @@ def write(content: PageContent, out: Path, clips: str = "link", force: bool = Fa
     page_folder.claim(out, force)
     page_folder.clear(out)
     media = _Media(out, content.sources, clips)
-    tables = [table for _, table in content.sources]
-    sources = pd.concat(tables, ignore_index=True) if tables else None
-    boards = [leaderboard(summary, sources, media.locate) for summary in content.summaries]
+    found = [table for _, table in content.sources]
+    sources = pd.concat(found, ignore_index=True) if found else None
+    boards = [
+        leaderboard(summary, sources, media.locate, _about(content, summary, b, sources, out))
+        for b, summary in enumerate(content.summaries)
+    ]
     for b, board in enumerate(boards):
+        _write_data(out, f"{b}-parts", board.parts)
         for m, method in enumerate(board.overview["methods"]):
-            arguments = f"{script_json(f'{b}-{m}')},{script_json(board.clips_by_method[method])}"
-            write_atomically(out / "data" / f"{b}-{m}.js", f"gmbench.addClips({arguments});\n".encode())
+            _write_data(out, f"{b}-{m}", board.clips_by_method[method])
     keys = dict.fromkeys(key for board in boards for key in board.overview["metrics"])
     methods = dict.fromkeys(method for board in boards for method in board.overview["methods"])
     page_data = {
         "boards": [board.overview for board in boards],
+        "aspects": list(ASPECTS.values()),
         "metrics": metric_descriptions(keys),
         "methods": method_descriptions(methods),
     }
     path = out / "index.html"
     write_atomically(path, _page(content, page_data).encode())
     return path
+
+
+def _write_data(out: Path, name: str, data: Mapping[str, Any]) -> None:
+    """A script that hands data to the page when it asks for the file of that name."""
+    text = f"gmbench.add({script_json(name)},{script_json(data)});\n"
+    write_atomically(out / "data" / f"{name}.js", text.encode())
+
+
+def _about(content: PageContent, summary: Summary, place: int, sources: pd.DataFrame | None, out: Path) -> About:
+    """What records do not say: days, costs, levels, and the whole table as files."""
+    first = summary.records.iloc[0]
+    dataset, protocol = str(first["dataset"]), str(first["protocol_hash"])
+    evaluated = [entry for facts in content.provenance.values() for entry in _entries(facts)]
+    days = [str(e["time"])[:10] for e in evaluated if (e.get("dataset"), e.get("protocol_hash")) == (dataset, protocol)]
+    table, files = tables.comparison_table(summary, [str(key) for key in summary.keys]), {}
+    for kind, suffix in (("CSV", "csv"), ("LaTeX", "tex"), ("markdown", "md")):
+        files[kind] = f"tables/board-{place}.{suffix}"
+        write_atomically(out / files[kind], render(table, {"LaTeX": "latex"}.get(kind, suffix)).encode())
+    levels = content.levels.get(dataset) or _levels(sources, dataset)
+    return About(days, content.costs.get(dataset, {}), levels, files)
+
+
+def _entries(facts: Any) -> list[dict[str, Any]]:
+    """When methods were evaluated, as an evaluation's provenance says."""
+    return [dict(entry) for entry in facts.get("evaluated", [])] if isinstance(facts, Mapping) else []
+
+
+def _levels(sources: pd.DataFrame | None, dataset: str) -> dict[str, int]:
+    """Levels of clips whose reference lies below a folder ``level_<n>``, as MEAD's do."""
+    if sources is None:
+        return {}
+    own = sources[sources["dataset"] == dataset].drop_duplicates("clip")
+    found = {str(clip): _LEVEL.search(str(path)) for clip, path in zip(own["clip"], own["reference"], strict=True)}
+    return {clip: int(level[1]) for clip, level in found.items() if level}
 
 
 def script_json(value: object) -> str:
@@ -115,10 +163,10 @@ def from_folders(paths: Sequence[Path], out: Path, title: str, clips: str = "lin
 class _Media:
     """Brings clips into the folder, each once, and says where they are."""
 
-    def __init__(self, out: Path, tables: Sequence[tuple[Path, pd.DataFrame]], how: str) -> None:
+    def __init__(self, out: Path, sources: Sequence[tuple[Path, pd.DataFrame]], how: str) -> None:
         self.out, self.how = out, how
         self.files: dict[tuple[str, str, str], Path] = {}
-        for folder, table in tables:
+        for folder, table in sources:
             for row in table.itertuples():
                 key = (str(row.dataset), str(row.method), str(row.clip))
                 if row.video and not row.change:
@@ -164,7 +212,7 @@ def _page(content: PageContent, page_data: dict[str, Any]) -> str:
     sections = [
         *content.sections,
         Section("What is wrong in the published tables", errata_html()),
-        Section("Provenance", json_html(content.provenance)),
+        Section("Provenance", facts_html(content.provenance)),
     ]
     links = "".join(f'<a href="#s{n}">{html.escape(s.title)}</a>' for n, s in enumerate(sections))
     bodies = "\n".join(
@@ -176,17 +224,17 @@ def _page(content: PageContent, page_data: dict[str, Any]) -> str:
         "SECTIONS": bodies,
         "DATA": script_json(page_data),
         "STYLE": _asset("style.css"),
-        "SCRIPT": _asset("page.js"),
+        "SCRIPT": "\n".join(_asset(f"{name}.js") for name in SCRIPTS),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: filled[match[1]], _asset("index.html"))
 
 
 def read_sources(parts: Sequence[merging.NamedRecords]) -> list[tuple[Path, pd.DataFrame]]:
     """Clip tables of the folders that have one, under the names that their datasets have here."""
-    tables = [(part, clip_files.read(part.folder)) for part in parts]
+    found = [(part, clip_files.read(part.folder)) for part in parts]
     return [
         (part.folder, table.assign(dataset=table["dataset"].replace(dict(part.names))))
-        for part, table in tables
+        for part, table in found
         if table is not None
     ]
 

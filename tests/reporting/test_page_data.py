@@ -1,0 +1,99 @@
+"""What the page says in words and of parts of a set: it follows from records, and claims what comparisons claim."""
+
+import numpy as np
+
+from gmbench.reporting.page.breakdowns import MAX_DOTS, breakdowns
+from gmbench.reporting.page.headline import headline
+from gmbench.reporting.page.markup import facts_html, grid_html
+from gmbench.reporting.summary import Summary
+from gmbench.stages.training_costs import cost_in_words
+from tests.reporting.test_tables import rows, table_of
+from tools.random_records import random_records
+
+HARD = np.random.default_rng(0).normal(20, 4, 24)
+
+
+def summary_of(*groups):
+    return Summary.of(table_of(*groups))
+
+
+def test_the_headline_names_who_leads_and_only_then():
+    clear = summary_of(rows("a", "psnr", HARD + 1.0, emotion="happy"), rows("b", "psnr", HARD, emotion="happy"))
+    lines = headline(clear, ["2026-01-02", "2026-01-02"], {"a": "1.5 million parameters in 2 min"})
+    assert lines[:2] == ["2 methods on d: 24 clips of 1 emotion.", "Evaluated 2026-01-02."]
+    assert "Training: a: 1.5 million parameters in 2 min." in lines
+    assert "a leads in picture: PSNR." in lines
+    close = headline(
+        summary_of(rows("a", "psnr", HARD + 0.001 * (-1.0) ** np.arange(24)), rows("b", "psnr", HARD)), [], {}
+    )
+    assert not [line for line in close if "leads in" in line]
+    assert any(line.startswith("No method leads under any metric") for line in close)
+    few = headline(summary_of(rows("a", "psnr", HARD[:3] + 1), rows("b", "psnr", HARD[:3])), [], {})
+    assert "Most often because: too few clips to tell." in few
+
+
+def test_the_headline_claims_nothing_beside_bounds_and_controls():
+    bound = rows("m-pose", "psnr", HARD + 3, flags="takes:pose")
+    alone = headline(summary_of(rows("m", "psnr", HARD), bound, rows("still", "psnr", HARD - 5)), [], {})
+    assert alone[0] == "2 methods, beside 1 control made from the real clips, on d: 24 clips."
+    assert alone[-1].startswith("m alone makes everything from sound, label and picture. m-pose take part")
+    assert headline(summary_of(bound), [], {})[-1] == "No method here makes everything itself, so none is ranked."
+
+
+def test_the_headline_says_which_judges_stood_in():
+    lines = headline(summary_of(rows("m", "fid_fb:corpus", [3.0]), rows("m", "psnr", HARD)), [], {})
+    assert "Judges: 1 of 2 metrics" in lines[1]
+    assert "small networks for drawn faces" in lines[1]
+
+
+def labelled(method, emotions, seen, values):
+    made = rows(method, "acc_emo", values)
+    return [
+        row | {"emotion": e, "speaker": f"s{n % 2}", "flags": f"seen:{s}"}
+        for n, (row, e, s) in enumerate(zip(made, emotions, seen, strict=True))
+    ]
+
+
+def test_means_of_parts_and_what_the_classifier_saw():
+    emotions, seen = ["happy", "happy", "sad", "joy"], ["happy", "sad", "sad", "happy"]
+    found = breakdowns(
+        summary_of(labelled("m", emotions, seen, [100.0, 0.0, 100.0, 100.0])), ["acc_emo"], {"c00": 1, "c01": 3}
+    )
+    by = found["by"]
+    assert (by["emotion"]["names"], by["emotion"]["clips"]) == (["happy", "sad"], [3, 1])
+    assert by["emotion"]["cells"]["m"]["acc_emo"] == [[66.67, 3], [100.0, 1]]
+    assert by["speaker"]["cells"]["m"]["acc_emo"] == [[100.0, 2], [50.0, 2]]
+    assert by["level"]["names"] == ["1", "3", "no label"]
+    assert found["confusion"] == {
+        "rows": ["happy", "sad"], "columns": ["happy", "sad"], "methods": {"m": [[2, 1], [0, 1]]},
+    }  # fmt: skip
+    same = breakdowns(summary_of(rows("m", "psnr", HARD, emotion="happy")), ["psnr"], {})
+    assert same["by"] == {}
+
+
+def test_spread_has_every_clip_once_and_dots_while_they_are_few():
+    few = breakdowns(summary_of(rows("m", "psnr", [1.0, np.inf, 3.0, np.nan])), ["psnr"], {})["spread"]
+    own = few["metrics"]["psnr"]["methods"]["m"]
+    assert sum(own["bins"]) == len(own["dots"]) == 2
+    assert few["clips"][own["dots"][1][0]] == "c02"
+    many = breakdowns(Summary.of(random_records(2, MAX_DOTS + 5, ("psnr",))), ["psnr"], {})["spread"]
+    assert "dots" not in many["metrics"]["psnr"]["methods"]["method_00"]
+    assert sum(many["metrics"]["psnr"]["methods"]["method_00"]["bins"]) == MAX_DOTS + 5
+
+
+def test_facts_are_a_table_with_numbers_in_their_order():
+    text = facts_html({"shifts": {"-1": 1, "-10": 2, "-2": 3}, "list": [1, 2], "none": None, "<": "<b>"})
+    assert [text.index(f"shifts.{n}<") for n in ("-10", "-2", "-1")] == sorted(
+        text.index(f"shifts.{n}<") for n in ("-10", "-2", "-1")
+    )
+    assert "1, 2" in text
+    assert "<b>" not in text
+    assert grid_html(["a", "b"], [["x", "1.0"]]).count('class="text"') == 2
+
+
+def test_costs_in_words():
+    assert (
+        cost_in_words({"parts": {"a": {"parameters": 2_000_000, "seconds": 9000.0}}})
+        == "2.0 million parameters in 2.5 h"
+    )
+    assert cost_in_words({}) == ""
