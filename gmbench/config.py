@@ -247,9 +247,25 @@ def use_profile(name: str, path: Path = FILE, force: bool = False) -> None:
     known = profiles()
     if name not in known:
         raise InputError(f"unknown profile {name!r}; {closest(name, known)}")
-    if path.exists() and not force and (edited := _edited(path, known)):
-        raise InputError(f"{path}: {edited}; save it under another name, or overwrite it with --force")
+    check_unedited(path, force)
     path.write_text(known[name], "utf-8")
+
+
+def check_unedited(path: Path, force: bool = False) -> None:
+    """Raise InputError where a configuration would be lost: it is there, is no shipped profile, and not ``force``."""
+    if path.exists() and not force and (edited := _edited(path, profiles())):
+        raise InputError(f"{path}: {edited}; save it under another name, or overwrite it with --force")
+
+
+def personal(name: str, **section: object) -> str:
+    """The text of the profile ``personal`` for a person of a name, whose dataset has other values."""
+    text = profiles()["personal"]
+    params = yaml.safe_load(text)
+    dataset = params["datasets"].pop("person") | section
+    params |= {"datasets": {name: dataset}, "evaluate": [name], "pretrain_on": name}
+    params["render"]["size"] = min(256, int(dataset["size"]))
+    written = yaml.safe_dump(params, sort_keys=False, default_flow_style=None, width=120, allow_unicode=True)
+    return f"# {summary(text)}\n{written}"
 
 
 def _edited(path: Path, known: dict[str, str]) -> str:

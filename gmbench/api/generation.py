@@ -84,7 +84,7 @@ def generate(
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             _, frames = generate_frames(loaded, request)
-            write_video(path, _watched(frames, request.frames, progress), request.audio)
+            write_video(path, _watched(frames, request.frames, progress), request.audio, generated_by=loaded.card.title)
     return path
 
 

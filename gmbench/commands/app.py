@@ -9,6 +9,7 @@ import typer
 
 from gmbench.commands import data, evaluation, methods, report, setup, terminal
 from gmbench.commands.extractors import extractors_app
+from gmbench.commands.person import person_app
 from gmbench.commands.records import records_app
 from gmbench.commands.weights import weights_app
 from gmbench.errors import GmbenchError
@@ -30,6 +31,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "version": setup.version,
     },
     TRAIN: {
+        "person": person_app,
         "data": data.data_app,
         "profile": data.profile_app,
         "corpus": data.corpus_app,

@@ -27,10 +27,13 @@ def train(method: MethodName = "gmtalker", dataset: Dataset = None) -> None:
     """Train a method on a prepared dataset: checkpoints, losses and a run card below models/<dataset>/<method>."""
     from gmbench.methods.registry import System
     from gmbench.stages.train import model_folder, train
+    from gmbench.stages.training_check import require_trainable
 
     run = project(dataset)
     system = System.parse(method)
-    train(run, run.params.datasets[run.paths.dataset], system.name)
+    section = run.params.datasets[run.paths.dataset]
+    require_trainable(run, section, [system.name])
+    train(run, section, system.name)
     folder = model_folder(run.paths.dataset, system)
     card = json.loads((folder / "card.json").read_text("utf-8"))
     if "models_of" in card:

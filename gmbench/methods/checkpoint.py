@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from gmbench.errors import WeightsError
 
@@ -74,16 +74,21 @@ class CheckpointFormat:
             )
         return facts
 
+    def read_state(self, path: Path) -> tuple[dict[str, Tensor], dict[str, NDArray[Any]]]:
+        """Weights and constants of a file by their names."""
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        names = [name for name in tensors if name.startswith(_CONSTANT)]
+        constants = {name.removeprefix(_CONSTANT): tensors.pop(name).numpy() for name in names}
+        return tensors, constants
+
     def load_weights(self, path: Path, network: nn.Module) -> dict[str, NDArray[Any]]:
         """Load the weights in place, frozen and in evaluation mode; gives the constants.
 
         Raises:
             WeightsError: the weights do not fit the network.
         """
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        names = [name for name in tensors if name.startswith(_CONSTANT)]
-        constants = {name.removeprefix(_CONSTANT): tensors.pop(name).numpy() for name in names}
+        tensors, constants = self.read_state(path)
         try:
             network.load_state_dict(tensors)
         except RuntimeError as error:

@@ -211,10 +211,14 @@ class PreparedDataset:
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """Where training works: the store of what is done, and ``run_jobs`` to run jobs there, side by side."""
+    """Where training works: the store of what is done, and ``run_jobs`` to run jobs there, side by side.
+
+    ``previews`` is a folder for pictures of what is drawn so far; None for none.
+    """
 
     store: Store
     run_jobs: "Callable[[Callable[[Any], JobResult], Sequence[Job]], dict[str, str]]"
+    previews: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -321,6 +325,31 @@ class HasFaceModel(Protocol):
     @property
     def face_model(self) -> FaceModel:
         """The model."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingNeeds:
+    """What a training takes at most: bytes on the disk of the store, and of memory beside that of the processes."""
+
+    disk: float = 0.0
+    memory: float = 0.0
+
+
+@runtime_checkable
+class ChecksTraining(Protocol):
+    """A method that can say before its training what it lacks and needs."""
+
+    def settings(self, given: Mapping[str, Any], ablations: Sequence[str] = ()) -> Any:
+        """As :meth:`TalkingHeadMethod.settings`."""
+        ...
+
+    def training_problems(self, dataset: PreparedDataset, settings: Any) -> Iterator[str]:
+        """What of a prepared dataset or of the user's files is missing, each with its remedy."""
+        ...
+
+    def training_needs(self, dataset: PreparedDataset, settings: Any) -> TrainingNeeds:
+        """Disk space and memory."""
         ...
 
 

@@ -151,9 +151,8 @@ def matte_problems(dataset: PreparedDataset, rows: Sequence[ClipRow]) -> Iterato
 def _missing(dataset: PreparedDataset, rows: Sequence[ClipRow], reason: str) -> str:
     return (
         f"{own_matte(dataset.crops, rows[0])}: no matte of the person here, and none found for"
-        f" {counted(len(rows), 'clip')} ({some([row.clip_id for row in rows])}): {reason}; put a video of"
-        " each, white on"
-        " black, there, or MediaPipe's selfie segmenter into the weights folder ('gmbench weights fetch"
+        f" {counted(len(rows), 'clip')} ({some([row.clip_id for row in rows])}): {reason}; put a video of each, white"
+        " on black, there, or MediaPipe's selfie segmenter into the weights folder ('gmbench weights fetch"
         " selfie_segmenter')"
     )
 

@@ -51,7 +51,12 @@ def draw_clips(count: int, rows: Sequence[ClipRow], frames: int, pair: str) -> l
     if not count:
         return []
     levels = sorted({row.level for row in rows if row.emotion != "neutral"}) or [1]
-    drawn = draw_track_people(count, emotions_of(rows), levels, takes=1, frames=max(frames, SHORTEST))
+    return draw_people(count, emotions_of(rows), levels, frames, pair)
+
+
+def draw_people(count: int, emotions: Sequence[str], levels: Sequence[int], frames: int, pair: str) -> list[ClipTracks]:
+    """One clip of each of ``count`` people in each emotion and level; the other arguments are :func:`draw_clips`'."""
+    drawn = draw_track_people(count, emotions, levels, takes=1, frames=max(frames, SHORTEST))
     return [as_tracks(clip, pair) for clip in drawn]
 
 

@@ -19,7 +19,7 @@ from gmbench.errors import InputError
 from gmbench.job_cache import Job, JobResult
 from gmbench.methods.interface import FitReport, TrainedPart, TrainingContext
 from gmbench.nn.training import ProgressCallback, TrainReport
-from gmbench.progress import SECONDS
+from gmbench.progress import SECONDS, duration
 from gmbench.store import Store, file_digest, write_atomically
 
 TrainedFile = tuple[bytes, TrainReport]
@@ -33,12 +33,14 @@ class TrainingFolder:
     Attributes:
         scratch: folder for its checkpoints, log and arrays; it outlives a stopped run and is removed after success.
         needed: files of the jobs that it needs, by their names.
-        progress: writes losses to stderr.
+        progress: writes losses and the time left to stderr.
+        preview: a JPEG that a training of pictures may write now and then; None for none.
     """
 
     scratch: Path
     needed: Mapping[str, Path]
     progress: ProgressCallback
+    preview: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class _Task:
     label: str
     store: Path
     keys: Mapping[str, str] = field(default_factory=dict)
+    previews: Path | None = None
 
     @property
     def scratch(self) -> Path:
@@ -106,10 +109,11 @@ def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: Train
         ValueError: a job needs one that is not in the list, or jobs need each other.
     """
     keys = {job.name: job.key for job in jobs}
+    root, previews = context.store.root, context.previews
     parts = []
     for jobs_of_round in rounds(jobs):
         tasks = [
-            Job(job.name, job.key, _Task(job, label, context.store.root, {name: keys[name] for name in job.needs}))
+            Job(job.name, job.key, _Task(job, label, root, {name: keys[name] for name in job.needs}, previews))
             for job in jobs_of_round
         ]
         failures = context.run_jobs(train_one, tasks)
@@ -152,7 +156,8 @@ def train_one(task: _Task) -> JobResult:
         needed[name] = task.scratch / "needed" / f"{name}.safetensors"
         file = job_cache.load(Store(task.store), Job(name, key, None)).arrays["file"]
         write_atomically(needed[name], file.tobytes())
-    folder = TrainingFolder(task.scratch, needed, _progress(f"{task.label} {task.job.name}"))
+    preview = task.previews / f"{task.job.name}.jpg" if task.previews else None
+    folder = TrainingFolder(task.scratch, needed, _progress(f"{task.label} {task.job.name}"), preview)
     content, report = task.job.function(task.job.argument, folder)
     return {"file": np.frombuffer(content, np.uint8).copy()}, {"report": asdict(report)}
 
@@ -172,15 +177,19 @@ def _trained_part(name: str, content: bytes, report: TrainReport) -> TrainedPart
 
 
 def _progress(label: str) -> ProgressCallback:
-    """Writes step and losses to stderr, once a minute and at the end."""
-    written = time.monotonic()
+    """Writes step, losses and the time left to stderr, once a minute and at the end."""
+    began = written = time.monotonic()
+    first: int | None = None
 
     def write(step: int, steps: int, losses: Mapping[str, float]) -> None:
-        nonlocal written
-        if step < steps and time.monotonic() - written < SECONDS:
+        nonlocal written, first
+        first = step if first is None else first
+        now = time.monotonic()
+        if step < steps and now - written < SECONDS:
             return
-        written = time.monotonic()
+        written = now
         values = ", ".join(f"{name} {value:.4g}" for name, value in losses.items() if name != "step")
-        sys.stderr.write(f"{label}: {step}/{steps} {values}\n")
+        left = f"; {duration((now - began) * (steps - step) / (step - first))} left" if first < step < steps else ""
+        sys.stderr.write(f"{label}: {step}/{steps} {values}{left}\n")
 
     return write

@@ -96,5 +96,7 @@ MODELS = Path("models")
 EXTRACTORS = MODELS / "extractors"
 FACE_MODEL = MODELS / "face_model.npz"
 REPORTS = Path("reports")
+PREVIEWS = Path("previews")
+"""Pictures of trainings that run: of no stage, so that nothing removes them."""
 SYNTHETIC = ("synth", "synth_unseen")
 """Kinds of datasets that have their ground truth beside them, below ``truth``."""

@@ -19,7 +19,7 @@ from gmbench.stages.paths import SYNTHETIC
 from gmbench.stages.pipeline_run import ModelSource, PipelineRun, write_videos
 from gmbench.store import digest, file_digest
 
-RENDERED_VIDEOS_VERSION = 2
+RENDERED_VIDEOS_VERSION = 3
 BACKGROUND_CLIPS, BACKGROUND_EVERY = 6, 12
 """Clips, and every how many frames of each, that a speaker's background is the median of."""
 
@@ -58,7 +58,7 @@ def generate_renders(run: PipelineRun, section: DatasetSection, method: str, row
 def render_video(task: _Task) -> JobResult:
     """The bytes of a rendered clip with the sound of its reference."""
     frames = render.frames(task.model.load(), task.source, task.size, _background(task.background))
-    video = encode_video(frames, read_audio(task.sound), crf=12)
+    video = encode_video(frames, read_audio(task.sound), crf=12, generated_by="a rasteriser of face models")
     return {"video": np.frombuffer(video, np.uint8)}, {}
 
 

@@ -24,7 +24,7 @@ from gmbench.stages.requests import RequestInputs, RequestPlanner, build_request
 from gmbench.stages.train import checkpoint_digest, checkpoint_folder
 from gmbench.store import digest, write_atomically
 
-SYSTEM_VIDEOS_VERSION = 3
+SYSTEM_VIDEOS_VERSION = 4
 STEPS = 17
 """Pictures of a sequence between two emotions."""
 
@@ -72,7 +72,9 @@ def generate_clip(task: _SystemTask) -> JobResult:
     request = build_request(method.card, task.inputs, seed)
     side = Video(clip.video).info.width
     result, frames = generate_frames(method, request)
-    video = encode_video((resize(frame, side) for frame in frames), request.audio, crf=12)
+    video = encode_video(
+        (resize(frame, side) for frame in frames), request.audio, crf=12, generated_by=method.card.title
+    )
     arrays: dict[str, NDArray[Any]] = {"video": np.frombuffer(video, np.uint8)}
     for name, values in (("beta", result.expression), ("rho", result.motion)):
         if values is not None:

@@ -20,7 +20,7 @@ from gmbench.methods.tracks import frames_used
 from gmbench.names import closest
 from gmbench.stages.fit import training_coefficients
 from gmbench.stages.mattes import TRUTH, matte_source
-from gmbench.stages.paths import FACE_MODEL, MODELS, SYNTHETIC, DatasetPaths
+from gmbench.stages.paths import FACE_MODEL, MODELS, PREVIEWS, SYNTHETIC, DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.store import digest, file_digest, write_atomically
 
@@ -91,7 +91,8 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
     settings = method.settings(run.params.systems.get(system.method, {}), system.ablations)
     dataset = prepared_dataset(run, run.paths, section)
     seed = run.params.seed + system.seed
-    context = TrainingContext(run.store, RisingPriority(run))
+    previews = (PREVIEWS / run.paths.dataset / system.trained).absolute()
+    context = TrainingContext(run.store, RisingPriority(run), previews)
     report = method.fit(dataset, _pretraining(run, dataset), out, settings, seed, context)
     training = dataset.split(manifest.TRAIN)
     for part in report.parts:

@@ -14,6 +14,7 @@ from gmbench.methods.registry import System
 from gmbench.stages.paths import MODELS
 from gmbench.stages.pipeline_run import PipelineRun
 from gmbench.stages.train import train
+from gmbench.stages.training_check import require_trainable
 
 
 def train_systems(run: PipelineRun, section: DatasetSection, names: Sequence[str]) -> None:
@@ -27,12 +28,14 @@ def train_systems(run: PipelineRun, section: DatasetSection, names: Sequence[str
         names: of systems; without any, an empty folder of models is left for later stages.
 
     Raises:
-        InputError: an unknown name, or a training that failed; the others go on to their end.
+        InputError: an unknown name, what the trainings need and do not find, in one list and before the first of
+            them, or a training that failed; the others go on to their end.
     """
     (MODELS / run.paths.dataset).mkdir(parents=True, exist_ok=True)
     systems = [System.parse(name) for name in names]
     if not systems:
         return
+    require_trainable(run, section, names)
     with shared_workers(run) as shared:
         for whole in (True, False):
             chosen = list(dict.fromkeys(s.trained for s in systems if (not s.ablations) == whole))

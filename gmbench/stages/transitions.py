@@ -39,7 +39,7 @@ from gmbench.stages.train import checkpoint_digest, checkpoint_folder
 from gmbench.stages.verdicts import system_of, way_name
 from gmbench.store import digest, write_atomically
 
-TRANSITIONS_VERSION = 1
+TRANSITIONS_VERSION = 2
 SOUND_FRAMES = 25
 """Length of the sound under a still sequence, whose middle is drawn."""
 SYNC = ("sync_c", "sync_d")
@@ -122,7 +122,9 @@ def draw(task: _Task) -> JobResult:
         if task.talking:
             _, pictures = generate_frames(method, replace(request, emotion_end=last))
             side = Video(sequence.inputs.clip.video).info.width
-            video = encode_video((resize(frame, side) for frame in pictures), request.audio, crf=12)
+            video = encode_video(
+                (resize(frame, side) for frame in pictures), request.audio, crf=12, generated_by=method.card.title
+            )
             files[f"{sequence.name}.mp4"] = video
             continue
         if not isinstance(method, Interpolates):

@@ -18,6 +18,7 @@ from gmbench.store import Store
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(training_pool, "require_trainable", lambda run, section, names: None)
     params = config.Params.model_validate(yaml.safe_load(config.profiles()["smoke"])).model_copy(update={"workers": 2})
     return PipelineRun(params, DatasetPaths("d"), Store(tmp_path / "store"), quiet=True)
 

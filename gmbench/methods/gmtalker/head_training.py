@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gmbench.methods.gmtalker.checkpoints import CHECKPOINTS
 from gmbench.methods.gmtalker.head import Discriminator, HeadGenerator, r1_penalty
 from gmbench.methods.gmtalker.pictures import Pictures, reference_mask
+from gmbench.methods.gmtalker.preview import Preview
 from gmbench.methods.gmtalker.settings import Head
 from gmbench.methods.training_jobs import TrainedFile
 from gmbench.nn.perceptual import perceptual
@@ -23,7 +24,7 @@ MASKS = 48
 
 def train_head(
     pictures: Pictures, emotions: Sequence[str], person: Mapping[str, NDArray[np.float32]], settings: Head, seed: int,
-    folder: Path | None = None, progress: ProgressCallback | None = None,
+    folder: Path | None = None, progress: ProgressCallback | None = None, preview: Path | None = None,
 ) -> TrainedFile:  # fmt: skip
     """The head generator of one person, all emotions together.
 
@@ -35,13 +36,14 @@ def train_head(
         seed: of everything random.
         folder: for checkpoints and the log.
         progress: see :func:`gmbench.nn.training.train`.
+        preview: a JPEG that shows now and then what is drawn so far.
     """
     torch.manual_seed(seed)
     generator, discriminator = HeadGenerator(settings, len(emotions)), Discriminator(settings)
     for network in (generator, discriminator):
         network.to(memory_format=torch.channels_last)  # faster on CPUs
     modules = nn.ModuleDict({"generator": generator, "discriminator": discriminator})
-    update = _update(generator, discriminator, pictures, emotions, settings)
+    update = _update(generator, discriminator, pictures, emotions, settings, Preview(preview, len(pictures.frames)))
     state = TrainState(modules, _optimisers(generator, discriminator, settings), update, {"generator": settings.ema})
     report = train(state, settings.train.config(seed), folder, progress)
     facts = {"settings": settings.model_dump(mode="json"), "emotions": list(emotions)}
@@ -77,7 +79,12 @@ def _optimisers(generator: nn.Module, discriminator: nn.Module, settings: Head) 
 
 
 def _update(
-    generator: HeadGenerator, discriminator: Discriminator, pictures: Pictures, emotions: Sequence[str], settings: Head
+    generator: HeadGenerator,
+    discriminator: Discriminator,
+    pictures: Pictures,
+    emotions: Sequence[str],
+    settings: Head,
+    preview: Preview,
 ) -> Callable[[int, Updater], dict[str, Tensor]]:
     """One step of both networks: L1, perceptual and adversarial loss."""
     labels = np.array([emotions.index(name) for name in pictures.emotion])
@@ -111,6 +118,11 @@ def _update(
             terms["g"] = F.softplus(-discriminator(fake, rendering)).mean()
             total = total + weights["gan"] * terms["g"]
         updater.backward_and_step(total, "generator")
+        if preview.due:
+            shown = [x.to(updater.device) for x in _batch(pictures, labels, preview.chosen, len(emotions))]
+            with torch.no_grad(), torch.random.fork_rng():
+                style = generator.mapping(torch.zeros(len(preview.chosen), settings.style).to(real), shown[2])
+            preview.write(generator, shown[0], shown[1], style)
         return terms
 
     return update

@@ -21,7 +21,7 @@ from gmbench.methods.gmtalker.expected_orderings import COMPARED, EXPECTED_ORDER
 from gmbench.methods.gmtalker.gmeg import ExpressionGenerator
 from gmbench.methods.gmtalker.head import HeadGenerator
 from gmbench.methods.gmtalker.head_training import generator_input
-from gmbench.methods.gmtalker.jobs import fit_all
+from gmbench.methods.gmtalker.jobs import fit_all, training_needs, training_problems
 from gmbench.methods.gmtalker.nfmg import MotionGenerator
 from gmbench.methods.gmtalker.settings import ABLATIONS, Gmeg, Head, Nfmg, Settings
 from gmbench.methods.gmtalker.training import NEUTRAL
@@ -33,6 +33,7 @@ from gmbench.methods.interface import (
     MissingInput,
     PreparedDataset,
     TrainingContext,
+    TrainingNeeds,
     check_request,
 )
 from gmbench.methods.scaling import Scale
@@ -85,6 +86,14 @@ class GMTalker:
     ) -> FitReport:  # fmt: skip
         """Expression generator, motion generators and head generators; see :mod:`gmbench.methods.gmtalker.jobs`."""
         return fit_all(dataset, pretraining, out_dir, settings, seed, context, stages)
+
+    def training_problems(self, dataset: PreparedDataset, settings: Settings) -> Iterator[str]:
+        """Mattes, files of the user, and a starting point that belong to the dataset."""
+        return training_problems(dataset, settings)
+
+    def training_needs(self, dataset: PreparedDataset, settings: Settings) -> TrainingNeeds:
+        """Pictures of all heads on the disk; tracks of all clips in the memory of two trainings."""
+        return training_needs(dataset, settings)
 
     def load(self, checkpoint_dir: Path) -> None:
         """Read the expression generator; motion and head of a person are read when they first speak."""

@@ -31,35 +31,52 @@ class Pictures:
 
 
 def read_pictures(
-    dataset: PreparedDataset, rows: Sequence[ClipRow], folder: Path, size_in: int, size_out: int
+    dataset: PreparedDataset, rows: Sequence[ClipRow], folder: Path, size_in: int, size_out: int, most: int = 0
 ) -> Pictures:
     """Frames of one person's clips beside their renderings and shoulder masks, kept as arrays in a folder.
+
+    Frames without a face are left out; of more than ``most`` as many as that are taken, evenly spread; 0: all.
 
     Raises:
         InputError: clips without renderings, or no person's matte.
     """
     speaker = rows[0].speaker
     renders = read_shard(dataset.renders, speaker, ["png"])
-    fits = read_shard(dataset.coefficients, speaker, ["rho"])
+    fits = read_shard(dataset.coefficients, speaker, ["rho", "segment"])
     usable = [row for row in rows if row.clip_id in renders and row.clip_id in fits]
     if not usable:
         raise InputError(f"{dataset.renders}: no renderings of {speaker}; run the stage render")
-    counts = [len(fits[row.clip_id]["rho"]) for row in usable]
+    taken = _taken([fits[row.clip_id]["segment"] >= 0 for row in usable], most)
+    count = sum(int(frames.sum()) for frames in taken)
     shapes = {"frames": (size_out, size_out, 3), "renders": (size_in, size_in, 3), "masks": (size_in, size_in)}
-    arrays = {name: new_array(folder, name, np.uint8, (sum(counts), *shape)) for name, shape in shapes.items()}
+    arrays = {name: new_array(folder, name, np.uint8, (count, *shape)) for name, shape in shapes.items()}
     place = 0
-    for row in usable:
+    for row, frames in zip(usable, taken, strict=True):
         mattes, landmarks = read_mattes(dataset, row)
         for t, frame in enumerate(Video(dataset.crops / row.video_path)):
+            if not frames[t]:
+                continue
             rendering = _decode_color_map(renders[row.clip_id]["png"][t])
             covered = np.asarray(rendering.any(axis=2))
             arrays["frames"][place] = resize(frame, size_out)
             arrays["renders"][place] = resize(rendering, size_in)
             arrays["masks"][place] = shoulder_mask(mattes[t], covered, landmarks[t], size_in)
             place += 1
-    rho = np.concatenate([fits[row.clip_id]["rho"] for row in usable]).astype(np.float32)
-    emotion = tuple(row.emotion for row, count in zip(usable, counts, strict=True) for _ in range(count))
-    return Pictures(arrays["frames"], arrays["renders"], arrays["masks"], rho, emotion)
+    rho = np.concatenate([fits[row.clip_id]["rho"][frames] for row, frames in zip(usable, taken, strict=True)])
+    emotion = tuple(row.emotion for row, frames in zip(usable, taken, strict=True) for _ in range(int(frames.sum())))
+    return Pictures(arrays["frames"], arrays["renders"], arrays["masks"], rho.astype(np.float32), emotion)
+
+
+def _taken(shown: Sequence[NDArray[np.bool_]], most: int) -> list[NDArray[np.bool_]]:
+    """Which frames of each clip are taken, of those that show a face; all where none does."""
+    every = np.concatenate(shown)
+    if not every.any():
+        every = np.ones_like(every)
+    places = np.flatnonzero(every)
+    if most and len(places) > most:
+        every = np.zeros_like(every)
+        every[places[np.linspace(0, len(places) - 1, most).astype(int)]] = True
+    return np.split(every, np.cumsum([len(frames) for frames in shown])[:-1])
 
 
 def shoulder_mask(

@@ -10,6 +10,8 @@ from gmbench.methods.settings import SettingsPart, TrainingSettings
 
 STAGES = ("gmeg", "nfmg", "head")
 """Names of the networks, in the order of the paper."""
+DRAWN = "drawn"
+"""Starting point of drawn people."""
 RENDERING_SIDE, SMALLEST_SIDE = 256, 64
 """Side of the renderings that the paper's head generator sees, and the least that its encoder can halve; with
 ``detail`` half of that will do."""
@@ -147,17 +149,33 @@ class Head(SettingsPart):
         return self.model_copy(update={"size_in": inside, "size_out": out})
 
 
+class Start(SettingsPart):
+    """Where the expression and motion generators begin; the head generator always begins from nothing."""
+
+    source: str = Field(
+        "", description="empty: from nothing; drawn: people of the synthetic corpus, drawn without pictures; else a "
+        "folder of GMTalker's checkpoints, such as models/synth/gmtalker"
+    )  # fmt: skip
+    people: int = Field(100, ge=1, description="drawn people, one clip of each in every emotion at two levels")
+    train: TrainingSettings = TrainingSettings(steps=1500, batch=16, rate=2e-3)
+
+
 class Settings(SettingsPart):
     """All of GMTalker."""
 
+    start: Start = Start()
+    most_frames: int = Field(
+        0, ge=0, description="frames of a person that the head generator learns from, evenly spread; 0: all"
+    )
     gmeg: Gmeg = Gmeg()
     nfmg: Nfmg = Nfmg()
     head: Head = Head()
 
     def needed_files(self) -> dict[str, Path]:
         """Files of the user that training reads, by the key that names them."""
-        loss = self.head.perceptual
-        return {} if loss in ("none", "randconv") else {"head.perceptual": Path(loss)}
+        loss, start = self.head.perceptual, self.start.source
+        files = {} if loss in ("none", "randconv") else {"head.perceptual": Path(loss)}
+        return files if start in ("", DRAWN) else files | {"start.source": Path(start) / "gmeg.safetensors"}
 
 
 ABLATIONS: dict[str, dict[str, dict[str, object]]] = {

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gmbench.methods.gmtalker import gmeg, nfmg
 from gmbench.methods.gmtalker.checkpoints import CHECKPOINTS
 from gmbench.methods.gmtalker.settings import Gmeg, Nfmg
+from gmbench.methods.gmtalker.starting_points import begin_expressions
 from gmbench.methods.lips import scaled_lips
 from gmbench.methods.scaling import Scale
 from gmbench.methods.settings import TrainingSettings
@@ -36,7 +37,7 @@ NEUTRAL = "neutral"
 def train_gmeg(
     clips: Sequence[ClipTracks], emotions: Sequence[str], audio: Mapping[str, Any], settings: Gmeg, seed: int,
     folder: Path | None = None, progress: ProgressCallback | None = None, further: Sequence[ClipTracks] = (),
-    lips: NDArray[np.float32] | None = None,
+    lips: NDArray[np.float32] | None = None, start: Path | None = None,
 ) -> TrainedFile:  # fmt: skip
     """One expression generator for all speakers of a dataset.
 
@@ -52,20 +53,25 @@ def train_gmeg(
         progress: see :func:`gmbench.nn.training.train`.
         further: clips of people who are only learnt from.
         lips: (169, n) of :func:`lip_motion`, where the settings weigh the lips.
+        start: a generator that it begins from, whose scale it keeps, as
+            :func:`~gmbench.methods.gmtalker.starting_points.begin_expressions` says.
     """
     torch.manual_seed(seed)
     everyone = [*clips, *further]
-    scale = Scale.of([clip.beta for clip in everyone])
     speakers = sorted({clip.speaker for clip in clips})
     weights = torch.from_numpy(
         np.stack([weight_label(c.emotion, c.level, emotions, settings.intensity) for c in everyone])
     )
     numbers = torch.tensor([speakers.index(clip.speaker) for clip in clips] + [len(speakers)] * len(further))
-    tracks = [(scale.standardise(clip.beta), clip.audio) for clip in everyone]
-    windows = WindowSampler(tracks, settings.window)
     network = gmeg.ExpressionGenerator(
         settings, clips[0].beta.shape[1], clips[0].audio.shape[1], len(emotions), len(speakers) + bool(further)
     )
+    if start is None:
+        scale = Scale.of([clip.beta for clip in everyone])
+    else:
+        scale = begin_expressions(network, start, emotions, audio)
+    tracks = [(scale.standardise(clip.beta), clip.audio) for clip in everyone]
+    windows = WindowSampler(tracks, settings.window)
     labels, further_labels = ([clip.emotion for clip in group] for group in (clips, further))
     batch = settings.train.batch
     of_further = min(batch - 1, round(settings.track_share * batch)) if further else 0
