@@ -61,7 +61,7 @@ WRONG = [
     (["eval", "--workers", "none"], "--workers"),
     (["eval", "--limit", "0"], "--limit"),
     (["compare", "a", "b", "c"], "unexpected extra argument"),
-    (["generate"], "--audio"),
+    (["generate"], "--out"),
     (["weights", "lst"], "Did you mean 'list'"),
     (["methods", "eatt"], "did you mean EAT"),
     (["metrics", "M-LDM"], "did you mean"),

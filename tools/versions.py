@@ -39,6 +39,14 @@ COVERS: dict[str, tuple[str, ...]] = {
         "gmbench.extractors.landmarker.read",
         "gmbench.extractors.landmarker.write",
     ),
+    "gmbench.methods.edtalk.checkpoints.EDTALK_CHECKPOINT_VERSION": (
+        "gmbench.methods.checkpoint.CheckpointFormat",
+        "gmbench.methods.edtalk.animator.Animator",
+        "gmbench.methods.edtalk.lips.LipEncoder",
+        "gmbench.methods.edtalk.pose.PoseGenerator",
+        "gmbench.methods.edtalk.semantics.SemanticNetwork",
+        "gmbench.methods.edtalk.teachers.TeacherPair",
+    ),
     "gmbench.methods.flowvqtalker.checkpoints.FLOWVQTALKER_CHECKPOINT_VERSION": (
         "gmbench.methods.checkpoint.CheckpointFormat",
         "gmbench.methods.expression_code.ExpressionCode",

@@ -14,6 +14,7 @@ from gmbench.executor import one_thread
 from gmbench.media import Frames, Video, read_audio, write_video
 from gmbench.methods import registry
 from gmbench.methods.interface import (
+    Drivers,
     EmotionSpec,
     GenRequest,
     HasFaceModel,
@@ -39,6 +40,9 @@ def generate(
     emotion: str = "",
     emotion_end: str = "",
     reference: PathLike | None = None,
+    mouth_from: PathLike | None = None,
+    pose_from: PathLike | None = None,
+    expression_from: PathLike | None = None,
     speaker: str = "",
     source: PathLike | None = None,
     transcript: str = "",
@@ -58,6 +62,8 @@ def generate(
         emotion: ``happy``, ``happy:0.7``, or ``happy=0.5,angry=0.5``.
         emotion_end: emotion of the last frame; the video moves there in equal steps.
         reference: video that shows the emotion, instead of ``emotion``.
+        mouth_from, pose_from, expression_from: videos that drive these, for a method whose card says so; what none
+            drives comes from sound and words.
         speaker: person; the first that was learnt by default.
         source: picture or video of the person, for a one-shot method.
         transcript: words, for a method that reads them.
@@ -76,6 +82,8 @@ def generate(
         loaded, as_path(audio), emotion, emotion_end, path_or_none(reference), speaker, path_or_none(source),
         transcript, seed, temperature,
     )  # fmt: skip
+    films = (path_or_none(path) for path in (mouth_from, pose_from, expression_from))
+    request = replace(request, drivers=_drivers(loaded, request, Drivers(*films)))
     request = _fitted(loaded, request, path_or_none(source), dataset)
     path = as_path(out)
     with one_thread():
@@ -130,6 +138,18 @@ def _request(
         source_image=None if source is None else _square(source), transcript=transcript,
         reference=None if reference is None else ReferenceClip(reference.stem, reference, read_audio(reference)),
     )  # fmt: skip
+
+
+def _drivers(method: TalkingHeadMethod, request: GenRequest, given: Drivers) -> Drivers | None:
+    """Videos that drive parts; raises NotSupported for a part that the method takes from none, InputError for two."""
+    parts = [name for name, path in vars(given).items() if path is not None]
+    for name in parts:
+        if name not in method.card.drivers:
+            known = ", ".join(method.card.drivers) or "nothing"
+            raise NotSupported(f"{name}_from: {method.card.title} takes {known} from videos")
+    if given.expression is not None and request.emotion.kind != "none":
+        raise InputError("expression_from, emotion and reference each name the emotion; give one of them")
+    return given if parts else None
 
 
 def _fitted(method: TalkingHeadMethod, request: GenRequest, source: Path | None, dataset: str | None) -> GenRequest:

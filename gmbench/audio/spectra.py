@@ -51,9 +51,14 @@ def mel_windows(mel: NDArray[np.float32], frames: int, frames_before: int = 2) -
 
     Source: Wav2Lip's data loader, EDTalk's audio input.
     """
+    return mel_windows_at(mel, np.arange(frames), frames_before)
+
+
+def mel_windows_at(mel: NDArray[np.float32], numbers: NDArray[np.int64], frames_before: int = 2) -> NDArray[np.float32]:
+    """The windows (n, 80, 16) of :func:`mel_windows` that belong to some frames, by their numbers (n,)."""
     if mel.ndim != 2 or mel.shape[1] == 0:
         raise ValueError(f"expected a mel spectrogram (80, columns), got {mel.shape}")
-    starts = (np.arange(frames) - frames_before) * SAMPLE_RATE // (MEL_HOP * FPS)
+    starts = (numbers - frames_before) * SAMPLE_RATE // (MEL_HOP * FPS)
     columns = np.clip(starts[:, None] + np.arange(MEL_WINDOW), 0, mel.shape[1] - 1)
     return np.asarray(mel[:, columns].transpose(1, 0, 2))
 

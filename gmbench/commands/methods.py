@@ -50,8 +50,10 @@ def train(method: MethodName = "gmtalker", dataset: Dataset = None) -> None:
 
 
 def generate(
-    audio: Annotated[Path, typer.Option(help="Speech: any sound file, of any length.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Video; or with --interpolate a folder of 17 pictures.")],
+    audio: Annotated[
+        Path | None, typer.Option(help="Speech: any sound file, of any length; that of --mouth-from by default.")
+    ] = None,
     emotion: Annotated[
         list[str] | None, typer.Option(help="happy, happy:0.7, or happy=0.5,angry=0.5; a video each if repeated.")
     ] = None,
@@ -64,6 +66,9 @@ def generate(
         Path | None,
         typer.Option("--reference", "--emotion-from", help="Video that shows the emotion, instead of --emotion."),
     ] = None,
+    mouth_from: Annotated[Path | None, typer.Option(help="Video that drives the mouth.")] = None,
+    pose_from: Annotated[Path | None, typer.Option(help="Video that drives the head pose.")] = None,
+    expression_from: Annotated[Path | None, typer.Option(help="Video that drives the expression.")] = None,
     transcript: Annotated[str, typer.Option(help="Words, for a method that reads them.")] = "",
     seed: int = 0,
     interpolate: Annotated[str | None, typer.Option(help="Two emotions, from:to, for example fear:sad.")] = None,
@@ -83,15 +88,19 @@ def generate(
         raise InputError(f"--interpolate: expected two emotions as from:to, got {interpolate!r}")
     if (ends and (emotion or reference)) or (emotion and reference):
         raise InputError("--interpolate, --emotion and --reference each name the emotion; give one of them")
+    sound = audio or mouth_from
+    if sound is None:
+        raise InputError("give the speech by --audio, or a video with sound by --mouth-from")
     loaded = generation.trained(method, models, dataset)
     for text, path in zip(ends[:1] or emotion or [""], _paths(out, emotion or []), strict=True):
         with terminal.progress("generating", "frames") as report:
             generation.generate(
-                audio, path, method=loaded, emotion=text, emotion_end=ends[1] if ends else "", reference=reference,
+                sound, path, method=loaded, emotion=text, emotion_end=ends[1] if ends else "", reference=reference,
+                mouth_from=mouth_from, pose_from=pose_from, expression_from=expression_from,
                 speaker=speaker or "", source=source, transcript=transcript, seed=seed, temperature=temperature,
                 progress=report,
             )  # fmt: skip
-        terminal.note(f"{path}: {'video' if path.suffix else 'pictures'} of {audio.name}")
+        terminal.note(f"{path}: {'video' if path.suffix else 'pictures'} of {sound.name}")
 
 
 def ablate(

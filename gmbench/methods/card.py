@@ -14,11 +14,12 @@ EmotionSource = Literal["none", "label", "video", "audio", "text"]
 Ability = Literal["generate", "transfer", "none"]
 Taken = Literal["pose", "eyes", "expression", "mouth"]
 """What a system may take from the scored clip itself, instead of making it from sound, label and picture."""
-Given = Literal["motion", "expression", "label", "reference", "clip"]
+Given = Literal["motion", "expression", "label", "reference", "clip", "pose"]
 
 
 _TAKEN: dict[str, tuple[Taken, ...]] = {
     "motion": ("pose", "eyes"), "expression": ("expression", "mouth"), "clip": ("pose", "eyes", "expression", "mouth"),
+    "pose": ("pose",),
 }  # fmt: skip
 
 
@@ -31,7 +32,7 @@ class Drive:
         about: as the report prints it.
         gives: what the request then holds: ``motion`` (T, 12) and the scored clip as driver of the pose,
             ``expression`` (T, 169), the emotion's ``label``, a ``reference`` clip that shows the emotion, or the scored
-            ``clip`` itself as driver of mouth, pose and expression.
+            ``clip`` itself as driver of mouth, pose and expression, or of its ``pose`` alone.
         temperature: spread of what is sampled under it; None leaves the method's own.
     """
 
@@ -48,6 +49,8 @@ class Drive:
 
 POSE = Drive("pose", "head motion, gaze and blinks of the reference", ("motion",), 0.0)
 """At temperature 0: reconstruction is asked of the most likely expression, diversity of samples."""
+POSE_CLIP = Drive("pose", "head pose of the reference", ("pose",), 0.0)
+"""As :data:`POSE`, of methods that look at the clip themselves and need no coefficients of it."""
 COEFFICIENTS = Drive(
     "coefficients", "motion and expressions of the reference: only the pictures are made", ("motion", "expression"), 0.0
 )
@@ -128,6 +131,7 @@ class MethodCard:
         diversity: seeds give different videos.
         identity_mode: ``one_shot`` (a request needs ``source_image``) or ``person_specific`` (it needs ``speaker``).
         native_resolution, native_fps: of its videos; 0 where unknown.
+        drivers: what a request may take from videos: ``mouth``, ``pose``, ``expression``.
         needs: fields of a request it cannot do without, however it is driven.
         drive_needs: further fields by drives (joined by a hyphen, empty without a drive).
         drives: that its runs can take, and ``drive_combinations``: those that go together, joined by a hyphen.
@@ -154,6 +158,7 @@ class MethodCard:
     identity_mode: Literal["one_shot", "person_specific"] = "one_shot"
     native_resolution: int = 0
     native_fps: int = 25
+    drivers: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     drive_needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     drives: tuple[Drive, ...] = ()
@@ -186,6 +191,8 @@ class MethodCard:
         changes: dict[str, Any] = {}
         if given & {"motion", "clip"}:
             changes |= {"pose": "transfer", "eye": "transfer"}
+        if "pose" in given:
+            changes |= {"pose": "transfer"}
         if "label" in given:
             changes |= {"default_source": "label"}
         if given & {"expression", "reference", "clip"}:
@@ -208,8 +215,8 @@ class MethodCard:
         """Fields that a request must have when it is driven so."""
         given = {thing for name in drives for thing in self.drive(name).gives}
         person: tuple[str, ...] = ("speaker",) if self.identity_mode == "person_specific" else ("source_image",)
-        fields = {"motion": "motion", "expression": "expression", "reference": "reference", "clip": "drivers"}
-        driven = tuple(field for thing, field in fields.items() if thing in given)
+        fields = dict.fromkeys(("motion", "expression", "reference"), "") | {"clip": "drivers", "pose": "drivers"}
+        driven = tuple(field or thing for thing, field in fields.items() if thing in given)
         return tuple(dict.fromkeys((*person, *self.needs, *driven, *self.drive_needs.get("-".join(drives), ()))))
 
 

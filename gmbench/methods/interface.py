@@ -183,6 +183,7 @@ class PreparedDataset:
         size: side of the crops.
         fitted: tracks are the fit's, also where the corpus knows better.
         mattes: folder of the mattes that a stage found; None where they are the corpus' own.
+        transcripts: words by clip, for methods that read them; clips without words are missing.
     """
 
     dataset: str
@@ -198,6 +199,7 @@ class PreparedDataset:
     size: int
     fitted: bool = False
     mattes: Path | None = None
+    transcripts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def true_tracks(self) -> Path | None:

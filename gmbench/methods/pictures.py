@@ -67,11 +67,12 @@ class PeoplePictures:
 
 @dataclass(frozen=True)
 class _Source:
-    """A video of N frames and its landmarks (N, 478, 2) in its own pixels."""
+    """A video of N frames, its landmarks (N, 478, 2) in its own pixels, and the file of its sound."""
 
     clip: PictureClip
     video: Path
     landmarks: NDArray[np.float32]
+    sound: Path
 
 
 def read_people(
@@ -110,6 +111,11 @@ def people_digest(dataset: PreparedDataset, pretraining: PreparedDataset | None)
     sources = _sources(dataset, pretraining)
     shapes = [hashlib.sha256(source.landmarks.tobytes()).hexdigest() for source in sources]
     return digest([vars(source.clip) for source in sources], [file_digest(s.video) for s in sources], shapes)
+
+
+def people_sounds(dataset: PreparedDataset, pretraining: PreparedDataset | None) -> list[Path]:
+    """The files of the clips' sounds, in the order of :func:`read_people`."""
+    return [source.sound for source in _sources(dataset, pretraining)]
 
 
 def new_array(folder: Path, name: str, kind: type, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -240,7 +246,8 @@ def _crops(dataset: PreparedDataset, pretraining: bool) -> Iterator[_Source]:
     for row in rows:
         if row.clip_id in meshes[row.speaker]:
             clip = PictureClip(row.clip_id, row.speaker, row.emotion, row.level, pretraining, 0, 0)
-            yield _Source(clip, dataset.crops / row.video_path, meshes[row.speaker][row.clip_id]["mesh"])
+            video = dataset.crops / row.video_path
+            yield _Source(clip, video, meshes[row.speaker][row.clip_id]["mesh"], video)
 
 
 def _true_people(root: Path) -> Iterator[_Source]:
@@ -249,7 +256,8 @@ def _true_people(root: Path) -> Iterator[_Source]:
     chosen = truth.clips[truth.clips["clip_id"].str.startswith(PREFIX)]
     for name, row in chosen.iterrows():
         clip = PictureClip(str(name), str(row["speaker"]), str(row["emotion"]), int(row["level"]), True, 0, 0)
-        yield _Source(clip, root / str(row["video"]), truth.frames(str(name), ["landmarks"])["landmarks"])
+        landmarks = truth.frames(str(name), ["landmarks"])["landmarks"]
+        yield _Source(clip, root / str(row["video"]), landmarks, root / str(row["audio"]))
 
 
 def _write_frames(frames: NDArray[np.uint8], source: _Source) -> float:

@@ -30,7 +30,15 @@ def _flowvqtalker() -> TalkingHeadMethod:
     return FlowVQTalker()
 
 
-BUILT_IN: dict[str, Callable[[], TalkingHeadMethod]] = {"gmtalker": _gmtalker, "flowvqtalker": _flowvqtalker}
+def _edtalk() -> TalkingHeadMethod:
+    from gmbench.methods.edtalk.method import EDTalk
+
+    return EDTalk()
+
+
+BUILT_IN: dict[str, Callable[[], TalkingHeadMethod]] = {
+    "gmtalker": _gmtalker, "flowvqtalker": _flowvqtalker, "edtalk": _edtalk,
+}  # fmt: skip
 
 
 def factories() -> dict[str, Callable[[], TalkingHeadMethod]]:

@@ -1,12 +1,15 @@
-"""Adversarial losses and a discriminator of patches.
+"""Adversarial losses, and discriminators of patches and of whole pictures.
 
-Sources: Lim and Ye, 2017; Isola et al., 2017; Esser et al., 2021.
+Sources: Lim and Ye, 2017; Isola et al., 2017; Esser et al., 2021; Karras et al., 2020.
 """
+
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gmbench.nn.stylegan import ConvLayer, EqualLinear, ResidualDown, minibatch_deviation
 from gmbench.nn.training import Updater
 
 MOST = 1e4
@@ -34,6 +37,43 @@ class PatchDiscriminator(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits (B, 1, s, s)."""
         return self.layers(pictures)
+
+
+class PictureDiscriminator(nn.Module):
+    """Pictures (B, 3, S, S) to one logit each (B, 1): residual halvings down to 4 x 4. Source: StyleGAN2.
+
+    Args:
+        side: S, a power of two from 8 on.
+        channels: by side, from 4 to S.
+    """
+
+    GAIN = 2**0.5
+
+    def __init__(self, side: int, channels: Mapping[int, int]) -> None:
+        super().__init__()
+        sides = [side // 2**level for level in range((side // 4).bit_length() - 1)]
+        self.layers = nn.Sequential(
+            ConvLayer(3, channels[side], 1, gain=self.GAIN),
+            *[ResidualDown(channels[s], channels[s // 2]) for s in sides],
+        )
+        width = channels[4]
+        self.last = ConvLayer(width + 1, width, 3, gain=self.GAIN)
+        self.hidden, self.logit = EqualLinear(16 * width, width), EqualLinear(width, 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Logits (B, 1)."""
+        x = self.last(minibatch_deviation(self.layers(pictures))).flatten(1)
+        return self.logit(F.leaky_relu(self.hidden(x), 0.2) * self.GAIN)
+
+
+def logistic_discriminator(on_real: Tensor, on_fake: Tensor) -> Tensor:
+    """Loss of the discriminator, non-saturating: logits of real pictures up, of others down."""
+    return F.softplus(-on_real).mean() + F.softplus(on_fake).mean()
+
+
+def logistic_generator(on_fake: Tensor) -> Tensor:
+    """Loss of the generator, non-saturating."""
+    return F.softplus(-on_fake).mean()
 
 
 def hinge_discriminator(on_real: Tensor, on_fake: Tensor) -> Tensor:

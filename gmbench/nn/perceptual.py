@@ -11,6 +11,8 @@ from gmbench.errors import WeightsError
 VGG_LAYERS = (2, 7, 12, 21, 30)
 """Outputs of VGG-19's feature stack that are compared. Source: StyleAvatar, which GMTalker builds on."""
 VGG_SIDE = 512
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and deviation of colours in [0, 1]."""
 
 
 def _distance(generated: Tensor, target: Tensor, squared: bool) -> Tensor:
@@ -45,14 +47,15 @@ class Vgg19(nn.Module):
     Args:
         path: torchvision's VGG-19 state dict, brought by the user.
         squared: whether differences are squared, as FlowVQTalker's eq. 14, or their magnitudes taken.
+        imagenet: pictures are normalised as ImageNet's and keep their size.
 
     Raises:
         WeightsError: no such file, or another network's.
     """
 
-    def __init__(self, path: Path, squared: bool = False) -> None:
+    def __init__(self, path: Path, squared: bool = False, imagenet: bool = False) -> None:
         super().__init__()
-        self.squared = squared
+        self.squared, self.imagenet = squared, imagenet
         from torchvision.models import vgg19
 
         if not path.exists():
@@ -67,7 +70,11 @@ class Vgg19(nn.Module):
     def forward(self, generated: Tensor, target: Tensor) -> Tensor:
         """Scalar for pictures (B, 3, H, W) in [-1, 1]."""
         x = torch.cat([generated, target])
-        x = F.interpolate(x, (VGG_SIDE, VGG_SIDE), mode="bilinear", align_corners=False)
+        if self.imagenet:
+            mean, deviation = (x.new_tensor(values)[:, None, None] for values in IMAGENET)
+            x = ((x + 1) / 2 - mean) / deviation
+        else:
+            x = F.interpolate(x, (VGG_SIDE, VGG_SIDE), mode="bilinear", align_corners=False)
         total = generated.new_zeros(())
         for number, layer in enumerate(self.layers, 1):
             x = layer(x)
@@ -81,3 +88,32 @@ def perceptual(kind: str, squared: bool = False) -> nn.Module | None:
     if kind == "none":
         return None
     return RandomPyramid(squared=squared) if kind == "randconv" else Vgg19(Path(kind), squared)
+
+
+class PyramidLoss(nn.Module):
+    """Sum of a perceptual loss over pictures of halved sides. Source: Siarohin et al., 2019, as EDTalk takes it.
+
+    Args:
+        loss: of pictures (B, 3, H, W) in [-1, 1].
+        scales: number of sizes, the whole one included.
+    """
+
+    def __init__(self, loss: nn.Module, scales: int) -> None:
+        super().__init__()
+        self.loss, self.scales = loss, scales
+
+    def forward(self, generated: Tensor, target: Tensor) -> Tensor:
+        """Scalar for pictures (B, 3, H, W) in [-1, 1]."""
+        total = self.loss(generated, target)
+        for _ in range(self.scales - 1):
+            generated, target = (F.avg_pool2d(pictures, 2) for pictures in (generated, target))
+            total = total + self.loss(generated, target)
+        return total
+
+
+def pyramid(kind: str, scales: int) -> nn.Module | None:
+    """A perceptual loss over several sizes: ``none``, ``randconv``, or the path of VGG-19's weights."""
+    if kind == "none":
+        return None
+    loss = RandomPyramid() if kind == "randconv" else Vgg19(Path(kind), imagenet=True)
+    return PyramidLoss(loss, scales)

@@ -33,12 +33,12 @@ def _filter(x: Tensor, gain: float) -> Tensor:
 
 
 class EqualLinear(nn.Module):
-    """Linear layer with weights ~ N(0, 1) scaled by 1 / sqrt(inputs) in every call."""
+    """Linear layer with weights ~ N(0, 1) scaled by 1 / sqrt(inputs) in every call; a ``bias`` of None is none."""
 
-    def __init__(self, inputs: int, outputs: int, bias: float = 0.0) -> None:
+    def __init__(self, inputs: int, outputs: int, bias: float | None = 0.0) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs))
-        self.bias = nn.Parameter(torch.full((outputs,), bias))
+        self.bias = None if bias is None else nn.Parameter(torch.full((outputs,), bias))
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., outputs)."""
@@ -75,6 +75,21 @@ class ConvLayer(nn.Module):
         return F.leaky_relu(self.conv(x), SLOPE) * self.gain
 
 
+class ResidualDown(nn.Module):
+    """Pictures (B, inputs, H, W) to (B, outputs, H/2, W/2): two convolutions beside a linear one, sum over sqrt(2)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        gain = math.sqrt(2)
+        self.first = ConvLayer(inputs, inputs, 3, gain=gain)
+        self.second = ConvLayer(inputs, outputs, 3, down=True, gain=gain)
+        self.skip = EqualConv(inputs, outputs, 1, down=True, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, outputs, H/2, W/2)."""
+        return (self.second(self.first(x)) + self.skip(x)) / math.sqrt(2)
+
+
 class ModulatedConv(nn.Module):
     """Convolution whose input channels a style scales; with ``demodulate`` each output has unit expected variance.
 
@@ -106,21 +121,25 @@ class ModulatedConv(nn.Module):
 
 
 class StyledConv(nn.Module):
-    """Modulated 3 x 3 convolution, noise of learnt strength, bias, leaky rectifier."""
+    """Modulated 3 x 3 convolution, noise of learnt strength (none where not ``noisy``), bias, leaky rectifier."""
 
-    def __init__(self, inputs: int, outputs: int, style: int, up: bool = False, gain: float = 1.0) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, style: int, up: bool = False, gain: float = 1.0, noisy: bool = True
+    ) -> None:
         super().__init__()
         self.gain = gain
         self.conv = ModulatedConv(inputs, outputs, 3, style, up=up)
-        self.strength = nn.Parameter(torch.zeros(1))
+        self.strength = nn.Parameter(torch.zeros(1)) if noisy else None
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor | None = None) -> Tensor:
         """Features; ``noise`` (1 or B, 1, H, W) is fresh in each call where none is given."""
         x = self.conv(x, style)
-        if noise is None:
-            noise = torch.randn(len(x), 1, *x.shape[2:], dtype=x.dtype).to(x)
-        return F.leaky_relu(x + self.strength * noise + self.bias[:, None, None], SLOPE) * self.gain
+        if self.strength is not None:
+            if noise is None:
+                noise = torch.randn(len(x), 1, *x.shape[2:], dtype=x.dtype).to(x)
+            x = x + self.strength * noise
+        return F.leaky_relu(x + self.bias[:, None, None], SLOPE) * self.gain
 
 
 def pixel_norm(z: Tensor) -> Tensor:

@@ -1,14 +1,17 @@
-"""Warping of pictures by a flow field, and a network that predicts one from a picture and a style.
+"""Warping of pictures by a flow field, and networks that predict one from a picture and a style.
 
 One convention everywhere: -1 and 1 are the centres of the corner pixels (``align_corners=True``). A flow (B, 2, H, W),
 x before y, says in these units how far from a pixel its colour comes from.
 """
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gmbench.nn.adain import AdaIN
+from gmbench.nn.stylegan import ConvLayer, ModulatedConv, double
 
 SLOPE = 0.1
 
@@ -80,3 +83,46 @@ class FlowHourglass(nn.Module):
         for level, block in enumerate(self.up):
             x = block(x, style) + features[self.DOWN - 1 - level]
         return self.last(F.leaky_relu(x, SLOPE))
+
+
+class Warped(NamedTuple):
+    """What a :class:`WarpHead` gives.
+
+    Attributes:
+        hidden: (B, C, H, W) warped features, and the old ones where those are masked.
+        colours: (B, 3, H, W) colours of the warped features.
+        maps: (B, 3, H, W) raw maps, which the next scale adds its own to.
+        flow: (B, 2, H, W).
+    """
+
+    hidden: Tensor
+    colours: Tensor
+    maps: Tensor
+    flow: Tensor
+
+
+class WarpHead(nn.Module):
+    """One scale of a latent image animator: a flow and a mask by a style, and features of the source that they move.
+
+    Two of three maps give the flow by tanh, the third a mask by sigmoid; maps of the scale below are doubled and added.
+    Colours are a plain convolution of the warped features alone. Source: Latent Image Animator, section 3.3.
+
+    Args:
+        channels: C of hidden and source features.
+        style: width of the style.
+    """
+
+    def __init__(self, channels: int, style: int) -> None:
+        super().__init__()
+        self.maps = ModulatedConv(channels, 3, 1, style, demodulate=False)
+        self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
+        self.colours = ConvLayer(channels, 3, 1, gain=2**0.5)
+
+    def forward(self, hidden: Tensor, style: Tensor, features: Tensor, below: Tensor | None) -> Warped:
+        """Hidden and source features (B, C, H, W), style (B, s), raw maps (B, 3, H/2, W/2) of the scale below."""
+        maps = self.maps(hidden, style) + self.bias
+        if below is not None:
+            maps = maps + double(below)
+        flow, mask = torch.tanh(maps[:, :2]), torch.sigmoid(maps[:, 2:])
+        warped = warp(features, flow) * mask
+        return Warped(warped + (1 - mask) * hidden, self.colours(warped), maps, flow)

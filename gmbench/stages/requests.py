@@ -225,7 +225,7 @@ def _given(card: MethodCard, drives: Sequence[str]) -> set[Given]:
     given: set[Given] = {thing for name in drives for thing in card.drive(name).gives}
     needs = card.needs_under(drives)
     needed: dict[str, Given] = {"motion": "motion", "expression": "expression", "drivers": "motion"}
-    return given | {thing for field, thing in needed.items() if field in needs and "clip" not in given}
+    return given | {thing for field, thing in needed.items() if field in needs and not given & {"clip", "pose"}}
 
 
 def _emotion(card: MethodCard, inputs: RequestInputs, reference: ReferenceClip | None) -> EmotionSpec:
@@ -238,7 +238,7 @@ def _emotion(card: MethodCard, inputs: RequestInputs, reference: ReferenceClip |
 def _drivers(given: set[Given], video: Path) -> Drivers | None:
     if "clip" in given:
         return Drivers(video, video, video)
-    if "motion" in given:
+    if given & {"motion", "pose"}:
         return Drivers(pose=video, expression=video if "expression" in given else None)
     return None
 

@@ -22,6 +22,7 @@ from gmbench.stages.fit import training_coefficients
 from gmbench.stages.mattes import TRUTH, matte_source
 from gmbench.stages.paths import FACE_MODEL, MODELS, PREVIEWS, SYNTHETIC, DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun, write_json
+from gmbench.stages.requests import transcripts
 from gmbench.store import digest, file_digest, write_atomically
 
 CARD = "card.json"
@@ -132,7 +133,7 @@ def prepared_dataset(run: PipelineRun, paths: DatasetPaths, section: DatasetSect
         paths.dataset, rows, paths.crops, paths.landmarks,
         training_coefficients(replace(run, paths=paths), section), paths.audio, paths.renders, audio_facts, FACE_MODEL,
         truth, section.size, section.coefficients == "fit",
-        None if matte_source(section) == TRUTH else paths.found_mattes,
+        None if matte_source(section) == TRUTH else paths.found_mattes, transcripts(paths, section),
     )  # fmt: skip
 
 

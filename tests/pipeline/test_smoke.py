@@ -22,11 +22,11 @@ pytestmark = pytest.mark.slow
 
 
 def smoke_project(folder, workers=1):
-    """The smoke profile with a method of another package beside GMTalker and FlowVQTalker."""
+    """The smoke profile with a method of another package beside GMTalker, FlowVQTalker and EDTalk."""
     made = Project(folder, "smoke")
     made.install(ROOT / "examples" / "toy_method")
-    methods = ["render", "refit", "gmtalker", "flowvqtalker", "toy-method"]
-    made.configure(methods=methods, trained=["gmtalker", "flowvqtalker", "toy-method"], workers=workers)
+    methods = ["render", "refit", "gmtalker", "flowvqtalker", "edtalk", "toy-method"]
+    made.configure(methods=methods, trained=["gmtalker", "flowvqtalker", "edtalk", "toy-method"], workers=workers)
     return made
 
 
@@ -193,6 +193,24 @@ def test_a_one_shot_method_moves_a_picture(project):
     assert Video(project.folder / "shot.mp4").info.frames == 25
     refused = project.run(*command, "--emotion", "happy", check=False)
     assert "speech: FlowVQTalker needs source_image" in refused
+
+
+def test_a_picture_is_driven_by_videos_without_any_coefficients(project):
+    """EDTalk: trained and scored by the pipeline; then mouth, pose and expression from three videos."""
+    card = json.loads((project.folder / "models/synth/edtalk/card.json").read_text())
+    assert list(card["parts"]) == [
+        "backbone", "teachers", "decouple", "expression", "lips", "posemotion", "semantics",
+    ]  # fmt: skip
+    recorded = pd.read_parquet(project.folder / "results/synth/scores/records.parquet")
+    own = recorded[(recorded["method"] == "edtalk") & (recorded["metric_name"] == "psnr")]
+    assert set(own["status"]) == {"ok"}
+    films = sorted((project.folder / "work/synth/crops").rglob("*.mp4"))[:3]
+    command = ("gmbench", "generate", "--method", "edtalk", "--source-image", str(films[0]), "-o", "driven.mp4")
+    named = ["--mouth-from", str(films[0]), "--pose-from", str(films[1]), "--expression-from", str(films[2])]
+    project.run(*command, *named)
+    assert Video(project.folder / "driven.mp4").info.frames == 40
+    refused = project.run(*command, *named, "--emotion", "happy", check=False)
+    assert "each name the emotion" in refused
 
 
 def test_sequences_between_emotions_are_read_by_the_evaluation(project):

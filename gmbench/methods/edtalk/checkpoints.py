@@ -1,0 +1,7 @@
+"""The files that EDTalk writes."""
+
+from gmbench.methods.checkpoint import CheckpointFormat
+from gmbench.methods.edtalk.settings import STAGES
+
+EDTALK_CHECKPOINT_VERSION = 1
+CHECKPOINTS = CheckpointFormat("edtalk", dict.fromkeys(STAGES, EDTALK_CHECKPOINT_VERSION))
