@@ -77,13 +77,15 @@ def mean_interval(mean: Linear) -> Ends:
 def share_interval(mean: Linear, values: NDArray[np.float64]) -> Ends:
     """Wilson's interval of a share in [0, 1]; of speakers with Student's quantile and the clips that they are worth.
 
+    Where all speakers agree there is no spread to estimate: Wilson's interval of as many clips as speakers.
     Source: E. B. Wilson, 1927; for clustered data E. L. Korn and B. I. Graubard, 1998.
     """
     if len(mean.parts) < 2:
         return NO_ENDS
     p, error = min(max(mean.value, 0.0), 1.0), mean.error
     worth = min(p * (1 - p) / error**2, len(values)) if error > 0 else mean.units
-    z2 = _quantile(mean.units - 1 if len(mean.parts) < len(values) else np.inf) ** 2
+    estimated = error > 0 and len(mean.parts) < len(values)
+    z2 = _quantile(mean.units - 1 if estimated else np.inf) ** 2
     centre, half = p + z2 / (2 * worth), np.sqrt(z2 * (p * (1 - p) + z2 / (4 * worth)) / worth)
     return float((centre - half) / (1 + z2 / worth)), float((centre + half) / (1 + z2 / worth))
 

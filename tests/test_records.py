@@ -26,7 +26,9 @@ def save(folder, *tables):
 
 def made(method, prefix="x", **changes):
     """Twelve clips of a method; the files of its videos follow its name."""
-    return of(method, clips(prefix, 12), **changes).assign(generated_sha256=lambda t: method + t["clip"])
+    return of(method, clips(prefix, 12), **changes).assign(
+        generated_sha256=lambda t: [method + clip for clip in t["clip"]]
+    )
 
 
 @pytest.fixture

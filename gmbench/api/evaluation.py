@@ -183,7 +183,7 @@ def score(
     )
     result = evaluate_inputs(inputs, chosen, split_names(metrics or []), store=path_or_none(store))
     _warn(result)
-    values = dict(zip(result.records["metric"], result.records["value"], strict=True))
+    values = dict(zip(result.encoded["metric"], result.encoded["value"], strict=True))
     return {key: float(values.get(key, math.nan)) for key in result.metrics}
 
 
@@ -231,7 +231,7 @@ def _warn(result: Result) -> None:
     notes = list(result.warnings)
     groups = [
         group
-        for group in reasons.reasons_of(result.records)
+        for group in reasons.reasons_of(result.encoded)
         if group.status != "undefined" or group.method not in CONTROLS  # a still head has no beats by definition
     ]
     for group in groups[:_MOST_REASONS]:

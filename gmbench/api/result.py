@@ -1,5 +1,6 @@
 """Results of an evaluation: numbers as tables of pandas, paired comparisons, formats of papers, the report page."""
 
+import functools
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -33,32 +34,37 @@ class Result:
     """What an evaluation measured, of :func:`gmbench.evaluate` or :func:`gmbench.load`.
 
     Attributes:
-        records: one row per (method, clip, metric), as in ``records.parquet``; all tables derive from it.
+        encoded: the records as the package holds them, repeated texts as categories; see :attr:`records`.
         warnings: what was left out or should be known.
         arguments: what was asked for.
         plan: which clips were compared with what; None for a loaded result.
         parts: the records by the folder or file that they were read from; empty for a new result.
     """
 
-    records: pd.DataFrame
+    encoded: pd.DataFrame
     warnings: tuple[str, ...] = ()
     arguments: dict[str, object] = field(default_factory=dict)
     plan: Plan | None = None
     parts: tuple[NamedRecords, ...] = ()
+
+    @functools.cached_property
+    def records(self) -> pd.DataFrame:
+        """One row per (method, clip, metric), as in ``records.parquet``; all tables derive from it."""
+        return record_tables.plain(self.encoded)
 
     @property
     def methods(self) -> list[str]:
         """Methods and controls in the order of tables."""
         from gmbench.reporting.summary import ordered_methods
 
-        return ordered_methods(set(self.records["method"]))
+        return ordered_methods(set(self.encoded["method"]))
 
     @property
     def metrics(self) -> list[str]:
         """Keys of the metrics in the order in which they are declared."""
         from gmbench.reporting.metric_lookup import in_declared_order
 
-        return in_declared_order(self.records["metric"].unique())
+        return in_declared_order(self.encoded["metric"].unique())
 
     def table(
         self, metrics: Names = None, methods: Names = None, *, controls: bool = True, wide: bool = False
@@ -85,11 +91,11 @@ class Result:
 
     def clips(self, metrics: Names = None, methods: Names = None, *, controls: bool = True) -> pd.DataFrame:
         """One row per method, clip and metric: value, status and, where there is no value, the reason."""
-        return self._only(metrics, methods, controls).reset_index(drop=True)
+        return record_tables.plain(self._only(metrics, methods, controls)).reset_index(drop=True)
 
     def missing(self) -> pd.DataFrame:
         """Why numbers are missing: one row per method and reason, with the metrics and clips that lack a value."""
-        return _frame(reasons.reasons_of(self.records), reasons.MissingNumbers)
+        return _frame(reasons.reasons_of(self.encoded), reasons.MissingNumbers)
 
     def compare(self, first: str, second: str, metrics: Names = None) -> pd.DataFrame:
         """Paired comparison of two methods on their common clips: difference (first - second), interval, p, better.
@@ -133,8 +139,8 @@ class Result:
         from gmbench.reporting.saved_results import save_results
 
         result_folder.check_writable(folder)
-        notes = result_folder.merge_warnings(folder, self.records, identical_clips=self.plan is not None)
-        save_results(folder, self.records, self.arguments, self.plan)
+        notes = result_folder.merge_warnings(folder, self.encoded, identical_clips=self.plan is not None)
+        save_results(folder, self.encoded, self.arguments, self.plan)
         compared_files.copy(read_sources(self.parts), folder)
         return notes
 
@@ -165,7 +171,7 @@ class Result:
 
     def _only(self, metrics: Names, methods: Names = None, controls: bool = True) -> pd.DataFrame:
         """Records of some metrics and methods; raises InputError where there is none of a name."""
-        chosen = self.records
+        chosen = self.encoded
         if metrics is not None:
             chosen = chosen[chosen["metric"].isin(registry.present_keys(metrics, self.metrics))]
         if methods is not None:
@@ -189,9 +195,9 @@ class Result:
 
     def __repr__(self) -> str:
         """Datasets, methods and how much there is."""
-        datasets = ", ".join(sorted(set(self.records["dataset"])))
-        clips = self.records.loc[self.records["clip"] != record_tables.WHOLE_SET, "clip"].nunique()
-        lost = sum(len(group.metrics) * len(group.clips) for group in reasons.reasons_of(self.records))
+        datasets = ", ".join(sorted(set(self.encoded["dataset"])))
+        clips = self.encoded.loc[self.encoded["clip"] != record_tables.WHOLE_SET, "clip"].nunique()
+        lost = sum(len(group.metrics) * len(group.clips) for group in reasons.reasons_of(self.encoded))
         tail = f", {lost} numbers missing" if lost else ""
         about = f"{', '.join(self.methods)}; {clips} clips, {len(self.metrics)} metrics{tail}"
         return f"<gmbench.Result of {datasets}: {about}>"

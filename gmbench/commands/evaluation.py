@@ -21,6 +21,8 @@ from gmbench.commands.options import (
     Look,
     MetricNames,
     NoIntervals,
+    Scheduler,
+    Timeout,
     Transpose,
     Wide,
     named_folders,
@@ -102,15 +104,8 @@ def evaluate(
         Path | None, typer.Option(help="Feature store; GMBENCH_STORE or the cache by default.", rich_help_panel=RUNNING)
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.", rich_help_panel=RUNNING)] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a dask scheduler.", rich_help_panel=RUNNING)] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="Seconds to wait while the scheduler has no workers; no limit by default.",
-            rich_help_panel=RUNNING,
-        ),
-    ] = None,
+    scheduler: Scheduler = None,
+    timeout: Timeout = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Frames read at a time.", rich_help_panel=RUNNING)] = 16,
     wide: Wide = False,
     no_intervals: NoIntervals = False,
@@ -171,9 +166,9 @@ def _save_and_show(result: "Result", out_dir: Path, look: Look | None, min_cover
     from gmbench.reporting.saved_results import save_results
     from gmbench.reporting.tables import comparison_table
 
-    notes = result_folder.merge_warnings(out_dir, result.records)
+    notes = result_folder.merge_warnings(out_dir, result.encoded)
     terminal.print_warnings(note for note in notes if note not in result.warnings)
-    summaries = save_results(out_dir, result.records, result.arguments, result.plan)
+    summaries = save_results(out_dir, result.encoded, result.arguments, result.plan)
     rows = [row for summary in summaries for row in summary.rows]
     if look is None:
         terminal.print_json([row.as_json() for row in rows])
@@ -182,8 +177,8 @@ def _save_and_show(result: "Result", out_dir: Path, look: Look | None, min_cover
             table = look.of(comparison_table(summary, summary.keys))
             terminal.print_table(table, wide=look.wide, swap=look.transpose)
         terminal.note(f"records and table: {out_dir}")
-    terminal.print_reasons(reasons_of(result.records), result.records)
-    require_numbers(result.records)
+    terminal.print_reasons(reasons_of(result.encoded), result.encoded)
+    require_numbers(result.encoded)
     require_coverage(rows, min_coverage)
 
 
@@ -200,6 +195,8 @@ def validate(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for records, table and curves.")] = Path("validation"),
     store: Annotated[Path | None, typer.Option(help="Feature store.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    scheduler: Scheduler = None,
+    timeout: Timeout = None,
     as_json: JsonFlag = False,
 ) -> None:
     """How each metric responds to graded corruption of real clips, with a sentence where it does not as it should."""
@@ -209,6 +206,7 @@ def validate(
     from gmbench.evaluation import validate as validation
     from gmbench.evaluation.planning import inputs
     from gmbench.evaluation.results import result_folder
+    from gmbench.executor import connection
     from gmbench.reporting import validation_curves
     from gmbench.store import write_atomically
 
@@ -216,7 +214,7 @@ def validate(
     given = inputs.gather([], [], reference, audio, None, labels)
     picked = validation.chosen(split(corruptions))
     result_folder.check_writable(out_dir)
-    with terminal.progress("validating") as report:
+    with connection(scheduler, timeout), terminal.progress("validating") as report:
         result = validation.validate(
             given,
             chosen,
@@ -225,6 +223,7 @@ def validate(
             clips,
             store=store,
             workers=workers,
+            scheduler=scheduler,
             progress=report,
             error_log=out_dir / result_folder.ERRORS,
             on_plan=lambda plan: terminal.print_warnings(plan.warnings),

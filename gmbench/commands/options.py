@@ -35,6 +35,16 @@ ExtractorKind = Annotated[
         rich_help_panel=MEASURE,
     ),
 ]  # fmt: skip
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", help="Address of a dask scheduler.", rich_help_panel=RUNNING)
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout", min=0, help="Seconds to wait while the scheduler has no workers; no limit by default.",
+        rich_help_panel=RUNNING,
+    ),
+]  # fmt: skip
 Wide = Annotated[bool, typer.Option("--wide", help="As wide as it takes, with intervals.", rich_help_panel=PRINTING)]
 NoIntervals = Annotated[bool, typer.Option("--no-intervals", help="Values alone.", rich_help_panel=PRINTING)]
 Digits = Annotated[

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gmbench.datasets.manifest import ClipRow, Found, Problem
-from gmbench.media import AUDIO_SUFFIXES, MediaFolder, natural_key, suffix_of
+from gmbench.media import AUDIO_SUFFIXES, MediaFolder, has_audio, natural_key, suffix_of
 from gmbench.names import counted, printable, some
 
 _FIRST = (".m4a", ".wav", ".flac")
@@ -27,6 +27,10 @@ class SoundFinder:
             if sounds := self._listing(folder).get(name):
                 return f"{folder}/{sounds[0]}" if folder else sounds[0]
         return ""
+
+    def beside(self, video: str) -> str:
+        """The sound of a video that has none of its own, which would go first as in ``gmbench eval``; else empty."""
+        return "" if has_audio(self.root / video) else self.find(video.rpartition(".")[0])
 
     def unused(self, folder: str, used: Iterable[str]) -> list[str]:
         """Names without suffix of the sounds in a folder that are not among the used paths."""

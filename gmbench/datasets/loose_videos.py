@@ -25,8 +25,8 @@ def read_hdtf(root: Path, name: str) -> Found:
             if match is None:
                 found.problems.append(Problem(relative, "name", "expected <RD|WDA|WRA>..._<index>.mp4"))
                 continue
-            audio = sounds.find(part.below_root(stem))
             identifier = clip_id(name, match[1], "neutral", 0, match[2])
+            audio = sounds.beside(relative)
             found.rows.append(ClipRow(identifier, name, match[1], "neutral", 0, match[2], relative, audio))
     found = distinct(found)
     folders = {row.video_path.partition("/")[0].lower() for row in found.rows}
@@ -57,9 +57,9 @@ def read_long_videos(root: Path, name: str) -> Found:
         except Exception as error:  # whatever the decoder raises is this file's
             found.problems.append(Problem(file, problem_kind(error), str(error)))
             continue
-        stem = Path(file).stem
+        stem, audio = Path(file).stem, sounds.beside(file)
         for split, first, count in splits.of_sequence(frames):
-            identifier, audio = clip_id(name, stem, "neutral", 0, split), sounds.find(stem)
+            identifier = clip_id(name, stem, "neutral", 0, split)
             row = ClipRow(identifier, name, stem, "neutral", 0, split, file, audio, first, count, split)
             found.rows.append(row)
     return distinct(found)

@@ -13,7 +13,7 @@ import pandas as pd
 from gmbench.errors import InputError
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results.merging import NamedRecords, joined, read_named
-from gmbench.evaluation.results.records import FILE
+from gmbench.evaluation.results.records import FILE, distinct, plain
 
 LOOSE = Path("gmbench-results")
 """Where ``gmbench eval`` keeps its results by default."""
@@ -96,7 +96,7 @@ def _rows(records: pd.DataFrame) -> pd.Series:
 def _of_other_videos(main: pd.DataFrame, added: pd.DataFrame) -> set[tuple[str, str]]:
     """(dataset, method) of which both have records of one clip, but of different files."""
     columns = ["dataset", "method", "clip", "generated_sha256"]
-    both = [t.loc[t["generated_sha256"] != "", columns].drop_duplicates() for t in (main, added)]
+    both = [plain(distinct(t[t["generated_sha256"] != ""], columns)) for t in (main, added)]
     common = both[0].merge(both[1], on=columns[:3])
     differing = common[common["generated_sha256_x"] != common["generated_sha256_y"]]
     return set(zip(differing["dataset"], differing["method"], strict=True))

@@ -13,7 +13,7 @@ import pandas as pd
 from gmbench.errors import InputError
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.planning.plan import Plan
-from gmbench.evaluation.results.records import distinct
+from gmbench.evaluation.results.records import categories, distinct
 from gmbench.methods import dropin
 from gmbench.reporting.method_cards import card_of
 
@@ -39,11 +39,13 @@ def with_flags(records: pd.DataFrame, plan: Plan | None, own_reference: bool = F
             flags[str(method)] = FLAG + ",".join(parts)
     if not flags:
         return records
-    added = [
-        " ".join(dict.fromkeys([*str(old).split(), *([flags[method]] if method in flags else [])]))
-        for old, method in zip(records["flags"], records["method"], strict=True)
-    ]
-    return records.assign(flags=added)
+    columns = ["flags", "method"]
+    added = {
+        (old, method): " ".join(dict.fromkeys([*old.split(), *([flags[method]] if method in flags else [])]))
+        for old, method in distinct(records, columns).itertuples(index=False, name=None)
+    }
+    pairs = records[columns].itertuples(index=False, name=None)
+    return records.assign(flags=categories([added[pair] for pair in pairs]))
 
 
 def taken(records: pd.DataFrame) -> dict[str, str]:

@@ -229,7 +229,8 @@ def _plots(values: list[pd.DataFrame], run: PipelineRun, out: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     every = pd.concat(values)
     if every["dataset"].nunique() > 1:
-        every = every.assign(method=every["dataset"] + ": " + every["method"])
+        names = zip(every["dataset"], every["method"], strict=True)
+        every = every.assign(method=[f"{dataset}: {method}" for dataset, method in names])
     means = every.groupby(["dataset", "method", "metric"], as_index=False)["value"].mean()
     means.to_csv(folder / "metrics.csv", index=False, float_format="%.6g")
     errors = []

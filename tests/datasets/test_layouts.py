@@ -121,6 +121,15 @@ def test_a_plain_folder_takes_the_videos_own_sound_first(tmp_path):
     assert [row.audio_path for row in readers.read("folder", tmp_path).rows] == ["", "b.wav"]
 
 
+@pytest.mark.parametrize(("kind", "stem"), [("hdtf", "RD_A_0"), ("lsp", "lsp1")])
+def test_a_video_s_own_sound_goes_before_a_file_beside_it(tmp_path, kind, stem):
+    touch(tmp_path, f"{stem}.wav")
+    write(tmp_path / f"{stem}.mp4", np.arange(50) / 25)
+    assert {row.audio_path for row in readers.read(kind, tmp_path).rows} == {f"{stem}.wav"}
+    write(tmp_path / f"{stem}.mp4", np.arange(50) / 25, audio=np.zeros((1, 32000), np.int16))
+    assert {row.audio_path for row in readers.read(kind, tmp_path).rows} == {""}
+
+
 def test_a_long_video_without_sound_is_one_problem(tmp_path):
     write(tmp_path / "lsp1.mp4", np.arange(50) / 25)
     result = check.check("lsp", tmp_path)

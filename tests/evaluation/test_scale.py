@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from gmbench import media
 from gmbench.evaluation.extraction.features import ClipSource
 from gmbench.evaluation.planning import controls
-from gmbench.evaluation.planning.planned_clip import PlannedClip
+from gmbench.evaluation.planning.inputs import gather
+from gmbench.evaluation.planning.planned_clip import Hasher, PlannedClip, planned_clip
 from gmbench.evaluation.results import records
 from gmbench.evaluation.results.merging import merge
 from gmbench.evaluation.results.records import Record
@@ -137,7 +139,7 @@ def test_saving_takes_little_more_than_half_the_memory_of_the_records(tmp_path):
     """A copy of the whole table on the way would double what is in memory."""
     table = _records(1500)
     size = len(table) * len(table.columns) * 8
-    save_results(tmp_path / "warm", table[table["clip"] < "0010"], {}, None)
+    save_results(tmp_path / "warm", table[table["clip"].isin([f"{n:04d}" for n in range(10)])], {}, None)
     peak = _peak(lambda: save_results(tmp_path / "out", table, {}, None))
     assert peak < 0.6 * size
 
@@ -147,3 +149,42 @@ def test_records_in_canonical_order_are_not_copied_where_they_replace_all_earlie
     assert _peak(lambda: merge(earlier, table)) < 0.5 * len(table) * len(table.columns) * 8
     shuffled = table.sample(frac=1, random_state=0)
     pd.testing.assert_frame_equal(records.concatenate([shuffled]), table)
+
+
+def _kept(call):
+    """Bytes that are in memory after a call, and at most during it."""
+    tracemalloc.start()
+    try:
+        made = call()
+        return tracemalloc.get_traced_memory(), made
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_record_takes_120_bytes_and_250_while_records_are_gathered():
+    """3 KB of a pair with 26 records; as objects the texts alone would be 144 bytes of each."""
+    _records(10)
+    (kept, peak), table = _kept(lambda: _records(1500))
+    assert kept < 120 * len(table)
+    assert peak < 250 * len(table)
+
+
+def test_a_planned_pair_and_its_reference_take_4_kilobytes(tmp_path, monkeypatch):
+    """Clips with landmarks beside them, in two folders; videos are not opened."""
+    monkeypatch.setattr(media, "check_file", lambda path: None)
+    pairs = 400
+    for folder in ("ours", "real"):
+        (tmp_path / folder).mkdir()
+        for n in range(pairs):
+            (tmp_path / folder / f"{n:06d}.mp4").write_text(f"{folder}{n}")
+            (tmp_path / folder / f"{n:06d}.landmarks.npz").write_text(f"{n}")
+
+    def plan():
+        given = gather([str(tmp_path / "ours")], reference=tmp_path / "real")
+        hasher = Hasher(wants_audio=False, wants_landmarks=True)
+        return given, [planned_clip("ours", pair, hasher) for pair in given.methods["ours"]]
+
+    plan()
+    (kept, _), (_, clips) = _kept(plan)
+    assert all(clip.generated.landmarks and clip.generated.video_sha256 for clip in clips)
+    assert kept < 4000 * pairs

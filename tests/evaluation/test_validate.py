@@ -1,5 +1,6 @@
 """Validation: what its plan asks of each level, and what is said of a metric's response."""
 
+import contextlib
 import itertools
 import json
 import math
@@ -7,8 +8,10 @@ import math
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from gmbench.clips import Clip, Pair
+from gmbench.commands.app import app
 from gmbench.errors import InputError
 from gmbench.evaluation import validate
 from gmbench.evaluation.planning import plan
@@ -219,3 +222,24 @@ def test_curves_are_made_of_the_rows_of_their_levels(ground_truth, tmp_path):
     assert (noise.strict, noise.expected, noise.unit) == (True, True, "deviation of 255")
     assert set(late.values) == {math.inf}
     assert not late.expected
+
+
+def test_the_command_passes_scheduler_and_timeout_on(tmp_path, monkeypatch):
+    given = {}
+
+    @contextlib.contextmanager
+    def connection(scheduler, timeout):
+        given["connection"] = (scheduler, timeout)
+        yield
+
+    def run(*arguments, scheduler, **options):
+        given["run"] = scheduler
+        raise InputError("far enough")
+
+    monkeypatch.setattr("gmbench.executor.connection", connection)
+    monkeypatch.setattr(validate, "validate", run)
+    (tmp_path / "a.mp4").touch()
+    asked = ["--reference", str(tmp_path), "--out", str(tmp_path / "out"), "--scheduler", "tcp://x:1", "--timeout", "3"]
+    found = CliRunner().invoke(app, ["validate", *asked])
+    assert isinstance(found.exception, InputError)
+    assert given == {"connection": ("tcp://x:1", 3.0), "run": "tcp://x:1"}

@@ -154,6 +154,14 @@ def test_holm_multiplies_the_smallest_most():
     assert statistics.holm([]) == []
 
 
+def test_speakers_that_agree_are_worth_as_many_clips():
+    """Wilson: 5 of 5 is 57 to 100 %, however many clips each has; Student's quantile would say 39 %."""
+    agreeing = statistics.estimate(np.full(20, 100.0), [f"s{n % 5}" for n in range(20)], hit=100.0)
+    five = statistics.estimate(np.full(5, 100.0), hit=100.0)
+    assert (agreeing.low, agreeing.high) == (five.low, five.high)
+    assert five.low == pytest.approx(56.55, abs=0.01)
+
+
 def test_a_share_of_hits_is_never_certain():
     """Wilson: 10 of 10 is 72 to 100 %; identical scores that are no hits have no spread."""
     found = statistics.estimate(np.full(10, 100.0), hit=100.0)

@@ -26,7 +26,7 @@ class PlannedClip:
 
 @dataclass
 class Hasher:
-    """Turns clips into sources; each file is hashed once.
+    """Turns clips into sources; each file is hashed once, and a reference has one source for all methods.
 
     ``unused_sounds``: sounds beside videos that have a track of their own, which goes first.
     """
@@ -35,6 +35,7 @@ class Hasher:
     wants_landmarks: bool
     unused_sounds: dict[Path, Path] = field(default_factory=dict)
     _digests: dict[Path, str] = field(default_factory=dict)
+    _references: dict[Clip, ClipSource] = field(default_factory=dict)
 
     def source(self, clip: Clip | None, absent: str, reference: ClipSource | None = None) -> ClipSource:
         """Source of a clip; without sound of its own it borrows the reference's.
@@ -64,6 +65,12 @@ class Hasher:
             source = replace(source, landmarks=clip.landmarks, landmarks_sha256=landmarks_sha256)
         return self._with_audio(source, clip, reference) if self.wants_audio else source
 
+    def reference(self, clip: Clip) -> ClipSource:
+        """Source of a real clip."""
+        if clip not in self._references:
+            self._references[clip] = self.source(clip, "")
+        return self._references[clip]
+
     def _with_audio(self, source: ClipSource, clip: Clip, reference: ClipSource | None) -> ClipSource:
         path = clip.audio
         if not clip.audio_first and clip.video is not None and media.has_audio(clip.video):
@@ -89,7 +96,7 @@ class Hasher:
 
 def planned_clip(method: str, pair: Pair, hasher: Hasher) -> PlannedClip:
     """A pair of a method with its sources."""
-    reference = hasher.source(pair.reference, "") if pair.reference is not None else None
+    reference = hasher.reference(pair.reference) if pair.reference is not None else None
     absent = pair.reason or f"{method} has no clip named {pair.clip}"
     generated = hasher.source(pair.generated, absent, reference)
     samples = tuple(hasher.source(sample, "", reference) for sample in pair.samples)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.planning.plan import Plan
-from gmbench.evaluation.results.records import WHOLE_SET, distinct
+from gmbench.evaluation.results.records import WHOLE_SET, distinct, plain
 from gmbench.evaluation.results.references import pictures
 
 COLUMNS = (
@@ -34,10 +34,10 @@ def of_records(records: pd.DataFrame) -> list[str]:
     """Methods that are the reference, another method, or one clip under many names; by file and by pixel."""
     records = records[list(COLUMNS)]
     files = _of_methods(distinct(records, ["dataset", "method", "clip", "generated_sha256", "reference_sha256"]))
-    files = files.assign(generated=files["generated_sha256"], reference=pictures(files))
+    files = plain(files).assign(generated=files["generated_sha256"], reference=pictures(files))
     files = files[["dataset", "method", "clip", "generated", "reference"]].drop_duplicates()
     seen = records[records["metric_name"].isin(PICTURE_METRICS) & records["value"].notna()]
-    return [*_notes(files), *_same_pixels(_of_methods(seen), files)]
+    return [*_notes(files), *_same_pixels(plain(_of_methods(seen)), files)]
 
 
 def _of_methods(records: pd.DataFrame) -> pd.DataFrame:

@@ -92,8 +92,8 @@ _PIECE, _ROW_GROUP = 2**14, 2**17
 def frame(records: Iterable[Record]) -> pd.DataFrame:
     """Records as a table in canonical order.
 
-    They are taken one by one, equal texts are one object in all rows and a number until all are there, and columns are
-    sorted one after another: of a million records no second copy is ever in memory.
+    They are taken one by one, and columns are sorted one after another: of a million records no second copy is ever in
+    memory. A text stands once, in the categories of its columns.
     """
     kinds: dict[Any, str] = {str: "i", float: "d", int: "q"}
     columns = {field.name: array(kinds[field.type]) for field in fields(Record)}
@@ -103,25 +103,42 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
             value = getattr(record, name)
             column.append(numbers.setdefault(value, len(numbers)) if column.typecode == "i" else value)
     texts = np.array(list(numbers), object)
-    places = np.argsort(np.argsort(texts, kind="stable"))
-    order = np.lexsort([places[np.asarray(columns[name])] for name in reversed(ORDER)])
-    series: dict[str, pd.Series] = {}
+    table: dict[str, Any] = {}
     for name in SCHEMA.names:
         column = columns.pop(name)
-        values = np.asarray(column)[order]
-        values = texts[values] if column.typecode == "i" else values
-        series[name] = pd.Series(values, dtype=values.dtype, copy=False)
-    return pd.DataFrame(series, copy=False)
+        table[name] = categories(texts[np.asarray(column)]) if column.typecode == "i" else np.asarray(column)
+    order = np.lexsort([table[name].codes for name in reversed(ORDER)])
+    return pd.DataFrame({name: pd.Series(table.pop(name)[order], copy=False) for name in SCHEMA.names}, copy=False)
 
 
 def concatenate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """All records of several tables, in canonical order."""
     found = list(tables)
     found = [table for table in found if not table.empty] or found
-    table = found[0] if len(found) == 1 else pd.concat(found)
+    table = found[0] if len(found) == 1 else _stacked(found)
     if all(row <= after for row, after in itertools.pairwise(zip(*(table[name] for name in ORDER), strict=True))):
         return table.reset_index(drop=True)  # without a copy
     return table.sort_values(ORDER, kind="stable", ignore_index=True)
+
+
+def _stacked(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables under each other; categories stay sorted, so that sorting by them sorts texts."""
+    columns: dict[str, Any] = {}
+    for name in SCHEMA.names:
+        column = np.concatenate([table[name] for table in tables])
+        columns[name] = categories(column) if name in TEXTS else column
+    return pd.DataFrame(columns, copy=False)
+
+
+def categories(texts: Sequence[str] | NDArray[np.object_]) -> pd.Categorical:
+    """A column of texts as records hold it: numbers of sorted categories."""
+    codes, known = pd.factorize(np.asarray(texts, object), sort=True)
+    return pd.Categorical.from_codes(codes, pd.Index(known, dtype=object))
+
+
+def plain(records: pd.DataFrame) -> pd.DataFrame:
+    """A copy with texts as objects, which can be compared with each other and added."""
+    return records.astype({name: object for name in TEXTS if name in records})
 
 
 def where(records: pd.DataFrame, chosen: pd.Series) -> pd.DataFrame:
@@ -144,9 +161,7 @@ def group_rows(records: pd.DataFrame, columns: Sequence[str]) -> list[tuple[tupl
         return []
     numbers = np.zeros(len(records), np.int64)
     for column in columns:
-        known: dict[Any, int] = {}
-        each = (known.setdefault(value, len(known)) for value in records[column])
-        places = np.fromiter(each, np.int32, len(records))
+        places, known = pd.factorize(records[column])
         numbers *= len(known)
         numbers += places
     numbers = numbers.astype(np.min_scalar_type(numbers.max()))
@@ -182,7 +197,7 @@ def _column(column: pd.Series, kind: pa.DataType) -> pa.Array:
         return pa.array(column, kind)
     codes, values = pd.factorize(column)
     codes = codes.astype(np.min_scalar_type(-len(values) - 1))
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(values, kind))
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(np.asarray(values, object), kind))
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -208,9 +223,11 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def _series(column: pa.ChunkedArray) -> pd.Series:
-    """A column of a file; equal texts are one object."""
+    """A column of a file, texts as :func:`frame` has them."""
     values = column.to_pandas(strings_to_categorical=True)
-    return values.astype(object) if isinstance(values.dtype, pd.CategoricalDtype) else values
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values.cat.set_categories(pd.Index(sorted(values.cat.categories), dtype=object))
+    return values
 
 
 def check_columns(records: pd.DataFrame) -> None:

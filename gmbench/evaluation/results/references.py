@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from gmbench.evaluation.results.records import WHOLE_SET, distinct, groups, where
+from gmbench.evaluation.results.records import WHOLE_SET, categories, distinct, groups, where
 from gmbench.store import digest
 
 DIFFERENT = "compared with different references"
@@ -53,7 +53,7 @@ def named_apart(fixed: pd.DataFrame | None, other: pd.DataFrame) -> pd.DataFrame
     names = {name: _fitting(name, mine, there) for name, mine in here.items()}
     if all(old == new for old, new in names.items()):
         return other
-    return other.assign(dataset=other["dataset"].map(names))
+    return other.assign(dataset=categories([names[name] for name in other["dataset"]]))
 
 
 def _fitting(name: str, mine: Contents, there: Mapping[str, Contents]) -> str:
