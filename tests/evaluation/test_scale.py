@@ -164,7 +164,7 @@ def _kept(call):
 def test_a_record_takes_120_bytes_and_250_while_records_are_gathered():
     """3 KB of a pair with 26 records; as objects the texts alone would be 144 bytes of each."""
     _records(10)
-    (kept, peak), table = _kept(lambda: _records(1500))
+    (kept, peak), table = _kept(lambda: _records(600))
     assert kept < 120 * len(table)
     assert peak < 250 * len(table)
 
