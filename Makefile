@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # Containers often forbid bytecode; then each of a pipeline's processes compiles two thousand modules again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install test test-fast lint types arrows unit demo ablations acceptance bench mutation lock clean
+.PHONY: install test test-fast lint types arrows unit docs demo ablations acceptance bench mutation lock clean
 
 install: $(STAMP)
 
@@ -37,6 +37,10 @@ unit: install
 test-fast: install
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
+# The documentation as a site below site/: pages, API reference, links checked.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 demo: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@$(BIN)/gmbench table --records results/synth/scores --no-intervals
@@ -64,4 +68,4 @@ lock:
 	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --extra dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv demo-out gmbench-results gmbench-report build *.egg-info data work models results reports ablations .gmbench dvc_plots
+	rm -rf .venv site demo-out gmbench-results gmbench-report build *.egg-info data work models results reports ablations .gmbench dvc_plots
