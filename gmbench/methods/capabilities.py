@@ -120,7 +120,7 @@ def _silence(frames: Frames, silent: Frames, measures: Measures) -> CapabilityCh
 
 
 def _driver(method: TalkingHeadMethod, frames: Frames, other: Frames, measures: Measures) -> CapabilityCheck:
-    card = method.card.pose
+    card = "transfer" if "pose" in method.card.drivers else method.card.pose
     points = _points(measures, frames, other)
     if points is None:
         return _unmeasured("other driver", card, measures)

@@ -66,6 +66,13 @@ def test_an_honest_method_holds_what_its_card_says(one_shot, diversity):
     assert all(one.holds for one in found.values()), found
 
 
+def test_a_method_that_videos_can_drive_must_follow_them():
+    assert not findings(Square(pose="generate", drivers=("pose",)), Measures(landmarks))["other driver"].holds
+    method = Square(pose="generate", drivers=("pose",))
+    method.generate = Square(pose="transfer").generate
+    assert findings(method, Measures(landmarks))["other driver"].holds
+
+
 def test_a_card_that_says_too_much_or_too_little_is_noticed():
     class Deaf(Square):
         def generate(self, request):
