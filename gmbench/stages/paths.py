@@ -62,6 +62,11 @@ class DatasetPaths:
         """Shards of renderings as PNG."""
         return self.work / "renders"
 
+    @property
+    def checkpoints(self) -> Path:
+        """One JSON per method: which checkpoints its videos come from."""
+        return self.work / "checkpoints"
+
     def videos(self, method: str) -> Path:
         """Generated clips of a method."""
         return self.results_root / self.dataset / "videos" / method
