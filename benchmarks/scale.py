@@ -3,7 +3,7 @@
 ``python -m benchmarks.scale [--pairs 10000]``
 
 Tiny clips of two methods; one group of clips is extracted, the features of the others are copies of its. A fifth of the
-pairs is measured beside all of them. Memory per pair is what ``gmbench eval`` takes at most, as the system counts it,
+pairs is measured beside all of them. Memory per pair is what ``gmbench eval`` takes at most, without pages of files,
 above what it takes for one clip of each method. The steps are measured in another process, after a run of one group
 that imports everything.
 """
@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -82,20 +83,35 @@ def fill(folder: Path) -> None:
                     store.put(key, feature.arrays, feature.meta)
 
 
-def peak() -> float:
-    """Largest memory of this process so far, MB."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1000
+class Peak:
+    """Largest anonymous memory of this process since the start of the watch: pages of files come and go."""
+
+    def __init__(self) -> None:
+        self._most = 0.0
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            self.megabytes()
+            time.sleep(0.01)
+
+    def megabytes(self) -> float:
+        """So far, MB."""
+        status = Path("/proc/self/status").read_text()
+        now = next(line for line in status.splitlines() if line.startswith("RssAnon"))
+        self._most = max(self._most, int(now.split()[1]) / 1000)
+        return self._most
 
 
 def measure(folder: Path, clips: int) -> dict[str, float]:
     """Seconds and megabytes of each step."""
     result: dict[str, float] = {}
+    peak = Peak()
 
     def step(name: str, call: Callable[[], Any]) -> Any:
-        start, before = time.process_time(), peak()
+        start, before = time.process_time(), peak.megabytes()
         value = call()
-        result[f"{name}, CPU s"], result[f"{name}, MB"] = time.process_time() - start, peak() - before
+        result[f"{name}, CPU s"], result[f"{name}, MB"] = time.process_time() - start, peak.megabytes() - before
         return value
 
     save_results(folder / "warm", evaluate(warm := make_plan(folder / "one"), folder / "store"), {}, warm)
@@ -110,6 +126,7 @@ def measure(folder: Path, clips: int) -> dict[str, float]:
 
 def run_command(folder: Path, clips: str) -> dict[str, float]:
     """Seconds and megabytes of ``gmbench eval`` over the clips of a folder, in this process."""
+    peak = Peak()
     videos = [argument for name in METHODS for argument in ("--videos", str(folder / clips / name))]
     reference = ["--reference", str(folder / clips / "reference"), "--landmarks", "sidecar", "--pose", "pnp"]
     where = ["--store", str(folder / "store"), "--out", str(folder / f"command-{clips}")]
@@ -120,7 +137,7 @@ def run_command(folder: Path, clips: str) -> dict[str, float]:
         except SystemExit as stop:
             if stop.code:
                 raise
-    return {"command, CPU s": time.process_time(), "command, MB": peak()}
+    return {"command, CPU s": time.process_time(), "command, MB": peak.megabytes()}
 
 
 def main() -> None:

@@ -113,6 +113,7 @@ def _card_facts(card: MethodCard) -> dict[str, object]:
         "pose": card.pose,
         "eye": card.eye,
         "emotion": card.emotion,
+        "from the reference": _taken(card),
         "diversity": "seeds give different videos" if card.diversity else "one video per input",
         "identity": card.identity_mode.replace("_", " "),
         "resolution": card.native_resolution or "",
@@ -125,6 +126,14 @@ def _card_facts(card: MethodCard) -> dict[str, object]:
         "confirmed": "" if card.confirmed else "to be confirmed: from what papers say of the method",
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _taken(card: MethodCard) -> str:
+    """What it takes from the clip that it is compared with."""
+    if card.taken:
+        return ", ".join(card.taken)
+    driven = card.kind == "dropin" and "transfer" in (card.pose, card.eye, card.emotion)
+    return "not known: card.yaml beside its videos says which clip drove them (from_reference)" if driven else "nothing"
 
 
 def _abilities(card: MethodCard) -> str:

@@ -3,7 +3,7 @@ import pytest
 
 from gmbench.errors import InputError
 from gmbench.metrics.theval import REAL
-from gmbench.reporting import latents, published_tables
+from gmbench.reporting import latents, method_cards, published_tables
 from gmbench.reporting.table_formats import render
 
 
@@ -62,3 +62,11 @@ def test_latents_file_to_rows_and_map(tmp_path):
     for name, message in (("bad.npz", "expected"), ("none.npz", "no such file")):
         with pytest.raises(InputError, match=message):
             latents.read_latents(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("method", "taken"),
+    [("gmtalker", "nothing"), ("gmtalker-pose", "pose, eyes"), ("wav2lip", "nothing"), ("eamm", "not known: card.yaml")],
+)
+def test_a_card_says_what_a_method_takes_from_the_reference(method, taken):
+    assert str(method_cards.facts_of(method)["from the reference"]).startswith(taken)
