@@ -66,7 +66,7 @@ def test_latents_file_to_rows_and_map(tmp_path):
 
 @pytest.mark.parametrize(
     ("method", "taken"),
-    [("gmtalker", "nothing"), ("gmtalker-pose", "pose, eyes"), ("wav2lip", "nothing"), ("eamm", "not known: card.yaml")],
+    [("gmtalker", "nothing"), ("gmtalker-pose", "pose, eyes"), ("wav2lip", "nothing"), ("eamm", "not known: card")],
 )
 def test_a_card_says_what_a_method_takes_from_the_reference(method, taken):
     assert str(method_cards.facts_of(method)["from the reference"]).startswith(taken)
