@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from gmbench.datasets.readers import known_dataset
+from gmbench.devices.choice import known
 from gmbench.errors import InputError
 from gmbench.face.landmarks import known_backend
 from gmbench.methods.registry import read_method_settings
@@ -155,6 +156,15 @@ class ExtractorsSection(_Section):
     validation_clips: int = Field(32, ge=2, description="clips of the corpus on which every extractor is validated")
 
 
+class TrainingSection(_Section):
+    """How networks of methods are trained on a GPU; on the CPU always alone and in float32."""
+
+    precision: Literal["float32", "tf32", "bfloat16"] = Field(
+        "float32", description="bfloat16: products in 16 bits, weights in 32; tf32: products of 10 bits"
+    )
+    jobs_per_device: int = Field(1, ge=1, description="networks that are trained on one GPU at a time")
+
+
 class EvaluationSection(_Section):
     """What is scored."""
 
@@ -179,6 +189,7 @@ class Params(_Section):
     profile: str
     seed: int = 0
     workers: int = Field(2, ge=1)
+    device: str = Field("auto", description="of networks: cpu, cuda, cuda:1, or auto for the GPU that is there")
     corpora: dict[str, CorpusSection] = Field(default_factory=dict)
     datasets: dict[str, DatasetSection]
     evaluate: tuple[str, ...] = Field((), description="datasets that methods are run and scored on")
@@ -193,6 +204,15 @@ class Params(_Section):
     landmarker: LandmarkerSection
     extractors: ExtractorsSection
     evaluation: EvaluationSection
+    training: TrainingSection = TrainingSection()
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, name: str) -> str:
+        try:
+            return known(name)
+        except InputError as error:
+            raise ValueError(str(error)) from error
 
 
 def load(path: Path = FILE) -> Params:

@@ -12,6 +12,7 @@ import av
 
 from gmbench import config, params_check, plugins, store
 from gmbench.datasets.readers import DATASETS
+from gmbench.devices import choice
 from gmbench.errors import InputError
 from gmbench.evaluation.extraction.extractors import EXTRACTORS
 from gmbench.evaluation.interpolation import OFFICIAL_NETWORK
@@ -70,10 +71,24 @@ def _machine() -> Iterator[Check]:
     try:
         import torch
 
-        gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU"
-        yield Check("torch device", "ok", gpu, "" if torch.cuda.is_available() else "training at full size in hours")
+        yield _devices(torch.__version__)
     except ImportError:
         yield Check("torch", "missing", "pip install torch", "landmark backend fan, all networks")
+
+
+def _devices(version: str) -> Check:
+    """The accelerators that torch sees, their memory, and which one ``auto`` takes."""
+    cards = choice.cards()
+    if not cards:
+        return Check("torch device", "ok", f"no GPU (torch {version})", "training at full size in hours")
+    found = "; ".join(
+        f"{card.device} {card.name}" + (f", {card.free:.0f} of {card.total:.0f} GiB free" if card.total > 0 else "")
+        for card in cards
+    )
+    try:
+        return Check("torch device", "ok", f"{found}; auto is {choice.choose()}")
+    except InputError as error:
+        return Check("torch device", "damaged", f"{found}; {error}", "networks on the GPU")
 
 
 def _packages() -> Iterator[Check]:

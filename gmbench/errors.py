@@ -47,6 +47,10 @@ class ClusterError(InputError):
     exit_code = 7
 
 
+class DeviceError(GmbenchError):
+    """An accelerator cannot do the work: its memory is too small, or the process that asks its networks is gone."""
+
+
 class PackageError(GmbenchError):
     """A package that only some uses need is not installed; the message names the extra that brings it."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from gmbench.devices import CPU, dealt, using
 from gmbench.errors import GmbenchError, StoreError
 from gmbench.executor import one_thread, run
 from gmbench.store import Feature, Store
@@ -32,6 +33,7 @@ class _Task:
     function: Callable[[Any], JobResult]
     job: Job
     root: Path
+    device: str = CPU
 
 
 def run_jobs(
@@ -42,6 +44,7 @@ def run_jobs(
     scheduler: str | None = None,
     report: Callable[[int, int], None] | None = None,
     priority: int = 0,
+    device: str = CPU,
 ) -> dict[str, str]:
     """Compute the features that the store lacks.
 
@@ -51,6 +54,8 @@ def run_jobs(
         store: where features go.
         workers, scheduler, priority: as for :func:`gmbench.executor.run`.
         report: called with (done, all).
+        device: of networks; the jobs are dealt out over its cards by their number, and learn theirs from
+            :func:`gmbench.devices.current`. Keys must tell the device where numbers depend on it.
 
     Returns:
         reasons by name of the jobs that failed.
@@ -58,7 +63,7 @@ def run_jobs(
     missing = [job for job in jobs if not store.has(job.key)]
     done = len(jobs) - len(missing)
     failures: dict[str, str] = {}
-    tasks = [_Task(function, job, store.root) for job in missing]
+    tasks = [_Task(function, job, store.root, dealt(device, number)) for number, job in enumerate(missing)]
     for index, result in run(_make, tasks, min(workers, max(len(tasks), 1)), scheduler, priority):
         done += 1
         if isinstance(result, Exception):
@@ -80,7 +85,7 @@ def load(store: Store, job: Job) -> Feature:
 
 def _make(task: _Task) -> str | None:
     try:
-        with one_thread():
+        with one_thread(), using(task.device):
             arrays, meta = task.function(task.job.argument)
     except StoreError:
         raise

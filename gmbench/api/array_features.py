@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.devices import CPU, Networks, dealt, networks_on
 from gmbench.evaluation.extraction.extractors import extractor
 from gmbench.evaluation.extraction.features import (
     ClipContext,
@@ -22,6 +23,7 @@ from gmbench.evaluation.extraction.features import (
     Keys,
     PairFeature,
 )
+from gmbench.evaluation.extraction.pair_pass import PairQuestions
 from gmbench.evaluation.extraction.sound_features import sound_arrays
 from gmbench.evaluation.protocol import Protocol, pair_indices
 from gmbench.evaluation.scoring.clip_data import ClipData, FeatureReader
@@ -131,12 +133,20 @@ class _Memory(Store):
 
     def _compared(self, feature: PairFeature, keys: Keys, generated: ArrayClip, reference: ArrayClip) -> Arrays:
         first, second = list(self._views(generated, keys)), list(self._views(reference, keys))
-        values = []
+        networks = _networks(keys.protocol)
+        questions = PairQuestions(feature.pairs, networks) if feature.pairs and networks.device != CPU else None
+        values: list[float] = []
         for a, b in zip(*pair_indices(len(first), len(second), keys.protocol.pairing), strict=True):
             view, target = first[a], second[b]
             absent = view is None or target is None
+            if not absent and questions is not None:
+                questions.add(len(values), resize(view, *target.shape[:2]), target)
+                absent = True
             values.append(np.nan if absent else feature.function(resize(view, *target.shape[:2]), target))
-        return {"values": np.array(values, np.float64)}
+        found = np.array(values, np.float64)
+        if questions is not None:
+            questions.write(found)
+        return {"values": found}
 
     def _views(self, clip: ArrayClip, keys: Keys) -> Iterator[Frames | None]:
         """Frames as the protocol shows them, None where the crop needs a face and there is none."""
@@ -156,11 +166,17 @@ class _Memory(Store):
         """What a feature extractor gives for a clip."""
         given = {first.name: self._extracted(first, keys, clip) for first in feature.requires}
         points = self._points(clip, keys) if feature.landmarks else None
-        context = ClipContext(clip.length, *clip.size, points, clip.audio if feature.audio else None, given)
+        networks = _networks(keys.protocol)
+        audio = clip.audio if feature.audio else None
+        context = ClipContext(clip.length, *clip.size, points, audio, given, networks=networks)
         accumulator = feature.begin(context)
         for index, frame in enumerate(() if clip.frames is None else clip.frames):
             accumulator.add(index, frame)
         return accumulator.finish()
+
+
+def _networks(protocol: Protocol) -> Networks:
+    return networks_on(dealt(protocol.device, 0))
 
 
 def landmark_arrays(clip: ArrayClip, protocol: Protocol) -> Arrays:
@@ -170,7 +186,7 @@ def landmark_arrays(clip: ArrayClip, protocol: Protocol) -> Arrays:
         detector: Detector = (
             _Given(clip.landmarks)
             if clip.landmarks is not None
-            else opened.enter_context(face_landmarks.backend(protocol.landmarks).open(None))
+            else opened.enter_context(face_landmarks.backend(protocol.landmarks).open(None, _networks(protocol)))
         )
         track = face_landmarks.LandmarkTrack(detector, clip.length)
         last = None

@@ -5,7 +5,6 @@ from typing import Any
 
 from gmbench.api.array_features import ArrayClip, clip_data
 from gmbench.api.array_inputs import as_audio, as_frames, as_landmarks, as_pose
-from gmbench.api.evaluation import check_device
 from gmbench.emotions import canonical
 from gmbench.errors import InputError
 from gmbench.evaluation import protocol as protocols
@@ -167,7 +166,7 @@ def metric(
     Args:
         name: in any spelling: ``ssim``, ``M-LMD``.
         protocol, landmarks, pose, extractors, sync_crop, precision: as of :func:`gmbench.evaluate`.
-        device: ``auto`` or ``cpu``, which are the same today; tensors may lie anywhere.
+        device: of the networks, as of :func:`gmbench.evaluate`; tensors may lie anywhere.
 
     Returns:
         ``f(generated, reference)`` with a float as its result; see :meth:`ArrayMetric.score` for all arguments.
@@ -185,12 +184,12 @@ def metric(
     >>> ssim.spec.direction
     'higher'
     """
-    check_device(device)
     chosen = registry.METRICS.get(registry.resolve([name])[0]) if _is_one(name) else None
     if chosen is None:
         raise InputError(f"expected the name of one metric, got {name!r}")
     settings = {
-        "landmarks": landmarks, "pose": pose, "extractors": extractors, "sync_crop": sync_crop, "precision": precision
+        "landmarks": landmarks, "pose": pose, "extractors": extractors, "sync_crop": sync_crop, "precision": precision,
+        "device": device,
     }  # fmt: skip
     return ArrayMetric(chosen, protocols.of(protocol, **settings))
 

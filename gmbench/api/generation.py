@@ -8,6 +8,8 @@ from typing import Any
 from gmbench import config
 from gmbench.api.paths import PathLike, as_path, path_or_none
 from gmbench.config import FitSection
+from gmbench.devices import AUTO, choose, dealt, using
+from gmbench.devices.choice import known
 from gmbench.errors import InputError
 from gmbench.evaluation.run import Progress
 from gmbench.executor import one_thread
@@ -50,6 +52,7 @@ def generate(
     temperature: float | None = None,
     models: PathLike | None = None,
     dataset: str | None = None,
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Make a video of a person saying something with an emotion, as ``gmbench generate`` does.
@@ -69,6 +72,7 @@ def generate(
         transcript: words, for a method that reads them.
         seed: of everything random; temperature: spread of what is sampled.
         models: folder of the checkpoints; dataset: of ``params.yaml`` here, whose checkpoints are used otherwise.
+        device: of a method that is named; ``params.yaml``'s by default, ``auto`` without one.
         progress: called with frames done and all frames.
 
     Returns:
@@ -77,7 +81,7 @@ def generate(
     Raises:
         InputError: what the method needs is not given, or it cannot do this. WeightsError: it is not trained.
     """
-    loaded = trained(method, path_or_none(models), dataset) if isinstance(method, str) else method
+    loaded = trained(method, path_or_none(models), dataset, device) if isinstance(method, str) else method
     request = _request(
         loaded, as_path(audio), emotion, emotion_end, path_or_none(reference), speaker, path_or_none(source),
         transcript, seed, temperature,
@@ -96,21 +100,28 @@ def generate(
     return path
 
 
-def project(dataset: str | None) -> PipelineRun:
+def project(dataset: str | None, device: str | None = None) -> PipelineRun:
     """The run that ``params.yaml`` of this folder describes, on one dataset; the first that is evaluated by default.
+
+    A device goes before that of ``params.yaml``.
 
     Raises:
         InputError: no such file or dataset.
     """
     params = config.load()
+    params = params.model_copy(update={"device": known(device or params.device)})
     name = dataset or next(iter(params.evaluate), "")
     if name not in params.datasets:
         raise InputError(f"params.yaml: unknown dataset {name!r}; {closest(name, params.datasets)}")
     return PipelineRun(params, DatasetPaths(name), Store(STORE))
 
 
-def trained(method: str, models: Path | None = None, dataset: str | None = None) -> TalkingHeadMethod:
+def trained(
+    method: str, models: Path | None = None, dataset: str | None = None, device: str | None = None
+) -> TalkingHeadMethod:
     """A method by its name with what training wrote: in a folder, or by ``params.yaml`` of this folder.
+
+    Its networks are on a device: the one that is named, else ``params.yaml``'s, else what ``auto`` is.
 
     Raises:
         InputError: an unknown method, or one that is not trained. NotSupported: a name with a drive.
@@ -118,7 +129,9 @@ def trained(method: str, models: Path | None = None, dataset: str | None = None)
     system = registry.System.parse(method)
     if system.drives:
         raise NotSupported(f"{method}: there is no clip here for {system.drive}; use 'gmbench eval --method'")
-    return registry.load(system.method, models or checkpoint_folder(project(dataset), system))
+    where = device or (config.load().device if config.FILE.exists() else AUTO)
+    with using(dealt(choose(where), 0)):
+        return registry.load(system.method, models or checkpoint_folder(project(dataset), system))
 
 
 def _request(

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.devices import CPU
+from gmbench.devices.choice import FLOAT32, in_precision
 from gmbench.errors import MediaError, WeightsError
 from gmbench.extras import extra
 from gmbench.media import Audio
@@ -21,11 +23,12 @@ CHUNK = 320_000
 
 @dataclass(frozen=True)
 class Hubert:
-    """A loaded model: ``network`` in evaluation mode, ``dim`` of its features, ``sha256`` of its files."""
+    """A loaded model: ``network`` in evaluation mode on a device, ``dim`` of its features, ``sha256`` of its files."""
 
     network: Any
     dim: int
     sha256: str
+    device: str = CPU
 
     def __call__(self, audio: Audio) -> NDArray[np.float16]:
         """Features (L, dim) at 50 Hz, L = floor((n - 80) / 320)."""
@@ -34,18 +37,20 @@ class Hubert:
         expected = frame_count(len(audio))
         signal = normalise(audio)
         parts = []
-        with torch.inference_mode():
+        with torch.inference_mode(), in_precision(self.device, FLOAT32):
             for start, stop in chunks(len(signal)):
-                hidden = self.network(torch.from_numpy(signal[None, start:stop])).last_hidden_state
-                parts.append(hidden[0].float().numpy())
-        features = np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float32)
+                given = torch.from_numpy(signal[None, start:stop]).to(self.device)
+                parts.append(self.network(given).last_hidden_state[0].float())
+        features = (
+            np.concatenate([part.cpu().numpy() for part in parts]) if parts else np.zeros((0, self.dim), np.float32)
+        )
         if abs(len(features) - expected) > 1:
             raise MediaError(f"HuBERT gave {len(features)} frames for {len(audio)} samples, expected {expected}")
         padded = np.pad(features, ((0, max(0, expected - len(features))), (0, 0)))
         return np.asarray(padded[:expected], np.float16)
 
 
-def load(folder: Path) -> Hubert:
+def load(folder: Path, device: str = CPU) -> Hubert:
     """Read a HuBERT saved by transformers: ``config.json`` and ``model.safetensors`` or ``pytorch_model.bin``.
 
     Any size works; the papers use hubert-large-ls960-ft. Nothing is fetched. A process reads the files once, and again
@@ -61,12 +66,12 @@ def load(folder: Path) -> Hubert:
         )
     files = sorted(path for path in folder.iterdir() if path.is_file())
     stamps = tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
-    return _read(folder.resolve(), stamps)
+    return _read(folder.resolve(), stamps, device)
 
 
 @functools.lru_cache(maxsize=1)
-def _read(folder: Path, stamps: tuple[tuple[str, int, int], ...]) -> Hubert:
-    """The model of a folder whose files have these names, sizes and times."""
+def _read(folder: Path, stamps: tuple[tuple[str, int, int], ...], device: str) -> Hubert:
+    """The model of a folder whose files have these names, sizes and times, on a device."""
     import torch
     from safetensors import SafetensorError
 
@@ -82,8 +87,8 @@ def _read(folder: Path, stamps: tuple[tuple[str, int, int], ...]) -> Hubert:
     missing = [name for name in facts["missing_keys"] if "masked_spec_embed" not in name]
     if missing:
         raise WeightsError(f"{folder}: weights are missing, for example {sorted(missing)[0]}; is it a HuBERT model?")
-    network.eval()
-    return Hubert(network, int(network.config.hidden_size), digest(file_digest(folder)))
+    network.eval().to(device)
+    return Hubert(network, int(network.config.hidden_size), digest(file_digest(folder)), device)
 
 
 def normalise(audio: Audio) -> NDArray[np.float32]:

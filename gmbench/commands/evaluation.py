@@ -14,6 +14,7 @@ from gmbench.commands.options import (
     INPUTS,
     MEASURE,
     RUNNING,
+    Device,
     Digits,
     ExtractorKind,
     JsonFlag,
@@ -28,6 +29,7 @@ from gmbench.commands.options import (
     named_folders,
     split,
 )
+from gmbench.devices import AUTO
 
 if TYPE_CHECKING:
     from gmbench.api.result import Result
@@ -88,7 +90,7 @@ def evaluate(
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option(help="float32, or bfloat16: faster on some processors, not exact.", rich_help_panel=MEASURE),
+        typer.Option(help="float32; faster, not exact: bfloat16, or tf32 on a GPU.", rich_help_panel=MEASURE),
     ] = None,
     fid_frames: Annotated[
         int | None, typer.Option(help="Frames per clip for FID; 0: all, up to 50,000.", rich_help_panel=MEASURE)
@@ -103,6 +105,7 @@ def evaluate(
     store: Annotated[
         Path | None, typer.Option(help="Feature store; GMBENCH_STORE or the cache by default.", rich_help_panel=RUNNING)
     ] = None,
+    device: Device = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.", rich_help_panel=RUNNING)] = 1,
     scheduler: Scheduler = None,
     timeout: Timeout = None,
@@ -127,7 +130,7 @@ def evaluate(
 
     chosen = protocols.load(
         protocol, landmarks=landmarks, pose=pose, extractors=extractors, sync_crop=sync_crop, precision=precision,
-        fid_frames=fid_frames,
+        fid_frames=fid_frames, device=device or AUTO,
     )  # fmt: skip
     sequences, names, rows = named_folders(interpolation or []), split(metrics) or [], check(split(controls) or [])
     check_loose(out_dir)
@@ -137,7 +140,7 @@ def evaluate(
     elif sequences:
         inputs = Inputs({}, (), dataset or "interpolation")
     else:
-        inputs, chosen, pipeline_store = generate_test_clips(method or [], dataset, workers)
+        inputs, chosen, pipeline_store = generate_test_clips(method or [], dataset, workers, device)
         store = store or pipeline_store
     inputs = limited(inputs, limit)
     with connection(scheduler, timeout), terminal.progress("evaluating") as report:
@@ -191,9 +194,11 @@ def validate(
     protocol: Annotated[str, typer.Option(help="Name, or path of a YAML file.")] = "full",
     landmarks: LandmarkName = None,
     extractors: ExtractorKind = None,
+    precision: Annotated[str | None, typer.Option(help="float32, bfloat16, or tf32 on a GPU.")] = None,
     clips: Annotated[int, typer.Option(min=1, help="At most so many clips, as many of each emotion.")] = 24,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for records, table and curves.")] = Path("validation"),
     store: Annotated[Path | None, typer.Option(help="Feature store.")] = None,
+    device: Device = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
     scheduler: Scheduler = None,
     timeout: Timeout = None,
@@ -210,7 +215,9 @@ def validate(
     from gmbench.reporting import validation_curves
     from gmbench.store import write_atomically
 
-    chosen = protocols.load(protocol, landmarks=landmarks, extractors=extractors)
+    chosen = protocols.load(
+        protocol, landmarks=landmarks, extractors=extractors, precision=precision, device=device or AUTO
+    )
     given = inputs.gather([], [], reference, audio, None, labels)
     picked = validation.chosen(split(corruptions))
     result_folder.check_writable(out_dir)

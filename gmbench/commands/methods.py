@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gmbench.commands import terminal
-from gmbench.commands.options import JsonFlag
+from gmbench.commands.options import Device, JsonFlag
 from gmbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,13 +23,20 @@ MethodName = Annotated[
 Dataset = Annotated[str | None, typer.Option(help="Of params.yaml; the first that is evaluated by default.")]
 
 
-def train(method: MethodName = "gmtalker", dataset: Dataset = None) -> None:
+def train(
+    method: MethodName = "gmtalker",
+    dataset: Dataset = None,
+    device: Device = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32; on a GPU also tf32 or bfloat16; params.yaml's by default.")
+    ] = None,
+) -> None:
     """Train a method on a prepared dataset: checkpoints, losses and a run card below models/<dataset>/<method>."""
     from gmbench.methods.registry import System
     from gmbench.stages.train import model_folder, train
     from gmbench.stages.training_check import require_trainable
 
-    run = project(dataset)
+    run = project(dataset, device, precision)
     system = System.parse(method)
     section = run.params.datasets[run.paths.dataset]
     require_trainable(run, section, [system.name])
@@ -76,6 +83,7 @@ def generate(
     method: MethodName = "gmtalker",
     dataset: Dataset = None,
     models: Annotated[Path | None, typer.Option(help="Folder of the checkpoints.")] = None,
+    device: Device = None,
 ) -> None:
     """Make a video of a person saying something with an emotion.
 
@@ -91,14 +99,14 @@ def generate(
     sound = audio or mouth_from
     if sound is None:
         raise InputError("give the speech by --audio, or a video with sound by --mouth-from")
-    loaded = generation.trained(method, models, dataset)
+    loaded = generation.trained(method, models, dataset, device)
     for text, path in zip(ends[:1] or emotion or [""], _paths(out, emotion or []), strict=True):
         with terminal.progress("generating", "frames") as report:
             generation.generate(
                 sound, path, method=loaded, emotion=text, emotion_end=ends[1] if ends else "", reference=reference,
                 mouth_from=mouth_from, pose_from=pose_from, expression_from=expression_from,
                 speaker=speaker or "", source=source, transcript=transcript, seed=seed, temperature=temperature,
-                progress=report,
+                device=device, progress=report,
             )  # fmt: skip
         terminal.note(f"{path}: {'video' if path.suffix else 'pictures'} of {sound.name}")
 
@@ -108,6 +116,7 @@ def ablate(
     seeds: Annotated[int, typer.Option(min=2, help="Trainings of each system.")] = 5,
     dataset: Dataset = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; those of params.yaml by default.")] = None,
+    device: Device = None,
     out: Annotated[Path, typer.Option(help="Folder for records, tables and verdicts.")] = Path("ablations"),
 ) -> None:
     """Train a method and its ablations over seeds, and say which of the paper's orderings hold here."""
@@ -115,7 +124,7 @@ def ablate(
 
     from gmbench.stages import ablations
 
-    run = project(dataset)
+    run = project(dataset, device)
     params = run.params.model_copy(update={"workers": workers or run.params.workers})
     run = replace(run, params=params, quiet=True)
     ablations.ablate(run, registry_name(method), seeds, terminal.note, out)
@@ -156,14 +165,26 @@ def list_methods(
     terminal.note("dropin: give the method's videos with --videos NAME=DIR; 'gmbench methods NAME' shows a card")
 
 
-def project(dataset: str | None) -> "PipelineRun":
-    """The run that params.yaml of this folder describes, on one dataset."""
+def project(dataset: str | None, device: str | None = None, precision: str | None = None) -> "PipelineRun":
+    """The run that params.yaml of this folder describes, on one dataset, a device, and in a precision of training."""
+    from dataclasses import replace
+
     from gmbench.api.generation import project as found
+    from gmbench.config import Params
 
-    return found(dataset)
+    run = found(dataset, device)
+    if precision is None:
+        return run
+    training = run.params.training.model_dump() | {"precision": precision}
+    try:
+        return replace(run, params=Params.model_validate(run.params.model_dump() | {"training": training}))
+    except ValueError as error:
+        raise InputError(f"--precision: expected float32, tf32 or bfloat16, got {precision!r}") from error
 
 
-def generate_test_clips(methods: Sequence[str], dataset: str | None, workers: int) -> tuple["Inputs", "Protocol", Path]:
+def generate_test_clips(
+    methods: Sequence[str], dataset: str | None, workers: int, device: str | None = None
+) -> tuple["Inputs", "Protocol", Path]:
     """Let systems that were trained here generate the test clips; these, how they are compared, and their store."""
     from dataclasses import replace
 
@@ -171,13 +192,13 @@ def generate_test_clips(methods: Sequence[str], dataset: str | None, workers: in
     from gmbench.stages.evaluation_plan import evaluation_inputs, evaluation_protocol
     from gmbench.stages.generate import generate
 
-    run = project(dataset)
+    run = project(dataset, device)
     run = replace(run, params=run.params.model_copy(update={"workers": workers}), quiet=True)
     section = run.params.datasets[run.paths.dataset]
     names = [System.parse(name).name for name in methods]
     for name in names:
         generate(run, section, name)
-    return evaluation_inputs(run, names), evaluation_protocol(section), run.store.root
+    return evaluation_inputs(run, names), evaluation_protocol(section, run.device), run.store.root
 
 
 def _paths(out: Path, emotions: Sequence[str]) -> list[Path]:

@@ -45,6 +45,14 @@ Timeout = Annotated[
         rich_help_panel=RUNNING,
     ),
 ]  # fmt: skip
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        help="Of networks: cpu, cuda, cuda:N, or auto for GMBENCH_DEVICE or the GPU that is there.",
+        rich_help_panel=RUNNING,
+    ),
+]
 Wide = Annotated[bool, typer.Option("--wide", help="As wide as it takes, with intervals.", rich_help_panel=PRINTING)]
 NoIntervals = Annotated[bool, typer.Option("--no-intervals", help="Values alone.", rich_help_panel=PRINTING)]
 Digits = Annotated[

@@ -23,6 +23,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gmbench import weights
+from gmbench.devices import dealt
+from gmbench.devices.choice import in_precision
 from gmbench.emotions import canonical
 from gmbench.errors import InputError, MediaError
 from gmbench.evaluation.extraction.features import Frame
@@ -149,7 +151,8 @@ def score_sequences(methods: dict[str, Path], dataset: str, protocol: Protocol) 
             for sequence in find_sequences(folder):
                 values, used, reason = dict.fromkeys(SCORED, float("nan")), 0, ""
                 try:
-                    values, used = _scored(sequence, chosen, detector)
+                    with in_precision(protocol.device, protocol.precision):
+                        values, used = _scored(sequence, chosen, detector)
                 except UNEXPECTED as error:
                     reason = outcome.reason(error, f"{method}/{sequence.name}")
                 rows += [
@@ -225,12 +228,12 @@ def sequence_extractor(protocol: Protocol) -> SequenceExtractor:
         from gmbench.extractors.corpus.emotion_vgg import CorpusEmotionVgg
 
         path, sha = weights.load_path("corpus_emotion_vgg")
-        network = CorpusEmotionVgg(path)
+        network = CorpusEmotionVgg(path, dealt(protocol.device, 0))
         return SequenceExtractor("corpus", sha, chip_matrix, network.side, network.distances, network.recognise)
     from gmbench.extractors.trunks import load_emotion_vgg
 
     path, sha = weights.load_path(OFFICIAL_NETWORK)
-    trunk = load_emotion_vgg(path)
+    trunk = load_emotion_vgg(path, dealt(protocol.device, 0))
     return SequenceExtractor(f"own-{sha[:8]}", sha, crops.fan224_matrix, trunk.side, trunk.distances, trunk.recognise)
 
 

@@ -9,6 +9,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from gmbench.devices import CPU, choose
 from gmbench.errors import InputError
 from gmbench.face import landmarks
 from gmbench.names import closest
@@ -48,10 +49,12 @@ class Protocol(BaseModel):
     emotion_network: Literal["mead", "crema_d"] = Field(
         "mead", description="whose Emotion-FAN judges: MEAD's as published, or CREMA-D's, which the user trains"
     )
-    precision: Literal["float32", "bfloat16"] = Field(
+    precision: Literal["float32", "bfloat16", "tf32"] = Field(
         "float32",
-        description="of published networks but those of FID, FVD, F-SIM and pose; bfloat16 is faster, not exact",
+        description="bfloat16: of published networks but those of FID, FVD, F-SIM and pose, faster, not exact; "
+        "tf32: products of all networks on a GPU with 10 bits",
     )
+    device: str = Field("cpu", description="what networks run on; in store keys and records, not in the hash")
     fid_frames: int = Field(
         0,
         ge=0,
@@ -71,7 +74,7 @@ class Protocol(BaseModel):
     @property
     def hash(self) -> str:
         """First 12 digits of the sha256 over all fields but the description."""
-        fields = self.model_dump(exclude={"description"})
+        fields = self.model_dump(exclude={"description", "device"})
         if self.emotion_network == "mead":  # younger than the first records, which stay comparable
             del fields["emotion_network"]
         fields[_FORMER_NAME] = fields.pop("extractors")  # hashed under its former name, so that records stay comparable
@@ -109,21 +112,27 @@ def load(name: str, **overrides: Any) -> Protocol:
         protocol = Protocol.model_validate(yaml.safe_load(text))
         changed = {key: value for key, value in overrides.items() if value is not None}
         changed = {key: value for key, value in changed.items() if value != getattr(protocol, key)}
+        device = changed.pop("device", protocol.device)
         if changed:
             suffix = "".join(f"+{key}={value}" for key, value in sorted(changed.items(), key=_former_name))
             protocol = Protocol.model_validate(protocol.model_dump() | changed | {"name": protocol.name + suffix})
+        protocol = protocol.model_copy(update={"device": choose(device)})
     except (ValidationError, yaml.YAMLError) as error:
         detail = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
         field = ".".join(str(part) for part in detail["loc"])
         reason = str(detail["msg"]).removeprefix("Value error, ")
         raise InputError(f"protocol {name}: {field or 'file'}: {reason}") from error
+    if protocol.precision == "tf32" and protocol.device == CPU:
+        raise InputError("precision tf32 is of GPUs, and the networks run on the CPU; use float32 or bfloat16")
     return protocol
 
 
 def of(protocol: str | Protocol, **overrides: Any) -> Protocol:
-    """A protocol that is given, or one by name or file, with overridden fields as of :func:`load`."""
+    """A protocol that is given, on a device, or one by name or file with overridden fields as of :func:`load`."""
     if isinstance(protocol, str):
         return load(protocol, **overrides)
+    if device := overrides.pop("device", None):
+        protocol = protocol.model_copy(update={"device": choose(device)})
     if changes := [name for name, value in overrides.items() if value is not None]:
         raise InputError(f"{changes[0]}: a protocol object is used as it is; name the protocol to change a field")
     return protocol

@@ -1,6 +1,7 @@
 """Run a plan: extract what the store lacks, score every clip, return records."""
 
 import contextlib
+import functools
 import itertools
 import logging
 import math
@@ -12,11 +13,13 @@ from typing import Any
 
 import pandas as pd
 
+from gmbench.devices import CPU, dealt, kind_of
+from gmbench.devices.serving import served
 from gmbench.emotions import canonical
 from gmbench.errors import StoreError
 from gmbench.evaluation.extraction.clip_group import ClipGroup
 from gmbench.evaluation.extraction.features import ClipSource
-from gmbench.evaluation.extraction.group_extraction import extract_group
+from gmbench.evaluation.extraction.group_extraction import extract_group, extract_served
 from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome, report_errors
 from gmbench.evaluation.extraction.worker_needs import absolute, as_planned, worker_needs
 from gmbench.evaluation.planning.plan import Plan
@@ -27,6 +30,7 @@ from gmbench.evaluation.scoring.clip_data import ClipData, ClipFeatures, Feature
 from gmbench.evaluation.scoring.flags import clip_flags, set_flags
 from gmbench.evaluation.scoring.metric import Metric, Score
 from gmbench.executor import one_thread, run
+from gmbench.face import landmarks as face_landmarks
 from gmbench.store import Store
 
 _log = logging.getLogger(__name__)
@@ -82,6 +86,9 @@ def extract(
         stack.enter_context(one_thread())  # finding the libraries takes longer than a group that is stored
         function: Callable[[ClipGroup], Outcome] = extract_group
         tasks: Sequence[ClipGroup] = groups
+        if scheduler is None and workers > 1 and plan.protocol.device != CPU:
+            server = stack.enter_context(served(dealt(plan.protocol.device, 0)))
+            function = functools.partial(extract_served, server)
         if scheduler is not None:
             function = stack.enter_context(worker_needs(groups, plan.keys, store))
             tasks = [absolute(group) for group in groups]
@@ -279,6 +286,15 @@ class _Scorer:
             metric_version=metric.spec.version,
         )
 
+    def _device_flags(self, name: str) -> tuple[str, ...]:
+        """``on_cuda`` where networks on a GPU are behind a metric's numbers: they differ in the last digits."""
+        protocol = self._plan.protocol
+        if protocol.device == CPU:
+            return ()
+        metric = next(metric for metric in self._plan.metrics if metric.name == name)
+        finds = face_landmarks.backend(protocol.landmarks).on_device and metric.reads_landmarks(protocol)
+        return (f"on_{kind_of(protocol.device)}",) if finds or metric.weights(protocol) else ()
+
     def _scored(
         self, record: Record, score: Callable[[], Score], flags: Callable[[], tuple[str, ...]], clips: int
     ) -> Record:
@@ -289,7 +305,7 @@ class _Scorer:
             return replace(
                 record,
                 value=result.value,
-                flags=" ".join(dict.fromkeys((*result.flags, *flags()))),
+                flags=" ".join(dict.fromkeys((*result.flags, *flags(), *self._device_flags(record.metric_name)))),
                 frames_used=result.frames_used,
                 frames_expected=result.frames_expected,
                 clips_used=result.clips_used,

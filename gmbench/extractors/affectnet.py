@@ -94,18 +94,43 @@ class _SameConv2d(nn.Conv2d):
 
 def load(backbone: Path, temporal: Path) -> tuple[Backbone, Temporal]:
     """Both networks from their files; raises WeightsError."""
-    static, dynamic = Backbone(), Temporal()
-    fill(static, read_state(backbone), backbone)
-    fill(dynamic, read_state(temporal), temporal)
-    return static, dynamic
+    return load_backbone(backbone), load_temporal(temporal)
+
+
+def load_backbone(path: Path) -> Backbone:
+    """The backbone from its file; raises WeightsError."""
+    network = Backbone()
+    fill(network, read_state(path), path)
+    return network
+
+
+def load_temporal(path: Path) -> Temporal:
+    """The LSTMs from their file; raises WeightsError."""
+    network = Temporal()
+    fill(network, read_state(path), path)
+    return network
 
 
 def frame_feature(network: Backbone, face: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Feature (512,) of an RGB crop of a face box of any size."""
-    image = cv2.resize(face[..., ::-1], (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-    x = torch.from_numpy(image - np.array(_MEAN_BGR, np.float32)).permute(2, 0, 1)[None]
     with torch.inference_mode():
-        return network(as_input_of(network, x))[0].float().numpy()
+        return frame_rows(network, torch.from_numpy(face_input(face)[None]))[0].numpy()
+
+
+def face_input(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An RGB crop of any size as the backbone sees it: (224, 224, 3) BGR."""
+    return np.asarray(cv2.resize(face[..., ::-1], (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def frame_rows(network: Backbone, faces: Tensor) -> Tensor:
+    """Features (B, 512) of inputs (B, 224, 224, 3); on the CPU one at a time."""
+    parts = faces.split(1 if faces.device.type == "cpu" else len(faces))
+    return torch.cat([network(as_input_of(network, _less_mean(part).permute(0, 3, 1, 2))).float() for part in parts])
+
+
+def _less_mean(faces: Tensor) -> Tensor:
+    """BGR pictures (B, 224, 224, 3) less the mean of each channel."""
+    return torch.stack([channel.float() - mean for channel, mean in zip(faces.unbind(-1), _MEAN_BGR, strict=True)], -1)
 
 
 def window_probabilities(network: Temporal, features: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -54,12 +54,16 @@ def load(path: Path) -> EmotionFan:
 
 def frame_features(network: EmotionFan, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(T, 512) of RGB chips (T, 224, 224, 3)."""
-    parts = []
+    if not len(chips):
+        return np.empty((0, WIDTH), np.float32)
     with torch.inference_mode():
-        for start in range(0, len(chips), _BATCH):
-            x = torch.from_numpy(np.ascontiguousarray(chips[start : start + _BATCH])).permute(0, 3, 1, 2).float() / 255
-            parts.append(network(as_input_of(network, x)).float())
-    return torch.cat(parts).numpy() if parts else np.empty((0, WIDTH), np.float32)
+        return frame_rows(network, torch.from_numpy(np.ascontiguousarray(chips))).numpy()
+
+
+def frame_rows(network: EmotionFan, chips: Tensor) -> Tensor:
+    """(T, 512) of RGB chips (T, 224, 224, 3); on the CPU eight at a time."""
+    parts = chips.split(_BATCH if chips.device.type == "cpu" else len(chips))
+    return torch.cat([network(as_input_of(network, part.permute(0, 3, 1, 2).float() / 255)).float() for part in parts])
 
 
 def clip_logits(network: EmotionFan, features: NDArray[np.float32], released: bool) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gmbench.errors import WeightsError
 
@@ -30,21 +31,35 @@ def load_script(path: Path) -> Any:
 
 def video_features(network: Any, windows: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Kinetics logits (B, 400) of RGB windows (B, 16, H, W, 3): the program scales and resizes to 224 itself."""
-    x = torch.from_numpy(np.ascontiguousarray(windows)).permute(0, 4, 1, 2, 3)
     with torch.inference_mode():
-        return network(x, rescale=True, resize=True, return_features=True).float().numpy()
+        return video_rows(network, torch.from_numpy(np.ascontiguousarray(windows))).numpy()
+
+
+def video_rows(network: Any, windows: Tensor) -> Tensor:
+    """As :func:`video_features`, of tensors."""
+    return network(windows.permute(0, 4, 1, 2, 3), rescale=True, resize=True, return_features=True).float()
 
 
 def pose_matrices(network: Any, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Head rotations (B, 3, 3) of RGB frames (B, H, W, 3) by TokenHPE: resize 270, middle 224, ImageNet's mean."""
+    """Head rotations (B, 3, 3) of RGB frames (B, H, W, 3) by TokenHPE."""
+    with torch.inference_mode():
+        return pose_rows(network, torch.from_numpy(np.stack([pose_input(frame) for frame in frames]))).numpy()
+
+
+def pose_input(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A frame as TokenHPE sees it: 270 pixels wide, of which the middle 224."""
     start = (_POSE_SIDE - _POSE_CROP) // 2
     inner = slice(start, start + _POSE_CROP)
-    sized = [cv2.resize(f, (_POSE_SIDE, _POSE_SIDE), interpolation=cv2.INTER_LINEAR)[inner, inner] for f in frames]
-    x = torch.from_numpy(np.stack(sized)).permute(0, 3, 1, 2).float() / 255
-    x = (x - torch.tensor(_MEAN)[:, None, None]) / torch.tensor(_DEVIATION)[:, None, None]
-    with torch.inference_mode():
-        rotations = network(x)
-    return (rotations[0] if isinstance(rotations, tuple) else rotations).double().numpy()
+    sized = cv2.resize(frame, (_POSE_SIDE, _POSE_SIDE), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(sized[inner, inner], np.uint8)
+
+
+def pose_rows(network: Any, pictures: Tensor) -> Tensor:
+    """Head rotations (B, 3, 3) of inputs (B, 224, 224, 3), scaled by ImageNet's mean and deviation."""
+    x = pictures.permute(0, 3, 1, 2).float() / 255
+    mean, deviation = (x.new_tensor(values)[:, None, None] for values in (_MEAN, _DEVIATION))
+    rotations = network((x - mean) / deviation)
+    return (rotations[0] if isinstance(rotations, tuple) else rotations).double()
 
 
 def load_onnx(path: Path) -> Any:

@@ -89,11 +89,16 @@ def load_fid(path: Path) -> nn.Module:
 
 
 def fid_features(network: nn.Module, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """pool3 features (B, 2048) of RGB frames (B, H, W, 3): bilinear to 299 without antialias, then [-1, 1]."""
-    x = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
-    x = F.interpolate(x, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
+    """:func:`fid_rows` of arrays."""
     with torch.inference_mode():
-        return network((2 * x - 1).contiguous(memory_format=torch.channels_last)).numpy()
+        return fid_rows(network, torch.from_numpy(np.ascontiguousarray(frames))).numpy()
+
+
+def fid_rows(network: nn.Module, frames: Tensor) -> Tensor:
+    """pool3 features (B, 2048) of RGB frames (B, H, W, 3): bilinear to 299 without antialias, then [-1, 1]."""
+    x = frames.permute(0, 3, 1, 2).float() / 255
+    x = F.interpolate(x, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
+    return network((2 * x - 1).contiguous(memory_format=torch.channels_last))
 
 
 def load_eat(path: Path) -> nn.Module:
@@ -105,12 +110,20 @@ def load_eat(path: Path) -> nn.Module:
 
 
 def eat_features(network: nn.Module, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Mixed_7c averages (B, 2048) of RGB crops as EAT computes them: BGR, OpenCV bilinear, normalised twice."""
-    sized = [cv2.resize(crop[..., ::-1], (SIDE, SIDE), interpolation=cv2.INTER_LINEAR) for crop in crops]
-    x = torch.from_numpy(np.stack(sized)).permute(0, 3, 1, 2).float() / 255
+    """:func:`eat_rows` of RGB crops (B, H, W, 3)."""
     with torch.inference_mode():
-        scaled = as_input_of(network, 2 * x - 1).contiguous(memory_format=torch.channels_last)
-        return network(scaled).float().numpy()
+        return eat_rows(network, torch.from_numpy(np.stack([eat_input(crop) for crop in crops]))).numpy()
+
+
+def eat_input(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An RGB crop as EAT's Inception sees it: (299, 299, 3) BGR, OpenCV bilinear."""
+    return np.asarray(cv2.resize(crop[..., ::-1], (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def eat_rows(network: nn.Module, crops: Tensor) -> Tensor:
+    """Mixed_7c averages (B, 2048) of inputs (B, 299, 299, 3), normalised twice as EAT computes them."""
+    x = crops.permute(0, 3, 1, 2).float() / 255
+    return network(as_input_of(network, 2 * x - 1).contiguous(memory_format=torch.channels_last)).float()
 
 
 def eat_frames(count: int) -> NDArray[np.int64]:

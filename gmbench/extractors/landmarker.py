@@ -109,12 +109,27 @@ def train(
 
 def predict(network: Landmarker, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Points (N, P, 2) in pixels of frames (N, H, W, 3), in batches of 32."""
-    size = np.array([frames.shape[2], frames.shape[1]], np.float64)
     parts = []
     with torch.inference_mode():
         for start in range(0, len(frames), 32):
-            parts.append(network(_to_input(frames[start : start + 32])).numpy())
-    return np.concatenate(parts).astype(np.float64) * size
+            small = np.stack([shrunk(frame) for frame in frames[start : start + 32]])
+            parts.append(point_rows(network, torch.from_numpy(small)).numpy())
+    return in_pixels(np.concatenate(parts), frames.shape[1], frames.shape[2])
+
+
+def shrunk(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A frame as the network sees it, (96, 96, 3)."""
+    return np.asarray(cv2.resize(frame, (INPUT, INPUT), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def point_rows(network: Landmarker, frames: Tensor) -> Tensor:
+    """Points (N, P, 2) in shares of the side of shrunk frames (N, 96, 96, 3)."""
+    return network(frames.permute(0, 3, 1, 2).float() / 255)
+
+
+def in_pixels(points: NDArray[np.float32], height: int, width: int) -> NDArray[np.float64]:
+    """Points (..., 2) in pixels of frames of a size, of shares of it."""
+    return points.astype(np.float64) * np.array([width, height], np.float64)
 
 
 def write(path: Path, network: Landmarker, landmarks: NDArray[np.integer]) -> None:
@@ -136,6 +151,11 @@ def read(path: Path) -> tuple[Landmarker, NDArray[np.int64]]:
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path}: not a landmark network ({error}); run the stage train_extractors again") from error
     return network.eval(), landmarks
+
+
+def read_network(path: Path) -> Landmarker:
+    """The network of a file; raises WeightsError as :func:`read`."""
+    return read(path)[0]
 
 
 def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
@@ -169,11 +189,6 @@ def _cell_centres(heat: Tensor) -> Tensor:
 
 def _double(features: Tensor) -> Tensor:
     return nn.functional.interpolate(features, scale_factor=2, mode="nearest")
-
-
-def _to_input(frames: NDArray[np.uint8]) -> Tensor:
-    small = np.stack([cv2.resize(frame, (INPUT, INPUT), interpolation=cv2.INTER_AREA) for frame in frames])
-    return torch.from_numpy(small).permute(0, 3, 1, 2).float() / 255
 
 
 def _augment(

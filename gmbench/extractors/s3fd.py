@@ -90,35 +90,61 @@ def detect(
     network: S3FD, frame: NDArray[np.uint8], scale: float, confidence: float = CONFIDENCE
 ) -> NDArray[np.float64]:
     """Boxes (n, 5) left, top, right, bottom in pixels of the RGB frame, and confidence, best first."""
-    small = cv2.resize(frame, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-    image = torch.from_numpy(small).permute(2, 0, 1).float() - torch.tensor(_MEAN_RGB)[:, None, None]
+    small = search_input(frame, scale)
     with torch.inference_mode():
-        boxes, scores = decode(network(image[None]), small.shape[0], small.shape[1])
+        candidates = candidate_rows(network, torch.from_numpy(small[None]))[0].numpy()
+    return best_boxes(candidates, frame.shape[0], frame.shape[1], confidence)
+
+
+def search_input(frame: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    """An RGB frame at the size in which faces are looked for."""
+    return np.asarray(cv2.resize(frame, (0, 0), fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def candidate_rows(network: S3FD, frames: Tensor) -> Tensor:
+    """Boxes in shares of the frame and probabilities (B, n, 5) of RGB frames (B, h, w, 3), one at every place."""
+    x = frames.permute(0, 3, 1, 2).float()
+    return decode_rows(network(x - x.new_tensor(_MEAN_RGB)[:, None, None]), *x.shape[-2:])
+
+
+def best_boxes(
+    candidates: NDArray[np.float32], height: int, width: int, confidence: float = CONFIDENCE
+) -> NDArray[np.float64]:
+    """Boxes (n, 5) in pixels of a frame of this size, best first, of candidates (N, 5) in shares of it."""
+    boxes, scores = torch.from_numpy(candidates).split([4, 1], dim=1)
+    scores = scores[:, 0]
     keep = scores > _LEAST
     boxes, scores = boxes[keep], scores[keep]
     first = nms(boxes, scores, _FIRST_NMS)[:_MOST]
     boxes, scores = boxes[first], scores[first]
     sure = scores > confidence
-    boxes = boxes[sure] * torch.tensor([frame.shape[1], frame.shape[0]] * 2)
+    boxes = boxes[sure] * torch.tensor([width, height] * 2)
     scores = scores[sure]
     last = nms(boxes, scores, _LAST_NMS)
     return torch.cat([boxes[last], scores[last, None]], dim=1).numpy().astype(np.float64)
 
 
 def decode(outputs: list[tuple[Tensor, Tensor]], height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Boxes (n, 4) in shares of the image and face probabilities (n,) from the network's output."""
-    boxes, scores = [], []
+    """Boxes (n, 4) in shares of the image and face probabilities (n,) from the network's output for one image."""
+    boxes, scores = decode_rows(outputs, height, width)[0].split([4, 1], dim=1)
+    return boxes, scores[:, 0]
+
+
+def decode_rows(outputs: list[tuple[Tensor, Tensor]], height: int, width: int) -> Tensor:
+    """Boxes in shares of the image beside face probabilities (B, n, 5) from the network's output."""
+    found = []
     for (score, offset), step, size in zip(outputs, _STEPS, _SIZES, strict=True):
-        rows, columns = torch.meshgrid(torch.arange(score.shape[2]), torch.arange(score.shape[3]), indexing="ij")
-        share = torch.tensor([width, height], dtype=torch.float32)
+        places = (torch.arange(side, device=score.device) for side in score.shape[2:])
+        rows, columns = torch.meshgrid(*places, indexing="ij")
+        share = torch.tensor([width, height], dtype=torch.float32, device=score.device)
         centre = (torch.stack([columns, rows], -1).flatten(0, 1) + 0.5) * step / share
         extent = torch.full_like(centre, float(size)) / share
-        shift = offset[0].flatten(1).T
-        centre = centre + shift[:, :2] * _VARIANCES[0] * extent
-        extent = extent * torch.exp(shift[:, 2:] * _VARIANCES[1])
-        boxes.append(torch.cat([centre - extent / 2, centre + extent / 2], dim=1))
-        scores.append(score[0].flatten(1).softmax(dim=0)[1])
-    return torch.cat(boxes), torch.cat(scores)
+        shift = offset.flatten(2).transpose(1, 2)  # (B, n, 4)
+        centre = centre + shift[..., :2] * _VARIANCES[0] * extent
+        extent = extent * torch.exp(shift[..., 2:] * _VARIANCES[1])
+        probability = score.flatten(2).softmax(dim=1)[:, 1, :, None]
+        found.append(torch.cat([centre - extent / 2, centre + extent / 2, probability], dim=2))
+    return torch.cat(found, dim=1)
 
 
 def _vgg() -> list[nn.Module]:

@@ -58,12 +58,8 @@ class LipStream:
     """Embeddings of all windows of a clip whose crops arrive one after another."""
 
     def __init__(self, network: SyncNet) -> None:
-        first = network.netcnnlip[0]
-        layer = nn.Conv2d(3 * WINDOW, first.out_channels, first.kernel_size[1:], first.stride[1:])
-        layer.load_state_dict({"weight": first.weight.transpose(1, 2).flatten(1, 2), "bias": first.bias})
-        layers = nn.Sequential(layer.to(first.weight.dtype), *_flattened(network.netcnnlip[1:]))
-        self._layers = layers.requires_grad_(False).to(memory_format=torch.channels_last)
-        self._head, self._kind = network.netfclip, first.weight.dtype
+        self._layers = flat_lip_layers(network)
+        self._head, self._kind = network.netfclip, network.netcnnlip[0].weight.dtype
         self._frames: list[Tensor] = []
         self._waiting: list[Tensor] = []
         self._found: list[Tensor] = []
@@ -90,6 +86,15 @@ class LipStream:
             self._waiting = []
 
 
+def flat_lip_layers(network: SyncNet) -> nn.Sequential:
+    """The lip tower's convolutions over five frames as ones over fifteen channels."""
+    first = network.netcnnlip[0]
+    layer = nn.Conv2d(3 * WINDOW, first.out_channels, first.kernel_size[1:], first.stride[1:])
+    layer.load_state_dict({"weight": first.weight.transpose(1, 2).flatten(1, 2), "bias": first.bias})
+    layers = nn.Sequential(layer.to(first.weight.dtype), *_flattened(network.netcnnlip[1:]))
+    return layers.requires_grad_(False).to(memory_format=torch.channels_last)
+
+
 def load(path: Path) -> SyncNet:
     """The official network from its file; raises WeightsError."""
     network = SyncNet()
@@ -104,6 +109,37 @@ def sound_embeddings(network: SyncNet, mfcc: NDArray[np.float64], count: int) ->
     windows = as_input_of(network, torch.from_numpy(mfcc_windows(mfcc, count)))
     with torch.inference_mode():
         return torch.cat([network.sound(part).float() for part in windows.split(64)]).numpy()
+
+
+def sound_rows(network: SyncNet, windows: Tensor) -> Tensor:
+    """(B, 1024) of windows of MFCC (B, 1, 13, 20)."""
+    return network.sound(as_input_of(network, windows)).float()
+
+
+def lip_rows(network: "FlatLips", frames: Tensor) -> Tensor:
+    """(B, L - 4, 1024), one for each window of five, of runs of RGB crops (B, L, 224, 224, 3)."""
+    return network(frames)
+
+
+class FlatLips(nn.Module):
+    """The lip tower as layers of two dimensions, for runs of crops on any device."""
+
+    def __init__(self, network: SyncNet) -> None:
+        super().__init__()
+        self.layers, self.head = flat_lip_layers(network), network.netfclip
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """As :func:`lip_rows`."""
+        kind = next(self.parameters()).dtype
+        bgr = frames.flip(-1).permute(0, 1, 4, 2, 3).to(kind)  # (B, L, 3, 224, 224)
+        windows = bgr.unfold(1, WINDOW, 1).movedim(-1, 2)  # (B, L - 4, 5, 3, 224, 224)
+        x = windows.flatten(2, 3).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        return self.head(self.layers(x).flatten(1)).float().unflatten(0, windows.shape[:2])
+
+
+def load_flat(path: Path) -> FlatLips:
+    """The lip tower of the official file; raises WeightsError."""
+    return FlatLips(load(path)).eval().requires_grad_(False)
 
 
 def mfcc_windows(mfcc: NDArray[np.floating], count: int) -> NDArray[np.float32]:

@@ -69,15 +69,41 @@ class Lpips:
             return sum(float(layer_distance(f, g, weights)) for f, g, weights in layers)
 
 
+class LpipsPairs(nn.Module):
+    """LPIPS 0.1 of many pairs of frames at once, for any device."""
+
+    def __init__(self, trunk: Trunk, heads: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.trunk, self.count = trunk, len(heads)
+        for number, head in enumerate(heads):
+            self.register_buffer(f"head{number}", head)
+
+    def forward(self, pairs: Tensor) -> Tensor:
+        """Distances (B,) of pairs of RGB frames (B, 2, H, W, 3)."""
+        x = pairs.flatten(0, 1).permute(0, 3, 1, 2).float() / 255 * 2 - 1
+        layers = zip(self.trunk(x), (getattr(self, f"head{n}").float() for n in range(self.count)), strict=True)
+        return torch.stack([layer_distance(f[::2], f[1::2], weights) for f, weights in layers]).sum(0)
+
+
+def lpips_rows(network: LpipsPairs, pairs: Tensor) -> Tensor:
+    """As :meth:`LpipsPairs.forward`."""
+    return network(pairs)
+
+
+def load_lpips_pairs(kind: str, path: Path) -> LpipsPairs:
+    """As :func:`load_lpips`."""
+    return LpipsPairs(_lpips_trunk(kind, path), lpips_heads(kind)).eval().requires_grad_(False)
+
+
 def load_lpips(kind: str, path: Path, precision: torch.dtype = torch.float32) -> Lpips:
     """LPIPS on torchvision's ``alexnet`` or ``vgg16`` file, with the lpips package's heads; raises WeightsError."""
-    if kind == "alex":
-        whole = fill(alexnet(), read_state(path), path)
-        trunk = Trunk(whole.features, _ALEX_LAYERS, _SHIFT, _SCALE)
-    else:
-        whole = fill(vgg16(), read_state(path), path)
-        trunk = Trunk(whole.features, _VGG_LAYERS, _SHIFT, _SCALE)
-    return Lpips(_out_of_place(trunk).eval().to(precision), lpips_heads(kind))
+    return Lpips(_lpips_trunk(kind, path).to(precision), lpips_heads(kind))
+
+
+def _lpips_trunk(kind: str, path: Path) -> Trunk:
+    network, layers = (alexnet(), _ALEX_LAYERS) if kind == "alex" else (vgg16(), _VGG_LAYERS)
+    whole = fill(network, read_state(path), path)
+    return _out_of_place(Trunk(whole.features, layers, _SHIFT, _SCALE)).eval()
 
 
 def lpips_heads(kind: str) -> list[Tensor]:
@@ -94,27 +120,29 @@ def lpips_heads(kind: str) -> list[Tensor]:
 class EmotionTrunk:
     """Perceptual distance of an emotion network: mean over layers of the unit-normalised distance, in [0, 2]."""
 
-    def __init__(self, trunk: Trunk, side: int, whole: nn.Module) -> None:
-        self._trunk, self.side, self._whole = trunk, side, whole
+    def __init__(self, trunk: Trunk, side: int, whole: nn.Module, device: str = "cpu") -> None:
+        self._trunk, self.side, self._whole = trunk.to(device), side, whole.to(device)
+        self._device = device
 
     def distances(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Distances (N - 1,) of neighbours among RGB crops (N, S, S, 3)."""
         with torch.inference_mode():
-            features = [self._trunk(_unit(image)) for image in images]
+            features = [self._trunk(_unit(image).to(self._device)) for image in images]
             pairs = zip(features[:-1], features[1:], strict=True)
             return np.array([_mean_distance(a, b) for a, b in pairs])
 
     def recognise(self, crop: NDArray[np.uint8]) -> int:
         """Index of the emotion, in the suite's order, that the whole network sees in an RGB crop."""
         with torch.inference_mode():
-            return int(self._whole((_unit(crop) - self._trunk.shift) / self._trunk.scale).argmax())
+            image = _unit(crop).to(self._device)
+            return int(self._whole((image - self._trunk.shift) / self._trunk.scale).argmax())
 
     def distance(self, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
         """Distance of two RGB crops."""
         return float(self.distances(np.stack([first, second]))[0])
 
 
-def load_emotion_vgg(path: Path) -> EmotionTrunk:
+def load_emotion_vgg(path: Path, device: str = "cpu") -> EmotionTrunk:
     """A VGG-16 trained on emotions, outputs in the suite's order, in torchvision's names; raises WeightsError.
 
     Its classifier may be narrower than the published one.
@@ -123,7 +151,7 @@ def load_emotion_vgg(path: Path) -> EmotionTrunk:
     hidden = len(state["classifier.0.bias"]) if "classifier.0.bias" in state else 0
     whole = fill(with_hidden(vgg16(num_classes=EMOTIONS, init_weights=False), hidden), state, path)
     trunk = _out_of_place(Trunk(whole.features, _VGG_LAYERS, _MEAN, _DEVIATION)).eval()
-    return EmotionTrunk(trunk, 224, whole)
+    return EmotionTrunk(trunk, 224, whole, device)
 
 
 def with_hidden(network: VGG, hidden: int) -> VGG:

@@ -16,6 +16,7 @@ from scipy.stats import binomtest
 from torch import Tensor, nn
 from torchvision.models import vgg16
 
+from gmbench.devices import choose, dealt
 from gmbench.errors import InputError, WeightsError
 from gmbench.extractors import emotion_fan
 from gmbench.extractors.emotion_fan import EmotionFan
@@ -155,7 +156,7 @@ def _optimise(
     frames: int, report: Progress | None,
 ) -> None:  # fmt: skip
     """Cross-entropy of clips that are drawn so that every emotion is equally likely."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(dealt(choose(), 0))
     network.to(device).train().requires_grad_(True)
     optimiser = torch.optim.Adam(network.parameters(), settings.rate)
     generator = np.random.default_rng([settings.seed, 71])

@@ -2,12 +2,13 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.devices import CPU, Network, Networks
 from gmbench.extras import extra
 from gmbench.face.faces import MESH, Detector, Face
 from gmbench.face.landmarks_68 import mesh_vertices
@@ -71,24 +72,47 @@ def mediapipe(path: Path | None) -> Iterator[Detector]:
 
 
 @contextlib.contextmanager
-def corpus(path: Path | None) -> Iterator[Detector]:
+def corpus(path: Path | None, networks: Networks) -> Iterator[Detector]:
     """The network that the pipeline trained on the synthetic corpus: one face per frame."""
-    from gmbench.extractors.landmarker import predict, read
+    from gmbench.extractors import landmarker
 
-    network, landmarks = read(load_path("corpus_landmarker")[0])
-    vertices = mesh_vertices()
+    file = load_path("corpus_landmarker")[0]
+    asked = Network(landmarker.point_rows, landmarker.read_network, (file,), batch=256)
+    yield _CorpusDetector(networks, asked, landmarker.read(file)[1])
 
-    def detect(frame: NDArray[np.uint8]) -> list[Face]:
+
+class _CorpusDetector:
+    """The corpus' landmark network; other devices than the CPU are asked for all frames that are known to follow."""
+
+    def __init__(self, networks: Networks, network: Network, landmarks: NDArray[np.int64]) -> None:
+        from gmbench.extractors import landmarker
+
+        self._networks, self._network, self._landmarks = networks, network, landmarks
+        self._vertices, self._shrunk, self._in_pixels = mesh_vertices(), landmarker.shrunk, landmarker.in_pixels
+        self._ahead: list[tuple[NDArray[np.uint8], NDArray[np.float32]]] = []
+
+    def look_ahead(self, frames: Sequence[NDArray[np.uint8]]) -> None:
+        """Ask for the frames that follow."""
+        if self._networks.device != CPU:
+            self._ahead = list(zip(frames, self._points(frames), strict=True))
+
+    def __call__(self, frame: NDArray[np.uint8]) -> list[Face]:
+        """The face of the next frame."""
+        while self._ahead and self._ahead[0][0] is not frame:
+            self._ahead.pop(0)
+        points = self._ahead.pop(0)[1] if self._ahead else self._points([frame])[0]
         mesh = np.full((MESH, 2), np.nan)
-        mesh[landmarks] = predict(network, frame[None])[0]
-        return [Face(points=mesh[vertices], mesh=mesh)]
+        mesh[self._landmarks] = self._in_pixels(points, *frame.shape[:2])
+        return [Face(points=mesh[self._vertices], mesh=mesh)]
 
-    yield detect
+    def _points(self, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """(n, P, 2) in shares of the frames' sides."""
+        return self._networks.ask(self._network, np.stack([self._shrunk(frame) for frame in frames])).result()
 
 
 @contextlib.contextmanager
-def fan(path: Path | None) -> Iterator[Detector]:
-    """FAN 2D-68 with the S3FD detector, from files in the weights folder, on the CPU and not compiled."""
+def fan(path: Path | None, networks: Networks) -> Iterator[Detector]:
+    """FAN 2D-68 with the S3FD detector, from files in the weights folder, not compiled, on this process's device."""
     import torch
 
     with extra("fan"):
@@ -108,7 +132,7 @@ def fan(path: Path | None) -> Iterator[Detector]:
 
     aligner = LocalFaceAlignment(
         LandmarksType.TWO_D,
-        device="cpu",
+        device=networks.device,
         flip_input=False,
         compile=False,
         face_detector_kwargs={"path_to_detector": str(detector_path)},

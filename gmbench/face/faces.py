@@ -1,5 +1,6 @@
 """What a landmark detector finds in a frame, and what a detector is."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -12,6 +13,7 @@ from gmbench.metrics.landmarks import interocular
 BLENDSHAPES = 52
 MESH = 478
 SIDECAR_SUFFIX = ".landmarks.npz"
+_SHOWN = 32
 LEAST_EXTENT = 2.0
 """Pixels that a face is wide and high at least; points that (nearly) coincide are none."""
 
@@ -57,6 +59,26 @@ class RowDetector(Detector, Protocol):
     def skip(self) -> None:
         """Leave out the row of the next frame."""
         ...
+
+
+@runtime_checkable
+class LooksAhead(Detector, Protocol):
+    """A detector whose network takes many frames at once."""
+
+    def look_ahead(self, frames: Sequence[NDArray[np.uint8]]) -> None:
+        """The frames (H, W, 3) that follow, in their order; some of them may be left out later."""
+        ...
+
+
+def shown(detector: Detector, video: Video) -> Iterator[NDArray[np.uint8]]:
+    """Frames of a video, those that follow shown to a detector that takes many at once."""
+    if not isinstance(detector, LooksAhead):
+        yield from video
+        return
+    for batch in video.batches(_SHOWN):
+        frames = list(batch)
+        detector.look_ahead(frames)
+        yield from frames
 
 
 def has_extent(points: NDArray[np.float64]) -> bool:

@@ -5,7 +5,7 @@ through the clip. Built in: MediaPipe Face Landmarker, FAN 2D-68, landmarks made
 that the pipeline trains on the synthetic corpus; see :mod:`gmbench.face.detectors`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench import plugins
+from gmbench.devices import Networks
+from gmbench.devices.asking import ON_CPU
 from gmbench.errors import InputError
-from gmbench.face.faces import BLENDSHAPES, Detector, RowDetector, has_extent
+from gmbench.face.faces import BLENDSHAPES, Detector, LooksAhead, RowDetector, has_extent
 from gmbench.face.following import distinct, followed
 from gmbench.metrics.theval import STORED
 from gmbench.weights import Weights, load_path
@@ -30,26 +32,28 @@ class LandmarkBackend:
     Attributes:
         name, version: part of keys and records, as the hash of the weights is; raise the version when numbers move.
         open_detector: from the clip's file of landmarks made outside (None where there is none) to a detector for that
-            clip, as a context.
+            clip, as a context; with ``on_device`` it also takes the :class:`~gmbench.devices.Networks` to ask.
         default_pose: head pose of protocols that name none: ``mediapipe`` where faces come with matrices, else ``pnp``.
         weights: the files that the networks need; those of other packages are brought by this declaration.
         reads_sidecar: the landmarks come from a file beside the clip, which then is part of the key.
+        on_device: its network runs on other devices than the CPU, too.
     """
 
     name: str
     version: int
-    open_detector: Callable[[Path | None], AbstractContextManager[Detector]]
+    open_detector: Callable[..., AbstractContextManager[Detector]]
     default_pose: Literal["mediapipe", "pnp"] = "pnp"
     weights: tuple[Weights, ...] = ()
     reads_sidecar: bool = False
+    on_device: bool = False
 
     def weights_sha256(self) -> str:
         """Hashes of the weights, joined; raises WeightsError where a file is missing."""
         return "+".join(load_path(item.name)[1] for item in self.weights)
 
-    def open(self, sidecar: Path | None = None) -> AbstractContextManager[Detector]:
+    def open(self, sidecar: Path | None = None, networks: Networks = ON_CPU) -> AbstractContextManager[Detector]:
         """A detector for one clip; ``sidecar`` is the clip's file of landmarks where the backend reads one."""
-        return self.open_detector(sidecar)
+        return self.open_detector(sidecar, networks) if self.on_device else self.open_detector(sidecar)
 
 
 def _built_in() -> tuple[LandmarkBackend, ...]:
@@ -63,11 +67,13 @@ def _built_in() -> tuple[LandmarkBackend, ...]:
         ),
         LandmarkBackend(
             name="fan", version=2, open_detector=detectors.fan, weights=(own["fan_2d68"], own["fan_s3fd"]),
+            on_device=True,
             default_pose="mediapipe",  # it gives no matrices, but "pnp" would move the hashes of protocols with fan
         ),
         LandmarkBackend(name="sidecar", version=2, open_detector=detectors.sidecar, reads_sidecar=True),
         LandmarkBackend(
-            name="corpus", version=3, open_detector=detectors.corpus, weights=(own["corpus_landmarker"],)
+            name="corpus", version=3, open_detector=detectors.corpus, weights=(own["corpus_landmarker"],),
+            on_device=True,
         ),
     )  # fmt: skip
 
@@ -107,6 +113,11 @@ class LandmarkTrack:
         self._detector, self._frames, self._next = detector, frames, 0
         self._faces = np.zeros(frames, np.int64)
         self._places: list[dict[str, NDArray[Any]]] = [self._empty()]
+
+    def look_ahead(self, frames: Sequence[NDArray[np.uint8]]) -> None:
+        """Show the next frames to a detector that takes many at once; each of them then follows in its order."""
+        if isinstance(self._detector, LooksAhead):
+            self._detector.look_ahead(frames)
 
     def add(self, frame: NDArray[np.uint8]) -> None:
         """Detect in the next frame."""

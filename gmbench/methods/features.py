@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gmbench.audio import hubert
 from gmbench.audio.hubert import to_video_rate
 from gmbench.audio.spectra import logmel
+from gmbench.devices import current
 from gmbench.errors import WeightsError
 from gmbench.media import Audio
 
@@ -27,7 +28,7 @@ def audio_features(audio: Audio, frames: int, facts: Mapping[str, Any], system: 
         WeightsError: the extractor's weights are others than in training.
     """
     if facts["extractor"] == "hubert":
-        network = hubert.load(Path(facts["path"]))
+        network = hubert.load(Path(facts["path"]), current())
         if network.sha256 != facts["weights"]:
             raise WeightsError(f"{facts['path']}: not the HuBERT that {system} was trained on")
         values: NDArray[Any] = network(audio)

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.datasets.manifest import ClipRow
+from gmbench.devices import CPU
+from gmbench.devices.choice import FLOAT32
 from gmbench.emotions import canonical
 from gmbench.errors import InputError
 from gmbench.job_cache import Job, JobResult
@@ -213,14 +215,23 @@ class PreparedDataset:
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """Where training works: the store of what is done, and ``run_jobs`` to run jobs there, side by side.
+    """Where training works.
 
-    ``previews`` is a folder for pictures of what is drawn so far; None for none.
+    Attributes:
+        store: what is done already.
+        run_jobs: runs jobs there, side by side; a job learns its device from :func:`gmbench.devices.current`.
+        previews: a folder for pictures of what is drawn so far; None for none.
+        device: that jobs run on, ``cpu`` or a kind of accelerator; part of their keys where it is not the CPU.
+        precision: of products on an accelerator: ``float32``, ``tf32`` or ``bfloat16``.
+        jobs_per_device: networks that are trained on one accelerator at a time.
     """
 
     store: Store
     run_jobs: "Callable[[Callable[[Any], JobResult], Sequence[Job]], dict[str, str]]"
     previews: Path | None = None
+    device: str = CPU
+    precision: str = FLOAT32
+    jobs_per_device: int = 1
 
 
 @dataclass(frozen=True)

@@ -3,24 +3,28 @@
 A job's key names everything that its network depends on, so that systems and ablations share what they have in common.
 """
 
+import contextlib
 import hashlib
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gmbench import job_cache
-from gmbench.errors import InputError
+from gmbench import devices, job_cache
+from gmbench.devices import CPU, current
+from gmbench.devices.choice import FLOAT32, memory
+from gmbench.devices.slots import slot
+from gmbench.errors import DeviceError, InputError
 from gmbench.job_cache import Job, JobResult
 from gmbench.methods.interface import FitReport, TrainedPart, TrainingContext
-from gmbench.nn.training import ProgressCallback, TrainReport
+from gmbench.nn.training import ProgressCallback, TrainReport, training_in
 from gmbench.progress import SECONDS, duration
-from gmbench.store import Store, file_digest, write_atomically
+from gmbench.store import Store, digest, file_digest, write_atomically
 
 TrainedFile = tuple[bytes, TrainReport]
 """Bytes of a checkpoint, and how it was trained."""
@@ -71,6 +75,8 @@ class _Task:
     store: Path
     keys: Mapping[str, str] = field(default_factory=dict)
     previews: Path | None = None
+    precision: str = FLOAT32
+    jobs_per_device: int = 1
 
     @property
     def scratch(self) -> Path:
@@ -108,14 +114,16 @@ def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: Train
         InputError: a training failed; the files of the rounds before are there.
         ValueError: a job needs one that is not in the list, or jobs need each other.
     """
+    jobs = [replace(job, key=_key_on(context, job.key)) for job in jobs]
     keys = {job.name: job.key for job in jobs}
     root, previews = context.store.root, context.previews
     parts = []
     for jobs_of_round in rounds(jobs):
-        tasks = [
-            Job(job.name, job.key, _Task(job, label, root, {name: keys[name] for name in job.needs}, previews))
-            for job in jobs_of_round
-        ]
+        tasks = []
+        for job in jobs_of_round:
+            needed = {name: keys[name] for name in job.needs}
+            how = (previews, context.precision, context.jobs_per_device)
+            tasks.append(Job(job.name, job.key, _Task(job, label, root, needed, *how)))
         failures = context.run_jobs(train_one, tasks)
         if failures:
             name, reason = next(iter(failures.items()))
@@ -149,7 +157,8 @@ def train_one(task: _Task) -> JobResult:
     """Train one network, in a worker."""
     import torch
 
-    torch.use_deterministic_algorithms(True)
+    # On other devices some layers of pictures have no deterministic gradient: they warn there instead of failing.
+    torch.use_deterministic_algorithms(True, warn_only=current() != CPU)
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs time, and nothing reads such memory
     needed = {}
     for name, key in task.keys.items():
@@ -158,7 +167,8 @@ def train_one(task: _Task) -> JobResult:
         write_atomically(needed[name], file.tobytes())
     preview = task.previews / f"{task.job.name}.jpg" if task.previews else None
     folder = TrainingFolder(task.scratch, needed, _progress(f"{task.label} {task.job.name}"), preview)
-    content, report = task.job.function(task.job.argument, folder)
+    with slot(current(), task.jobs_per_device), training_in(task.precision), _memory_named(task):
+        content, report = task.job.function(task.job.argument, folder)
     return {"file": np.frombuffer(content, np.uint8).copy()}, {"report": asdict(report)}
 
 
@@ -166,7 +176,29 @@ def allow_atomics() -> None:
     """On a GPU some layers of pictures have no deterministic gradient: they warn there instead of failing."""
     import torch
 
-    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+    torch.use_deterministic_algorithms(True, warn_only=current() != CPU)
+
+
+def _key_on(context: TrainingContext, content: str) -> str:
+    """A job's key on the context's device: the bits of a network depend on it, and on the precision there."""
+    parts = devices.key(context.device, FLOAT32 if context.device == CPU else context.precision)
+    return digest(content, *parts) if parts else content
+
+
+@contextlib.contextmanager
+def _memory_named(task: _Task) -> Iterator[None]:
+    """Say what helps where the device's memory does not hold a training."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        of_all = memory(current())
+        size = f" of {of_all[1] / 2**30:.0f} GiB" if of_all else ""
+        raise DeviceError(
+            f"{current()}: its memory{size} does not hold the training of {task.job.name}; lower train.batch of its "
+            "settings, train with --precision bfloat16, or set training.jobs_per_device to 1"
+        ) from error
 
 
 def _trained_part(name: str, content: bytes, report: TrainReport) -> TrainedPart:

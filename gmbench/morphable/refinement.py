@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
+from gmbench.devices import current
 from gmbench.morphable.comparison import Comparison, Look
 from gmbench.morphable.derivatives import ProjectedVertices
 from gmbench.morphable.energy import EXP, GAZE, UNKNOWNS, LandmarkEnergy, Vector
@@ -54,7 +55,7 @@ class Refiner:
     Args:
         energy: of the landmark fit, with its model, landmarks and weights.
         shape, texture: (150,), (251,) coefficients of the person.
-        device: of the normal equations; a GPU where there is one by default.
+        device: of the normal equations; that of the job at hand by default.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Refiner:
     ) -> None:
         self.energy, self.shape, self.texture = energy, np.asarray(shape, np.float64), texture
         self.side = int(energy.side)
-        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device or torch.device(current())
         self.compare = Comparison(energy.model, shape, texture, self.side)
         self._points = ProjectedVertices(energy.model, energy.rows.vertices, self.side, self.device)
         self._scale = self._tensor(energy.scale * np.sqrt(LANDMARKS))

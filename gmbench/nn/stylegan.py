@@ -3,7 +3,9 @@
 Source: Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020, section 2 and appendix B.
 """
 
+import functools
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,10 +13,13 @@ from torch import Tensor, nn
 
 SLOPE = 0.2
 _KERNEL = torch.tensor([1.0, 3.0, 3.0, 1.0])
+_TAPS = len(_KERNEL)
 
 
 def blur(x: Tensor, gain: float = 1.0, padding: int = 1, stride: int = 1) -> Tensor:
     """Convolve each channel with the filter 1-3-3-1 by 1-3-3-1, normalised to sum ``gain``; zeros lie around."""
+    if x.device.type != "cpu":
+        return filtered(x, gain, down=stride, before=padding, after=padding)
     return F.conv2d(x, _filter(x, gain), padding=padding, stride=stride, groups=x.shape[1])
 
 
@@ -25,7 +30,65 @@ def halve(x: Tensor) -> Tensor:
 
 def double(x: Tensor) -> Tensor:
     """Pictures (B, C, 2H, 2W): zeros between the pixels, blurred."""
+    if x.device.type != "cpu":
+        return filtered(x, 4.0, up=2, before=2, after=1)
     return F.conv_transpose2d(x, _filter(x, 4.0), stride=2, padding=1, groups=x.shape[1])
+
+
+def filtered(x: Tensor, gain: float, up: int = 1, down: int = 1, before: int = 0, after: int = 0) -> Tensor:
+    """Zeros between the pixels, zeros around, the blur, and every ``down``-th pixel of it.
+
+    What :func:`blur` and :func:`double` compute, with derivatives that are this function again: those of a grouped
+    convolution's derivative, which a gradient penalty needs, run group by group on a GPU.
+
+    Args:
+        x: (B, C, H, W).
+        gain: sum of the filter.
+        up: a pixel is followed by ``up - 1`` zeros, to the right and below.
+        down: step between the pixels that are kept.
+        before, after: zeros around the result; negative numbers cut.
+    """
+    return _Filtered.apply(x, gain, up, down, before, after)
+
+
+class _Filtered(torch.autograd.Function):
+    """See :func:`filtered`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gain: float, up: int, down: int, before: int, after: int) -> Tensor:
+        """The filter, by a convolution whose groups no derivative sees."""
+        ctx.given = (tuple(x.shape[2:]), gain, up, down, before, after)
+        if up > 1:
+            spread = x.new_zeros(*x.shape[:2], x.shape[2] * up, x.shape[3] * up)
+            spread[..., ::up, ::up] = x
+            x = spread
+        if before == after and before >= 0:
+            return F.conv2d(x, _cached_filter(x, gain), padding=before, stride=down, groups=x.shape[1])
+        x = F.pad(x, (before, after, before, after))
+        return F.conv2d(x, _cached_filter(x, gain), stride=down, groups=x.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """The transposed filter: steps become zeros between the pixels, and the reverse."""
+        (height, width), gain, up, down, before, _ = ctx.given
+        (gradient,) = gradients
+        # Pixel i of the gradient has seen pixels i * down - before + (0 .. 3) of x with its zeros.
+        start = _TAPS - 1 - before
+        ends = [size * up + _TAPS - 1 - start - count * down for size, count in
+                zip((height, width), gradient.shape[2:], strict=True)]  # fmt: skip
+        if ends[0] != ends[1]:
+            raise ValueError(f"expected sides that are odd or even together, got {height} x {width}")
+        return filtered(gradient, gain, down, up, start, ends[0]), None, None, None, None, None
+
+
+def _cached_filter(x: Tensor, gain: float) -> Tensor:
+    return kernel_on(x.device, x.dtype, gain).expand(x.shape[1], 1, _TAPS, _TAPS)
+
+
+@functools.lru_cache(maxsize=32)
+def kernel_on(device: torch.device, dtype: torch.dtype, gain: float) -> Tensor:
+    """The filter (4, 4) of a sum on a device; copying it there at each use would wait for all that runs."""
+    return (torch.outer(_KERNEL, _KERNEL) * (gain / 64)).to(device, dtype)
 
 
 def _filter(x: Tensor, gain: float) -> Tensor:
@@ -137,7 +200,7 @@ class StyledConv(nn.Module):
         x = self.conv(x, style)
         if self.strength is not None:
             if noise is None:
-                noise = torch.randn(len(x), 1, *x.shape[2:], dtype=x.dtype).to(x)
+                noise = torch.randn(len(x), 1, *x.shape[2:], dtype=x.dtype, device=x.device)
             x = x + self.strength * noise
         return F.leaky_relu(x + self.bias[:, None, None], SLOPE) * self.gain
 

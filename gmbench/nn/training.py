@@ -1,22 +1,30 @@
 """The training loop: steps with their own seeds, checkpoints, exact resume, moving averages, a clock, a log.
 
 All randomness of a step comes from torch's global generator, seeded by (seed, step, process): a run that was stopped
-and goes on from its checkpoint gives the same bits as one that was not. Devices and several GPUs are accelerate's.
+and goes on from its checkpoint gives the same bits as one that was not. Device and precision are those of the job
+(:mod:`gmbench.devices`). Of several processes, as of ``accelerate launch``, each draws a batch of its own; gradients
+are averaged, and the first process decides when to stop and writes.
 """
 
+import contextlib
 import copy
 import functools
 import io
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from gmbench.devices import CPU, current
+from gmbench.devices.choice import FLOAT32, in_precision
+from gmbench.devices.processes import several_processes
 from gmbench.errors import WeightsError
 from gmbench.extras import extra
 from gmbench.nn.memory import PeakMemory
@@ -26,6 +34,8 @@ ProgressCallback = Callable[[int, int, Mapping[str, float]], None]
 """Called with step, steps, and the mean losses since the last call."""
 WARM_UP = 0.02
 """Share of the steps over which :func:`warm_up` raises the learning rate."""
+_precision: ContextVar[str] = ContextVar("precision", default=FLOAT32)
+Batch = TypeVar("Batch")
 
 adam = functools.partial(torch.optim.Adam, fused=True)
 """Adam with one kernel for all parameters; called as ``adam(parameters, rate, betas)``."""
@@ -72,9 +82,25 @@ class TrainState:
 class Updater:
     """What an update calls to change parameters by a loss."""
 
-    def __init__(self, state: TrainState, accelerator: Any) -> None:
-        self._state, self._accelerator = state, accelerator
+    def __init__(self, state: TrainState, accelerator: Any, seed: int = 0) -> None:
+        self._state, self._accelerator, self._seed = state, accelerator, seed
         self.device: torch.device = accelerator.device
+
+    def seed(self, step: int) -> int:
+        """Of everything random in a step of this process."""
+        return (self._seed * 1_000_003 + step) * 64 + int(self._accelerator.process_index)
+
+    def given(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Tensors of the CPU on the device; the copies do not wait where there is pinned memory."""
+        if self.device.type == "cuda":
+            return tuple(x.pin_memory().to(self.device, non_blocking=True) for x in tensors)
+        return tuple(x.to(self.device) for x in tensors)
+
+    @contextlib.contextmanager
+    def exact(self) -> Iterator[None]:
+        """Products in 32 bits inside, whatever the precision of the training."""
+        with torch.autocast(self.device.type, enabled=False):
+            yield
 
     def backward_and_step(self, loss: Tensor, optimiser: str, clip: float | None = None) -> None:
         """Back-propagate, clip the norm of the gradients where asked, and update one optimiser's parameters."""
@@ -82,11 +108,44 @@ class Updater:
         chosen.zero_grad(set_to_none=True)
         self._accelerator.backward(loss)
         if self._accelerator.num_processes > 1:
-            for parameter in (p for g in chosen.param_groups for p in g["params"] if p.grad is not None):
-                parameter.grad = self._accelerator.reduce(parameter.grad, reduction="mean")
+            self._average(p.grad for g in chosen.param_groups for p in g["params"] if p.grad is not None)
         if clip is not None:
             self._accelerator.clip_grad_norm_([p for g in chosen.param_groups for p in g["params"]], clip)
         chosen.step()
+
+    def _average(self, gradients: Iterable[Tensor]) -> None:
+        """Means over all processes, in place; one message for all of them."""
+        found = list(gradients)
+        joined = self._accelerator.reduce(torch.cat([x.flatten() for x in found]), reduction="mean")
+        for x, mean in zip(found, joined.split([x.numel() for x in found]), strict=True):
+            x.copy_(mean.view_as(x))
+
+
+class Ahead(Generic[Batch]):
+    """Batches of a training that are made while the device works: reading the next one does not wait for this one.
+
+    On the CPU each is made when it is asked for, from torch's global generator. Elsewhere the next one is made in a
+    thread, from a generator that is seeded as the global one will be in that step.
+
+    Args:
+        make: from a generator, None for torch's global one, to a batch.
+    """
+
+    def __init__(self, make: Callable[[torch.Generator | None], Batch]) -> None:
+        self._make = make
+        self._thread = ThreadPoolExecutor(1)
+        self._next: tuple[int, Future[Batch]] | None = None
+
+    def get(self, step: int, updater: Updater) -> Batch:
+        """The batch of a step."""
+        if updater.device.type == "cpu":
+            return self._make(None)
+        now = self._next[1] if self._next is not None and self._next[0] == step else self._begin(step, updater)
+        self._next = step + 1, self._begin(step + 1, updater)
+        return now.result()
+
+    def _begin(self, step: int, updater: Updater) -> "Future[Batch]":
+        return self._thread.submit(self._make, torch.Generator().manual_seed(updater.seed(step)))
 
 
 @dataclass(frozen=True)
@@ -172,10 +231,7 @@ def train(
         WeightsError: a checkpoint of other modules.
         FloatingPointError: a loss that is no number, with its name and step.
     """
-    with extra("train"):
-        from accelerate import Accelerator
-
-    accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    accelerator = _accelerator()
     memory = PeakMemory(accelerator.device)
     state.modules.to(accelerator.device).train()
     names = list(state.optimisers)
@@ -184,28 +240,75 @@ def train(
     averages = {name: copy.deepcopy(state.modules[name]).requires_grad_(False) for name in state.averaged}
     checkpoint = _Checkpoint(state, averages, folder)
     step, seconds, rows = checkpoint.restore()
-    log = _LossLog(rows, folder, step, progress)
+    accelerator.wait_for_everyone()  # before the first one writes another checkpoint
+    first = bool(accelerator.is_main_process)
+    log = _LossLog(rows, folder if first else None, step, progress if first else None)
+    updater = Updater(state, accelerator, config.seed)
     began = saved = time.monotonic()
     stopped = False
-    while step < config.steps and not stopped:
-        torch.manual_seed((config.seed * 1_000_003 + step) * 64 + accelerator.process_index)
-        log.add(state.update(step, Updater(state, accelerator)))
-        step += 1
-        for name, decay in state.averaged.items():
-            _follow(averages[name], state.modules[name], min(decay, step / (step + 9)))  # the start counts little
-        now = time.monotonic()
-        stopped = config.budget is not None and seconds + now - began >= config.budget
-        if step % config.log_every == 0 or step == config.steps or stopped:
-            log.write_row(step, config.steps)
-        if folder is not None and step % config.log_every == 0 and now - saved > config.checkpoint_every:
-            checkpoint.save(step, seconds + now - began, log.rows)
-            saved = now
+    with in_precision(str(accelerator.device), _precision.get()):
+        while step < config.steps and not stopped:
+            torch.manual_seed(updater.seed(step))
+            with accelerator.autocast():
+                log.add(state.update(step, updater))
+            step += 1
+            for name, decay in state.averaged.items():
+                _follow(averages[name], state.modules[name], min(decay, step / (step + 9)))  # the start counts little
+            now = time.monotonic()
+            spent = config.budget is not None and seconds + now - began >= config.budget
+            stopped = _decided_by_the_first(accelerator, spent) if config.budget is not None else False
+            if step % config.log_every == 0 or step == config.steps or stopped:
+                log.write_row(step, config.steps, functools.partial(_mean_of_all, accelerator))
+            due = step % config.log_every == 0 and now - saved > config.checkpoint_every
+            if folder is not None and due and first:
+                checkpoint.save(step, seconds + now - began, log.rows)
+                saved = now
     seconds += time.monotonic() - began
     for name, average in averages.items():
         state.modules[name].load_state_dict(average.state_dict())
     state.modules.eval().to("cpu")
     trained, frozen = _count_parameters(state)
     return TrainReport(step, round(seconds, 1), trained, stopped, log.rows, frozen, memory.read())
+
+
+@contextlib.contextmanager
+def training_in(precision: str) -> Iterator[None]:
+    """The precision of :func:`train` inside: ``float32``, ``tf32`` or ``bfloat16``; on the CPU always float32."""
+    token = _precision.set(precision)
+    try:
+        yield
+    finally:
+        _precision.reset(token)
+
+
+def _accelerator() -> Any:
+    """accelerate's view of the job's device and precision, and of the other processes of the training."""
+    with extra("train"):
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+
+    on_cpu = current() == CPU
+    mixed = "bf16" if _precision.get() == "bfloat16" and not on_cpu else "no"
+    # An earlier network of this process may have had another precision, or another device.
+    AcceleratorState._reset_state(reset_partial_state=not several_processes())
+    return Accelerator(cpu=on_cpu, mixed_precision=mixed)
+
+
+def _decided_by_the_first(accelerator: Any, stop: bool) -> bool:
+    """The first process's word: clocks differ, and a process that went on alone would wait for ever."""
+    if accelerator.num_processes == 1:
+        return stop
+    from accelerate.utils import broadcast
+
+    return bool(broadcast(torch.tensor([int(stop)], device=accelerator.device)).item())
+
+
+def _mean_of_all(accelerator: Any, values: Sequence[float]) -> list[float]:
+    """Means over processes, so that all of them see a loss that is no number."""
+    if accelerator.num_processes == 1:
+        return list(values)
+    given = torch.tensor(list(values), dtype=torch.float32, device=accelerator.device)
+    return [float(value) for value in accelerator.reduce(given, reduction="mean").tolist()]
 
 
 def _count_parameters(state: TrainState) -> tuple[int, int]:
@@ -232,16 +335,17 @@ class _LossLog:
         self, rows: list[dict[str, float]], folder: Path | None, step: int, progress: ProgressCallback | None
     ) -> None:
         self.rows, self._progress, self._live = rows, progress, _open_live(folder, step)
-        self._values: dict[str, list[float]] = {}
+        self._values: dict[str, list[Tensor]] = {}
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
-        """Losses of one step."""
+        """Losses of one step; they stay on the device until a row is written, so that no step waits for them."""
         for name, value in losses.items():
-            self._values.setdefault(name, []).append(float(value.detach()))
+            self._values.setdefault(name, []).append(value.detach().clone())
 
-    def write_row(self, step: int, steps: int) -> None:
+    def write_row(self, step: int, steps: int, over_processes: Callable[[Sequence[float]], list[float]]) -> None:
         """Means of the losses since the last row; raises FloatingPointError for one that is no number."""
-        row = {"step": float(step)} | {name: sum(v) / len(v) for name, v in self._values.items()}
+        means = [sum(torch.stack(v).tolist()) / len(v) for v in self._values.values()]
+        row = {"step": float(step)} | dict(zip(self._values, over_processes(means), strict=True))
         self._values = {}
         for name, value in row.items():
             if not math.isfinite(value):

@@ -5,6 +5,7 @@ from pathlib import Path
 from gmbench import job_cache, shards
 from gmbench.audio import hubert, spectra
 from gmbench.config import AudioSection
+from gmbench.devices import CPU, current, key
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import read_audio
 from gmbench.stages.pipeline_run import PipelineRun, by_speaker, used_rows, write_json
@@ -21,7 +22,7 @@ def audio(run: PipelineRun) -> None:
         weights = hubert.load(Path(settings.hubert)).sha256  # a missing model stops here, not in every worker
     rows = used_rows(run)
     jobs = [
-        Job(row.clip_id, feature_key(settings, weights, path), (path, settings))
+        Job(row.clip_id, feature_key(settings, weights, path, run.device), (path, settings))
         for row, path in ((row, run.paths.crops / row.video_path) for row in rows)
     ]
     failures = run.run_jobs(extract, jobs)
@@ -39,9 +40,10 @@ def audio(run: PipelineRun) -> None:
     )
 
 
-def feature_key(settings: AudioSection, weights: str, path: Path) -> str:
-    """Key of a clip's features: content, extractor, its weights and version."""
-    return digest("audio", SPEECH_FEATURES_VERSION, settings.extractor, weights, file_digest(path))
+def feature_key(settings: AudioSection, weights: str, path: Path, device: str = CPU) -> str:
+    """Key of a clip's features: content, extractor, its weights and version, and a network's device."""
+    where = key(device) if settings.extractor == "hubert" else ()
+    return digest("audio", SPEECH_FEATURES_VERSION, settings.extractor, weights, file_digest(path), *where)
 
 
 def extract(argument: tuple[Path, AudioSection]) -> JobResult:
@@ -49,5 +51,5 @@ def extract(argument: tuple[Path, AudioSection]) -> JobResult:
     path, settings = argument
     sound = read_audio(path)
     if settings.extractor == "hubert":
-        return {"features": hubert.load(Path(settings.hubert))(sound)}, {}
+        return {"features": hubert.load(Path(settings.hubert), current())(sound)}, {}
     return {"features": spectra.logmel(sound).astype("float16")}, {}

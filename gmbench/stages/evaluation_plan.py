@@ -20,23 +20,30 @@ def make_plan(
     section: DatasetSection,
     methods: Sequence[str] | None = None,
     settings: EvaluationSection | None = None,
+    device: str | None = None,
 ) -> Plan:
-    """What is compared with what: the run's methods and controls, or others, against the crops."""
+    """What is compared with what: the run's methods and controls, or others, against the crops.
+
+    Args:
+        device: of the networks; the run's by default.
+    """
     settings = settings or run.params.evaluation
     inputs = evaluation_inputs(run, run.params.methods if methods is None else methods)
     split = run.params.evaluation.split
     if split != manifest.TEST:
         note = f"{run.paths.dataset}: numbers of the clips of split {split}, not of the test clips"
         inputs = replace(inputs, warnings=(*inputs.warnings, note))
-    return plan_comparison(inputs, evaluation_protocol(section), settings.metrics, settings.controls)
+    chosen = evaluation_protocol(section, device or run.device)
+    return plan_comparison(inputs, chosen, settings.metrics, settings.controls)
 
 
-def evaluation_protocol(section: DatasetSection) -> protocol.Protocol:
+def evaluation_protocol(section: DatasetSection, device: str | None = None) -> protocol.Protocol:
     """How clips of a dataset are compared; CREMA-D is judged by the emotion network that was trained on it."""
     network = "crema_d" if section.kind == "crema_d" and section.extractors == "official" else None
     return protocol.load(
-        section.protocol, landmarks=section.landmarks, extractors=section.extractors, emotion_network=network
-    )
+        section.protocol, landmarks=section.landmarks, extractors=section.extractors, emotion_network=network,
+        device=device,
+    )  # fmt: skip
 
 
 def evaluation_inputs(run: PipelineRun, methods: Sequence[str]) -> Inputs:

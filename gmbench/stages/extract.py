@@ -1,8 +1,10 @@
 """Stage ``extract``: features of all clips into the store."""
 
 import sys
+from typing import Any
 
 from gmbench.config import DatasetSection
+from gmbench.devices import CPU
 from gmbench.evaluation.extraction.outcome import report_errors
 from gmbench.evaluation.run import extract as extract_features
 from gmbench.stages.evaluation_plan import make_plan
@@ -22,10 +24,12 @@ def extract(run: PipelineRun, section: DatasetSection) -> None:
     report_errors(outcome, run.paths.errors)
     clips = [clip.clip for clip in planned.clips]
     keys = {key for group in planned.groups(run.store.root, batch=1) for key in group.feature_keys()}
-    facts = {
+    facts: dict[str, Any] = {
         "clips": len(set(clips)),
         "sides": len(clips),
         "failures": outcome.failures,
         "features": digest(sorted(keys)),
     }
+    if planned.protocol.device != CPU:
+        facts["device"] = planned.protocol.device
     write_json(run.paths.extracted, facts)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench import job_cache, shards
+from gmbench import devices, job_cache, shards
 from gmbench.config import DatasetSection, FitSection
 from gmbench.corpus.truth import Truth
 from gmbench.datasets.manifest import TRAIN, ClipRow
@@ -65,7 +65,8 @@ def fit(run: PipelineRun, section: DatasetSection) -> None:
             source, run.params.fit, section.size, run.paths.landmarks, run.paths.crops, speaker, chosen
         )
         content = file_digest(shards.shard_path(run.paths.landmarks, speaker))
-        key = digest("identity", FIT_VERSION, source.digest, settings, section.size, content, chosen)
+        where = devices.key(run.device) if run.params.fit.refine == "photometric" else ()
+        key = digest("identity", FIT_VERSION, source.digest, settings, section.size, content, chosen, *where)
         jobs.append(Job(speaker, key, people[speaker]))
     failures = run.run_jobs(fit_person, jobs)
     clip_jobs: list[Job] = []

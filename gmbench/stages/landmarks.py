@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from gmbench import job_cache, shards
 from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
+from gmbench.devices import current, key, networks_on
 from gmbench.errors import MediaError
-from gmbench.face.faces import MESH
+from gmbench.face.faces import MESH, shown
 from gmbench.face.following import followed
 from gmbench.face.landmarks import backend
 from gmbench.job_cache import Job, JobResult
@@ -26,12 +27,13 @@ def landmarks(run: PipelineRun, section: DatasetSection) -> None:
     rows = manifest.read(run.paths.cropped)
     detector = backend(section.landmarks)
     weights = detector.weights_sha256()
+    device = key(run.device) if detector.on_device else ()
     detector_facts = (detector.name, detector.version, weights)
     jobs = []
     for row in rows:
         path = run.paths.crops / row.video_path
-        key = digest("mesh", LANDMARKS_VERSION, *detector_facts, file_digest(path))
-        jobs.append(Job(row.clip_id, key, (path, section.landmarks)))
+        content = digest("mesh", LANDMARKS_VERSION, *detector_facts, file_digest(path), *device)
+        jobs.append(Job(row.clip_id, content, (path, section.landmarks)))
     failures = run.run_jobs(detect, jobs)
     frames_with_face = 0
     for speaker, group in by_speaker(rows, jobs, failures).items():
@@ -50,8 +52,8 @@ def detect(argument: tuple[Path, str]) -> JobResult:
     """Landmarks (T, 478, 2) of the face that is followed through the clip, NaN in frames without it."""
     path, name = argument
     meshes: list[list[NDArray[np.float32]]] = []
-    with backend(name).open() as detector:
-        for frame in Video(path):
+    with backend(name).open(networks=networks_on(current())) as detector:
+        for frame in shown(detector, Video(path)):
             faces = detector(frame)
             if any(face.mesh is None for face in faces):
                 raise MediaError(f"{path}: landmark backend {name} gives no 478 points for the fit; use mediapipe")

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gmbench import job_cache
+from gmbench import devices, job_cache
 from gmbench.config import Params
 from gmbench.datasets import manifest
 from gmbench.datasets.manifest import ClipRow
+from gmbench.devices.processes import several_processes
 from gmbench.errors import InputError
 from gmbench.job_cache import Job
 from gmbench.morphable.model import FaceModel
@@ -40,6 +41,11 @@ class PipelineRun:
         """Processes on this machine."""
         return self.params.workers
 
+    @property
+    def device(self) -> str:
+        """Of networks; raises InputError where params.yaml, or the environment, names one that is not here."""
+        return devices.choose(self.params.device)
+
     def report(self, done: int, total: int) -> None:
         """Progress to stderr: a line a minute, and none for what is done sooner."""
         if not self.quiet:
@@ -49,7 +55,8 @@ class PipelineRun:
         self, function: Callable[[Any], job_cache.JobResult], jobs: Sequence[job_cache.Job], priority: int = 0
     ) -> dict[str, str]:
         """Make what the store lacks; reasons by name of what failed."""
-        return job_cache.run_jobs(function, jobs, self.store, self.workers, self.scheduler, self.report, priority)
+        workers, scheduler = (1, None) if several_processes() else (self.workers, self.scheduler)
+        return job_cache.run_jobs(function, jobs, self.store, workers, scheduler, self.report, priority, self.device)
 
     def face_model(self) -> "ModelSource":
         """The run's face model, which the stage face_model wrote."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gmbench.config import DatasetSection
+from gmbench.devices import CPU
 from gmbench.evaluation.comparison import require_coverage, require_numbers
 from gmbench.evaluation.extraction.outcome import Outcome, report_errors
 from gmbench.evaluation.results import result_folder
@@ -27,9 +28,10 @@ def score(run: PipelineRun, section: DatasetSection) -> None:
     Raises:
         StoreError: the store lacks what the extract stage left. CoverageError: a number covers too few clips.
     """
-    planned = make_plan(run, section)
+    extracted = json.loads(run.paths.extracted.read_text("utf-8"))
+    planned = make_plan(run, section, device=extracted.get("device", CPU))
     settings = run.params.evaluation
-    outcome = Outcome(run.paths.dataset, json.loads(run.paths.extracted.read_text("utf-8"))["failures"])
+    outcome = Outcome(run.paths.dataset, extracted["failures"])
     with one_thread():
         records = score_features(planned, run.store, outcome, settings.max_missing)
     report_errors(outcome, run.paths.scores / result_folder.ERRORS)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench import devices
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import GmbenchError, InputError
 from gmbench.job_cache import Job, JobResult
@@ -57,7 +58,8 @@ def generate_with_system(run: PipelineRun, name: str, rows: list[ClipRow]) -> di
     jobs = []
     for row in rows:
         inputs = planner.inputs(row, system.drives)
-        key = digest("system", SYSTEM_VIDEOS_VERSION, system.name, checkpoints, seed, inputs_digest(inputs))
+        facts = (system.name, checkpoints, seed, inputs_digest(inputs), *devices.key(run.device))
+        key = digest("system", SYSTEM_VIDEOS_VERSION, *facts)
         jobs.append(Job(row.clip_id, key, _SystemTask(system, folder, checkpoints, inputs, seed)))
     failures = run.run_jobs(generate_clip, jobs)
     write_videos(run, name, rows, jobs, failures)
@@ -66,7 +68,7 @@ def generate_with_system(run: PipelineRun, name: str, rows: list[ClipRow]) -> di
 
 def generate_clip(task: _SystemTask) -> JobResult:
     """The bytes of a generated clip with its sound."""
-    method = _loaded(task.system.method, task.folder, task.checkpoints)
+    method = _loaded(task.system.method, task.folder, task.checkpoints, devices.current())
     clip = task.inputs.clip
     seed = int(digest(clip.row.clip_id, task.seed)[:8], 16)
     request = build_request(method.card, task.inputs, seed)
@@ -124,7 +126,7 @@ def _failed(method: TalkingHeadMethod, request: GenRequest, error: Exception) ->
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(name: str, folder: Path, checkpoints: str) -> TalkingHeadMethod:
+def _loaded(name: str, folder: Path, checkpoints: str, device: str) -> TalkingHeadMethod:
     return registry.load(name, folder)
 
 

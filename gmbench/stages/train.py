@@ -11,6 +11,8 @@ from typing import Any
 from gmbench import provenance
 from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
+from gmbench.devices import CPU
+from gmbench.devices.processes import first_of_processes
 from gmbench.errors import InputError
 from gmbench.job_cache import Job, JobResult
 from gmbench.methods import registry
@@ -84,7 +86,9 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
     """
     system = System.parse(name)
     out = model_folder(run.paths.dataset, system)
-    shutil.rmtree(out, ignore_errors=True)  # DVC keeps the folder of all systems: no file of an earlier training stays
+    with first_of_processes() as first:
+        if first:  # DVC keeps the folder of all systems: no file of an earlier training stays
+            shutil.rmtree(out, ignore_errors=True)
     if section.models_of:
         write_json(out / CARD, {"system": system.name, "models_of": section.models_of})
         return
@@ -93,7 +97,10 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
     dataset = prepared_dataset(run, run.paths, section)
     seed = run.params.seed + system.seed
     previews = (PREVIEWS / run.paths.dataset / system.trained).absolute()
-    context = TrainingContext(run.store, RisingPriority(run), previews)
+    how = run.params.training
+    context = TrainingContext(
+        run.store, RisingPriority(run), previews, run.device, how.precision, how.jobs_per_device
+    )
     report = method.fit(dataset, _pretraining(run, dataset), out, settings, seed, context)
     training = dataset.split(manifest.TRAIN)
     for part in report.parts:
@@ -108,6 +115,8 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
         "checkpoints": _checkpoints(report, out),
         "code": {"gmbench": facts["gmbench"], "commit": facts["commit"], "torch": facts["packages"]["torch"]},
     }  # fmt: skip
+    if run.device != CPU:
+        card |= {"device": run.device, "precision": how.precision}
     write_json(out / CARD, card)
     registry.load(system.method, out)  # what cannot be loaded is reported now, not when videos are made
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from gmbench.config import DatasetSection
+from gmbench.devices.processes import several_processes
 from gmbench.executor import cluster, connection
 from gmbench.methods.registry import System
 from gmbench.stages.paths import MODELS
@@ -51,7 +52,7 @@ def shared_workers(run: PipelineRun) -> Iterator[PipelineRun]:
     if run.scheduler is not None:
         with connection(run.scheduler):
             yield run
-    elif run.workers == 1:
+    elif run.workers == 1 or several_processes():
         yield run
     else:
         with cluster(run.workers) as scheduler:

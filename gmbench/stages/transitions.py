@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from gmbench import devices
 from gmbench.clips import Clip, Pair
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
@@ -90,7 +91,7 @@ def measure_transitions(run: PipelineRun, method: str, plan: AblationPlan, out: 
         feature = load(run.store, job)
         for number, path in enumerate(feature.meta["files"]):
             write_atomically(out / name / path, feature.arrays[f"file{number}"].tobytes())
-    protocol = evaluation_protocol(run.params.datasets[run.paths.dataset])
+    protocol = evaluation_protocol(run.params.datasets[run.paths.dataset], run.device)
     scored = score_sequences({name: out / name for name in jobs}, run.paths.dataset, protocol)
     synced = _sync(run, {name: out / name for name, job in jobs.items() if job.argument.talking}, rows)
     return scored if synced is None else pd.concat([scored, synced], ignore_index=True)
@@ -152,7 +153,8 @@ def _job(
 ) -> Job:
     folder = checkpoint_folder(run, system)
     content = [(s.name, s.ends, s.seed, inputs_digest(s.inputs)) for s in sequences]
-    key = digest("transitions", TRANSITIONS_VERSION, way.name, talking, checkpoint_digest(folder), content)
+    facts = (way.name, talking, checkpoint_digest(folder), content, *devices.key(run.device))
+    key = digest("transitions", TRANSITIONS_VERSION, *facts)
     return Job(name, key, _Task(system, folder, way.name, talking, sequences))
 
 
@@ -160,7 +162,7 @@ def _sync(
     run: PipelineRun, folders: dict[str, Path], rows: Sequence[tuple[str, tuple[str, str], ClipRow]]
 ) -> pd.DataFrame | None:
     """Records of Sync of talking sequences beside the clips that they speak; None where there is no network for it."""
-    protocol = evaluation_protocol(run.params.datasets[run.paths.dataset])
+    protocol = evaluation_protocol(run.params.datasets[run.paths.dataset], run.device)
     wanted = [metric for metric in SYNC if not why_not(metric, protocol)]
     if not folders or not wanted:
         return None

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gmbench import emotions
+from gmbench.devices.asking import Given
 from gmbench.errors import InputError, MediaError, WeightsError
 from gmbench.evaluation.extraction import frame_pass, group_extraction, network_crops
 from gmbench.evaluation.extraction.accumulators import (
@@ -75,7 +76,7 @@ def test_every_official_extractor_runs_end_to_end(heads, files, tmp_path):
 
 @pytest.mark.slow
 def test_s3fd_crop_says_why_there_is_none(heads, files, tmp_path, monkeypatch):
-    monkeypatch.setattr("gmbench.extractors.s3fd.detect", lambda *given: np.empty((0, 5)))
+    monkeypatch.setattr("gmbench.extractors.s3fd.best_boxes", lambda *given: np.empty((0, 5)))
     table = evaluate(planned(heads, ["sync_c"], sync_crop="s3fd"), tmp_path)
     assert set(table["metric"]) == {"sync_c"}
     assert set(table["backend"]) == {"official"}
@@ -140,7 +141,7 @@ def test_frame_by_frame_shares_repeats_and_leaves_gaps():
 
     def network(batch):
         seen.append(len(batch))
-        return batch.reshape(len(batch), -1)[:, :2].astype(float)
+        return Given(batch.reshape(len(batch), -1)[:, :2].astype(float))
 
     frames = [np.full((4, 4, 3), value, np.uint8) for value in (1, 1, 2, 3, 4, 4)]
     collector = FrameAccumulator(

@@ -8,6 +8,7 @@ from gmbench.methods.gmtalker import gmeg, nfmg
 from gmbench.methods.gmtalker.head import Discriminator, HeadGenerator
 from gmbench.methods.gmtalker.settings import Gmeg, Head, Nfmg
 from gmbench.nn.perceptual import perceptual
+from gmbench.nn.stylegan import kernel_on
 
 CUDA = torch.device("cuda", 0)
 SMALL = {"width": 16, "heads": 4, "window": (20, 20), "audio_frames": 3}
@@ -16,8 +17,10 @@ SMALL = {"width": 16, "heads": 4, "window": (20, 20), "audio_frames": 3}
 @pytest.fixture(autouse=True)
 def _pretended_gpu():
     """Tensors have shapes and devices but no values; module constants are real and lie on the CPU."""
+    kernel_on.cache_clear()
     with FakeTensorMode(allow_non_fake_inputs=True):
         yield
+    kernel_on.cache_clear()
 
 
 def _on_gpu(build):

@@ -1,12 +1,15 @@
 """How feature extractors turn the frames of a clip, one after another, into features."""
 
 from collections.abc import Callable
+from typing import Any
 from typing import Protocol as Interface
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.audio.spectra import syncnet_mfcc
+from gmbench.devices import CPU, Answer, Network, Networks
+from gmbench.devices.choice import FLOAT32
 from gmbench.errors import MediaError
 from gmbench.evaluation.extraction.features import ClipContext, Frame
 from gmbench.face.crops import Similarity, transform_points
@@ -16,8 +19,32 @@ from gmbench.store import Arrays
 
 Crop = Callable[[int, Frame], Frame | None]
 """From a frame's number and pixels to what the network sees of it; None where that needs a face and there is none."""
-Network = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
-"""From crops (B, S, S, 3) to features (B, d)."""
+Asked = Callable[[NDArray[Any]], Answer]
+"""From crops (B, S, S, 3) to features (B, d), which may come later."""
+
+
+def asked(networks: Networks, function: Callable[[Any, Any], Any], load: Callable[..., Any], *arguments: Any,
+          precision: str = FLOAT32, batch: int = 64) -> Asked:  # fmt: skip
+    """A network that is asked for crops; the arguments are those of :class:`gmbench.devices.Network`."""
+    network = Network(function, load, arguments, precision, batch)
+    return lambda crops: networks.ask(network, crops)
+
+
+def in_batches(networks: Networks, on_cpu: int) -> int:
+    """Crops that are given to a network at once: what the numbers of the CPU were made with, or more."""
+    return on_cpu if networks.device == CPU else max(on_cpu, _HANDED_OVER)
+
+
+def at_once(ask: Asked, rows: NDArray[Any], size: int) -> NDArray[Any]:
+    """The answer for rows (n, ...), of which ``size`` are asked for at a time; n is at least 1."""
+    answers = [ask(rows[start : start + size]) for start in range(0, len(rows), size)]
+    return np.concatenate([answer.result() for answer in answers])
+
+
+_HANDED_OVER = 32
+"""Crops of a clip that go to another device together."""
+RUN = 32
+"""Crops of a run that a network of windows sees."""
 
 
 class Stream(Interface):
@@ -39,14 +66,14 @@ class FrameAccumulator:
     """
 
     def __init__(
-        self, network: Network, crop: Crop, indices: NDArray[np.int64], batch: int,
+        self, ask: Asked, crop: Crop, indices: NDArray[np.int64], batch: int,
         summarise: Callable[[NDArray[np.float32]], Arrays],
     ) -> None:  # fmt: skip
-        self._network, self._crop, self._batch, self._summarise = network, crop, batch, summarise
+        self._ask, self._crop, self._batch, self._summarise = ask, crop, batch, summarise
         self._rows = {int(index): row for row, index in enumerate(indices)}
         self._pending: list[Frame] = []
         self._pending_rows: list[int] = []
-        self._features: NDArray[np.float32] | None = None
+        self._answers: list[tuple[list[int], Answer]] = []
         self._last: tuple[Frame, int] | None = None
         self._repeated: list[tuple[int, int]] = []
 
@@ -70,42 +97,77 @@ class FrameAccumulator:
     def finish(self) -> Arrays:
         """What ``summarise`` makes of the features (n, d)."""
         self._flush()
-        if self._features is None:
+        if not self._answers:
             return self._summarise(np.empty((0, 0), np.float32))
+        answers = [(rows, answer.result()) for rows, answer in self._answers]
+        features = np.full((len(self._rows), answers[0][1].shape[1]), np.nan, np.float32)
+        for rows, values in answers:
+            features[rows] = values
         for row, source in self._repeated:
-            self._features[row] = self._features[source]
-        return self._summarise(self._features)
+            features[row] = features[source]
+        return self._summarise(features)
 
     def _flush(self) -> None:
         if not self._pending:
             return
-        values = self._network(np.stack(self._pending))
-        if self._features is None:
-            self._features = np.full((len(self._rows), values.shape[1]), np.nan, np.float32)
-        self._features[self._pending_rows] = values
+        self._answers.append((self._pending_rows, self._ask(np.stack(self._pending))))
         self._pending, self._pending_rows = [], []
 
 
 class WindowAccumulator:
     """Runs a network over windows of frames that follow on each other from the first; a rest is left out."""
 
-    def __init__(self, network: Callable[[NDArray[np.uint8]], NDArray[np.float32]], length: int) -> None:
-        self._network, self._length = network, length
+    def __init__(self, ask: Asked, length: int) -> None:
+        self._ask, self._length = ask, length
         self._pending: list[Frame] = []
-        self._features: list[NDArray[np.float32]] = []
+        self._answers: list[Answer] = []
 
     def add(self, index: int, frame: Frame) -> None:
         """The next frame."""
         self._pending.append(frame)
         if len(self._pending) == self._length:
-            self._features.append(self._network(np.stack(self._pending)[None])[0])
+            self._answers.append(self._ask(np.stack(self._pending)[None]))
             self._pending = []
 
     def finish(self) -> Arrays:
         """``features`` (w, d); raises MediaError for a clip shorter than a window."""
-        if not self._features:
+        if not self._answers:
             raise MediaError(f"clip shorter than {self._length} frames")
-        return {"features": np.stack(self._features)}
+        return {"features": np.concatenate([answer.result() for answer in self._answers])}
+
+
+class RunsOfCrops:
+    """Embeddings of windows of crops that are handed over in runs; the last crops of a run begin the next.
+
+    Args:
+        ask: from runs (B, :data:`RUN`, ...) to (B, RUN - window + 1, d).
+        window: crops that an embedding sees.
+    """
+
+    def __init__(self, ask: Asked, window: int) -> None:
+        self._ask, self._window = ask, window
+        self._crops: list[Frame] = []
+        self._answers: list[Answer] = []
+        self._count = 0
+
+    def add(self, crop: Frame) -> None:
+        """The next crop."""
+        self._crops.append(crop)
+        self._count += 1
+        if len(self._crops) == RUN:
+            self._answers.append(self._ask(np.stack(self._crops)[None]))
+            self._crops = self._crops[1 - self._window :]
+
+    def embeddings(self) -> NDArray[np.float32]:
+        """(T - window + 1, d) of the crops so far; too few give none."""
+        windows = self._count - self._window + 1
+        if windows < 1:
+            return np.empty((0, 0), np.float32)
+        if len(self._crops) >= self._window:
+            rest = np.stack([*self._crops, *[self._crops[-1]] * (RUN - len(self._crops))])
+            self._answers.append(self._ask(rest[None]))
+        rows = np.concatenate([answer.result()[0] for answer in self._answers])
+        return np.asarray(rows[:windows], np.float32)
 
 
 class LipSyncAccumulator:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from gmbench.devices import Networks
+from gmbench.devices.asking import ON_CPU
 from gmbench.errors import MediaError, WeightsError
 from gmbench.evaluation.extraction.corruptions import corrupted_audio, corrupted_frames
 from gmbench.evaluation.extraction.extractors import EXTRACTORS
@@ -12,8 +14,9 @@ from gmbench.store import Store
 
 
 def extract_clip_features(
-    source: ClipSource, wanted: tuple[ClipFeature, ...], keys: Keys, store: Store, outcome: Outcome
-) -> None:
+    source: ClipSource, wanted: tuple[ClipFeature, ...], keys: Keys, store: Store, outcome: Outcome,
+    networks: Networks = ON_CPU,
+) -> None:  # fmt: skip
     """Extract what the store lacks of a clip's features, in one pass; in another before it those that they require.
 
     Landmarks and the whole sound are known by then: networks need them before the first frame.
@@ -23,14 +26,14 @@ def extract_clip_features(
         return
     required = tuple(r for f in missing.values() for r in f.requires)
     if required:
-        extract_clip_features(source, required, keys, store, outcome)
+        extract_clip_features(source, required, keys, store, outcome, networks)
     extraction = ExtractionPass(source, outcome)
     try:
         video = Video(source.video)
         context = _context(source, list(missing.values()), keys, store, video, outcome)
         for key, feature in missing.items():
             given = {r.name: found.arrays for r in feature.requires if (found := store.get(keys.clip(r, source)))}
-            extraction.begin(key, feature, replace(context, given=given))
+            extraction.begin(key, feature, replace(context, given=given, networks=networks))
         batches = corrupted_frames(video, source.video_change, 16) if any(f.pictures for f in missing.values()) else ()
         for index, frame in enumerate(frame for batch in batches for frame in batch):
             extraction.add(index, frame)

@@ -1,26 +1,39 @@
 """The networks trained on the synthetic corpus as feature extractors; they give the arrays of the official ones."""
 
 import functools
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.devices import CPU, Network, Networks, key
+from gmbench.devices.asking import loaded
 from gmbench.errors import MediaError
 from gmbench.evaluation.extraction.accumulators import (
+    Asked,
     FrameAccumulator,
     LipSyncAccumulator,
-    Network,
+    asked,
+    at_once,
     complete_rows,
     count,
+    in_batches,
     no_emotion,
     only_complete,
     spaced,
 )  # fmt: skip
-from gmbench.evaluation.extraction.features import Accumulator, ClipContext, ClipFeature, Frame, PairFeature
+from gmbench.evaluation.extraction.features import (
+    Accumulator,
+    ClipContext,
+    ClipFeature,
+    Frame,
+    PairFeature,
+    PairNetwork,
+)
 from gmbench.evaluation.extraction.network_crops import (
+    CORPUS_SIDE,
     all_landmarks,
     corpus_chip,
     mouth_crop,
@@ -44,48 +57,77 @@ def fid(protocol: Protocol) -> ClipFeature:
     crop, most = protocol.crop, protocol.fid_frames
     return ClipFeature(
         "corpus_features", 1, functools.partial(_pictures, crop=crop, most=most), ("corpus_features",),
-        landmarks=crop != "full", options=f"{crop} {most}", fallback=CORPUS,
+        landmarks=crop != "full", options=f"{crop} {most}" + _computed(protocol, " "), fallback=CORPUS,
     )  # fmt: skip
 
 
 def fvd(protocol: Protocol) -> ClipFeature:
     """Mean features of windows of 16 frames, and the mean size of their steps."""
-    return ClipFeature("corpus_motion", 1, _motion, ("corpus_features",), fallback=CORPUS)
+    options = _computed(protocol)
+    return ClipFeature("corpus_motion", 1, _motion, ("corpus_features",), fallback=CORPUS, options=options)
 
 
 def emotion(protocol: Protocol) -> ClipFeature:
     """Probabilities of a clip and, as its one window, of its windows."""
-    return ClipFeature("corpus_emotion", 2, _corpus_emotion, ("corpus_emotion",), landmarks=True, fallback=CORPUS)
+    return ClipFeature(
+        "corpus_emotion", 2, _corpus_emotion, ("corpus_emotion",), landmarks=True, fallback=CORPUS,
+        options=_computed(protocol),
+    )  # fmt: skip
 
 
 def sync(protocol: Protocol) -> ClipFeature:
     """Embeddings of lips and sound."""
-    files = ("corpus_syncnet",)
-    return ClipFeature("corpus_sync", 1, _corpus_sync, files, landmarks=True, audio=True, fallback=CORPUS)
+    return ClipFeature(
+        "corpus_sync", 1, _corpus_sync, ("corpus_syncnet",), landmarks=True, audio=True, fallback=CORPUS,
+        options=_computed(protocol),
+    )  # fmt: skip
 
 
 def identity(protocol: Protocol) -> ClipFeature:
     """Embeddings of every frame."""
-    return ClipFeature("corpus_identity", 1, _corpus_identity, ("corpus_identity",), landmarks=True, fallback=CORPUS)
+    return ClipFeature(
+        "corpus_identity", 1, _corpus_identity, ("corpus_identity",), landmarks=True, fallback=CORPUS,
+        options=_computed(protocol),
+    )  # fmt: skip
 
 
 def lpips(protocol: Protocol) -> PairFeature:
     """Distance of the layers of the feature network between pairs of frames."""
-    return PairFeature("corpus_lpips", 2, _corpus_lpips, ("corpus_features",), fallback=CORPUS)
+    return PairFeature(
+        "corpus_lpips", 2, _corpus_lpips, ("corpus_features",), fallback=CORPUS, options=_computed(protocol),
+        pairs=PairNetwork(_lpips_network, _shrunk),
+    )  # fmt: skip
 
 
-@functools.cache
+def _computed(protocol: Protocol, before: str = "") -> str:
+    """What the device adds to a feature's key; these small networks are always asked in float32."""
+    parts = key(protocol.device)
+    return before + " ".join(parts) if parts else ""
+
+
+def _path(kind: str) -> Path:
+    return load_path(f"corpus_{kind}")[0]
+
+
 def _trained(kind: str) -> Any:
+    """A network on the CPU."""
     from gmbench.extractors.corpus.networks import read
 
-    return read(load_path(f"corpus_{kind}")[0], kind)
+    return loaded(read, (_path(kind), kind), "float32", CPU)
+
+
+def _asked(networks: Networks, function: str, kind: str) -> Asked:
+    """A network asked by one of the functions of :mod:`gmbench.extractors.corpus.networks`."""
+    from gmbench.extractors.corpus import networks as corpus
+
+    return asked(networks, getattr(corpus, function), corpus.read, _path(kind), kind, batch=256)
 
 
 def _pictures(context: ClipContext, crop: str, most: int) -> Accumulator:
+    ask = _asked(context.networks, "encoder_rows", "features")
     indices = spaced(context.frames, most)
-    return FrameAccumulator(
-        _encoded("features"), shrunk_crop(protocol_crop(context, crop)), indices, _SMALL_BATCH, only_complete
-    )
+    size = in_batches(context.networks, _SMALL_BATCH)
+    return FrameAccumulator(ask, shrunk_crop(protocol_crop(context, crop)), indices, size, only_complete)
 
 
 def _motion(context: ClipContext) -> Accumulator:
@@ -100,7 +142,8 @@ def _motion(context: ClipContext) -> Accumulator:
         return {"features": np.concatenate([windows.mean(axis=1), steps], axis=1)}
 
     crop = shrunk_crop(lambda index, frame: frame)
-    return FrameAccumulator(_encoded("features"), crop, np.arange(count), _SMALL_BATCH, summarise)
+    ask = _asked(context.networks, "encoder_rows", "features")
+    return FrameAccumulator(ask, crop, np.arange(count), in_batches(context.networks, _SMALL_BATCH), summarise)
 
 
 def _corpus_emotion(context: ClipContext) -> Accumulator:
@@ -116,36 +159,35 @@ def _corpus_emotion(context: ClipContext) -> Accumulator:
             probabilities = network.classify(torch.from_numpy(complete.reshape(1, len(complete), 2, -1)))[0].numpy()
         return {"probabilities": probabilities, "faces": count(len(complete)), "windows": probabilities[None]}
 
-    both_ways = _forward(lambda chips: network.both_ways(chips).flatten(1))
-    return FrameAccumulator(both_ways, corpus_chip(context), np.arange(context.frames), _SMALL_BATCH, summarise)
+    ask = _asked(context.networks, "both_ways_rows", "emotion")
+    size = in_batches(context.networks, _SMALL_BATCH)
+    return FrameAccumulator(ask, corpus_chip(context), np.arange(context.frames), size, summarise)
 
 
 def _corpus_identity(context: ClipContext) -> Accumulator:
+    ask = _asked(context.networks, "identity_rows", "identity")
+    size = in_batches(context.networks, _SMALL_BATCH)
     return FrameAccumulator(
-        _forward(_trained("identity")), corpus_chip(context), np.arange(context.frames), _SMALL_BATCH,
-        lambda features: {"embeddings": features},
-    )  # fmt: skip
+        ask, corpus_chip(context), np.arange(context.frames), size, lambda features: {"embeddings": features}
+    )
 
 
 def _corpus_sync(context: ClipContext) -> Accumulator:
-    import torch
-
     from gmbench.extractors.syncnet import mfcc_windows
 
-    network = _trained("syncnet")
+    lips, sounds = (_asked(context.networks, name, "syncnet") for name in ("lip_rows", "sound_rows"))
 
     def sound(mfcc: NDArray[np.float64], count: int) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            return np.asarray(network.sounds(torch.from_numpy(mfcc_windows(mfcc, count))).numpy())
+        return sounds(mfcc_windows(mfcc, count)).result()
 
-    return LipSyncAccumulator(context, mouth_crop(all_landmarks(context)), _Mouths(network), sound)
+    return LipSyncAccumulator(context, mouth_crop(all_landmarks(context)), _Mouths(lips), sound)
 
 
 class _Mouths:
     """Windows of five mouths through the corpus-trained lip tower."""
 
-    def __init__(self, network: Any) -> None:
-        self._network = network
+    def __init__(self, ask: Asked) -> None:
+        self._ask = ask
         self._mouths: list[NDArray[np.uint8]] = []
 
     def add(self, crop: Frame) -> None:
@@ -154,12 +196,9 @@ class _Mouths:
 
     def embeddings(self) -> NDArray[np.float32]:
         """(T - 4, 64)."""
-        import torch
-
-        grey = torch.from_numpy(np.stack(self._mouths)).float()
-        windows = torch.stack([grey[i : i + WINDOW] for i in range(len(grey) - WINDOW + 1)])
-        with torch.inference_mode():
-            return np.asarray(torch.cat([self._network.lips(part) for part in windows.split(64)]).numpy())
+        grey = np.stack(self._mouths)
+        windows = np.stack([grey[i : i + WINDOW] for i in range(len(grey) - WINDOW + 1)])
+        return at_once(self._ask, windows, 64)
 
 
 class _CorpusLpips:
@@ -179,11 +218,10 @@ class _CorpusLpips:
     def _layers(self, frame: Frame) -> list[Any]:
         import torch
 
-        from gmbench.extractors.corpus.networks import SIDE, as_input
+        from gmbench.extractors.corpus.networks import as_input
 
-        small = cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         with torch.inference_mode():
-            return [unit_normalised(x) for x in _trained("features").encoder.maps(as_input(small[None]))]
+            return [unit_normalised(x) for x in _trained("features").encoder.maps(as_input(_shrunk(frame)[None]))]
 
 
 @functools.cache
@@ -195,18 +233,12 @@ def _corpus_lpips(first: Frame, second: Frame) -> float:
     return _corpus_lpips_network()(first, second)
 
 
-def _encoded(kind: str) -> Network:
-    return _forward(_trained(kind).encoder)
+def _lpips_network() -> Network:
+    from gmbench.extractors.corpus.networks import distance_rows, read
+
+    return Network(distance_rows, read, (_path("features"), "features"), batch=256)
 
 
-def _forward(network: Callable[[Any], Any]) -> Network:
-    """A trained network on RGB pictures."""
-    import torch
-
-    from gmbench.extractors.corpus.networks import as_input
-
-    def run(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            return np.asarray(network(as_input(pictures)).numpy(), np.float32)
-
-    return run
+def _shrunk(frame: Frame) -> Frame:
+    """A frame as the feature network sees it."""
+    return np.asarray(cv2.resize(frame, (CORPUS_SIDE, CORPUS_SIDE), interpolation=cv2.INTER_AREA), np.uint8)

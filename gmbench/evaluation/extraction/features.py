@@ -14,6 +14,8 @@ from typing import Protocol as Interface
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.devices import Network, Networks, key
+from gmbench.devices.asking import ON_CPU
 from gmbench.evaluation.protocol import Protocol
 from gmbench.face import landmarks as face_landmarks
 from gmbench.media import Audio
@@ -49,6 +51,21 @@ class PairFeature:
     weights: tuple[str, ...] = ()
     fallback: str = ""
     options: str = ""
+    pairs: "PairNetwork | None" = None
+    """What other devices than the CPU are asked for many pairs at once, in place of ``function``."""
+
+
+@dataclass(frozen=True)
+class PairNetwork:
+    """A network that sees pairs of frames.
+
+    Attributes:
+        network: gives it; called where the pairs are, when the first is there. It takes (B, 2, H, W, 3), gives (B,).
+        prepare: from a frame to what the network sees of it.
+    """
+
+    network: Callable[[], Network]
+    prepare: Callable[[Frame], Frame]
 
 
 @dataclass(frozen=True)
@@ -61,6 +78,7 @@ class ClipContext:
         audio: samples; None unless the feature asks for them.
         given: arrays of the features that it requires, by name.
         landmarks_problem, audio_problem: why there are none, where that is known.
+        networks: what networks are asked by, and their device.
     """
 
     frames: int
@@ -71,6 +89,7 @@ class ClipContext:
     given: Mapping[str, Arrays]
     landmarks_problem: str = ""
     audio_problem: str = ""
+    networks: Networks = ON_CPU
 
 
 class Accumulator(Interface):
@@ -176,7 +195,8 @@ class Keys:
         """The face that is followed, in each frame."""
         backend = face_landmarks.backend(self.protocol.landmarks)
         sidecar = source.landmarks_sha256 if backend.reads_sidecar else ""
-        parts = (backend.name, backend.version, self.weights_sha256, source.picture, sidecar)
+        device = key(self.protocol.device) if backend.on_device else ()
+        parts = (backend.name, backend.version, self.weights_sha256, source.picture, sidecar, *device)
         return _of_clip(source, digest(LANDMARKS, *parts))
 
     def identity(self, source: ClipSource) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.devices import Networks
+from gmbench.devices.asking import ON_CPU
 from gmbench.errors import MediaError
 from gmbench.evaluation.extraction.clip_group import ClipGroup
 from gmbench.evaluation.extraction.corruptions import corrupted_frames
@@ -22,8 +24,10 @@ from gmbench.store import Store
 class FramePass:
     """A clip's frames, which arrive in batches, and what is computed of them on the way."""
 
-    def __init__(self, source: ClipSource, group: ClipGroup, store: Store, outcome: Outcome) -> None:
-        self.source, self.problem = source, ""
+    def __init__(
+        self, source: ClipSource, group: ClipGroup, store: Store, outcome: Outcome, networks: Networks = ON_CPU
+    ) -> None:
+        self.source, self.problem, self._networks = source, "", networks
         self._group, self._store, self._outcome = group, store, outcome
         keys = group.keys
         self._video_key, self._landmark_key = keys.video(source), keys.landmarks(source)
@@ -70,7 +74,7 @@ class FramePass:
     def _open_detector(self) -> None:
         backend = face_landmarks.backend(self._group.keys.protocol.landmarks)
         try:
-            detector = self._detector.enter_context(backend.open(self.source.landmarks))
+            detector = self._detector.enter_context(backend.open(self.source.landmarks, self._networks))
             if isinstance(detector, RowDetector):
                 detector.begin(self.video)
             self._landmark_track = face_landmarks.LandmarkTrack(detector, self.video.info.frames)
@@ -82,7 +86,7 @@ class FramePass:
         if self._landmark_track is not None:
             previous = None
             for batch in corrupted_frames(self.video, self.source.video_change, self._group.batch):
-                for frame in batch:
+                for frame in self._looked_at(batch):
                     self._find_landmarks(frame, previous is not None and np.array_equal(frame, previous))
                     previous = frame
             self._store_landmarks()
@@ -108,7 +112,7 @@ class FramePass:
             raise MediaError(f"{self.source.video}: ended after {self._read} frames")
         self._start = self._read
         self._cropped_batch = []
-        for frame in batch:
+        for frame in self._looked_at(batch):
             self._cropped_batch.append(self._take(frame))
             self._read += 1
 
@@ -127,6 +131,16 @@ class FramePass:
             elif view is not None:
                 self._score_frame(key, view)
         return view
+
+    def _looked_at(self, batch: Frames) -> list[Frames]:
+        """The frames of a batch, which a landmark detector that takes many at once has seen."""
+        frames = list(batch)
+        if self._landmark_track is not None:
+            try:
+                self._landmark_track.look_ahead(frames)
+            except UNEXPECTED as error:
+                self._give_up_landmarks(error)
+        return frames
 
     def _find_landmarks(self, frame: Frames, repeated: bool) -> None:
         """The landmarks of a frame, where they are looked for in this pass."""

@@ -7,6 +7,8 @@ time (:mod:`gmbench.evaluation.extraction.clip_pass`), and a third time where on
 requires S3FD's boxes.
 """
 
+from gmbench.devices import Networks, dealt, networks_on
+from gmbench.devices.serving import ServerAddress
 from gmbench.evaluation.extraction.clip_group import ClipGroup
 from gmbench.evaluation.extraction.clip_pass import extract_clip_features
 from gmbench.evaluation.extraction.features import ClipSource, PairFeature
@@ -19,6 +21,16 @@ from gmbench.store import Store
 
 
 def extract_group(group: ClipGroup) -> Outcome:
+    """Compute and store what the store lacks, with networks in this process, on the protocol's device."""
+    return extract_with(networks_on(dealt(group.keys.protocol.device, 0)), group)
+
+
+def extract_served(server: ServerAddress, group: ClipGroup) -> Outcome:
+    """As :func:`extract_group`, with networks that the process which started this one asks."""
+    return extract_with(server.networks(), group)
+
+
+def extract_with(networks: Networks, group: ClipGroup) -> Outcome:
     """Compute and store what the store lacks.
 
     Unusable files become failures in the outcome, and so does an unexpected error, with its type and its traceback.
@@ -29,26 +41,26 @@ def extract_group(group: ClipGroup) -> Outcome:
     outcome = Outcome(group.name)
     with one_thread():
         try:
-            _extract(group, outcome)
+            _extract(group, outcome, networks)
         except UNEXPECTED as error:  # beside what is caught clip by clip and feature by feature
             reason = outcome.reason(error, group.name)
             outcome.failures = dict.fromkeys(group.feature_keys(), reason) | outcome.failures
     return outcome
 
 
-def _extract(group: ClipGroup, outcome: Outcome) -> None:
+def _extract(group: ClipGroup, outcome: Outcome, networks: Networks) -> None:
     store = Store(group.store)
     sources = group.sources
     with store.together():  # a video's own sound and its pictures are one clip
-        _extract_sound_and_frames(group, store, outcome)
+        _extract_sound_and_frames(group, store, outcome, networks)
     identity = group.keys.identity
     for source in {(identity(source), source.sound): source for source in sources}.values():
         generated = any(identity(source) == identity(candidate) for candidate in group.candidates)
         wanted = (*group.reference_features, *(group.clip_features if generated else ()))
-        extract_clip_features(source, wanted, group.keys, store, outcome)
+        extract_clip_features(source, wanted, group.keys, store, outcome, networks)
 
 
-def _extract_sound_and_frames(group: ClipGroup, store: Store, outcome: Outcome) -> None:
+def _extract_sound_and_frames(group: ClipGroup, store: Store, outcome: Outcome, networks: Networks) -> None:
     sources = group.sources
     if group.audio:
         for source in {source.sound: source for source in sources}.values():
@@ -59,11 +71,11 @@ def _extract_sound_and_frames(group: ClipGroup, store: Store, outcome: Outcome) 
     tracks: dict[str, FramePass] = {}
     try:
         for name, source in {identity(source): source for source in sources}.items():
-            track = FramePass(source, group, store, outcome)
+            track = FramePass(source, group, store, outcome, networks)
             if name in paired or track.missing:
                 tracks[name] = track
                 track.guarded(track.open)
-        passes = [PairPass(tracks[identity(g)], tracks[identity(r)], wanted) for g, r, wanted in pairs]
+        passes = [PairPass(tracks[identity(g)], tracks[identity(r)], wanted, networks) for g, r, wanted in pairs]
         longest = max((pair.start(group.keys.protocol.pairing) for pair in passes), default=0)
         for step in range(longest):
             for pair in passes:

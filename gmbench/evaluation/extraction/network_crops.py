@@ -142,6 +142,16 @@ def shrunk_crop(crop: Crop) -> Crop:
     return shrink
 
 
+def prepared(crop: Crop, prepare: Callable[[Frame], Frame]) -> Crop:
+    """A crop as a network sees it; features of equal inputs are computed once."""
+
+    def both(index: int, frame: Frame) -> Frame | None:
+        cropped = crop(index, frame)
+        return None if cropped is None else prepare(cropped)
+
+    return both
+
+
 def known_landmarks(context: ClipContext) -> NDArray[np.float64]:
     """Landmarks (T, 68, 2); raises MediaError where there are none."""
     if context.landmarks is None:

@@ -3,19 +3,62 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench.evaluation.extraction.features import PairFeature
+from gmbench.devices import CPU, Answer, Network, Networks
+from gmbench.devices.asking import ON_CPU
+from gmbench.evaluation.extraction.features import Frame, PairFeature, PairNetwork
 from gmbench.evaluation.extraction.frame_pass import FramePass
 from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome
 from gmbench.evaluation.protocol import pair_indices
 from gmbench.media import resize
 from gmbench.store import Store
 
+_PAIRS = 16
+"""Pairs that go to another device together."""
+
+
+class PairQuestions:
+    """Pairs of frames that a network on another device is asked for, many at once."""
+
+    def __init__(self, pairs: PairNetwork, networks: Networks) -> None:
+        self._pairs, self._networks = pairs, networks
+        self._network: Network | None = None
+        self._waiting: list[tuple[int, Frame]] = []
+        self._answers: list[tuple[list[int], Answer]] = []
+        self._equal: list[int] = []
+
+    def add(self, step: int, first: Frame, second: Frame) -> None:
+        """The pair of a step."""
+        if first is second:  # the ground truth beside itself
+            self._equal.append(step)
+            return
+        self._waiting.append((step, np.stack([self._pairs.prepare(first), self._pairs.prepare(second)])))
+        if len(self._waiting) == _PAIRS:
+            self._ask()
+
+    def write(self, values: NDArray[np.float64]) -> None:
+        """Write the distances into (T,)."""
+        self._ask()
+        for steps, answer in self._answers:
+            values[steps] = answer.result()
+        values[self._equal] = 0.0
+
+    def _ask(self) -> None:
+        if self._waiting:
+            self._network = self._network or self._pairs.network()
+            steps, pairs = zip(*self._waiting, strict=True)
+            self._answers.append((list(steps), self._networks.ask(self._network, np.stack(pairs))))
+            self._waiting = []
+
 
 class PairPass:
     """A generated and a reference clip read in step, and the pair features that the store lacks."""
 
-    def __init__(self, generated: FramePass, reference: FramePass, wanted: dict[str, PairFeature]) -> None:
+    def __init__(
+        self, generated: FramePass, reference: FramePass, wanted: dict[str, PairFeature], networks: Networks = ON_CPU
+    ) -> None:
         self.generated, self.reference, self.wanted = generated, reference, wanted
+        on_device = {key: f.pairs for key, f in wanted.items() if f.pairs is not None and networks.device != CPU}
+        self._asked = {key: PairQuestions(pairs, networks) for key, pairs in on_device.items()}
         self._failed: dict[str, str] = {}
         self._values = np.empty((0, 0))
         self._indices: tuple[NDArray[np.int64], NDArray[np.int64]] = (np.empty(0, int), np.empty(0, int))
@@ -48,16 +91,29 @@ class PairPass:
             try:
                 if a.shape != b.shape:
                     a = resize(a, b.shape[0], b.shape[1])
-                self._values[row, step] = feature.function(a, b)
+                if key in self._asked:
+                    self._asked[key].add(step, a, b)
+                else:
+                    self._values[row, step] = feature.function(a, b)
             except UNEXPECTED as error:  # one feature of one pair is lost, not the others
-                own = bool(feature.weights)
-                self._failed[key] = outcome.reason(error, self.generated.source.video, feature.name, own)
+                self._fail(key, error, outcome)
+
+    def _fail(self, key: str, error: BaseException, outcome: Outcome) -> None:
+        feature = self.wanted[key]
+        own = bool(feature.weights)
+        self._failed[key] = outcome.reason(error, self.generated.source.video, feature.name, own)
 
     def finish(self, store: Store, outcome: Outcome) -> None:
         """Store the values, or note why there are none."""
         if self.problem:
             outcome.failures |= dict.fromkeys(self.wanted, self.problem)
             return
+        for row, key in enumerate(self.wanted):
+            if key in self._asked and key not in self._failed:
+                try:
+                    self._asked[key].write(self._values[row])
+                except UNEXPECTED as error:
+                    self._fail(key, error, outcome)
         outcome.failures |= self._failed
         for key, values in zip(self.wanted, self._values, strict=True):
             if key not in self._failed:

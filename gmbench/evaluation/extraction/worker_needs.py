@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gmbench.errors import ClusterError, WeightsError
+from gmbench.devices import choose
+from gmbench.errors import ClusterError, InputError, WeightsError
 from gmbench.evaluation.extraction.clip_group import ClipGroup
 from gmbench.evaluation.extraction.features import ClipSource, Keys
 from gmbench.evaluation.extraction.group_extraction import extract_group
@@ -47,6 +48,7 @@ class WorkerNeeds:
         """:func:`extract_group` on a worker; raises ClusterError where it lacks something."""
         self._check_files(group)
         self._check_weights()
+        self._check_device(group)
         return extract_group(group)
 
     def _check_files(self, group: ClipGroup) -> None:
@@ -60,6 +62,12 @@ class WorkerNeeds:
         for path, sha256 in self.contents.items():
             if _digest(path, path.stat().st_mtime_ns) != sha256:
                 raise ClusterError(f"has another file at {path} than this machine; let all see the same folder")
+
+    def _check_device(self, group: ClipGroup) -> None:
+        try:
+            choose(group.keys.protocol.device)
+        except InputError as error:
+            raise ClusterError(f"lacks the device: {error}") from error
 
     def _check_weights(self) -> None:
         os.environ.update({name: str(folder) for name, folder in self.folders.items() if folder.is_dir()})

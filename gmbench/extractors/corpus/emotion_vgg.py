@@ -15,17 +15,20 @@ class CorpusEmotionVgg:
 
     side = SIDE
 
-    def __init__(self, path: Path) -> None:
-        self._network = read(path, "emotion_vgg")
+    def __init__(self, path: Path, device: str = "cpu") -> None:
+        self._network, self._device = read(path, "emotion_vgg").to(device), device
 
     def distances(self, chips: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Mean over layers of the distances (N - 1,) of neighbours among RGB chips (N, 64, 64, 3)."""
         with torch.inference_mode():
-            maps = [self._network.maps(as_input(chip[None])) for chip in chips]
+            maps = [self._network.maps(self._input(chip)) for chip in chips]
         pairs = zip(maps[:-1], maps[1:], strict=True)
         return np.array([np.mean([float(layer_distance(f, g)) for f, g in zip(a, b, strict=True)]) for a, b in pairs])
 
     def recognise(self, chip: NDArray[np.uint8]) -> int:
         """Index of the emotion in the suite's order."""
         with torch.inference_mode():
-            return int(self._network(as_input(chip[None])).argmax())
+            return int(self._network(self._input(chip)).argmax())
+
+    def _input(self, chip: NDArray[np.uint8]) -> torch.Tensor:
+        return as_input(torch.from_numpy(np.ascontiguousarray(chip[None])).to(self._device))

@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from gmbench.errors import WeightsError
-from gmbench.metrics.perceptual import unit_normalised
+from gmbench.metrics.perceptual import layer_distance, unit_normalised
 from gmbench.store import write_atomically
 
 NETWORK_FILE_VERSION = 1
@@ -177,9 +177,42 @@ def read(path: Path, kind: str) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def as_input(pictures: NDArray[np.uint8]) -> Tensor:
-    """(B, 3, S, S) in [-0.5, 0.5] of RGB pictures (B, S, S, 3)."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255 - 0.5
+def as_input(pictures: NDArray[np.uint8] | Tensor) -> Tensor:
+    """(B, 3, S, S) in [-0.5, 0.5] of RGB pictures (B, S, S, 3), on their device."""
+    if isinstance(pictures, np.ndarray):
+        pictures = torch.from_numpy(np.ascontiguousarray(pictures))
+    return pictures.permute(0, 3, 1, 2).float() / 255 - 0.5
+
+
+def encoder_rows(network: Any, pictures: Tensor) -> Tensor:
+    """Features (B, d) of RGB pictures (B, 64, 64, 3) by the encoder of a network that has one."""
+    return network.encoder(as_input(pictures))
+
+
+def identity_rows(network: Encoder, pictures: Tensor) -> Tensor:
+    """Embeddings (B, d) of RGB chips (B, 64, 64, 3)."""
+    return network(as_input(pictures))
+
+
+def both_ways_rows(network: EmotionNet, pictures: Tensor) -> Tensor:
+    """(B, 2 d) of RGB chips (B, 64, 64, 3) and of their mirror images."""
+    return network.both_ways(as_input(pictures)).flatten(1)
+
+
+def lip_rows(network: SyncTowers, windows: Tensor) -> Tensor:
+    """Unit vectors (B, 64) of windows of five grey mouths (B, 5, 40, 40)."""
+    return network.lips(windows.float())
+
+
+def sound_rows(network: SyncTowers, windows: Tensor) -> Tensor:
+    """Unit vectors (B, 64) of windows of MFCC (B, 1, 13, 20)."""
+    return network.sounds(windows)
+
+
+def distance_rows(network: FeatureNet, pairs: Tensor) -> Tensor:
+    """Mean over the encoder's layers (B,) of the distance of pairs of RGB pictures (B, 2, 64, 64, 3)."""
+    maps = [unit_normalised(x) for x in network.encoder.maps(as_input(pairs.flatten(0, 1)))]
+    return torch.stack([layer_distance(x[::2], x[1::2]) for x in maps]).mean(0)
 
 
 def _block(inputs: int, outputs: int, stride: int | tuple[int, int]) -> nn.Sequential:

@@ -16,7 +16,7 @@ from gmbench.methods.gmtalker.preview import Preview
 from gmbench.methods.gmtalker.settings import Head
 from gmbench.methods.training_jobs import TrainedFile
 from gmbench.nn.perceptual import perceptual
-from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, train
+from gmbench.nn.training import Ahead, ProgressCallback, TrainState, Updater, adam, train
 
 MASKS = 48
 """Shoulder masks kept for ``per_frame_nearest``."""
@@ -91,12 +91,15 @@ def _update(
     members = [np.flatnonzero(labels == k) for k in range(len(emotions)) if (labels == k).any()]
     perceptual_loss, weights = perceptual(settings.perceptual), settings.weights
 
+    def make(generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
+        return _batch(pictures, labels, _draw_frames(members, settings.train.batch, generator), len(emotions))
+
+    batches = Ahead(make)
+
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
-        chosen = _draw_frames(members, settings.train.batch)
-        batch = _batch(pictures, labels, chosen, len(emotions))
-        condition, real, label = (x.to(updater.device) for x in batch)
+        condition, real, label = updater.given(*batches.get(step, updater))
         rendering = condition[:, :3]
-        style = generator.mapping(torch.randn(len(chosen), settings.style).to(real), label)
+        style = generator.mapping(torch.randn(len(real), settings.style).to(real), label)
         fake = generator(condition, style)
         error = (fake - real).abs()
         terms: dict[str, Tensor] = {"l1": error.mean()}
@@ -128,12 +131,14 @@ def _update(
     return update
 
 
-def _draw_frames(members: Sequence[NDArray[np.integer]], count: int) -> list[int]:
+def _draw_frames(
+    members: Sequence[NDArray[np.integer]], count: int, generator: torch.Generator | None = None
+) -> list[int]:
     """Indices of frames, drawn so that every group of ``members`` is equally likely."""
     result = []
-    for place in torch.randint(0, len(members), (count,)).tolist():
+    for place in torch.randint(0, len(members), (count,), generator=generator).tolist():
         group = members[place]
-        result.append(int(group[int(torch.randint(0, len(group), ()))]))
+        result.append(int(group[int(torch.randint(0, len(group), (), generator=generator))]))
     return result
 
 

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gmbench.devices import current, using
+from gmbench.devices.choice import FLOAT32, in_precision
 from gmbench.errors import InputError, WeightsError
 from gmbench.media import Audio
 from gmbench.methods.card import COEFFICIENTS, MethodCard
@@ -52,8 +54,8 @@ CARD = MethodCard(
     ablations=ABLATIONS, reported="gmtalker", expected_orderings=EXPECTED_ORDERINGS,
     metrics=METRICS, compared=COMPARED, interpolations=INTERPOLATIONS, emotion_pairs=PAIRS,
 )  # fmt: skip
-BATCH = 8
-"""Frames that the head generator draws at once."""
+BATCH, BATCH_ON_DEVICE = 8, 32
+"""Frames that the head generator draws at once, on the CPU and elsewhere."""
 SMOOTHING = 13
 """Frames in which a smoothed pose follows the pose by all but 1/e."""
 
@@ -104,8 +106,10 @@ class GMTalker:
         self.speakers: list[str] = self.facts["speakers"]
         facts = self.facts
         sizes = (facts["beta"], facts["audio_dim"], len(self.emotions), len(self.speakers))
+        self.device = torch.device(current())
         self.gmeg = ExpressionGenerator(Gmeg.model_validate(facts["settings"]), *sizes)
         constants = CHECKPOINTS.load_weights(path, self.gmeg)
+        self.gmeg.to(self.device)
         self.scale = Scale(constants["mean"], constants["deviation"])
         self._people: dict[str, _Person] = {}
 
@@ -121,7 +125,8 @@ class GMTalker:
             WeightsError: the extractor's weights are not those of the training.
         """
         if self._heard is None or self._heard[0] is not audio or self._heard[1] != frames:
-            self._heard = audio, frames, audio_features(audio, frames, self.facts["audio"], self.card.title)
+            with using(str(self.device)):
+                self._heard = audio, frames, audio_features(audio, frames, self.facts["audio"], self.card.title)
         return self._heard[2]
 
     def generate(self, request: GenRequest) -> GenResult:
@@ -157,14 +162,14 @@ class GMTalker:
         with torch.inference_mode():
             rho = self._motion(request)[middle : middle + 1]
             rho[:, BLINK] = 0
-            z = self._latent(torch.from_numpy(labels), self._latents(request.seed, request))
+            z = self._latent(self._given(labels), self._latents(request.seed, request))
             if way == "mixture":
                 drawn = [self._latents(request.seed * 1000 + n, request) for n in range(steps)]
                 torch.manual_seed(request.seed)
                 z = torch.cat(
-                    [self._latent(torch.from_numpy(labels[n : n + 1]), drawn[n], blended=False) for n in range(steps)]
+                    [self._latent(self._given(labels[n : n + 1]), drawn[n], blended=False) for n in range(steps)]
                 )
-            beta = self._decode(request, z[:, None], torch.from_numpy(labels)[:, None])[:, middle]
+            beta = self._decode(request, z[:, None], self._given(labels)[:, None])[:, middle]
         return [
             GenResult(
                 self._draw(request, beta[n][None], rho, labels[n][None]), beta[n][None], rho, {"alpha": n / (steps - 1)}
@@ -175,15 +180,19 @@ class GMTalker:
     def embed_emotion(self, request: GenRequest) -> NDArray[np.float32]:
         """The expression latent z (d_z,) that the request's emotion, seed and temperature give."""
         with torch.inference_mode():
-            latent = self._latent(torch.from_numpy(self._weights(request))[None], self._latents(request.seed, request))
-        return np.asarray(latent[0].numpy())
+            latent = self._latent(self._given(self._weights(request))[None], self._latents(request.seed, request))
+        return np.asarray(latent[0].cpu().numpy())
 
     def posterior(self, beta: NDArray[np.float32], audio: NDArray[np.float32]) -> NDArray[np.float32]:
         """Mean of q(z | beta, a) (d_z,) of a real clip's expressions (T, 169) and features (T, a)."""
         with torch.inference_mode():
-            values = torch.from_numpy(self.scale.standardise(beta))[None], torch.from_numpy(audio)[None]
-            latent = self.gmeg.posterior(*values, torch.ones(1, len(beta), dtype=torch.bool))
-        return np.asarray(latent.z[0][0].numpy())
+            values = self._given(self.scale.standardise(beta))[None], self._given(audio)[None]
+            latent = self.gmeg.posterior(*values, torch.ones(1, len(beta), dtype=torch.bool, device=self.device))
+        return np.asarray(latent.z[0][0].cpu().numpy())
+
+    def _given(self, values: NDArray[Any]) -> Tensor:
+        """An array on the device."""
+        return torch.from_numpy(values).to(self.device)
 
     def _weights(self, request: GenRequest) -> NDArray[np.float32]:
         check_request(self.card, request)
@@ -198,7 +207,7 @@ class GMTalker:
         s = self.gmeg.settings
         w, noise = torch.randn(1, s.w, generator=generator), torch.randn(1, s.z, generator=generator)
         spread = s.temperature if request.temperature is None else request.temperature
-        return _Latents(w * spread, noise * spread)
+        return _Latents((w * spread).to(self.device), (noise * spread).to(self.device))
 
     def _latent(self, weights: Tensor, fixed: _Latents, blended: bool = True) -> Tensor:
         """z of each row of weights (N, K) under the same w and noise."""
@@ -210,16 +219,16 @@ class GMTalker:
         if request.expression is not None:
             return request.expression[: request.frames]
         rows, turns = np.unique(weights, axis=0, return_inverse=True)
-        order = torch.from_numpy(turns.ravel())
-        z = self._latent(torch.from_numpy(rows), self._latents(request.seed, request))[order]
-        return self._decode(request, z[None], torch.from_numpy(rows)[order][None])[0]
+        order, labels = self._given(turns.ravel()), self._given(rows)
+        z = self._latent(labels, self._latents(request.seed, request))[order]
+        return self._decode(request, z[None], labels[order][None])[0]
 
     def _decode(self, request: GenRequest, z: Tensor, labels: Tensor) -> NDArray[np.float32]:
         """Expressions (B, T, 169) of latents (B, T or 1, d_z) under one sound."""
-        speaker = torch.full((len(z),), self._number(request.speaker))
+        speaker = torch.full((len(z),), self._number(request.speaker), device=self.device)
         condition = self.gmeg.condition(z, speaker, labels)
-        audio = torch.from_numpy(self.features(request.audio, request.frames))[None].expand(len(z), -1, -1)
-        return self.scale.restore(self.gmeg.decoder.generate(condition, audio).numpy())
+        audio = self._given(self.features(request.audio, request.frames))[None].expand(len(z), -1, -1)
+        return self.scale.restore(self.gmeg.decoder.generate(condition, audio).cpu().numpy())
 
     def _motion(self, request: GenRequest) -> NDArray[np.float32]:
         """Motion (T, 12): the request's own, or generated around the person's mean pose."""
@@ -229,10 +238,10 @@ class GMTalker:
         generator = torch.Generator().manual_seed(request.seed)
         frames = request.frames
         noise = torch.randn(1, person.nfmg.latents(frames), person.nfmg.settings.z, generator=generator)
-        noise = noise * (1.0 if request.temperature is None else request.temperature)
-        audio = torch.from_numpy(self.features(request.audio, frames))[None]
+        noise = (noise * (1.0 if request.temperature is None else request.temperature)).to(self.device)
+        audio = self._given(self.features(request.audio, frames))[None]
         condition = person.nfmg.condition(person.nfmg.sample(noise), frames)
-        rho = person.motion_scale.restore(person.nfmg.decoder.generate(condition, audio)[0].numpy())
+        rho = person.motion_scale.restore(person.nfmg.decoder.generate(condition, audio)[0].cpu().numpy())
         rho[:, POSE] += person.constants["rho_mean"][POSE]
         rho[:, BLINK] = rho[:, BLINK].clip(0, 1)
         return rho
@@ -245,22 +254,21 @@ class GMTalker:
         weights = person.style_weights(weights, self.emotions)
         head, settings = person.head, person.head.settings
         generator = torch.Generator().manual_seed(request.seed)
-        code = torch.randn(1, settings.style, generator=generator)
-        noise = head.draw_noise(generator)
+        code = torch.randn(1, settings.style, generator=generator).to(self.device)
+        noise = {name: values.to(self.device) for name, values in head.draw_noise(generator).items()}
+        size = BATCH if self.device.type == "cpu" else BATCH_ON_DEVICE
         full = self.face_model.join(beta, rho[:, BLINK])
         renderings = person.renderer(self.face_model).frames(full, rho)
         batch: list[NDArray[np.float32]] = []
         for t, (rendering, mask) in enumerate(zip(renderings, person.masks(rho), strict=True)):
             batch.append(generator_input(rendering, mask))
-            if len(batch) == BATCH or t == len(rho) - 1:
-                with torch.inference_mode():
+            if len(batch) == size or t == len(rho) - 1:
+                with torch.inference_mode(), in_precision(str(self.device), FLOAT32):
                     first = t + 1 - len(batch)
-                    label = torch.from_numpy(
-                        np.broadcast_to(weights, (len(rho), weights.shape[1]))[first : t + 1].copy()
-                    )
+                    label = self._given(np.broadcast_to(weights, (len(rho), weights.shape[1]))[first : t + 1].copy())
                     style = head.mapping(code.expand(len(batch), -1), label)
-                    pictures = head(torch.from_numpy(np.stack(batch)), style, noise).clamp(-1, 1)
-                yield from np.rint((pictures.permute(0, 2, 3, 1).numpy() + 1) * 127.5).astype(np.uint8)
+                    pictures = head(self._given(np.stack(batch)), style, noise).clamp(-1, 1)
+                yield from to_bytes(pictures.permute(0, 2, 3, 1))
                 batch = []
 
     def _number(self, speaker: str) -> int:
@@ -271,14 +279,21 @@ class GMTalker:
     def _person(self, speaker: str) -> "_Person":
         if speaker not in self._people:
             self._number(speaker)
-            self._people[speaker] = _Person(self.folder, speaker, self.facts["audio"])
+            self._people[speaker] = _Person(self.folder, speaker, self.facts["audio"], self.device)
         return self._people[speaker]
+
+
+def to_bytes(pictures: Tensor) -> NDArray[np.uint8]:
+    """Pictures in [-1, 1] as bytes; rounded on their device, since bytes are a quarter of what must be copied."""
+    if pictures.device.type == "cpu":
+        return np.rint((pictures.numpy() + 1) * 127.5).astype(np.uint8)
+    return np.asarray(((pictures + 1) * 127.5).round().to(torch.uint8).cpu().numpy())
 
 
 class _Person:
     """Motion and head generators of one person."""
 
-    def __init__(self, folder: Path, speaker: str, audio: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, speaker: str, audio: Mapping[str, Any], device: torch.device) -> None:
         path = folder / f"nfmg-{speaker}.safetensors"
         facts = CHECKPOINTS.read_facts(path, "nfmg")
         if facts["audio"] != audio:
@@ -291,6 +306,8 @@ class _Person:
         self.emotions: list[str] = facts["emotions"]
         self.head = HeadGenerator(Head.model_validate(facts["settings"]), len(self.emotions))
         self.constants = CHECKPOINTS.load_weights(path, self.head)
+        self.nfmg.to(device)
+        self.head.to(device)
 
     def style_weights(self, weights: NDArray[np.float32], emotions: Sequence[str]) -> NDArray[np.float32]:
         """Weights (N, K') of the emotions that this person's head has learnt, from (N, K) of the system's.
