@@ -1,6 +1,7 @@
 """The published networks as feature extractors: which file, which crop, which frames, what is stored."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,21 +127,22 @@ def _face_boxes(protocol: Protocol) -> ClipFeature:
 
 def lpips_alex(protocol: Protocol) -> PairFeature:
     """LPIPS of pairs of frames, AlexNet."""
-    return _lpips_feature("alex", "alexnet", protocol)
+    function, pairs = _lpips_by("alex", "alexnet", protocol)
+    options = _computed(protocol, protocol.precision)
+    return PairFeature("lpips_alex", 2, function, ("alexnet",), options=options, pairs=pairs)
 
 
 def lpips_vgg(protocol: Protocol) -> PairFeature:
     """LPIPS of pairs of frames, VGG-16."""
-    return _lpips_feature("vgg", "vgg16", protocol)
+    function, pairs = _lpips_by("vgg", "vgg16", protocol)
+    options = _computed(protocol, protocol.precision)
+    return PairFeature("lpips_vgg", 2, function, ("vgg16",), options=options, pairs=pairs)
 
 
-def _lpips_feature(kind: str, name: str, protocol: Protocol) -> PairFeature:
-    precision = protocol.precision
-    network = functools.partial(_lpips_network, kind=kind, name=name, precision=precision)
-    return PairFeature(
-        f"lpips_{kind}", 2, functools.partial(_lpips_of_frames, kind=kind, name=name, precision=precision), (name,),
-        options=_computed(protocol, precision), pairs=PairNetwork(network, _unchanged),
-    )  # fmt: skip
+def _lpips_by(kind: str, name: str, protocol: Protocol) -> tuple[Callable[[Frame, Frame], float], PairNetwork]:
+    """LPIPS of two frames on the CPU, and of many pairs elsewhere."""
+    how = {"kind": kind, "name": name, "precision": protocol.precision}
+    return functools.partial(_lpips_of_frames, **how), PairNetwork(functools.partial(_lpips_network, **how), _unchanged)
 
 
 def products(protocol: Protocol) -> str:
