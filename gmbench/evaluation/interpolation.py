@@ -36,7 +36,7 @@ from gmbench.evaluation.results.records import Record
 from gmbench.executor import one_thread
 from gmbench.face import crops
 from gmbench.face import landmarks as face_landmarks
-from gmbench.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Video
+from gmbench.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Video, few_frames
 from gmbench.metrics import perceptual
 from gmbench.metrics.catalogue import SPECS
 from gmbench.metrics.emotion import SUITE_ORDER
@@ -186,7 +186,7 @@ def _frames(sequence: Sequence) -> list[list[Frame]]:
         wanted = np.linspace(0, video.info.frames - 1, COUNT).round().astype(int)
         if len(np.unique(wanted)) < COUNT:
             raise MediaError(f"{sequence.files[0]}: {video.info.frames} frames, at least {COUNT} are needed")
-        return [[frame for index, frame in enumerate(video) if index in set(wanted.tolist())]]
+        return [list(few_frames(video, wanted.tolist()))]
     if sequence.files[0].suffix.lower() in IMAGE_SUFFIXES:
         return [[_picture(path) for path in sequence.files]]
     videos = [Video(path) for path in sequence.files]
@@ -194,7 +194,7 @@ def _frames(sequence: Sequence) -> list[list[Frame]]:
     if len(counts) > 1:
         raise MediaError(f"{sequence.files[0].parent}: videos of different lengths {sorted(counts)}")
     instants = np.unique(np.linspace(0, counts.pop() - 1, 6).round().astype(int)[1:-1]).tolist()
-    frames = [[frame for index, frame in enumerate(video) if index in instants] for video in videos]
+    frames = [few_frames(video, instants) for video in videos]
     return [list(step) for step in zip(*frames, strict=True)]
 
 

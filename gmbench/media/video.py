@@ -119,6 +119,13 @@ class Video:
         """(frames,) index of the stored frame that each frame at 25 fps shows, in order of presentation."""
         return np.repeat(np.arange(len(self._repeats)), self._repeats)
 
+    @property
+    def shown_as_stored(self) -> bool:
+        """Whether the stored frames are shown without being turned, stretched or laid on a ground."""
+        if self.info.codec == "images" or self.info.has_alpha or self.info.pixel_aspect != 1:
+            return False
+        return self._track.first.side_data.get("DISPLAYMATRIX") is None
+
     def batches(self, size: int = 16) -> Iterator[Frames]:
         """Frames at 25 fps in order, as arrays (n <= size, H, W, 3)."""
         batch: list[Frames] = []

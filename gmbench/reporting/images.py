@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench.media import Video
+from gmbench.media import Video, few_frames
 
 Image = NDArray[np.uint8]
 
@@ -36,7 +36,7 @@ def frame_of(path: Path, index: int) -> Image:
     """One frame of a clip; the last one where it is shorter."""
     video = Video(path)
     place = min(index, video.info.frames - 1)
-    return next(frame for t, frame in enumerate(video) if t == place)
+    return few_frames(video, [place])[0]
 
 
 def save(path: Path, image: Image) -> None:

@@ -98,9 +98,7 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
     seed = run.params.seed + system.seed
     previews = (PREVIEWS / run.paths.dataset / system.trained).absolute()
     how = run.params.training
-    context = TrainingContext(
-        run.store, RisingPriority(run), previews, run.device, how.precision, how.jobs_per_device
-    )
+    context = TrainingContext(run.store, RisingPriority(run), previews, run.device, how.precision, how.jobs_per_device)
     report = method.fit(dataset, _pretraining(run, dataset), out, settings, seed, context)
     training = dataset.split(manifest.TRAIN)
     for part in report.parts:

@@ -141,8 +141,10 @@ def lpips_vgg(protocol: Protocol) -> PairFeature:
 
 def _lpips_by(kind: str, name: str, protocol: Protocol) -> tuple[Callable[[Frame, Frame], float], PairNetwork]:
     """LPIPS of two frames on the CPU, and of many pairs elsewhere."""
-    how = {"kind": kind, "name": name, "precision": protocol.precision}
-    return functools.partial(_lpips_of_frames, **how), PairNetwork(functools.partial(_lpips_network, **how), _unchanged)
+    precision = protocol.precision
+    network = functools.partial(_lpips_network, kind=kind, name=name, precision=precision)
+    of_frames = functools.partial(_lpips_of_frames, kind=kind, name=name, precision=precision)
+    return of_frames, PairNetwork(network, _unchanged)
 
 
 def products(protocol: Protocol) -> str:
