@@ -93,7 +93,7 @@ class DatasetPaths:
 
     @property
     def metrics(self) -> Path:
-        """One small JSON per method, for ``dvc metrics show``."""
+        """One small JSON per chosen metric, for ``dvc metrics show``."""
         return self.results_root / "metrics" / self.dataset
 
 

@@ -9,17 +9,15 @@ from gmbench.config import DatasetSection
 from gmbench.devices import CPU
 from gmbench.evaluation.comparison import require_coverage, require_numbers
 from gmbench.evaluation.extraction.outcome import Outcome, report_errors
+from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results import result_folder
 from gmbench.evaluation.results.aggregate import SummaryRow
 from gmbench.evaluation.run import score as score_features
 from gmbench.executor import one_thread
-from gmbench.metrics.key import MetricKey
+from gmbench.reporting.chosen_metrics import chosen
 from gmbench.reporting.saved_results import save_results
 from gmbench.stages.evaluation_plan import make_plan
 from gmbench.stages.pipeline_run import PipelineRun, write_json
-
-HEADLINES = ("psnr", "ssim", "m_lmd", "pcm", "sync_c", "f_sim", "acc_emo", "fid")
-"""Metrics that ``dvc metrics show`` prints; with all of them its table is as wide as three screens."""
 
 
 def score(run: PipelineRun, section: DatasetSection) -> None:
@@ -49,14 +47,25 @@ def score(run: PipelineRun, section: DatasetSection) -> None:
 
 
 def _write_means(run: PipelineRun, summary: Sequence[SummaryRow]) -> None:
-    """One JSON per method with all means beside the records, and one with those that ``dvc metrics show`` prints."""
+    """One JSON per method with all means beside the records, and those that ``dvc metrics show`` prints.
+
+    These are the few metrics that stand for all, a file for each with the methods in it: no file mixes two judges, and
+    the table fits a screen. Controls, which no experiment moves, stand beside the records alone.
+    """
     by_method: dict[str, list[SummaryRow]] = {}
     for row in summary:
         by_method.setdefault(row.method, []).append(row)
+    means = {method: {row.metric: _finite(row.value) for row in rows} for method, rows in by_method.items()}
     for method, rows in by_method.items():
-        means = {row.metric: float(f"{row.value:.6g}") if np.isfinite(row.value) else None for row in rows}
-        coverage = {row.metric: round(row.n / max(row.expected, 1), 4) for row in rows}
-        every = {key: {"mean": means[key], "coverage": coverage[key]} for key in means}
+        every = {
+            row.metric: {"mean": means[method][row.metric], "coverage": round(row.n / max(row.expected, 1), 4)}
+            for row in rows
+        }
         write_json(run.paths.means / f"{method}.json", every)
-        shown = {key: mean for key, mean in means.items() if MetricKey.parse(key).name in HEADLINES}
-        write_json(run.paths.metrics / f"{method}.json", shown)
+    for key in chosen(dict.fromkeys(row.metric for row in summary)):
+        shown = {method: own[key] for method, own in means.items() if key in own and method not in CONTROLS}
+        write_json(run.paths.metrics / f"{key.replace(':', '-')}.json", shown)
+
+
+def _finite(value: float) -> float | None:
+    return float(f"{value:.6g}") if np.isfinite(value) else None
