@@ -95,20 +95,24 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
     They are taken one by one, and columns are sorted one after another: of a million records no second copy is ever in
     memory. A text stands once, in the categories of its columns.
     """
-    kinds: dict[Any, str] = {str: "i", float: "d", int: "q"}
-    columns = {field.name: array(kinds[field.type]) for field in fields(Record)}
-    numbers: dict[str, int] = {}
+    columns = {field.name: array("d" if field.type is float else "i") for field in fields(Record)}
+    texts, numbers = frozenset(TEXTS), dict[str, int]()
     for record in records:
         for name, column in columns.items():
             value = getattr(record, name)
-            column.append(numbers.setdefault(value, len(numbers)) if column.typecode == "i" else value)
-    texts = np.array(list(numbers), object)
+            column.append(numbers.setdefault(value, len(numbers)) if name in texts else value)
+    known = np.array(list(numbers), object)
     table: dict[str, Any] = {}
     for name in SCHEMA.names:
-        column = columns.pop(name)
-        table[name] = categories(texts[np.asarray(column)]) if column.typecode == "i" else np.asarray(column)
+        gathered = np.asarray(columns.pop(name))
+        table[name] = categories(known[gathered]) if name in texts else gathered
     order = np.lexsort([table[name].codes for name in reversed(ORDER)])
-    return pd.DataFrame({name: pd.Series(table.pop(name)[order], copy=False) for name in SCHEMA.names}, copy=False)
+    series: dict[str, pd.Series] = {}
+    for field in SCHEMA:
+        values = table.pop(field.name)[order]
+        values = values.astype(np.int64) if pa.types.is_integer(field.type) else values
+        series[field.name] = pd.Series(values, copy=False)
+    return pd.DataFrame(series, copy=False)
 
 
 def concatenate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
