@@ -13,6 +13,7 @@ OPTIONAL: dict[str, tuple[Extra, str]] = {
     "silero-vad": ("vad", "voice activity, for metrics of silences"),
     "accelerate": ("train", "training"),
     "dvclive": ("train", "training"),
+    "diffusers": ("train", "DICE-Talk"),
     "transformers": ("train", "HuBERT's audio features"),
     "dvc": ("pipeline", "the pipeline, dvc repro"),
 }

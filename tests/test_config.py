@@ -132,6 +132,15 @@ def test_heads_draw_pictures_of_their_datasets_size(crops, sizes):
         ("flowvqtalker", {"vqig": {"heads": 7, "width": 511}}, "size 256 is no multiple of 7 heads of vqig"),
         ("flowvqtalker", {"codebook": {"side": 48}}, "codebook.side"),
         ("flowvqtalker", {"codebook": {"widths": []}}, "codebook.widths"),
+        (
+            "dicetalk",
+            {"unet": {"widths": [48, 64], "attention": [True, False], "heads": [4, 4]}},
+            "multiples of 32 from 64 on, got 48",
+        ),
+        ("dicetalk", {"unet": {"widths": [64, 64]}}, "must name equally many levels"),
+        ("dicetalk", {"diffusion": {"dropped": {"all": 0.9}}}, "nor sum to more than 1"),
+        ("dicetalk", {"vae": {"channels": 8}}, "Stable Video Diffusion's autoencoder has 4 channels, got 8"),
+        ("dicetalk", {"embedder": {"window": [9, 4]}}, "least and greatest number of frames, got [9, 4]"),
     ],
 )
 def test_settings_that_would_fail_late_or_be_ignored_are_refused(method, given, message):

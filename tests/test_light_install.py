@@ -10,7 +10,7 @@ import pytest
 from gmbench.errors import PackageError
 from gmbench.extras import OPTIONAL, extra
 
-MODULES = ("accelerate", "dvc", "dvclive", "face_alignment", "selenium", "skimage", "transformers")
+MODULES = ("accelerate", "diffusers", "dvc", "dvclive", "face_alignment", "selenium", "skimage", "transformers")
 WITHOUT = f"import sys; sys.modules.update(dict.fromkeys({MODULES!r}));"
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
 

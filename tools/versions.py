@@ -39,6 +39,13 @@ COVERS: dict[str, tuple[str, ...]] = {
         "gmbench.extractors.landmarker.read",
         "gmbench.extractors.landmarker.write",
     ),
+    "gmbench.methods.dicetalk.checkpoints.DICETALK_CHECKPOINT_VERSION": (
+        "gmbench.methods.checkpoint.CheckpointFormat",
+        "gmbench.methods.dicetalk.denoiser.Denoiser",
+        "gmbench.methods.dicetalk.latents.LappedCode",
+        "gmbench.methods.dicetalk.prior_reader.PriorReader",
+        "gmbench.methods.expression_code.ExpressionCode",
+    ),
     "gmbench.methods.edtalk.checkpoints.EDTALK_CHECKPOINT_VERSION": (
         "gmbench.methods.checkpoint.CheckpointFormat",
         "gmbench.methods.edtalk.animator.Animator",

@@ -1,6 +1,6 @@
 """Videos by methods: of a sound file, with an emotion."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ def generate(
     transcript: str = "",
     seed: int = 0,
     temperature: float | None = None,
+    options: Mapping[str, float] | None = None,
     models: PathLike | None = None,
     dataset: str | None = None,
     device: str | None = None,
@@ -71,6 +72,7 @@ def generate(
         source: picture or video of the person, for a one-shot method.
         transcript: words, for a method that reads them.
         seed: of everything random; temperature: spread of what is sampled.
+        options: numbers of the method's own, by the names in its card, for example ``{"guidance": 3}``.
         models: folder of the checkpoints; dataset: of ``params.yaml`` here, whose checkpoints are used otherwise.
         device: of a method that is named; ``params.yaml``'s by default, ``auto`` without one.
         progress: called with frames done and all frames.
@@ -84,7 +86,7 @@ def generate(
     loaded = trained(method, path_or_none(models), dataset, device) if isinstance(method, str) else method
     request = _request(
         loaded, as_path(audio), emotion, emotion_end, path_or_none(reference), speaker, path_or_none(source),
-        transcript, seed, temperature,
+        transcript, seed, temperature, options or {},
     )  # fmt: skip
     films = (path_or_none(path) for path in (mouth_from, pose_from, expression_from))
     request = replace(request, drivers=_drivers(loaded, request, Drivers(*films)))
@@ -136,7 +138,7 @@ def trained(
 
 def _request(
     method: TalkingHeadMethod, audio: Path, emotion: str, emotion_end: str, reference: Path | None, speaker: str,
-    source: Path | None, transcript: str, seed: int, temperature: float | None,
+    source: Path | None, transcript: str, seed: int, temperature: float | None, options: Mapping[str, float],
 ) -> GenRequest:  # fmt: skip
     if reference is not None and (emotion or emotion_end):
         raise InputError("reference and emotion each name the emotion; give one of them")
@@ -150,6 +152,7 @@ def _request(
         temperature=temperature, emotion_end=EmotionSpec.parse(emotion_end) if emotion_end else None,
         source_image=None if source is None else _square(source), transcript=transcript,
         reference=None if reference is None else ReferenceClip(reference.stem, reference, read_audio(reference)),
+        options=dict(options),
     )  # fmt: skip
 
 
@@ -167,12 +170,13 @@ def _drivers(method: TalkingHeadMethod, request: GenRequest, given: Drivers) -> 
 
 def _fitted(method: TalkingHeadMethod, request: GenRequest, source: Path | None, dataset: str | None) -> GenRequest:
     """The request with coefficients of its source image and reference, for a method that works with them."""
-    if "source_expression" not in method.card.needs or not isinstance(method, HasFaceModel):
+    wants_source = source is not None and "source_expression" in method.card.needs
+    if not isinstance(method, HasFaceModel) or not (wants_source or request.reference is not None):
         return request
     landmarks, settings = _fit_settings(dataset)
     changes: dict[str, Any] = {}
     with one_thread():
-        if source is not None:
+        if wants_source and source is not None:
             beta, rho = fit_file(source, method.face_model, landmarks, settings)
             changes |= {"source_expression": beta[0], "source_motion": rho[0]}
         if (reference := request.reference) is not None:

@@ -80,6 +80,11 @@ def generate(
     seed: int = 0,
     interpolate: Annotated[str | None, typer.Option(help="Two emotions, from:to, for example fear:sad.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, help="Spread of what is sampled; 0: most likely.")] = None,
+    guidance: Annotated[float | None, typer.Option(min=0, help="DICE-Talk: scale of sound and emotion.")] = None,
+    emotion_guidance: Annotated[
+        float | None, typer.Option(min=0, help="DICE-Talk: scale of the emotion alone, in a fourth pass.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="DICE-Talk: steps of the sampler.")] = None,
     method: MethodName = "gmtalker",
     dataset: Dataset = None,
     models: Annotated[Path | None, typer.Option(help="Folder of the checkpoints.")] = None,
@@ -99,6 +104,8 @@ def generate(
     sound = audio or mouth_from
     if sound is None:
         raise InputError("give the speech by --audio, or a video with sound by --mouth-from")
+    given = {"guidance": guidance, "emotion_guidance": emotion_guidance, "steps": steps}
+    options = {name: value for name, value in given.items() if value is not None}
     loaded = generation.trained(method, models, dataset, device)
     for text, path in zip(ends[:1] or emotion or [""], _paths(out, emotion or []), strict=True):
         with terminal.progress("generating", "frames") as report:
@@ -106,7 +113,7 @@ def generate(
                 sound, path, method=loaded, emotion=text, emotion_end=ends[1] if ends else "", reference=reference,
                 mouth_from=mouth_from, pose_from=pose_from, expression_from=expression_from,
                 speaker=speaker or "", source=source, transcript=transcript, seed=seed, temperature=temperature,
-                device=device, progress=report,
+                options=options, device=device, progress=report,
             )  # fmt: skip
         terminal.note(f"{path}: {'video' if path.suffix else 'pictures'} of {sound.name}")
 

@@ -144,6 +144,8 @@ class MethodCard:
         metrics: by drives, what ``gmbench ablate`` measures; orderings add theirs.
         compared: by drives, ablations that it runs beside those in an ordering.
         interpolations: ways between two emotions, the default first; ``emotion_pairs``: between which.
+        options: numbers of its own that a request may set, with what each is.
+        caveat: what has not been shown of it, in a sentence.
     """
 
     name: str
@@ -174,6 +176,8 @@ class MethodCard:
     interpolations: tuple[Interpolation, ...] = ()
     emotion_pairs: tuple[tuple[str, str], ...] = ()
     from_reference: tuple[Taken, ...] | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    caveat: str = ""
 
     def __post_init__(self) -> None:
         """Raises InputError for a name that a run's name could not hold."""

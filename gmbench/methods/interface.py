@@ -129,6 +129,7 @@ class GenRequest:
         drives: names of the run's drives, see :class:`~gmbench.methods.card.Drive`.
         drivers: clips that parts of the video are transferred from.
         reference: the clip of ``emotion.clip`` with its sound and coefficients.
+        options: numbers of the method's own, by the names in its card.
     """
 
     clip_id: str
@@ -147,6 +148,7 @@ class GenRequest:
     drives: tuple[str, ...] = ()
     drivers: Drivers | None = None
     reference: ReferenceClip | None = None
+    options: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def frames(self) -> int:
@@ -416,6 +418,9 @@ def check_request(card: MethodCard, request: GenRequest) -> None:
     for name in request.drives:
         if name not in {drive.name for drive in card.drives}:
             raise NotSupported(f"{request.clip_id}: {card.title} has no drive {name!r}")
+    for name in request.options:
+        if name not in card.options:
+            raise NotSupported(f"{request.clip_id}: {card.title} has no option {name!r}")
     kind = request.emotion.kind
     if kind != "none" and kind not in card.emotion_sources:
         expected = ", ".join(card.emotion_sources)

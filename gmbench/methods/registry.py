@@ -36,8 +36,14 @@ def _edtalk() -> TalkingHeadMethod:
     return EDTalk()
 
 
+def _dicetalk() -> TalkingHeadMethod:
+    from gmbench.methods.dicetalk.method import DiceTalk
+
+    return DiceTalk()
+
+
 BUILT_IN: dict[str, Callable[[], TalkingHeadMethod]] = {
-    "gmtalker": _gmtalker, "flowvqtalker": _flowvqtalker, "edtalk": _edtalk,
+    "gmtalker": _gmtalker, "flowvqtalker": _flowvqtalker, "edtalk": _edtalk, "dicetalk": _dicetalk,
 }  # fmt: skip
 
 

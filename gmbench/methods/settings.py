@@ -54,6 +54,12 @@ class FallingRate(TrainingSettings):
     last_rate: float = Field(1.0, gt=0, le=1, description="learning rate of the last step, in shares of rate")
 
 
+def check_heads(width: int, heads: int) -> None:
+    """Raise ValueError where attention of a width cannot have so many heads."""
+    if heads < 1 or width % heads:
+        raise ValueError(f"width {width} is no multiple of {heads} heads")
+
+
 def read_settings(
     model: type[Model], system: str, given: Mapping[str, Any], changes: Iterable[Mapping[str, Mapping[str, Any]]] = ()
 ) -> Model:

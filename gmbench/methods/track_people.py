@@ -39,24 +39,27 @@ def track_people_digest(count: int) -> str:
     return digest("track people", count, CORPUS_VERSION) if count else ""
 
 
-def draw_clips(count: int, rows: Sequence[ClipRow], frames: int, pair: str) -> list[ClipTracks]:
-    """One clip of each of ``count`` people in each emotion and level of ``rows``; the same ones for every seed.
+def draw_clips(count: int, rows: Sequence[ClipRow], frames: int, pair: str, takes: int = 1) -> list[ClipTracks]:
+    """Clips of each of ``count`` people in each emotion and level of ``rows``; the same ones for every seed.
 
     Args:
         count: number of people.
         rows: clips of the dataset that is learnt from.
         frames: length of a clip; at least :data:`SHORTEST` are drawn.
         pair: pairing of the audio features.
+        takes: clips of a person in an emotion and level.
     """
     if not count:
         return []
     levels = sorted({row.level for row in rows if row.emotion != "neutral"}) or [1]
-    return draw_people(count, emotions_of(rows), levels, frames, pair)
+    return draw_people(count, emotions_of(rows), levels, frames, pair, takes)
 
 
-def draw_people(count: int, emotions: Sequence[str], levels: Sequence[int], frames: int, pair: str) -> list[ClipTracks]:
-    """One clip of each of ``count`` people in each emotion and level; the other arguments are :func:`draw_clips`'."""
-    drawn = draw_track_people(count, emotions, levels, takes=1, frames=max(frames, SHORTEST))
+def draw_people(
+    count: int, emotions: Sequence[str], levels: Sequence[int], frames: int, pair: str, takes: int = 1
+) -> list[ClipTracks]:
+    """Clips of each of ``count`` people in each emotion and level; the other arguments are :func:`draw_clips`'."""
+    drawn = draw_track_people(count, emotions, levels, takes=takes, frames=max(frames, SHORTEST))
     return [as_tracks(clip, pair) for clip in drawn]
 
 

@@ -27,7 +27,7 @@ LEAST_FRAMES = 25
 
 @dataclass(frozen=True)
 class ClipTracks:
-    """One clip: ``beta`` (T, 169), ``rho`` (T, 12), ``audio`` (T, a), all at 25 fps."""
+    """One clip from its frame ``first`` on: ``beta`` (T, 169), ``rho`` (T, 12), ``audio`` (T, a), all at 25 fps."""
 
     clip_id: str
     speaker: str
@@ -36,6 +36,7 @@ class ClipTracks:
     beta: NDArray[np.float32]
     rho: NDArray[np.float32]
     audio: NDArray[np.float32]
+    first: int = 0
 
 
 def read_clips(dataset: PreparedDataset, rows: Sequence[ClipRow]) -> list[ClipTracks]:
@@ -60,7 +61,7 @@ def read_clips(dataset: PreparedDataset, rows: Sequence[ClipRow]) -> list[ClipTr
         audio = to_video_rate(features[row.clip_id]["features"], len(track["rho"]), pair)
         for run in face_runs(track["segment"]):
             values = (track["beta"][run], track["rho"][run], audio[run])
-            clips.append(ClipTracks(row.clip_id, row.speaker, row.emotion, row.level, *values))
+            clips.append(ClipTracks(row.clip_id, row.speaker, row.emotion, row.level, *values, run.start))
     if not clips:
         raise InputError(f"{dataset.coefficients}: none of {len(rows)} clips was fitted; see fit.json")
     return clips

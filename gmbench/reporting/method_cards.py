@@ -122,7 +122,9 @@ def _card_facts(card: MethodCard) -> dict[str, object]:
         "combinations": card.drive_combinations,
         "ablations": tuple(card.ablations),
         "stages": card.stages,
+        "options": tuple(f"{name} ({about})" for name, about in card.options.items()),
         "licence": card.licence,
+        "caveat": card.caveat,
         "confirmed": "" if card.confirmed else "to be confirmed: from what papers say of the method",
     }
     return {name: value for name, value in facts.items() if value}

@@ -214,6 +214,23 @@ def test_a_picture_is_driven_by_videos_without_any_coefficients(project):
     assert "each name the emotion" in refused
 
 
+def test_a_diffusion_model_moves_a_picture(project):
+    """DICE-Talk: trained by the command on what the pipeline prepared, then driven by a label and by a video."""
+    project.run("gmbench", "train", "--method", "dicetalk")
+    card = json.loads((project.folder / "models/synth/dicetalk/card.json").read_text())
+    assert set(card["parts"]) == {"vae", "embedder", "diffusion"}
+    video = next((project.folder / "work/synth/crops").rglob("*.mp4"))
+    command = ("gmbench", "generate", "--method", "dicetalk", "--audio", _speech(project, 1.0), "--source", str(video))
+    project.run(*command, "--emotion", "happy", "--steps", "2", "--guidance", "3", "-o", "happy-dice.mp4")
+    like = ("--emotion-from", str(video), "--steps", "2", "--emotion-guidance", "4", "-o", "like-dice.mp4")
+    project.run(*command, *like)
+    for name in ("happy-dice.mp4", "like-dice.mp4"):
+        assert Video(project.folder / name).info.frames == 25
+    refused = project.run("gmbench", "generate", "--audio", _speech(project, 1.0), "--emotion", "sad", "--steps", "2",
+                          "-o", "x.mp4", check=False)  # fmt: skip
+    assert "GMTalker has no option 'steps'" in refused
+
+
 def test_sequences_between_emotions_are_read_by_the_evaluation(project):
     command = ("gmbench", "generate", "--audio", _speech(project, 1.0), "--interpolate", "happy:sad")
     project.run(*command, "-o", "between/M001_happy-sad")

@@ -1,7 +1,6 @@
 """Pictures as codes: encoder, codebook and decoder. Source: FlowVQTalker, section 3.3 and eq. 13."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gmbench.methods.flowvqtalker.settings import Codebook
@@ -50,26 +49,3 @@ class PictureCode(nn.Module):
         """Reconstructions (B, 3, S, S) and codes."""
         quantised = self.quantise(pictures)
         return self.decoder(quantised.values), quantised
-
-
-class EmotionTeacher(nn.Module):
-    """Emotion of a picture, for the gate after the codebook alone: a network of its own, trained on training clips.
-
-    It has no part in a loss, and is not what emotions are judged by afterwards.
-    """
-
-    WIDTHS = (16, 32, 64, 96)
-
-    def __init__(self, emotions: int) -> None:
-        super().__init__()
-        pairs = zip((3, *self.WIDTHS), self.WIDTHS, strict=False)
-        self.layers = nn.Sequential(
-            *[nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), nn.GroupNorm(4, b), nn.SiLU()) for a, b in pairs]
-        )
-        self.logits = nn.Linear(self.WIDTHS[-1], emotions)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Logits (B, K) of pictures (B, 3, S, S) in [-1, 1], seen at 64 pixels."""
-        if pictures.shape[-1] > 64:
-            pictures = F.interpolate(pictures, (64, 64), mode="area")
-        return self.logits(self.layers(pictures).mean((2, 3)))

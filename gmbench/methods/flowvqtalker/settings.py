@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from gmbench.methods.settings import FallingRate, SettingsPart
+from gmbench.methods.settings import FallingRate, SettingsPart, check_heads
 
 STAGES = ("codebook", "expflow", "poseflow", "vqig")
 """Names of the networks, in the order of their training."""
@@ -18,11 +18,6 @@ LADDER_PARTS: dict[Ladder, tuple[str, ...]] = {
     "full": ("warp", "fuse", "attention", "codes"),
 }
 """Parts of the image generator in each variant of figure 7."""
-
-
-def _check_heads(width: int, heads: int) -> None:
-    if heads < 1 or width % heads:
-        raise ValueError(f"width {width} is no multiple of {heads} heads")
 
 
 class _Flow(SettingsPart):
@@ -49,7 +44,7 @@ class _Flow(SettingsPart):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        _check_heads(self.width, self.heads)
+        check_heads(self.width, self.heads)
         if not self.audio_frames % 2:
             raise ValueError(f"audio_frames must be odd, got {self.audio_frames}")
         return self
@@ -178,7 +173,7 @@ class Vqig(SettingsPart):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        _check_heads(self.width, self.heads)
+        check_heads(self.width, self.heads)
         return self
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from gmbench.errors import InputError
+from gmbench.methods import emotion_gate
 from gmbench.methods.expression_code import ExpressionCode
-from gmbench.methods.flowvqtalker import codebook_training
-from gmbench.methods.flowvqtalker.codebook_training import train_codebook, train_teacher
+from gmbench.methods.flowvqtalker.codebook_training import train_codebook
 from gmbench.methods.flowvqtalker.face_features import feature_cells, feature_weights, weighted_l1
 from gmbench.methods.flowvqtalker.image_generator import WINDOW, ImageGenerator, MotionDescriptor, motion_windows
 from gmbench.methods.flowvqtalker.image_training import frame_pairs, image_losses, load_code, train_vqig
@@ -206,7 +206,7 @@ class TestGate:
             train_codebook(people, settings, 0)
 
     def test_a_classifier_that_sees_too_little_lets_nothing_pass(self, monkeypatch):
-        monkeypatch.setattr(codebook_training, "LEAST_SEEN", 4.0)
+        monkeypatch.setattr(emotion_gate, "LEAST_SEEN", 4.0)
         people, _ = made_people(made_clips(27, frames=10))
         settings = SMALL.codebook.model_copy(update={"gate": 0.01, "gate_steps": 1})
         with pytest.raises(InputError, match=r"sees the emotion of \d+% of the held-out frames, too few"):
@@ -216,7 +216,7 @@ class TestGate:
         people, _ = made_people(made_clips(27, frames=10))
         held_out = held_out_clips(people.clips)
         assert held_out == [7, 15, 23]
-        teacher = train_teacher(people, [n for n in range(27) if n not in held_out], sorted(EMOTIONS), 40)
+        teacher = emotion_gate.train_teacher(people, [n for n in range(27) if n not in held_out], sorted(EMOTIONS), 40)
         frames = np.concatenate([np.arange(people.clips[n].first, people.clips[n].stop) for n in held_out])
         wanted = [sorted(EMOTIONS).index(people.clips[n].emotion) for n in held_out for _ in range(10)]
         found = teacher(to_signed(torch.from_numpy(people.frames[frames]))).argmax(1)

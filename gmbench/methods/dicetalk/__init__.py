@@ -1,0 +1,1 @@
+"""DICE-Talk (Tan et al., 2025): portrait video by latent diffusion under an emotion prior and an emotion bank."""
