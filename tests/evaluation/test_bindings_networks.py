@@ -229,6 +229,9 @@ def test_of_equal_probabilities_the_first_of_the_suites_order_wins(world):
     for clip in ("S/angry_1", "S/happy_1"):
         world.pair(clip, emotion=probabilities(happy=0.5, angry=0.5))
     assert world.clips("acc_emo")["value"].to_dict() == {"S/angry_1": 100.0, "S/happy_1": 0.0}
+    assert set(world.clips("acc_emo")["flags"].str.partition(":")[0]) == {"seen"}
+    assert world.clips("acc_emo").loc["S/angry_1", "flags"] == "seen:angry"
+    assert world.rows("acc_emo")["acc_emo"].flags == ""
 
 
 def test_accuracy_counts_clips_and_its_macro_form_emotions(world):
