@@ -43,7 +43,8 @@ def video_rows(network: Any, windows: Tensor) -> Tensor:
 def pose_matrices(network: Any, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Head rotations (B, 3, 3) of RGB frames (B, H, W, 3) by TokenHPE."""
     with torch.inference_mode():
-        return pose_rows(network, torch.from_numpy(np.stack([pose_input(frame) for frame in frames]))).numpy()
+        rows = pose_rows(network, torch.from_numpy(np.stack([pose_input(frame) for frame in frames])))
+    return rows.numpy().reshape(-1, 3, 3)
 
 
 def pose_input(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -55,11 +56,11 @@ def pose_input(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def pose_rows(network: Any, pictures: Tensor) -> Tensor:
-    """Head rotations (B, 3, 3) of inputs (B, 224, 224, 3), scaled by ImageNet's mean and deviation."""
+    """Head rotations (B, 9), row by row, of inputs (B, 224, 224, 3), scaled by ImageNet's mean and deviation."""
     x = pictures.permute(0, 3, 1, 2).float() / 255
     mean, deviation = (x.new_tensor(values)[:, None, None] for values in (_MEAN, _DEVIATION))
     rotations = network((x - mean) / deviation)
-    return (rotations[0] if isinstance(rotations, tuple) else rotations).double()
+    return (rotations[0] if isinstance(rotations, tuple) else rotations).double().flatten(1)
 
 
 def load_onnx(path: Path) -> Any:
