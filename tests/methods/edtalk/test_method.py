@@ -1,14 +1,16 @@
 """EDTalk as a method: what it takes, what it refuses, and its jobs."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from gmbench import shards
+from gmbench.api import generation
 from gmbench.datasets.manifest import TEST, ClipRow
 from gmbench.errors import InputError
-from gmbench.media import encode_video
+from gmbench.media import Video, encode_video
 from gmbench.methods.edtalk.jobs import fit_all, training_jobs
 from gmbench.methods.edtalk.method import EDTalk
 from gmbench.methods.interface import (
@@ -157,6 +159,19 @@ def test_what_is_missing_is_named(method, changes, error, message):
 def test_a_driver_that_is_not_square_is_named(method, films):
     with pytest.raises(InputError, match=r"wide\.mp4: expected a square video of the face, as crops are, got 48x32"):
         method.generate(_request(drivers=Drivers(pose=films["wide"])))
+
+
+def test_one_call_drives_a_picture_by_videos(method, films, tmp_path):
+    out = tmp_path / "out.mp4"
+    generation.generate(
+        films["long"], out, method=method, source=films["b"], mouth_from=films["a"], pose_from=films["b"]
+    )
+    assert Video(out).info.frames == 12
+    with pytest.raises(InputError, match="expression_from, emotion and reference each name the emotion"):
+        generation.generate(films["a"], out, method=method, emotion="sad", expression_from=films["b"])
+    deaf = SimpleNamespace(card=replace(EDTalk.card, drivers=("pose",)), speakers=())
+    with pytest.raises(NotSupported, match="mouth_from: EDTalk takes pose from videos"):
+        generation.generate(films["a"], out, method=deaf, mouth_from=films["b"])
 
 
 @pytest.mark.parametrize(("name", "drives"), [
