@@ -33,6 +33,7 @@ from gmbench.stages.paths import EXTRACTORS, REPORTS, DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
 from gmbench.stages.qualitative_figures import system_figures
 from gmbench.stages.training_costs import training_costs
+from gmbench.stages.what_can_be_said import what_can_be_said
 from gmbench.store import write_atomically
 
 SHEET_SPEAKERS, OVERLAYS = 5, 6
@@ -67,6 +68,8 @@ def report(
         grid = tables.build(table)
         grid = replace(grid, notes=(*grid.notes, *result_folder.warnings(dataset_run.paths.scores)))
         write_atomically(out / f"table-{name}.md", table_formats.render(grid, "md").encode())
+        if said := what_can_be_said(table, run.params.datasets[name]):
+            sections.append(Section(f"What the numbers of {name} can say", said))
         for system in run.params.trained:
             sections.append(Section(f"{system} on {name}", system_figures(dataset_run, system, out)))
         if heads := head_motion_html(dataset_run, run.params.methods, out):
