@@ -1,5 +1,6 @@
 """Stage ``mattes``: the person of each training clip, white on black, where the user brings no mattes."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,8 @@ def mattes(run: PipelineRun, section: DatasetSection) -> None:
     rows = [row for row in manifest.read(run.paths.cropped) if row.split == manifest.TRAIN] if trains else []
     rows = [row for row in rows if not own_matte(run.paths.crops, row).exists()]
     jobs = [Job(row.clip_id, _key(run.paths, source, row), _task(run.paths, source, row)) for row in rows]
-    run.paths.found_mattes.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(run.paths.found_mattes, ignore_errors=True)  # nothing of an earlier source stays
+    run.paths.found_mattes.mkdir(parents=True)
     failures = run.run_jobs(find_person, jobs)
     shares = []
     for speaker, group in by_speaker(rows, jobs, failures).items():

@@ -17,8 +17,8 @@ from gmbench.stages.train import prepared_dataset
 GIGABYTE = 1e9
 LEAST_DISK = 0.2 * GIGABYTE
 """Bytes for checkpoints and logs."""
-PER_PROCESS = 1.5 * GIGABYTE
-"""Memory of a training process without its data."""
+PER_PROCESS = 0.7 * GIGABYTE
+"""Least memory of a training process without its data, libraries left out, which processes share."""
 
 
 def require_trainable(run: PipelineRun, section: DatasetSection, names: Sequence[str]) -> None:
