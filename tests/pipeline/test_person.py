@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from gmbench import api
+from gmbench.api.generation import generate
 from gmbench.api.person import add_person, train_person
 from gmbench.config import FILE
 from gmbench.corpus.make import make
@@ -76,7 +76,7 @@ def test_the_portrait_speaks_and_its_file_says_that_it_is_generated(project, mon
     folder, _, _ = project
     monkeypatch.chdir(folder)
     write_audio(folder / "x.wav", (np.sin(np.arange(16_000) / 7) * 3000).astype(np.int16))
-    video = api.generation.generate(folder / "x.wav", folder / "x.mp4", speaker="anna")
+    video = generate(folder / "x.wav", folder / "x.mp4", speaker="anna")
     assert Video(video).info.frames == 25
     results = sorted((folder / "results/anna/videos/gmtalker").glob("*.mp4"))
     for path in (video, *results):
