@@ -26,7 +26,7 @@ from gmbench.methods import registry as method_registry
 from gmbench.provenance import installed_version, package_versions
 from gmbench.weights import files, manifest
 
-_SECOND_OPENCV = "opencv-python"
+_SECOND_OPENCVS = ("opencv-python", "opencv-python-headless")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def examine() -> list[Check]:
 
 
 def lacking_files(metric: Metric, protocol: Protocol | None = None) -> list[str]:
-    """Names of the files of weights that a metric needs and that are not here.
+    """Names of the packages of extras and of the files of weights that a metric needs and that are not here.
 
     Args:
         protocol: the default one if None.
@@ -63,7 +63,8 @@ def lacking_files(metric: Metric, protocol: Protocol | None = None) -> list[str]
     needed += [OFFICIAL_NETWORK] if sequences else []
     if sequences or metric.reads_landmarks(protocol):
         needed += [item.name for item in BACKENDS.get(protocol.landmarks).weights]
-    return [name for name in dict.fromkeys(needed) if files.find(name) is None]
+    absent = [name for name in metric.packages(protocol) if installed_version(name) is None]
+    return [*absent, *(name for name in dict.fromkeys(needed) if files.find(name) is None)]
 
 
 def _machine() -> Iterator[Check]:
@@ -96,13 +97,12 @@ def _packages() -> Iterator[Check]:
     for name, version in versions.items():
         if version is not None and name not in OPTIONAL:
             yield Check(f"package {name}", "ok", version)
-        elif version is None and name not in OPTIONAL and name != _SECOND_OPENCV:
+        elif version is None and name not in OPTIONAL and name not in _SECOND_OPENCVS:
             yield Check(f"package {name}", "missing", f"pip install {name}", "gmbench as a whole")
-    if versions[_SECOND_OPENCV] and versions["opencv-contrib-python"]:
-        detail = (
-            f"opencv-contrib-python brings the same files: pip uninstall {_SECOND_OPENCV}, then reinstall the other"
-        )
-        yield Check(f"package {_SECOND_OPENCV}", "damaged", detail, "knowing which OpenCV reads the pictures")
+    for second in _SECOND_OPENCVS:
+        if versions[second] and versions["opencv-contrib-python"]:
+            detail = f"opencv-contrib-python brings the same files: pip uninstall {second}, then reinstall the other"
+            yield Check(f"package {second}", "damaged", detail, "knowing which OpenCV reads the pictures")
     for name, (extra, use) in OPTIONAL.items():
         found = installed_version(name)
         yield Check(f"package {name}", "ok" if found else "missing", found or f"pip install 'gmbench[{extra}]'",

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from typing import Literal
 
 from gmbench.errors import PackageError
 
-Extra = Literal["fan", "vad", "train", "pipeline"]
+Extra = Literal["fan", "vad", "iqa", "train", "pipeline"]
 
 OPTIONAL: dict[str, tuple[Extra, str]] = {
     "face-alignment": ("fan", "landmark backend fan"),
     "silero-vad": ("vad", "voice activity, for metrics of silences"),
+    "pyiqa": ("iqa", "image quality of mouth, face and frame; no commercial use"),
     "accelerate": ("train", "training"),
     "dvclive": ("train", "training"),
     "diffusers": ("train", "DICE-Talk"),
@@ -18,6 +20,21 @@ OPTIONAL: dict[str, tuple[Extra, str]] = {
     "dvc": ("pipeline", "the pipeline, dvc repro"),
 }
 """By package, the extra that brings it and what needs it."""
+
+
+def installed_version(package: str) -> str:
+    """Version of a package, empty where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def remedy(package: str) -> str:
+    """How to get a package of :data:`OPTIONAL`, or another one."""
+    extra_name = OPTIONAL[package][0] if package in OPTIONAL else ""
+    comes = f"; it comes with the extra {extra_name}: pip install 'gmbench[{extra_name}]'" if extra_name else ""
+    return f"the package {package} is not installed{comes or f': pip install {package}'}"
 
 
 @contextmanager

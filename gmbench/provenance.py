@@ -4,9 +4,9 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from gmbench import extras
 from gmbench.version import version as gmbench_version
 
 PACKAGES = (
@@ -21,9 +21,11 @@ PACKAGES = (
     "onnxruntime",
     "opencv-contrib-python",
     "opencv-python",
+    "opencv-python-headless",
     "pandas",
     "pillow",
     "pyarrow",
+    "pyiqa",
     "scikit-learn",
     "scipy",
     "silero-vad",
@@ -39,10 +41,7 @@ def package_versions() -> dict[str, str | None]:
 
 def installed_version(package: str) -> str | None:
     """Version of a package, None where it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    return extras.installed_version(package) or None
 
 
 def git_commit() -> str | None:

@@ -9,6 +9,7 @@ from gmbench.metrics import (
     face_dynamics,
     frechet,
     head_motion,
+    image_quality,
     landmarks,
     latents,
     linear_sync,
@@ -20,11 +21,12 @@ from gmbench.metrics import (
     theval,
     time_warping,
 )
+from gmbench.metrics.codecs import warned
 from gmbench.metrics.spec import MetricSpec
 
 _MODULES = (
-    quality, perceptual, frechet, sharpness, sync, linear_sync, landmarks, silence, emotion, latents, head_motion,
-    face_dynamics, blinks, expression, beats, time_warping, drift, theval,
+    quality, perceptual, frechet, sharpness, image_quality, sync, linear_sync, landmarks, silence, emotion, latents,
+    head_motion, face_dynamics, blinks, expression, beats, time_warping, drift, theval,
 )  # fmt: skip
 
-SPECS: dict[str, MetricSpec] = {spec.name: spec for module in _MODULES for spec in module.SPECS}
+SPECS: dict[str, MetricSpec] = {spec.name: warned(spec) for module in _MODULES for spec in module.SPECS}

@@ -125,10 +125,8 @@ _COLOUR = MetricSpec(
     aggregation="clip value -> clip mean",
     source="this suite; THEval (arXiv 2511.04520), appendix C, shows the fault that its metrics miss",
     interpretation="Distance of the face's mean colour in the last second to that in the first: 2 is just visible.",
-    caveats="Light changes in real video too: read it against the real clips. Strong compression shifts it "
-    "(H.264 at CRF "
-    "44: 1.5 became 2.7 on two real clips). Clips below 10 s cannot show drift (flag "
-    "short_for_drift), below 50 frames there is no value.",
+    caveats="Light changes in real video too: read it against the real clips. Clips below 10 s cannot show "
+    "drift (flag short_for_drift), below 50 frames there is no value.",
     default=False,
 )
 _FLICKER = MetricSpec(
@@ -144,9 +142,8 @@ _FLICKER = MetricSpec(
     aggregation="mean over pairs of frames that follow on each other -> clip mean",
     source="BG-Flicker of arXiv 2509.12052, there outside a segmented person",
     interpretation="Mean absolute change outside a wide box around head and body. Read it against the real clip.",
-    caveats="0 is a pasted still background, which is not natural either. Camera motion counts. Compression lowers it: "
-    "by 23 % at CRF 28 of H.264 on two real clips, by two thirds at CRF 44. Undefined where the "
-    "box leaves less than 5 % of the frame.",
+    caveats="0 is a pasted still background, which is not natural either. Camera motion counts. Compression takes "
+    "most of it away: compare clips of one compression. Undefined where the box leaves less than 5 % of the frame.",
     default=False,
     responds_to=("noise",),
 )
@@ -173,6 +170,15 @@ SPECS = (
     _drift("cpbd", "CPBD", "", (), "sharpness"),
     _drift("psnr", "PSNR", "dB", ("reference",), "the PSNR of frames"),
     _drift("lpips_alex", "LPIPS", "", ("reference", "network"), "LPIPS"),
+    _drift("lpips_vgg", "LPIPS (VGG)", "", ("reference", "network"), "LPIPS (VGG)"),
+    _drift(
+        "face_q",
+        "Face quality",
+        "",
+        ("landmarks", "network"),
+        "the face's quality",
+        extra="By pyiqa's network (extra iqa); frames without a face count in neither quarter. ",
+    ),
     _drift("f_sim", "F-SIM", "", ("reference", "network"), "the likeness to the speaker"),
     _COLOUR,
     _FLICKER,

@@ -131,10 +131,7 @@ _TRACKER = (
     "Depends on the landmark detector, which the key carries: its noise from frame to frame counts as motion. "
     "Undefined below 50 frames with a face. "
 )
-_CODECS = (
-    " Codecs (two real clips, H.264 and H.265): within {mild} at CRF 28, {strong} higher at CRF 44. "
-    "Compare clips of one compression."
-)
+_CODECS = " The detector's noise grows with compression: compare clips of one compression."
 _THEVAL = "THEval (arXiv 2511.04520, CVPR 2026)"
 
 _ROTATION = MetricSpec(
@@ -153,7 +150,7 @@ _ROTATION = MetricSpec(
     "the real clip: 0 is a frozen head, more than real is a shaking one.",
     caveats="THEval adds square pixels of travel to this (head_dyn_th), which then depends on the resolution. The "
     "head motion dynamics of THEval agree with people at a rank correlation of 0.76 [0.42, 0.94]; these parts alone "
-    "were not asked about. Undefined below 50 frames with a pose." + _CODECS.format(mild="4 %", strong="20 to 30 %"),
+    "were not asked about. Undefined below 50 frames with a pose." + _CODECS,
     responds_to=("shuffle",),
 )
 _POSITION = MetricSpec(
@@ -188,7 +185,7 @@ _BROW_DYNAMICS = MetricSpec(
     interpretation="Mean change of the distance of brow and eye per frame, in shares of the inter-ocular distance.",
     caveats=_TRACKER + "THEval's paper defines another quantity, brow_std, two to five times as large: never one "
     "column. A turning head shortens the inter-ocular distance and a blink moves the eye's centre: both count."
-    + _CODECS.format(mild="4 %", strong="45 to 65 %"),
+    + _CODECS,
     responds_to=("shuffle",),
 )
 _BROW_SPREAD = MetricSpec(
@@ -204,9 +201,7 @@ _BROW_SPREAD = MetricSpec(
     aggregation="clip value -> clip mean",
     source=f"{_THEVAL}, eyebrow dynamics as the paper defines them",
     interpretation="Standard deviation over time of the distance of brow and eye over the inter-ocular distance.",
-    caveats=_TRACKER
-    + "Blind to the order of frames. THEval's published numbers follow its code: brow_dyn."
-    + _CODECS.format(mild="4 %", strong="60 %"),
+    caveats=_TRACKER + "Blind to the order of frames. THEval's published numbers follow its code: brow_dyn." + _CODECS,
     default=False,
 )
 _LIPS = MetricSpec(
@@ -224,7 +219,7 @@ _LIPS = MetricSpec(
     interpretation="Mean standard deviation over time of the 190 distances between lip points. Mumbling is below the "
     "real clip, overacting above it.",
     caveats=_TRACKER + "Blind to what is said and when: lips of another sentence score as well. A turning head "
-    "changes the distances too. Codecs: within 2 % at CRF 28 and 36, 5 to 8 % lower at CRF 44.",
+    "changes the distances too.",
 )
 _JITTER = MetricSpec(
     name="jitter",
@@ -242,7 +237,7 @@ _JITTER = MetricSpec(
     interpretation="Root mean square acceleration of nose and eye corners. Dropped, doubled and shuffled frames raise "
     "it; smoothing lowers it below the real clip.",
     caveats="The detector's own noise is a floor: real clips have 1.8 to 4.0 with MediaPipe, two generated ones 0.9 "
-    "and 1.1. Too smooth is wrong as well." + _CODECS.format(mild="2 %", strong="15 to 30 %"),
+    "and 1.1. Too smooth is wrong as well." + _CODECS,
     default=False,
     responds_to=("shuffle", "noise"),
 )

@@ -178,9 +178,8 @@ def _spec(
         interpretation=interpretation,
         caveats="A mouth driven linearly by loudness beats real video: above real is not better. Undefined below 10 s; "
         "of nine clips five stood clear of chance, one equalled it, those of 5, 8 and one of 10 s did not: where "
-        "sync_lin is not well above sync_lin_chance, the offset means nothing. Codecs, on two real clips: within 3 % "
-        "for AAC, MP3, Opus and H.264 at all rates, but 21 and 36 % lower for H.265 at CRF 36 and 44. The largest of "
-        "31 lags is positive by chance.",
+        "sync_lin is not well above sync_lin_chance, the offset means nothing. The largest of 31 lags is "
+        "positive by chance.",
         default=False,
         responds_to=responds_to,
     )

@@ -96,9 +96,7 @@ def _spec(name: str, title: str, range_: str, source: str, interpretation: str, 
         interpretation=interpretation,
         caveats=caveats + " Undefined for clips with fewer than eight silent frames with a face: look at how many "
         "clips had any. Laughing and breathing are silence to the detector of speech, which the key carries; without "
-        "the extra vad it is loudness (rms40), which finds no silence in a noisy room. Codecs, on two "
-        "real clips: sound "
-        "up to 6 %, pictures 4 % at CRF 28 and up to a quarter below that quality.",
+        "the extra vad it is loudness (rms40), which finds no silence in a noisy room.",
         default=False,
     )
 
@@ -121,7 +119,7 @@ _OPEN = (
         "silent_open", "Silent lips (open)", "[0, 1]", "KeySync (arXiv 2505.00497), LipLeak's threshold, here in "
         "silences of ordinary clips",
         "Share of silent frames with the mouth open by more than a quarter of its width.",
-        "LipLeak is printed for clips that were driven by silent sound and a talking source: another protocol.",
+        "LipLeak is printed for clips that were driven by silent sound and a talking source: --protocol silent_drive.",
     ),
 )  # fmt: skip
 

@@ -161,15 +161,17 @@ def _raw(name: str, title: str, unit: str, needs: tuple[Need, ...], interpretati
     return _spec(name, title, unit, needs, interpretation, _RAW.format(REAL[name]) + caveats)
 
 
-def _part(raw: str, title: str, needs: tuple[Need, ...]) -> MetricSpec:
+def _part(raw: str, title: str, needs: tuple[Need, ...], caveats: str = "") -> MetricSpec:
     return _spec(
         f"th_{raw.removesuffix('_th')}", f"TH {title}", "", ("reference", *needs),
-        f"THEval's score of {raw}: 1 where the method's mean is that of the real clips.", _CONTROL,
+        f"THEval's score of {raw}: 1 where the method's mean is that of the real clips.", _CONTROL + caveats,
         what=f"How near the mean of {raw} is to that of the real clips.", direction="higher", range_="(-inf, 1]",
         aggregation="set-level: 1 - |mean - real mean| / real mean over clips with both",
     )  # fmt: skip
 
 
+_QUALITY = "Quality is by pyiqa (extra iqa), one mouth at a time and faces aligned by landmarks, unlike THEval's code. "
+_ALL: tuple[Need, ...] = ("reference", "audio", "speech", "pose", "landmarks", "network")
 _HEARD: tuple[Need, ...] = ("audio", "speech", "landmarks")
 
 SPECS = (
@@ -199,6 +201,19 @@ SPECS = (
     _part("brow_dyn_th", "brow dyn.", ("landmarks",)),
     _part("silent_mad_th", "silent lips", _HEARD),
     _part("lip_rms_mae", "lips-loudness", _HEARD),
+    _part("mouth_q", "mouth quality", ("landmarks", "network"), _QUALITY),
+    _part("face_q", "face quality", ("landmarks", "network"), _QUALITY),
+    _part("aesthetic", "aesthetics", ("network",), _QUALITY),
+    _spec("th_score", "THEval", "", _ALL,
+          "Mean of THEval's eight th_ parts: 1 is as real video, with or without synchrony.",
+          _CONTROL + _QUALITY + "Without those three networks th_score5 has the five other parts. ",
+          what="THEval's final score.", direction="higher", range_="(-inf, 1]",
+          aggregation="set-level: mean of the parts"),
+    _spec("th_clip", "THEval by clip", "", _ALL,
+          "As th_score, each part compared clip by clip: errors of clips cannot cancel. "
+          "Clips whose real value is 0 have no share in it.",
+          _CONTROL + _QUALITY, what="THEval's eight parts compared clip by clip.", direction="higher",
+          range_="(-inf, 1]", aggregation="set-level: mean over parts of the mean over clips"),
     _spec("th_score5", "THEval (5 parts)", "", ("reference", "audio", "speech", "pose", "landmarks"),
           "Mean of the five th_ parts that need no further network: 1 is as real video, with or without synchrony.",
           _CONTROL + "THEval's own has eight parts, three of them of image quality. ",

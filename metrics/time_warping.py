@@ -1,7 +1,10 @@
 """Distances of two series that may differ in timing: dynamic time warping inside a band, hard and soft."""
 
+import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,46 +118,86 @@ def _cheapest(costs: Costs) -> tuple[float, NDArray[np.int8]]:
     return float(before[band + 1]), steps
 
 
-def soft_dtw(costs: NDArray[np.float64], gamma: float) -> float:
-    """Soft-DTW: -gamma log of the sum over all monotone paths of exp(-cost / gamma).
+def soft_dtw(costs: Costs, gamma: float) -> float:
+    """Soft-DTW: -gamma log of the sum over all monotone paths inside the band of exp(-cost / gamma).
 
     Args:
-        costs: (T, S) of all pairs of frames.
+        costs: (T, 2 band + 1) of :func:`band_costs`; with a band of T - 1 all paths count.
         gamma: > 0; towards 0 it is the hard distance.
 
     Returns:
-        the value, not divided by a length; negative for a series and itself.
+        the value, not divided by a length; negative for a series and itself, NaN where a cost is.
 
     Source: Cuturi and Blondel, Soft-DTW, ICML 2017; arXiv 2606.01031 divides by max(T, S).
     """
-    frames, others = costs.shape
-    table = np.full((frames + 1, others + 1), np.inf)
-    table[0, 0] = 0.0
-    for t in range(frames):
-        for s in range(others):
-            options = np.array([table[t, s], table[t, s + 1], table[t + 1, s]])
-            least = options.min()
-            table[t + 1, s + 1] = costs[t, s] + least - gamma * np.log(np.exp(-(options - least) / gamma).sum())
-    return float(table[-1, -1])
+    frames, width = costs.shape
+    if frames == 0 or np.isnan(costs).any():
+        return float("nan")
+    band = width // 2
+    before = [math.inf] * (width + 2)
+    for t, row in enumerate(costs.tolist()):
+        here = [math.inf] * (width + 2)
+        for place, cost in enumerate(row):
+            if cost == math.inf:
+                continue
+            start = t == 0 and place == band
+            ways = (before[place + 1], before[place + 2], here[place])
+            here[place + 1] = cost if start else cost + _soft_least(ways, gamma)
+        before = here
+    return before[band + 1]
 
 
-def soft_divergence(
-    between: NDArray[np.float64], first: NDArray[np.float64], second: NDArray[np.float64], gamma: float
-) -> float:
+def _soft_least(values: tuple[float, ...], gamma: float) -> float:
+    least = min(values)
+    if least == math.inf:
+        return least
+    return least - gamma * math.log(sum(math.exp((least - value) / gamma) for value in values))
+
+
+def soft_divergence(between: Costs, first: Costs, second: Costs, gamma: float) -> float:
     """Soft-DTW less half of that of each series with itself: 0 for equal series.
 
     Args:
-        between, first, second: costs (T, S) of both series, (T, T) and (S, S) of each with itself.
+        between, first, second: :func:`band_costs` of both series, and of each with itself.
 
     Source: Blondel et al., Differentiable divergences between time series, AISTATS 2021.
     """
     return soft_dtw(between, gamma) - (soft_dtw(first, gamma) + soft_dtw(second, gamma)) / 2.0
 
 
+class BandCosts:
+    """:func:`band_costs` of two series whose frames come one after another, of any kind.
+
+    Attributes:
+        costs: (frames, 2 band + 1).
+    """
+
+    def __init__(self, frames: int, band: int) -> None:
+        rows, columns = np.indices((frames, 2 * band + 1))
+        others = rows + columns - band
+        self.costs: Costs = np.where((others < 0) | (others >= frames), np.inf, np.nan)
+        self._band, self._frames = band, 0
+        self._generated: deque[Any] = deque(maxlen=band + 1)
+        self._reference: deque[Any] = deque(maxlen=band + 1)
+
+    def add(self, generated: Any, reference: Any, distance: Callable[[Any, Any], float]) -> None:
+        """The next frame of both; None where a side has none, whose costs are NaN."""
+        t, self._frames = self._frames, self._frames + 1
+        self._generated.append(generated)
+        self._reference.append(reference)
+        for back in range(len(self._reference)):
+            earlier = self._reference[-1 - back], self._generated[-1 - back]
+            if generated is not None and earlier[0] is not None:
+                self.costs[t, self._band - back] = distance(generated, earlier[0])
+            if back and earlier[1] is not None and reference is not None:
+                self.costs[t - back, self._band + back] = distance(earlier[1], reference)
+
+
 _TRAPS = (
     "Never one column with the distance without warping, which is never below it. It rewards lively timing, not right "
     "timing: read warp_ms and av_offset beside it. Up to three frames of shift are forgiven. Undefined where more than "
-    "10 % of the pairs lack a face."
+    "10 % of the pairs lack a face. With dtw_gamma in the protocol it is the divergence of soft-DTW by T, under a key "
+    "with that gamma: another number, which softens with gamma and is near 0 for equal clips alone."
 )
 
 
@@ -196,6 +239,9 @@ SPECS = (
           "Mean difference of 51 blendshapes that forgives small shifts.",
           caveats="Without warping it is a hundredth of aed. Only for landmarks that come with blendshapes "
           "(MediaPipe). "),
+    _spec("lpips_dtw", "LPIPS (DTW)", "", ("reference", "network"),
+          "Perceptual distance (AlexNet) that forgives small shifts.",
+          caveats="Without warping it is lpips_alex; it looks at seven times as many pairs of frames. "),
     _spec("sync_d_dtw", "Sync-D (DTW)", "", ("audio", "network"),
           "SyncNet's distance of lips and sound that forgives small shifts around the clip as it is.",
           caveats="Unlike sync_d it does not look for the best offset of the whole clip: sound more than three frames "

@@ -9,6 +9,7 @@ BEATS = 1e-12
 EULER_DEG = 1e-9
 CROP_FIT = 1e-9
 WARPING = 1e-12
+FRECHET = 1e-8
 LINEAR_SYNC = 1e-9
 LAB = 0.02
 """scikit-image rounds the white point and the matrix of sRGB to four or five digits."""

@@ -23,7 +23,7 @@ from gmbench.evaluation.extraction.features import (
     Keys,
     PairFeature,
 )
-from gmbench.evaluation.extraction.pair_pass import PairQuestions
+from gmbench.evaluation.extraction.pair_pass import BandValues, PairQuestions, sized_as
 from gmbench.evaluation.extraction.sound_features import sound_arrays
 from gmbench.evaluation.protocol import Protocol, pair_indices
 from gmbench.evaluation.scoring.clip_data import ClipData, FeatureReader
@@ -133,6 +133,8 @@ class _Memory(Store):
 
     def _compared(self, feature: PairFeature, keys: Keys, generated: ArrayClip, reference: ArrayClip) -> Arrays:
         first, second = list(self._views(generated, keys)), list(self._views(reference, keys))
+        if feature.band:
+            return self._inside_band(feature, keys, first, second)
         networks = _networks(keys.protocol)
         questions = PairQuestions(feature.pairs, networks) if feature.pairs and networks.device != CPU else None
         values: list[float] = []
@@ -147,6 +149,16 @@ class _Memory(Store):
         if questions is not None:
             questions.write(found)
         return {"values": found}
+
+    @staticmethod
+    def _inside_band(
+        feature: PairFeature, keys: Keys, first: list[Frames | None], second: list[Frames | None]
+    ) -> Arrays:
+        steps = pair_indices(len(first), len(second), keys.protocol.pairing)
+        values = BandValues(feature, len(steps[0]))
+        for a, b in zip(*steps, strict=True):
+            values.add(sized_as(first[a], second[b]), second[b])
+        return values.arrays()
 
     def _views(self, clip: ArrayClip, keys: Keys) -> Iterator[Frames | None]:
         """Frames as the protocol shows them, None where the crop needs a face and there is none."""

@@ -1,13 +1,12 @@
 """Where somebody speaks: voice activity of a sound per video frame."""
 
 import functools
-from importlib import metadata
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench.extras import extra
+from gmbench import extras
 from gmbench.media import SAMPLE_RATE, SAMPLES_PER_FRAME, Audio
 
 PACKAGE = "silero-vad"
@@ -20,10 +19,7 @@ _SETTINGS = {
 
 def installed_version() -> str:
     """Version of the network of voice activity, which its package brings along; empty where it is not installed."""
-    try:
-        return metadata.version(PACKAGE)
-    except metadata.PackageNotFoundError:
-        return ""
+    return extras.installed_version(PACKAGE)
 
 
 def speech_frames(audio: Audio) -> NDArray[np.bool_]:
@@ -52,7 +48,7 @@ def _network() -> tuple[Any, Any]:
     import torch
 
     threads = torch.get_num_threads()
-    with extra("vad"):
+    with extras.extra("vad"):
         import silero_vad
     torch.set_num_threads(threads)  # the package sets one when it is imported
     return silero_vad.load_silero_vad(onnx=True), silero_vad.get_speech_timestamps

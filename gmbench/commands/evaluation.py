@@ -73,7 +73,8 @@ def evaluate(
     controls: Annotated[
         list[str] | None,
         typer.Option(
-            help="Control rows, or all: ground_truth, still, blur, late_audio, shuffled_audio, wrong_emotion.",
+            help="Control rows, or all: ground_truth, still, blur, reencode, late_audio, shuffled_audio, "
+            "wrong_emotion.",
             rich_help_panel=MEASURE,
         ),
     ] = None,

@@ -17,6 +17,8 @@ from gmbench.store import digest
 
 _FORMER_NAME = "judges"
 """Name of the field ``extractors`` in protocol files and hashes of gmbench before its first release."""
+_YOUNGER = {"emotion_network": "mead", "quality_frames": 0, "dtw_gamma": 0.0}
+"""Fields that are younger than the first records, with the value under which those stay comparable."""
 
 
 class Protocol(BaseModel):
@@ -60,6 +62,14 @@ class Protocol(BaseModel):
         ge=0,
         description="frames per clip for FID, equally spaced; 0: all, or as many per clip as give 50,000 in all",
     )
+    quality_frames: int = Field(
+        0, ge=0, description="frames per clip for mouth_q, face_q and aesthetic, equally spaced; 0: all"
+    )
+    dtw_gamma: float = Field(
+        0.0,
+        ge=0,
+        description="of the *_dtw metrics: 0 for hard warping, above it soft-DTW's divergence with this gamma",
+    )
     metrics: tuple[str, ...] = Field((), description="scored where the command names none; empty: all defaults")
     low_coverage: float = Field(
         0.90, ge=0, le=1, description="share of frames with a face below which a clip is flagged"
@@ -75,8 +85,9 @@ class Protocol(BaseModel):
     def hash(self) -> str:
         """First 12 digits of the sha256 over all fields but the description."""
         fields = self.model_dump(exclude={"description", "device"})
-        if self.emotion_network == "mead":  # younger than the first records, which stay comparable
-            del fields["emotion_network"]
+        for name, former in _YOUNGER.items():
+            if fields[name] == former:
+                del fields[name]
         fields[_FORMER_NAME] = fields.pop("extractors")  # hashed under its former name, so that records stay comparable
         fields["name"] = fields["name"].replace("+extractors=", f"+{_FORMER_NAME}=")
         return digest(fields)[:12]

@@ -31,6 +31,8 @@ from gmbench.metrics.key import MetricKey
 from gmbench.store import default_root
 
 UNCHANGED = "unchanged"
+CODECS = ("reencode", "h265", *SOUND_CODECS)
+"""Corruptions that are nothing but a codec."""
 _DECIMALS = 9
 """Numbers that agree so far are the same: a Fréchet distance of equal sets is a rounding error, not zero."""
 _PIXELS = ("psnr", "ssim", "ssim_u7", "lpips_alex", "lpips_vgg", "fid", "fvd")

@@ -19,7 +19,8 @@ _HARMLESS: list[Any] = [np.dtype, np.ndarray, _SCALAR, *(type(np.dtype(kind)) fo
 def read_state(path: Path) -> dict[str, Tensor]:
     """Tensors by name from a ``.pth``, ``.pt`` or ``.tar`` checkpoint, new or old format.
 
-    Only tensors, containers and NumPy scalars are unpickled. ``state_dict`` is looked into and ``module.`` dropped.
+    Only tensors, containers and NumPy scalars are unpickled. ``state_dict`` and ``params`` are looked into and
+    ``module.`` dropped.
 
     Raises:
         WeightsError: not such a file, or it holds something else.
@@ -30,8 +31,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
         first = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise WeightsError(f"{path}: not a file of weights that can be read safely ({first})") from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    for holder in ("state_dict", "params"):
+        if isinstance(content, Mapping) and isinstance(content.get(holder), Mapping):
+            content = content[holder]
     if not isinstance(content, Mapping) or not content:
         raise WeightsError(f"{path}: holds no tensors by name")
     state = {str(name).removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)}

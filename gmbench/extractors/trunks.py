@@ -61,11 +61,26 @@ class Lpips:
         """Distance of two RGB frames (H, W, 3) of one size, 0 for identical ones."""
         if first is second:  # the ground truth beside itself
             return 0.0
+        theirs = self.kept_layers(second)
+        return self.distance(self.layers(first), theirs)
+
+    def layers(self, frame: NDArray[np.uint8]) -> list[Tensor]:
+        """Features of a frame (H, W, 3), one tensor a layer."""
         with torch.inference_mode():
-            if self._last is None or self._last[0] is not second:
-                self._last = second, self._trunk(_symmetric(second))
-            ours = self._trunk(_symmetric(first))
-            layers = zip(ours, self._last[1], self._heads, strict=True)
+            return self._trunk(_symmetric(frame))  # type: ignore[no-any-return]
+
+    def kept_layers(self, frame: NDArray[np.uint8]) -> list[Tensor]:
+        """:meth:`layers`, which the same frame shares when it comes again at once."""
+        if self._last is None or self._last[0] is not frame:
+            self._last = frame, self.layers(frame)
+        return self._last[1]
+
+    def distance(self, first: list[Tensor], second: list[Tensor]) -> float:
+        """Distance of two frames by their :meth:`layers`, 0 for a frame and itself."""
+        if first is second:
+            return 0.0
+        with torch.inference_mode():
+            layers = zip(first, second, self._heads, strict=True)
             return sum(float(layer_distance(f, g, weights)) for f, g, weights in layers)
 
 

@@ -170,8 +170,9 @@ def short_title(key: str) -> str:
 
 
 def _titled(key: str) -> str:
-    metric = metric_of(key)
-    return f"{metric.spec.title} {metric.spec.arrow}".strip() if metric else MetricKey.parse(key).name
+    metric, parsed = metric_of(key), MetricKey.parse(key)
+    title = f"{metric.spec.title} {metric.spec.arrow}".strip() if metric else parsed.name
+    return f"{title} ({parsed.option})" if parsed.option else title
 
 
 def number_cell(row: SummaryRow | None, bold: bool) -> Cell:

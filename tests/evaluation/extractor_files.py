@@ -5,7 +5,7 @@ from torchvision.models import alexnet, inception_v3
 
 from gmbench.extractors import affectnet, emotion_fan, inception, s3fd, syncnet
 from gmbench.weights import manifest
-from tests.extractors.test_official import ScriptedPose, ScriptedVideo, onnx_embedding
+from tests.extractors.test_official import ScriptedLips, ScriptedPose, ScriptedVideo, onnx_embedding
 from tools.random_networks import randomised
 
 
@@ -20,6 +20,7 @@ def write_all(folder):
         torch.save(randomised(network).state_dict(), folder / manifest()[name].file)
     torch.jit.script(ScriptedVideo()).save(str(folder / manifest()["i3d"].file))
     torch.jit.script(ScriptedPose()).save(str(folder / manifest()["tokenhpe"].file))
+    torch.jit.script(ScriptedLips()).save(str(folder / manifest()["lip_reader"].file))
     onnx_embedding(folder / manifest()["arcface"].file)
 
 

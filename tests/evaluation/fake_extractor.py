@@ -18,9 +18,10 @@ from gmbench.evaluation.run import evaluate
 from gmbench.evaluation.scoring import registry
 from gmbench.media import write_audio
 from gmbench.metrics.emotion import SUITE_ORDER
+from gmbench.metrics.time_warping import BAND
 from tests.evaluation.helpers import protocol
 
-PAIRS = ("lpips_alex", "lpips_vgg")
+PAIRS = ("lpips_alex", "lpips_vgg", "lpips_band")
 SIDE = 16
 SIDE_WITH_POINTS = 200
 """Wide enough for the landmarks that tests choose."""
@@ -56,7 +57,9 @@ class World:
         answers = self.answers.setdefault(name, {})
         if name in PAIRS:
             function = functools.partial(self._of_pair, answers)
-            return PairFeature(name, 1, function, fallback=self._fallback)
+            band = {"band": BAND, "selves": protocol.dtw_gamma > 0} if name == "lpips_band" else {}
+            options = str(protocol.dtw_gamma)
+            return PairFeature(name, 1, function, fallback=self._fallback, options=options, **band)
         begin = functools.partial(Answered, answers=answers)
         return ClipFeature(name, 1, begin, audio=name == "sync", fallback=self._fallback)
 

@@ -16,6 +16,7 @@ from tests.evaluation.fake_extractor import (
     probabilities,
     windows,
 )
+from tests.evaluation.test_bindings_motion import moving
 
 SILENT = np.zeros(40 * 640, np.int16)
 
@@ -393,6 +394,19 @@ def test_identity_without_faces(world):
     for clip in ("B/happy_1", "C/happy_1"):
         assert records.loc[clip, "status"] == "failed"
         assert "no face in the identity's reference" in records.loc[clip, "reason"]
+
+
+# Lip reading
+
+
+def test_what_a_lip_reader_sees_is_compared_frame_by_frame(world):
+    """Cosines 0.6 and 1; embeddings of nothing have none."""
+    points = moving(frames=3)
+    world.add("ours", "S/a", 3, points=points, lip_reader=identity((1, 0), (2, 2), (0, 0)))
+    world.add("reference", "S/a", 3, points=points, lip_reader=identity((0.6, 0.8), (1, 1), (1, 0)))
+    record = world.clips("lipscore").loc["S/a"]
+    assert record["value"] == pytest.approx(0.8)
+    assert record[["frames_used", "frames_expected"]].tolist() == [2, 3]
 
 
 # Keys

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from gmbench.audio import onsets
+from gmbench.evaluation import run
+from gmbench.evaluation.scoring.clip_data import FeatureReader
 from gmbench.evaluation.scoring.signal_metrics import signal_metrics
 from gmbench.metrics import beats, head_motion
+from gmbench.store import Store
 
 FRAMES = 6
 
@@ -71,6 +74,21 @@ def test_correct_motion_and_what_other_clips_reach(world):
     assert records["value"].to_dict() == pytest.approx({"S/a": 2 / 3, "S/b": 1 / 3, "S/c": 1})
     chance = world.clips("pcm_chance")["value"].to_dict()
     assert chance == pytest.approx({"S/a": (1 / 3 + 1) / 2, "S/b": (2 / 3 + 1) / 2, "S/c": (2 / 3 + 1 / 3) / 2})
+
+
+def test_references_that_stand_for_chance_keep_their_pose_alone(world):
+    for clip in ("S/a", "S/b", "S/c"):
+        for side in ("ours", "reference"):
+            world.add(side, clip, 4, points=face(frames=4))
+    planned = world.plan(["pcm_chance"], pose="pnp")
+    reader = FeatureReader(Store(world.folder / "store"), planned.keys, {})
+    run.evaluate(planned, world.folder / "store")
+    clip = run._PlannedData(planned, reader).of(planned.clips[0], reader.features_of)
+    other = clip.others[0]
+    assert np.array_equal(other.landmarks, other._faces.arrays["points"])
+    assert other.keep_pose().shape == (4, 3)
+    assert not {"_faces", "landmarks"} & set(vars(other))
+    assert other.keep_pose() is other.pose
 
 
 def test_correct_motion_compares_the_frames_that_both_have(world):

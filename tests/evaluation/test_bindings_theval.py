@@ -54,6 +54,19 @@ def test_raw_values_parts_and_scores(world, seen):
     assert rows["th_score5"].value == rows["th_clip5"].value == pytest.approx(mean)
 
 
+def test_all_eight_parts(world, seen):
+    quality = {"mouth_q": "mouth_quality", "face_q": "face_quality", "aesthetic": "aesthetics"}
+    for number, scores in ((1, (40.0, 0.4, 4.0)), (2, (50.0, 0.5, 5.0))):
+        for extractor, score in zip(quality.values(), scores, strict=True):
+            world.answers.setdefault(extractor, {})[number] = {"scores": np.full(FRAMES, score)}
+    five = [f"th_{name.removesuffix('_th')}" for name in RAW]
+    three = ["th_mouth_q", "th_face_q", "th_aesthetic"]
+    rows = world.rows(*five, *three, "th_score", "th_clip")
+    assert [rows[name].value for name in three] == pytest.approx([0.8, 0.8, 0.8])
+    mean = np.mean([rows[name].value for name in (*five, *three)])
+    assert rows["th_score"].value == rows["th_clip"].value == pytest.approx(mean)
+
+
 def test_errors_of_clips_cancel_in_one_score_and_not_in_the_other(world, seen):
     """A second clip with both sides exchanged: means agree, clips do not."""
     answers = {"speech": {"speech": SPEECH}, "bands": {"bands": np.zeros((FRAMES, 20)), "loudness": LOUDNESS}}

@@ -46,7 +46,7 @@ def test_warnings_of_the_inputs_stand_before_those_of_the_plan(inputs):
 
 def test_all_stands_for_every_control(inputs):
     methods = {clip.method for clip in plan_comparison(inputs, protocol(), ["psnr"], ["all"]).clips}
-    assert methods == {"near", "ground_truth", "still", "blur", "late_audio", "shuffled_audio"}
+    assert methods == {"near", "ground_truth", "still", "blur", "reencode", "late_audio", "shuffled_audio"}
 
 
 def test_the_plan_is_shown_before_the_work_and_the_records_are_those_of_its_evaluation(inputs, tmp_path):

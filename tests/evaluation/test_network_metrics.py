@@ -29,6 +29,7 @@ from tests.evaluation.helpers import protocol
 ALL = [
     "lpips_alex", "fid", "fid_eat", "sync_c", "sync_d", "av_offset", "sync_c_gap", "sync_corr", "acc_emo",
     "acc_emo_macro", "emo_prob", "emo_score", "emo_neutral", "emo_nonneutral", "emo_acc4", "f_sim", "div", "fvd",
+    "lipscore", "lpips_dtw",
 ]  # fmt: skip
 
 
@@ -52,8 +53,11 @@ def test_every_official_extractor_runs_end_to_end(heads, files, tmp_path):
     assert len(near.loc["fid", "weights_sha256"]) == 64
     truth = table[table["method"] == "ground_truth"].set_index("metric_name")
     assert truth.loc["fid", "value"] == pytest.approx(0, abs=1e-6)
-    assert (truth.loc[["lpips_alex", "sync_c_gap"], "value"] == 0).all()
+    assert (truth.loc[["lpips_alex", "lpips_dtw", "sync_c_gap"], "value"] == 0).all()
     assert (near.loc["lpips_alex", "value"] > 0).all()
+    assert (near.loc["lpips_dtw", "value"].to_numpy() <= near.loc["lpips_alex", "value"].to_numpy() + 1e-9).all()
+    assert truth.loc["lipscore", "value"].to_numpy() == pytest.approx([1.0, 1.0])
+    assert (near.loc["lipscore", "value"] < 1).all()
     assert near.loc["fid", "value"] > 1e-3
     assert set(truth.loc["div", "metric"]) == {"div"}
     seen = near.loc[["acc_emo", "emo_prob", "f_sim"]]

@@ -82,7 +82,7 @@ def test_controls_show_and_play_what_their_names_say(world):
     for clip, sound in zip(("A/happy_1", "A/sad_1", "B/happy_1"), sounds, strict=True):
         world.add("ours", clip)
         world.add("reference", clip, sound=sound)
-    names = ["ground_truth", "still", "blur", "late_audio", "shuffled_audio", "wrong_emotion"]
+    names = ["ground_truth", "still", "blur", "reencode", "late_audio", "shuffled_audio", "wrong_emotion"]
     planned = world.plan(["ba_m2a"], controls=names)
     of = {(clip.method, clip.clip): clip for clip in planned.clips}
     real = {clip.clip: clip.reference for clip in planned.clips if clip.method == "ground_truth"}
@@ -90,6 +90,8 @@ def test_controls_show_and_play_what_their_names_say(world):
         assert of["ground_truth", clip].generated == reference
         assert of["still", clip].generated == dataclasses.replace(reference, video_change="still")
         assert of["blur", clip].generated == dataclasses.replace(reference, video_change="blur:2")
+        coded = dataclasses.replace(reference, video_change="reencode:28", audio_change="aac:64")
+        assert of["reencode", clip].generated == coded
         assert of["late_audio", clip].generated == dataclasses.replace(reference, audio_change="late:10")
     following = {"A/happy_1": "A/sad_1", "A/sad_1": "B/happy_1", "B/happy_1": "A/happy_1"}
     for clip, other in following.items():

@@ -17,6 +17,7 @@ from gmbench.evaluation import validate
 from gmbench.evaluation.planning import plan
 from gmbench.evaluation.scoring import registry
 from gmbench.media import write_audio
+from gmbench.reporting import validation_curves
 from tests.evaluation.helpers import protocol
 
 EMOTIONS = ("angry", "happy", "sad")
@@ -243,3 +244,15 @@ def test_the_command_passes_scheduler_and_timeout_on(tmp_path, monkeypatch):
     found = CliRunner().invoke(app, ["validate", *asked])
     assert isinstance(found.exception, InputError)
     assert given == {"connection": ("tcp://x:1", 3.0), "run": "tcp://x:1"}
+
+
+def test_what_codecs_alone_do_stands_below_the_curves():
+    clips = {"sync_c": (5.0, 4.5, 4.0, 2.0), "psnr": (math.inf, 40.0, 35.0, 30.0), "ssim": (1.0, 1.0, 1.0, 1.0)}
+    curves = [curve("reencode", values, metric) for metric, values in clips.items()]
+    curves += [curve("blur", (5.0, 4.0, 3.0, 2.0), "sync_c")]
+    text = validation_curves.markdown(curves)
+    assert "| Metric | reencode 28/36/44 |" in text
+    assert "| sync\\_c | 10.0 % / 20.0 % / 60.0 % |" in text
+    assert "| psnr | 40 / 35 / 30 |" in text
+    assert "| ssim | – |" not in text
+    assert "codecs" not in validation_curves.markdown(curves[-1:])

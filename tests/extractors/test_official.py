@@ -11,7 +11,8 @@ from torch import nn
 from torchvision.models import alexnet, vgg16
 
 from gmbench.errors import WeightsError
-from gmbench.extractors import affectnet, emotion_fan, exported, inception, s3fd, syncnet, trunks
+from gmbench.evaluation.extraction import network_crops
+from gmbench.extractors import affectnet, emotion_fan, exported, inception, lip_reading, s3fd, syncnet, trunks
 from gmbench.extractors.loading import read_state
 from tests.reference import network_agreement
 from tests.reference import networks as slow
@@ -100,6 +101,32 @@ class ScriptedVideo(nn.Module):
 class ScriptedPose(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.eye(3).expand(x.shape[0], 3, 3)
+
+
+class ScriptedLips(nn.Module):
+    """Stands for a lip reader: each mouth, and what is left of the one before."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x[:, 0].flatten(2)
+        return rows + 0.5 * torch.cat([rows[:, :1], rows[:, :-1]], dim=1)
+
+
+def test_lips_are_read_upright_at_one_size(tmp_path):
+    torch.jit.script(ScriptedLips()).save(str(tmp_path / "lips.pt"))
+    network = exported.load_script(tmp_path / "lips.pt")
+    assert lip_reading.lip_embeddings(network, np.zeros((3, 88, 88), np.uint8)).shape == (3, 88 * 88)
+    points = np.zeros((68, 2))
+    points[36:42], points[42:48], points[48:68] = (100, 100), (164, 100), (132, 150)
+    frame = np.zeros((300, 300, 3), np.uint8)
+    frame[140:160, 120:144] = 255  # the mouth
+    crop = network_crops.lip_crop(frame, points)
+    assert crop.shape == (88, 88)
+    np.testing.assert_array_equal(crop[34:54, 32:56], 255)
+    turned = np.rot90(frame).copy()  # x goes up, y to the right
+    again = network_crops.lip_crop(turned, np.stack([points[:, 1], 299 - points[:, 0]], axis=1))
+    assert np.abs(again.astype(int) - crop).mean() < 5
+    larger = network_crops.lip_crop(np.kron(frame, np.ones((2, 2, 1), np.uint8)), points * 2)
+    assert np.abs(larger.astype(int) - crop).mean() < 5
 
 
 def test_programs_run_as_their_references_call_them(tmp_path):

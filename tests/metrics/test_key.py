@@ -11,6 +11,8 @@ from gmbench.metrics.key import MetricKey
         ("m_lmd_fb:mediapipe", MetricKey("m_lmd", "mediapipe"), "fallback:mediapipe"),
         ("div_fb:pnp-mediapipe", MetricKey("div", "pnp-mediapipe"), "fallback:pnp-mediapipe"),
         ("e_ppl_fb:own-0a1b2c3d", MetricKey("e_ppl", "own-0a1b2c3d"), "fallback:own-0a1b2c3d"),
+        ("open_dtw@gamma=0.1", MetricKey("open_dtw", "", "gamma=0.1"), "official"),
+        ("open_dtw@gamma=0.1_fb:fan", MetricKey("open_dtw", "fan", "gamma=0.1"), "fallback:fan"),
         ("x_fb:a_fb:b", MetricKey("x", "a_fb:b"), "fallback:a_fb:b"),
     ],
 )

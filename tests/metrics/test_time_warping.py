@@ -14,8 +14,9 @@ def warped(first, second, band):
     return time_warping.warping(time_warping.band_costs(first, second, square, band))
 
 
-def table(a, b):
-    return (a[:, None] - b[None]) ** 2
+def table(a, b, band=None):
+    """Costs inside a band, of all pairs by default."""
+    return time_warping.band_costs(a, b, square, len(a) - 1 if band is None else band)
 
 
 def test_hard_golden():
@@ -37,6 +38,31 @@ def test_soft_golden():
     assert (soft, divergence) == (pytest.approx(-0.754299, abs=1e-6), pytest.approx(0.062137, abs=1e-6))
     costs = table(np.array([0.0, 2, 4]), np.array([1.0, 3, 3]))
     assert time_warping.soft_dtw(costs, 1.0) / 3 == pytest.approx(0.663701, abs=1e-6)
+
+
+def test_soft_warping_hardens_as_gamma_falls_and_keeps_to_the_band(rng):
+    first, second = rng.normal(size=(2, 20))
+    hard = warped(first, second, 2).cost
+    soft = [time_warping.soft_dtw(table(first, second, 2), gamma) / 20 for gamma in (1.0, 0.1, 1e-3)]
+    assert soft[0] < soft[1] < soft[2] <= hard
+    assert soft[2] == pytest.approx(hard, abs=1e-2)
+    only_own = time_warping.soft_dtw(table(first, second, 0), 0.5)
+    assert only_own == pytest.approx(square(first, second).sum())
+    assert np.isnan(time_warping.soft_dtw(np.full((3, 3), np.nan), 1.0))
+
+
+@pytest.mark.parametrize("band", [0, 1, 3])
+def test_costs_of_frames_that_come_one_by_one(rng, band):
+    first, second = rng.normal(size=(2, 9))
+    found = time_warping.BandCosts(9, band)
+    for a, b in zip(first, second, strict=True):
+        found.add(a, b, square)
+    np.testing.assert_array_equal(found.costs, table(first, second, band))
+    holes = time_warping.BandCosts(9, band)
+    for t in range(9):
+        holes.add(None if t == 4 else first[t], None if t == 6 else second[t], square)
+    first[4] = second[6] = np.nan
+    np.testing.assert_array_equal(holes.costs, table(first, second, band))
 
 
 def test_without_a_band_each_frame_meets_its_own(rng):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
+from scipy.stats import median_abs_deviation
 from skimage.color import rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import peak_signal_noise_ratio as torch_psnr
@@ -16,12 +17,14 @@ from gmbench.metrics import (
     drift,
     expression,
     face_dynamics,
+    frechet,
     head_motion,
     landmarks,
     linear_sync,
     quality,
     sharpness,
     silence,
+    theval,
     time_warping,
 )
 from tests import tolerances
@@ -119,7 +122,7 @@ def measure_motion(row):
     lost = np.cumsum(rng.normal(0, 1, (60, 3)), axis=0)
     lost[[9, 30]] = np.nan
     series = [(rng.normal(0, 1, 7), rng.normal(0, 1, 7), band) for band in (0, 1, 3)]
-    costs = [(rng.uniform(0, 2, (5, 4)), gamma) for gamma in (0.05, 1.0)]
+    softened = [(rng.normal(0, 1, 5), rng.normal(0, 1, 5), gamma) for gamma in (0.05, 1.0)]
     shapes = [tuple(rng.uniform(0, 1, (9, 51)) for _ in range(2))]
     poses = [tuple(rng.uniform(-180, 180, (9, 3)) for _ in range(2))]
     sounds = [(rng.normal(0, 1, (120, 6)), rng.normal(0, 1, (120, 8)), 3)]
@@ -137,13 +140,22 @@ def measure_motion(row):
         row("m_lmd_dtw, open_dtw, ... (hard)", "all paths", tolerances.WARPING,
             lambda a, b, band: time_warping.warping(
                 time_warping.band_costs(a, b, lambda p, q: (p - q) ** 2, band)).cost, slow_motion.warped, series),
-        row("soft-DTW", "all paths", tolerances.WARPING, time_warping.soft_dtw, slow_motion.soft_dtw, costs),
+        row("*_dtw (gamma)", "all paths", tolerances.WARPING,
+            lambda a, b, gamma: time_warping.soft_dtw(
+                time_warping.band_costs(a, b, lambda p, q: (p - q) ** 2, len(a) - 1), gamma),
+            lambda a, b, gamma: slow_motion.soft_dtw((a[:, None] - b) ** 2, gamma), softened),
         row("sync_lin", "scikit-learn's Ridge and PCA", tolerances.LINEAR_SYNC,
             lambda s, f, lags: linear_sync.linear_sync(s, f, lags).by_lag, slow_motion.linear_sync, sounds),
         row("aed", "own loop", tolerances.MOTION,
             lambda a, b: 100 * expression.expression_distance(a, b).mean(), slow_motion.aed, shapes),
         row("apd", "own loop", tolerances.MOTION, lambda a, b: expression.pose_distance(a, b).mean() / 3,
             slow_motion.apd, poses),
+        row("silent_mad", "SciPy", tolerances.MOTION, silence.median_deviation, median_abs_deviation,
+            [(rng.uniform(0, 0.2, n),) for n in (8, 31, 200)]),
+        row("lip_rms_mae", "own loop", tolerances.MOTION, theval.scaled_difference, slow_motion.scaled_difference,
+            [tuple(rng.uniform(0, 1, (2, 40)))]),
+        row("fxd", "SciPy's square root of a matrix", tolerances.FRECHET, frechet.frechet_distance,
+            slow_motion.frechet, [tuple(rng.normal(0, 1, (2, 300, 8)) * [[[1]], [[1.5]]])]),
         row("color_drift's L*a*b*", "scikit-image", tolerances.LAB, drift.lab,
             lambda rgb: rgb2lab(rgb.astype(np.uint8)), colours),
     ]  # fmt: skip

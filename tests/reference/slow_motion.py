@@ -4,6 +4,9 @@ import itertools
 import math
 import statistics
 
+import numpy as np
+from scipy.linalg import sqrtm
+
 
 def _variance(values):
     return statistics.pvariance(list(values))
@@ -155,3 +158,21 @@ def linear_sync(sound, lips, lags):
         r = [np.corrcoef(p[:, c], y[:, c])[0, 1] for c in range(y.shape[1])]
         result.append(float(np.average(r, weights=weights)))
     return np.array(result)
+
+
+def scaled_difference(opening, loudness):
+    """THEval's lip-sync, with the tiny number that its code adds to the ranges."""
+
+    def scaled(series):
+        low, high = min(series), max(series)
+        return [(value - low) / (high - low + 1e-8) for value in series]
+
+    pairs = list(zip(scaled(opening), scaled(loudness), strict=True))
+    return sum(abs(a - b) for a, b in pairs) / len(pairs)
+
+
+def frechet(generated, real):
+    """The textbook form with the square root of the product of both covariances."""
+    first, second = np.cov(generated, rowvar=False), np.cov(real, rowvar=False)
+    between = generated.mean(axis=0) - real.mean(axis=0)
+    return float(between @ between + np.trace(first + second - 2 * sqrtm(first @ second).real))

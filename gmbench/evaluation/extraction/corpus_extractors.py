@@ -44,6 +44,7 @@ from gmbench.evaluation.protocol import Protocol
 from gmbench.metrics.emotion import SUITE_ORDER
 from gmbench.metrics.perceptual import layer_distance, unit_normalised
 from gmbench.metrics.sync import WINDOW
+from gmbench.metrics.time_warping import BAND
 from gmbench.store import Arrays
 from gmbench.weights import load_path
 
@@ -107,6 +108,16 @@ def _computed(protocol: Protocol, before: str = "") -> str:
 
 def _path(kind: str) -> Path:
     return load_path(f"corpus_{kind}")[0]
+
+
+def lpips_band(protocol: Protocol) -> PairFeature:
+    """The same inside the band of dynamic time warping."""
+    gamma = protocol.dtw_gamma > 0
+    return PairFeature(
+        "corpus_lpips_band", 1, lambda a, b: _corpus_lpips_network().distance(a, b), ("corpus_features",),
+        fallback=CORPUS, options=f"{BAND} selves" if gamma else str(BAND),
+        prepare=lambda frame: _corpus_lpips_network().kept_layers(frame), band=BAND, selves=gamma,
+    )  # fmt: skip
 
 
 def _trained(kind: str) -> Any:
@@ -210,12 +221,23 @@ class _CorpusLpips:
     def __call__(self, first: Frame, second: Frame) -> float:
         if first is second:  # the ground truth beside itself
             return 0.0
-        if self._last is None or self._last[0] is not second:
-            self._last = second, self._layers(second)
-        layers = zip(self._layers(first), self._last[1], strict=True)
-        return float(np.mean([float(layer_distance(f, g)) for f, g in layers]))
+        theirs = self.kept_layers(second)
+        return self.distance(self.layers(first), theirs)
 
-    def _layers(self, frame: Frame) -> list[Any]:
+    def distance(self, first: list[Any], second: list[Any]) -> float:
+        """Distance of two frames by their layers, 0 for a frame and itself."""
+        if first is second:
+            return 0.0
+        return float(np.mean([float(layer_distance(f, g)) for f, g in zip(first, second, strict=True)]))
+
+    def kept_layers(self, frame: Frame) -> list[Any]:
+        """:meth:`layers`, which the same frame shares when it comes again at once."""
+        if self._last is None or self._last[0] is not frame:
+            self._last = frame, self.layers(frame)
+        return self._last[1]
+
+    def layers(self, frame: Frame) -> list[Any]:
+        """Features of a frame, one tensor a layer."""
         import torch
 
         from gmbench.extractors.corpus.networks import as_input

@@ -4,7 +4,8 @@ Pictures: ``still``, ``blur:<sigma>``, ``noise:<deviation>``, ``shuffle:<block>`
 ``h265:<crf>``, ``rate:<fps>``. Sound: ``late:<frames>``, negative for early; ``aac:<kbit/s>``, ``mp3:``, ``opus:``.
 """
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -18,8 +19,11 @@ from gmbench.media.codecs import SOUND_CODECS, pictures_through_h265, sound_thro
 def corrupted_frames(video: Video, change: str, batch: int) -> Iterator[Frames]:
     """Batches of a video, changed."""
     kind, _, amount = change.partition(":")
-    if kind in ("shuffle", "reencode", "h265", "rate"):
-        yield from _reordered_or_reencoded(video, kind, int(amount), batch)
+    if kind in ("shuffle", "rate"):
+        yield from _reordered(video, kind, int(amount), batch)
+        return
+    if kind in ("reencode", "h265"):
+        yield from _reencoded(video, kind, int(amount), batch)
         return
     first: NDArray[np.uint8] | None = None
     start = 0
@@ -44,8 +48,8 @@ def _noisy(frame: Frames, deviation: float, number: int) -> Frames:
     return np.clip(np.rint(frame + noise), 0, 255).astype(np.uint8)
 
 
-def _reordered_or_reencoded(video: Video, kind: str, amount: int, batch: int) -> Iterator[Frames]:
-    """Frames in another order, after another encoding, or through another frame rate; same number of frames."""
+def _reordered(video: Video, kind: str, amount: int, batch: int) -> Iterator[Frames]:
+    """Frames in another order, or through another frame rate; same number of frames."""
     frames = list(video)
     if kind == "shuffle":  # within blocks of so many frames
         order = np.arange(len(frames))
@@ -53,22 +57,21 @@ def _reordered_or_reencoded(video: Video, kind: str, amount: int, batch: int) ->
         for start in range(0, len(frames), amount):
             generator.shuffle(order[start : start + amount])
         remade: list[Frames] = [frames[i] for i in order]
-    elif kind == "rate":  # shown at another rate: nearest earlier frames, and back to 25 fps
+    else:  # shown at another rate: nearest earlier frames, and back to 25 fps
         times = np.floor(np.arange(len(frames)) * amount / FPS + 1e-9) * FPS / amount
         remade = [frames[min(int(t + 1e-9), len(frames) - 1)] for t in times]
-    else:
-        remade = _reencoded(frames, amount, pictures_through_h265 if kind == "h265" else coded_and_decoded)
     for start in range(0, len(remade), batch):
         yield np.stack(remade[start : start + batch])
 
 
-def _reencoded(
-    frames: list[Frames], quality: int, through: Callable[[list[Frames], int], Iterator[Frames]]
-) -> list[Frames]:
-    """Through a codec at a constant rate factor; odd sizes are padded for the encoder."""
-    height, width = frames[0].shape[:2]
-    even = [np.pad(f, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") for f in frames]
-    return [frame[:height, :width] for frame in through(even, quality)]
+def _reencoded(video: Video, kind: str, quality: int, batch: int) -> Iterator[Frames]:
+    """Through a codec at a constant rate factor, a batch at a time; odd sizes are padded for the encoder."""
+    height, width = video.info.height, video.info.width
+    through = pictures_through_h265 if kind == "h265" else coded_and_decoded
+    even = (np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge") for frame in video)
+    decoded = (frame[:height, :width] for frame in through(even, quality))
+    while frames := list(itertools.islice(decoded, batch)):
+        yield np.stack(frames)
 
 
 def corrupted_audio(audio: Audio, change: str) -> Audio:

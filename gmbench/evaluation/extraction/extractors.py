@@ -2,10 +2,12 @@
 
 A metric names the extractor that it reads. The arrays are the same whichever network gives them:
 ``fid``, ``fid_eat``, ``fvd``: ``features`` (n, d). ``sync``: ``video``, ``audio`` (M, d). ``emotion``:
-``probabilities`` (8,) in the suite's order, ``faces``. ``affect``: ``windows`` (W, 8). ``identity``: ``embeddings``
-(T, d). ``pose``: ``pose`` (T, 3). ``speech``: ``speech`` (T,). ``bands``: ``bands`` (T, 20), ``loudness`` of 50 ms.
-``appearance``: ``colour`` (T, 3), ``background_change`` and ``change`` (T,). ``lpips_alex``, ``lpips_vgg`` see pairs of
-frames.
+``probabilities`` (8,) in the suite's order, ``faces``. ``affect``: ``windows`` (W, 8). ``identity``, ``lip_reader``:
+``embeddings`` (T, d). ``pose``: ``pose`` (T, 3). ``speech``: ``speech`` (T,). ``bands``: ``bands`` (T, 20),
+``loudness`` of 50 ms.
+``appearance``: ``colour`` (T, 3), ``background_change`` and ``change`` (T,). ``mouth_quality``, ``face_quality``,
+``aesthetics``: ``scores`` (n,). ``lpips_alex``, ``lpips_vgg`` and
+``lpips_band`` see pairs of frames.
 """
 
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from gmbench.errors import InputError
 from gmbench.evaluation.extraction import corpus_extractors as corpus
 from gmbench.evaluation.extraction import official_extractors as official
 from gmbench.evaluation.extraction import plain_extractors as plain
+from gmbench.evaluation.extraction import quality_extractors as quality
 from gmbench.evaluation.extraction.features import ClipFeature, PairFeature
 from gmbench.evaluation.protocol import Protocol
 from gmbench.weights import Weights
@@ -53,12 +56,17 @@ def _built_in() -> tuple[ExtractorSpec, ...]:
         ExtractorSpec(name="emotion", build=official.emotion, corpus=corpus.emotion),
         ExtractorSpec(name="affect", build=official.affect, corpus=corpus.emotion),
         ExtractorSpec(name="identity", build=official.identity, corpus=corpus.identity),
+        ExtractorSpec(name="lip_reader", build=official.lip_reader),
         ExtractorSpec(name="pose", build=official.pose),
         ExtractorSpec(name="lpips_alex", build=official.lpips_alex, corpus=corpus.lpips),
         ExtractorSpec(name="lpips_vgg", build=official.lpips_vgg),
+        ExtractorSpec(name="lpips_band", build=official.lpips_band, corpus=corpus.lpips_band),
         ExtractorSpec(name="speech", build=plain.speech, corpus=plain.speech),
         ExtractorSpec(name="bands", build=plain.bands, corpus=plain.bands),
         ExtractorSpec(name="appearance", build=plain.appearance, corpus=plain.appearance),
+        ExtractorSpec(name="mouth_quality", build=quality.mouth_quality, corpus=quality.mouth_quality),
+        ExtractorSpec(name="face_quality", build=quality.face_quality, corpus=quality.face_quality),
+        ExtractorSpec(name="aesthetics", build=quality.aesthetics, corpus=quality.aesthetics),
     )
 
 

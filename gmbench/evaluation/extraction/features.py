@@ -43,16 +43,27 @@ class FrameFeature:
 
 @dataclass(frozen=True)
 class PairFeature:
-    """A number per pair of frames (generated, reference) of one size; ``weights`` and ``fallback`` as below."""
+    """A number per pair of frames (generated, reference) of one size; ``weights``, ``options``, ``fallback`` as below.
+
+    Attributes:
+        function: of two frames, or of what ``prepare`` makes of each.
+        prepare: what is computed of each frame once, however many others it is compared with.
+        band: pairs no more than so many frames apart are compared as well: ``values`` is (L, 2 band + 1), infinite
+            outside the clips; 0: (L,).
+        selves: with a band, each clip is compared with itself as well: ``generated`` and ``reference``.
+    """
 
     name: str
     version: int
-    function: Callable[[Frame, Frame], float]
+    function: Callable[[Any, Any], float]
     weights: tuple[str, ...] = ()
     fallback: str = ""
     options: str = ""
     pairs: "PairNetwork | None" = None
     """What other devices than the CPU are asked for many pairs at once, in place of ``function``."""
+    prepare: Callable[[Frame], Any] | None = None
+    band: int = 0
+    selves: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +126,7 @@ class ClipFeature:
         landmarks, audio: what it needs to know of the clip; requires: features that come first.
         pictures: whether it looks at the frames; a clip is not decoded for features that do not.
         fallback: empty for the published network, else what stands for it.
+        packages: of an extra, without which it cannot be computed.
     """
 
     name: str
@@ -127,6 +139,7 @@ class ClipFeature:
     options: str = ""
     fallback: str = ""
     pictures: bool = True
+    packages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

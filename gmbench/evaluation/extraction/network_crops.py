@@ -14,6 +14,8 @@ from gmbench.face.following import overlap
 
 CORPUS_SIDE = 64
 """Side of what the corpus-trained extractors see."""
+LIP_SIDE, LIP_EYES = 88, 64.0
+"""Side of a lip reader's crop, and pixels between the eye centres at its scale."""
 _LOW_TRACK = 0.8
 _TRACK, _LOST = 100, 25
 _SAME_FACE = 0.5
@@ -127,6 +129,15 @@ def mouth_crop(landmarks: NDArray[np.float64]) -> Crop:
         return np.asarray(cv2.resize(face[60:124, 32:96], (40, 40), interpolation=cv2.INTER_AREA)[..., None], np.uint8)
 
     return crop
+
+
+def lip_crop(frame: Frame, points: NDArray[np.float64]) -> Frame:
+    """Grey mouth (88, 88) for a lip reader: upright, eye centres 64 pixels apart, centred; of landmarks (68, 2)."""
+    eyes = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0)])
+    matrix = crops.fit_similarity(eyes, np.array([[0.0, 0.0], [LIP_EYES, 0.0]]))
+    matrix[:, 2] += LIP_SIDE / 2 - crops.transform_points(matrix, points[48:68].mean(axis=0))
+    grey = cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.warpAffine(grey, matrix, (LIP_SIDE, LIP_SIDE)), np.uint8)
 
 
 def shrunk_crop(crop: Crop) -> Crop:

@@ -37,7 +37,9 @@ from gmbench.evaluation.extraction.features import (
 )
 from gmbench.evaluation.extraction.network_crops import (
     aligned_crop,
+    all_landmarks,
     landmark_box_crop,
+    lip_crop,
     longest_track,
     prepared,
     protocol_crop,
@@ -47,6 +49,7 @@ from gmbench.evaluation.protocol import Protocol
 from gmbench.face import crops
 from gmbench.face.pose import euler_from_matrix
 from gmbench.metrics.emotion import SUITE_ORDER
+from gmbench.metrics.time_warping import BAND
 from gmbench.store import Arrays
 from gmbench.weights import load_path
 
@@ -111,6 +114,11 @@ def identity(protocol: Protocol) -> ClipFeature:
     return ClipFeature("identity", 1, _identity, ("arcface",), landmarks=True)
 
 
+def lip_reader(protocol: Protocol) -> ClipFeature:
+    """A lip reader's embeddings of every frame."""
+    return ClipFeature("lip_reader", 1, LipReading, ("lip_reader",), landmarks=True)
+
+
 def pose(protocol: Protocol) -> ClipFeature:
     """TokenHPE's head pose of every frame."""
     precision = products(protocol)
@@ -130,6 +138,21 @@ def lpips_alex(protocol: Protocol) -> PairFeature:
     function, pairs = _lpips_by("alex", "alexnet", protocol)
     options = _computed(protocol, protocol.precision)
     return PairFeature("lpips_alex", 2, function, ("alexnet",), options=options, pairs=pairs)
+
+
+def lpips_band(protocol: Protocol) -> PairFeature:
+    """LPIPS (AlexNet) of pairs of frames inside the band of dynamic time warping."""
+    precision = protocol.precision if protocol.precision == "bfloat16" else "float32"
+    load = functools.partial(_lpips, "alex", "alexnet", precision)
+    return PairFeature(
+        "lpips_band", 1, lambda a, b: load().distance(a, b), ("alexnet",), options=band_options(protocol, precision),
+        prepare=lambda frame: load().kept_layers(frame), band=BAND, selves=protocol.dtw_gamma > 0,
+    )  # fmt: skip
+
+
+def band_options(protocol: Protocol, precision: str) -> str:
+    """What decides the values of :func:`lpips_band`, which is computed on the CPU whatever the device."""
+    return " ".join(part for part in (str(BAND), *key(CPU, precision), "selves" if protocol.dtw_gamma else "") if part)
 
 
 def lpips_vgg(protocol: Protocol) -> PairFeature:
@@ -338,3 +361,23 @@ class FaceBoxAccumulator:
         while len(self._answers) > left:
             found = self._answers.pop(0).result()
             self._detections += [s3fd.best_boxes(candidates, *self._shape)[:, :4] for candidates in found]
+
+
+class LipReading:
+    """Embeddings of a lip reader, which sees the mouths of the whole clip; ``embeddings`` (T, d)."""
+
+    def __init__(self, context: ClipContext) -> None:
+        from gmbench.extractors.exported import load_script
+        from gmbench.extractors.lip_reading import lip_embeddings
+
+        self._network, self._embeddings = loaded(load_script, (_path("lip_reader"),), "float32", CPU), lip_embeddings
+        self._points = all_landmarks(context)
+        self._mouths: list[NDArray[np.uint8]] = []
+
+    def add(self, index: int, frame: Frame) -> None:
+        """The next frame."""
+        self._mouths.append(lip_crop(frame, self._points[index]))
+
+    def finish(self) -> Arrays:
+        """Embeddings of all frames."""
+        return {"embeddings": self._embeddings(self._network, np.stack(self._mouths))}

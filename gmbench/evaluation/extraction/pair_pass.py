@@ -10,7 +10,8 @@ from gmbench.evaluation.extraction.frame_pass import FramePass
 from gmbench.evaluation.extraction.outcome import UNEXPECTED, Outcome
 from gmbench.evaluation.protocol import pair_indices
 from gmbench.media import resize
-from gmbench.store import Store
+from gmbench.metrics.time_warping import BandCosts
+from gmbench.store import Arrays, Store
 
 _PAIRS = 16
 """Pairs that go to another device together."""
@@ -50,6 +51,32 @@ class PairQuestions:
             self._waiting = []
 
 
+class BandValues:
+    """A feature's values of pairs of frames inside its band, as the frames of one pair of clips come in step."""
+
+    def __init__(self, feature: PairFeature, frames: int) -> None:
+        self._feature = feature
+        names = ("values", "generated", "reference") if feature.selves else ("values",)
+        self._costs = {name: BandCosts(frames, feature.band) for name in names}
+
+    def add(self, generated: Frame | None, reference: Frame | None) -> None:
+        """The next frame of both sides, of one size; None where the crop needs a face and there is none."""
+        prepare = self._feature.prepare or (lambda frame: frame)
+        a, b = (None if frame is None else prepare(frame) for frame in (generated, reference))
+        for name, costs in self._costs.items():
+            sides = {"values": (a, b), "generated": (a, a), "reference": (b, b)}[name]
+            costs.add(*sides, self._feature.function)
+
+    def arrays(self) -> Arrays:
+        """What is stored."""
+        return {name: costs.costs for name, costs in self._costs.items()}
+
+
+def sized_as(frame: Frame | None, other: Frame | None) -> Frame | None:
+    """A frame in the size of another; as it is where either is missing."""
+    return frame if frame is None or other is None else resize(frame, *other.shape[:2])
+
+
 class PairPass:
     """A generated and a reference clip read in step, and the pair features that the store lacks."""
 
@@ -61,6 +88,7 @@ class PairPass:
         self._asked = {key: PairQuestions(pairs, networks) for key, pairs in on_device.items()}
         self._failed: dict[str, str] = {}
         self._values = np.empty((0, 0))
+        self._banded: dict[str, BandValues] = {}
         self._indices: tuple[NDArray[np.int64], NDArray[np.int64]] = (np.empty(0, int), np.empty(0, int))
 
     @property
@@ -74,8 +102,10 @@ class PairPass:
             return 0
         counts = self.generated.video.info.frames, self.reference.video.info.frames
         self._indices = pair_indices(*counts, pairing)
-        self._values = np.full((len(self.wanted), len(self._indices[0])), np.nan)
-        return len(self._indices[0])
+        frames = len(self._indices[0])
+        self._values = np.full((len(self.wanted), frames), np.nan)
+        self._banded = {key: BandValues(feature, frames) for key, feature in self.wanted.items() if feature.band}
+        return frames
 
     def step(self, step: int, outcome: Outcome) -> None:
         """Compare the frames of one step, if there are such and both clips can be read."""
@@ -83,15 +113,16 @@ class PairPass:
             return
         a = self.generated.guarded(self.generated.cropped_frame, int(self._indices[0][step]))
         b = self.reference.guarded(self.reference.cropped_frame, int(self._indices[1][step]))
-        if a is None or b is None:
-            return
+        a = self.generated.guarded(sized_as, a, b)
         for row, (key, feature) in enumerate(self.wanted.items()):
-            if key in self._failed:
+            if self.problem or key in self._failed:
                 continue
             try:
-                if a.shape != b.shape:
-                    a = resize(a, b.shape[0], b.shape[1])
-                if key in self._asked:
+                if key in self._banded:
+                    self._banded[key].add(a, b)
+                elif a is None or b is None:
+                    continue
+                elif key in self._asked:
                     self._asked[key].add(step, a, b)
                 else:
                     self._values[row, step] = feature.function(a, b)
@@ -117,4 +148,4 @@ class PairPass:
         outcome.failures |= self._failed
         for key, values in zip(self.wanted, self._values, strict=True):
             if key not in self._failed:
-                store.put(key, {"values": values})
+                store.put(key, self._banded[key].arrays() if key in self._banded else {"values": values})

@@ -14,6 +14,7 @@ CONTROLS: dict[str, str] = {
     "ground_truth": "the reference against itself",
     "still": "the reference's first frame, held",
     "blur": "the reference after a Gaussian blur of sigma 2 pixels",
+    "reencode": "the reference after H.264 at CRF 28, its sound after AAC at 64 kbit/s: what encoding alone costs",
     "late_audio": "the reference with its sound 10 frames (0.4 s) late",
     "shuffled_audio": "the reference with the sound of the next clip",
     "wrong_emotion": "the pictures of the speaker's next clip in another emotion, with the reference's sound",
@@ -22,6 +23,7 @@ CONTROLS: dict[str, str] = {
 
 _CHANGES: dict[str, dict[str, Any]] = {
     "still": {"video_change": "still"}, "blur": {"video_change": "blur:2"}, "late_audio": {"audio_change": "late:10"},
+    "reencode": {"video_change": "reencode:28", "audio_change": "aac:64"},
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from gmbench import media
 from gmbench.clips import Pair
-from gmbench.errors import InputError, MediaError, WeightsError
+from gmbench.errors import InputError, MediaError, PackageError, WeightsError
 from gmbench.evaluation.extraction.clip_group import ClipGroup
 from gmbench.evaluation.extraction.extractors import EXTRACTORS
 from gmbench.evaluation.extraction.features import ClipFeature, ClipSource, FrameFeature, Keys, PairFeature
@@ -15,6 +15,7 @@ from gmbench.evaluation.planning.controls import control_rows
 from gmbench.evaluation.planning.planned_clip import Hasher, PlannedClip, planned_clip
 from gmbench.evaluation.protocol import Protocol
 from gmbench.evaluation.scoring.metric import Metric
+from gmbench.extras import installed_version, remedy
 from gmbench.face import landmarks as face_landmarks
 from gmbench.face.sidecar import sidecar_detector
 from gmbench.names import counted, some
@@ -144,9 +145,10 @@ def make_plan(
         WeightsError: a file that a named metric needs is missing.
     """
     metrics, notes = _playable(metrics, protocol, explicit)
+    metrics, without = _with_packages(metrics, protocol, explicit)
     metrics, extracted, more = _with_extractors(metrics, protocol, explicit)
     metrics, weights, most = _with_weights(metrics, protocol, explicit)
-    notes = [*notes, *more, *most]
+    notes = [*notes, *without, *more, *most]
     needs = {need for metric in metrics for need in metric.spec.needs}
     reads_faces = any(metric.reads_landmarks(protocol) for metric in metrics) or protocol.crop != "full"
     hasher = Hasher("audio" in needs, reads_faces and face_landmarks.backend(protocol.landmarks).reads_sidecar)
@@ -220,6 +222,22 @@ def _playable(metrics: Sequence[Metric], protocol: Protocol, explicit: bool) -> 
     if lost:
         notes.insert(0, f"no network trained on the corpus stands for {', '.join(lost)}")
     return kept, notes
+
+
+def _with_packages(metrics: Sequence[Metric], protocol: Protocol, explicit: bool) -> tuple[list[Metric], list[str]]:
+    """Without those whose package of an extra is not installed; raises PackageError where the user named one."""
+    kept: list[Metric] = []
+    lost: dict[str, list[str]] = {}
+    for metric in metrics:
+        absent = [name for name in metric.packages(protocol) if not installed_version(name)]
+        if absent:
+            lost.setdefault(absent[0], []).append(metric.name)
+        else:
+            kept.append(metric)
+    if lost and (explicit or not kept):
+        package, names = next(iter(lost.items()))
+        raise PackageError(f"{', '.join(names)}: {remedy(package)}")
+    return kept, [f"left out: {', '.join(names)}; {remedy(package)}" for package, names in lost.items()]
 
 
 def _with_extractors(

@@ -196,6 +196,13 @@ class ClipFeatures:
             raise Unscored("failed", f"{self.source.video}: no head pose from these landmarks; use --pose pnp")
         return head_motion.unwrap(pose)
 
+    def keep_pose(self) -> NDArray[np.float64]:
+        """:attr:`pose`, after which the landmarks that it came from are no longer in memory."""
+        pose = self.pose
+        for name in ("_faces", "landmarks"):
+            self.__dict__.pop(name, None)
+        return pose
+
     def extracted(self, name: str) -> Arrays:
         """Arrays that a feature extractor gave for the clip; see :mod:`gmbench.evaluation.extraction.extractors`."""
         self._require_picture()
@@ -312,6 +319,10 @@ class ClipData:
 
     def pair(self, feature: PairFeature) -> NDArray[np.float64]:
         """(L,) values of a pair feature, NaN where a crop had no face."""
+        return self.pair_arrays(feature)["values"]
+
+    def pair_arrays(self, feature: PairFeature) -> Arrays:
+        """All arrays of a pair feature."""
         for features in (self.generated, self.reference):
             _ = features.size  # says first what is wrong with a clip itself
         if self.protocol.crop == "full" and self.shapes_differ:
@@ -323,14 +334,18 @@ class ClipData:
                 "one would be stretched to the shape of the other: cut both alike, or use --protocol eat128",
             )
         key = self._reader.keys.pair(feature, self.generated.source, self.reference.source)
-        return self._reader.feature(key).arrays["values"]
+        return self._reader.feature(key).arrays
 
     def extracted_pair(self, name: str) -> NDArray[np.float64]:
         """(L,) values of a feature extractor that sees pairs of frames."""
+        return self.extracted_pairs(name)["values"]
+
+    def extracted_pairs(self, name: str) -> Arrays:
+        """All arrays of a feature extractor that sees pairs of frames."""
         feature = extractors.extractor(name, self.protocol)
         if not isinstance(feature, PairFeature):
             raise TypeError(f"{name} reads clips, not pairs of frames")
-        return self.pair(feature)
+        return self.pair_arrays(feature)
 
     @property
     def shapes_differ(self) -> bool:

@@ -46,6 +46,7 @@ class Metric:
         score_set: in place of ``score``, from all clips of a method to one score.
         emotions: of which emotions clips count; all by default.
         hit: the value of a hit where a clip's is either 0 or this one: the number is a share.
+        warped: the protocol's ``dtw_gamma`` makes another number of it, under a key of its own.
         few_frames: frames of all clips together below which the number is flagged ``few_frames``.
     """
 
@@ -59,6 +60,7 @@ class Metric:
     emotions: tuple[str, ...] = ()
     hit: float = 0.0
     few_frames: int = 0
+    warped: bool = False
 
     @property
     def name(self) -> str:
@@ -92,9 +94,14 @@ class Metric:
         required = [r for f in features if isinstance(f, ClipFeature) for r in f.requires]
         return tuple(dict.fromkeys(name for f in (*features, *required) for name in f.weights))
 
+    def packages(self, protocol: Protocol) -> tuple[str, ...]:
+        """Packages of extras that its feature extractors need."""
+        return tuple(dict.fromkeys(name for feature in self.clips(protocol) for name in feature.packages))
+
     def key(self, detector: str, protocol: Protocol) -> MetricKey:
         """Key in records: a number from another extractor than the official one is another metric."""
-        return MetricKey(self.name, self.fallback(detector, protocol))
+        option = f"gamma={protocol.dtw_gamma:g}" if self.warped and protocol.dtw_gamma else ""
+        return MetricKey(self.name, self.fallback(detector, protocol), option)
 
     def fallback(self, detector: str, protocol: Protocol) -> str:
         """Name of what stands in for an official extractor (dlib for landmarks, TokenHPE for pose), else empty.

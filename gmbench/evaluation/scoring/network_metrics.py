@@ -111,6 +111,14 @@ def _f_sim(clip: ClipData) -> Score:
     return Score(float(values.mean()), int(np.isfinite(embeddings).all(axis=1).sum()), frames, flags)
 
 
+def _lipscore(clip: ClipData) -> Score:
+    sides = (clip.generated, clip.reference)
+    made, real = clip.paired(*(side.extracted("lip_reader")["embeddings"].astype(np.float64) for side in sides))
+    scale = np.linalg.norm(made, axis=1) * np.linalg.norm(real, axis=1)
+    values = np.divide((made * real).sum(axis=1), scale, out=np.full(len(made), np.nan), where=scale > 0)
+    return frame_mean(values, "embeddings of nothing", (*clip.length_flags(), *clip.face_flags(*sides)))
+
+
 class _Pool:
     """Features of a set, clip by clip: rows while they are few, moments always."""
 
@@ -187,6 +195,7 @@ def network_metrics() -> dict[str, Metric]:
         Metric(SPECS["sync_d"], _sync("distance"), extractors=("sync",)),
         Metric(SPECS["av_offset"], _sync("offset"), extractors=("sync",), statistic="median"),
         Metric(SPECS["sync_c_gap"], _sync_gap, extractors=("sync",)),
+        Metric(SPECS["lipscore"], _lipscore, extractors=("lip_reader",)),
         Metric(SPECS["acc_emo"], _emotion(hit=True), extractors=("emotion",), hit=100.0),
         Metric(SPECS["acc_emo_macro"], _emotion(hit=True), extractors=("emotion",), statistic="macro", hit=100.0),
         Metric(SPECS["emo_prob"], _emotion(hit=False), extractors=("emotion",)),

@@ -14,6 +14,7 @@ from gmbench.evaluation.scoring.metric import Metric
 from gmbench.evaluation.scoring.motion_metrics import motion_metrics
 from gmbench.evaluation.scoring.naming import has_group, meant_keys, named_metrics, split_names
 from gmbench.evaluation.scoring.network_metrics import network_metrics
+from gmbench.evaluation.scoring.quality_metrics import quality_metrics
 from gmbench.evaluation.scoring.signal_metrics import signal_metrics
 from gmbench.evaluation.scoring.theval_metrics import theval_metrics
 from gmbench.evaluation.scoring.timing_metrics import timing_metrics
@@ -24,7 +25,8 @@ from gmbench.metrics.statistics import Statistic
 
 
 def _built_in() -> list[Metric]:
-    bound = signal_metrics() | network_metrics() | motion_metrics() | timing_metrics() | theval_metrics()
+    bound = signal_metrics() | network_metrics() | quality_metrics() | motion_metrics() | timing_metrics()
+    bound |= theval_metrics()
     return [bound[name] for name in SPECS if name in bound]
 
 

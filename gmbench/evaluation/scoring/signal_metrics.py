@@ -105,7 +105,7 @@ def _pcm_chance(clip: ClipData) -> Score:
     own, values = clip.generated.pose, []
     for other in clip.others:
         try:
-            target = other.pose
+            target = other.keep_pose()
         except Unscored:
             continue
         length = min(len(own), len(target))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gmbench.evaluation.scoring.clip_data import ClipData, ClipFeatures, Unscored
 from gmbench.evaluation.scoring.metric import Metric, Score, defined
 from gmbench.evaluation.scoring.motion_metrics import of_silence
+from gmbench.evaluation.scoring.quality_metrics import PARTS
 from gmbench.metrics import face_dynamics, silence, theval
 from gmbench.metrics.catalogue import SPECS
 from gmbench.metrics.series import LEAST_FRAMES
@@ -81,6 +82,10 @@ _RAW: dict[str, tuple[Scorer, tuple[str, ...]]] = {
     "lip_rms_mae": (_lip_rms(theval.scaled_difference), ("speech", "bands")),
 }
 _SOUND = ("speech", "bands")
+_QUALITY: dict[str, tuple[Scorer, tuple[str, ...]]] = {
+    name: (score, (reads,)) for name, (score, reads) in PARTS.items()
+}
+_EIGHT = _RAW | _QUALITY
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def _both_sides(clips: Sequence[ClipData], names: Sequence[str], by_clip: bool) 
     found: dict[str, list[tuple[Score, Score]]] = {name: [] for name in names}
     for clip in clips:
         for name in names:
-            score = _RAW[name][0]
+            score = _EIGHT[name][0]
             try:
                 pair = score(clip), score(clip.of_reference())
             except Unscored:
@@ -137,9 +142,12 @@ def theval_metrics() -> dict[str, Metric]:
     """The metrics of this module by name."""
     result = [Metric(SPECS[name], score, extractors=extractors) for name, (score, extractors) in _RAW.items()]
     result.append(Metric(SPECS["lip_rms_chance"], _lip_rms(theval.scaled_difference_chance), extractors=_SOUND))
-    for name, (_, extractors) in _RAW.items():
+    for name, (_, extractors) in _EIGHT.items():
         part = f"th_{name.removesuffix('_th')}"
         result.append(Metric(SPECS[part], score_set=_set_score([name]), extractors=extractors))
-    result.append(Metric(SPECS["th_score5"], score_set=_set_score(list(_RAW)), extractors=_SOUND))
-    result.append(Metric(SPECS["th_clip5"], score_set=_set_score(list(_RAW), by_clip=True), extractors=_SOUND))
+    everything = (*_SOUND, *(name for _, names in _QUALITY.values() for name in names))
+    for suffix, parts, extractors in (("", _EIGHT, everything), ("5", _RAW, _SOUND)):
+        result.append(Metric(SPECS[f"th_score{suffix}"], score_set=_set_score(list(parts)), extractors=extractors))
+        by_clip = _set_score(list(parts), by_clip=True)
+        result.append(Metric(SPECS[f"th_clip{suffix}"], score_set=by_clip, extractors=extractors))
     return {metric.name: metric for metric in result}

@@ -1,6 +1,7 @@
 """Lips against sound without a network, distances that forgive small shifts, drift and flicker, bound to features."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from gmbench.evaluation.scoring.clip_data import ClipData, Unscored
 from gmbench.evaluation.scoring.clip_scores import gap_of_scores
 from gmbench.evaluation.scoring.metric import Metric, Score, defined
 from gmbench.evaluation.scoring.network_metrics import identity_target
+from gmbench.evaluation.scoring.quality_metrics import face_scores
 from gmbench.evaluation.scoring.signal_metrics import CPBD, MSE, aligned
 from gmbench.metrics import drift, expression, linear_sync, quality, silence, sync, time_warping
 from gmbench.metrics.catalogue import SPECS
@@ -70,51 +72,89 @@ def _sync_corr(value_of: Callable[[Series, Series], float]) -> Scorer:
 
 Warped = tuple[time_warping.Warping, int]
 """A path, and the frames whose own pair has a value."""
+Costs = time_warping.Costs
 
 
-def _warping(generated: Series, reference: Series, distance: time_warping.Distance) -> Warped:
-    costs = time_warping.band_costs(generated, reference, distance, time_warping.BAND)
-    return time_warping.warping(time_warping.filled(costs)), int(np.isfinite(costs[:, time_warping.BAND]).sum())
+def _warping(clip: ClipData, between: Costs, selves: Sequence[Costs]) -> Warped:
+    """The cheapest path; with the protocol's gamma the cost is soft-DTW's divergence by T.
+
+    Args:
+        between: costs of both series; selves: of each with itself, needed with a gamma alone.
+    """
+    filled, gamma = time_warping.filled(between), clip.protocol.dtw_gamma
+    path = time_warping.warping(filled)
+    if gamma and len(between):
+        first, second = map(time_warping.filled, selves)
+        path = replace(path, cost=time_warping.soft_divergence(filled, first, second, gamma) / len(between))
+    return path, int(np.isfinite(between[:, time_warping.BAND]).sum())
+
+
+def _warped_series(clip: ClipData, sides: tuple[Series, Series], distance: time_warping.Distance) -> Warped:
+    between, *selves = (
+        time_warping.band_costs(a, b, distance, time_warping.BAND) for a, b in _compared(clip, sides)
+    )  # fmt: skip
+    return _warping(clip, between, selves)
+
+
+def _compared(clip: ClipData, sides: tuple[Series, Series]) -> list[tuple[Series, Series]]:
+    """Both sides, and with a gamma each with itself."""
+    return [sides, *((side, side) for side in sides if clip.protocol.dtw_gamma)]
 
 
 def _warped_lips(clip: ClipData) -> Warped:
-    return _warping(*clip.once(aligned), lambda a, b: landmark_distance(a, b, MOUTH))
+    return _warped_series(clip, clip.once(aligned), lambda a, b: landmark_distance(a, b, MOUTH))
 
 
 def _warped_opening(clip: ClipData) -> Warped:
     sides = [silence.mouth_opening(side.landmarks) for side in (clip.generated, clip.reference)]
-    return _warping(*clip.paired(*sides), lambda a, b: np.abs(a - b))
+    return _warped_series(clip, clip.paired(*sides), lambda a, b: np.abs(a - b))
 
 
 def _warped_pose(clip: ClipData) -> Warped:
-    return _warping(*clip.paired(clip.generated.pose, clip.reference.pose), expression.pose_distance)
+    return _warped_series(clip, clip.paired(clip.generated.pose, clip.reference.pose), expression.pose_distance)
 
 
 def _warped_expression(clip: ClipData) -> Warped:
     sides = [expression.expressions(side.blendshapes) for side in (clip.generated, clip.reference)]
-    return _warping(*clip.paired(*sides), expression.expression_distance)
+    return _warped_series(clip, clip.paired(*sides), expression.expression_distance)
 
 
-def _warped(path: Callable[[ClipData], Warped], part: str, of_pose: bool = False) -> Scorer:
+def _warped_lpips(clip: ClipData) -> Warped:
+    arrays = clip.extracted_pairs("lpips_band")
+    return _warping(clip, arrays["values"], [arrays[side] for side in ("generated", "reference") if side in arrays])
+
+
+def _warped(path: Callable[[ClipData], Warped], part: str, flags: Callable[[ClipData], tuple[str, ...]]) -> Scorer:
     def score(clip: ClipData) -> Score:
         found, used = clip.once(path)
         frames = min(clip.generated.frames, clip.reference.frames)
-        sides = (clip.generated, clip.reference)
-        flags = (*clip.length_flags(), *(clip.pose_flags(*sides) if of_pose else clip.face_flags(*sides)))
         reason = "more than 10 % of the frames lack a face on a side"
-        return defined(float(getattr(found, part)), used, frames, reason, flags)
+        return defined(float(getattr(found, part)), used, frames, reason, (*clip.length_flags(), *flags(clip)))
 
     return score
 
 
+def _faces(clip: ClipData) -> tuple[str, ...]:
+    return clip.face_flags(clip.generated, clip.reference)
+
+
+def _poses(clip: ClipData) -> tuple[str, ...]:
+    return clip.pose_flags(clip.generated, clip.reference)
+
+
 def _warped_sync(clip: ClipData) -> Score:
     embeddings = clip.generated.extracted("sync")
-    distances = sync.shift_distances(embeddings["video"], embeddings["audio"], time_warping.BAND)
-    rows, columns = np.indices(distances.shape)
-    beyond = (rows + columns - time_warping.BAND < 0) | (rows + columns - time_warping.BAND >= len(distances))
-    path = time_warping.warping(np.where(beyond, np.inf, distances))
+    pairs = _compared(clip, (embeddings["video"], embeddings["audio"]))
+    between, *selves = (_inside(sync.shift_distances(a, b, time_warping.BAND)) for a, b in pairs)
     frames = clip.generated.frames
-    return defined(path.cost, frames, frames, "lips or sound without a value", ())
+    return defined(_warping(clip, between, selves)[0].cost, frames, frames, "lips or sound without a value", ())
+
+
+def _inside(distances: Series) -> Costs:
+    """Distances (T, 2 band + 1) with infinity beyond the ends."""
+    rows, columns = np.indices(distances.shape)
+    others = rows + columns - time_warping.BAND
+    return np.where((others < 0) | (others >= len(distances)), np.inf, distances)
 
 
 # Drift and flicker
@@ -146,6 +186,11 @@ def _likeness(clip: ClipData) -> Series:
         raise Unscored("failed", "no face in any frame")
     values = cosine_similarity(embeddings, identity_target(clip))
     return np.where(np.isfinite(embeddings).all(axis=1), values, np.nan)
+
+
+def _lpips_drift(name: str) -> Metric:
+    score = _drift(lambda clip: clip.extracted_pair(name), paired=True)
+    return Metric(SPECS[f"{name}_drift"], score, extractors=(name,))
 
 
 def _color_drift(clip: ClipData) -> Score:
@@ -180,12 +225,12 @@ def timing_metrics() -> dict[str, Metric]:
         "sync_lin_chance": _heard_lips(lambda clip: linear_sync.linear_sync_chance(*clip.once(_sound_and_lips))),
     }
     warped = {
-        "m_lmd_dtw": _warped_lips,
-        "open_dtw": _warped_opening,
-        "pose_dtw": _warped_pose,
-        "expr_dtw": _warped_expression,
+        "m_lmd_dtw": (_warped_lips, _faces),
+        "open_dtw": (_warped_opening, _faces),
+        "pose_dtw": (_warped_pose, _poses),
+        "expr_dtw": (_warped_expression, _faces),
     }
-    result = [Metric(SPECS[name], _warped(path, "cost", name == "pose_dtw")) for name, path in warped.items()]
+    result = [Metric(SPECS[name], _warped(path, "cost", flags), warped=True) for name, (path, flags) in warped.items()]
     result += [
         Metric(SPECS[name], score, extractors=("bands",), statistic="median" if name.endswith("offset") else "mean")
         for name, score in heard.items()
@@ -193,16 +238,19 @@ def timing_metrics() -> dict[str, Metric]:
     result += [
         Metric(SPECS["sync_corr"], _sync_corr(lambda opening, rms: sync.opening_correlation(opening, rms)[0])),
         Metric(SPECS["sync_corr_chance"], _sync_corr(sync.opening_chance)),
-        Metric(SPECS["sync_d_dtw"], _warped_sync, extractors=("sync",)),
-        Metric(SPECS["warp_ms"], _warped(_warped_lips, "milliseconds")),
+        Metric(
+            SPECS["lpips_dtw"],
+            _warped(_warped_lpips, "cost", lambda clip: ()),
+            extractors=("lpips_band",),
+            warped=True,
+        ),
+        Metric(SPECS["sync_d_dtw"], _warped_sync, extractors=("sync",), warped=True),
+        Metric(SPECS["warp_ms"], _warped(_warped_lips, "milliseconds", _faces)),
         Metric(SPECS["cpbd_drift"], _drift(lambda clip: clip.generated.per_frame(CPBD)), frame_features=(CPBD,)),
         Metric(SPECS["psnr_drift"], _drift(_frame_psnr, paired=True), pair_features=(MSE,)),
         Metric(SPECS["f_sim_drift"], _drift(_likeness), extractors=("identity",)),
-        Metric(
-            SPECS["lpips_alex_drift"],
-            _drift(lambda clip: clip.extracted_pair("lpips_alex"), paired=True),
-            extractors=("lpips_alex",),
-        ),
+        *(_lpips_drift(name) for name in ("lpips_alex", "lpips_vgg")),
+        Metric(SPECS["face_q_drift"], _drift(face_scores), extractors=("face_quality",)),
         Metric(SPECS["color_drift"], _color_drift, extractors=("appearance",)),
         Metric(SPECS["bg_flicker"], _flicker, extractors=("appearance",)),
         Metric(SPECS["bg_flicker_gap"], gap_of_scores(_flicker), extractors=("appearance",)),
