@@ -18,7 +18,7 @@ from gmbench.metrics.key import MetricKey
 from gmbench.reporting.validation_curves import change_by_codec
 
 _NAMES = {"reencode": "h264"}
-_NEAR_ZERO = ("_p", "cpbd_drift", "psnr_drift", "lpips_alex_drift", "f_sim_drift")
+_NEAR_ZERO = ("_p", "_offset", "cpbd_drift", "psnr_drift", "lpips_alex_drift", "f_sim_drift")
 """Ends of names whose value before is near zero, so that shares of it say nothing."""
 _LEAST = 1e-6
 
