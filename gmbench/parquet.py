@@ -1,7 +1,6 @@
 """Write tables as Parquet, whole or not at all."""
 
 import io
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,12 @@ def write_tables(tables: Iterator[pa.Table], path: Path, row_group_size: int | N
         row_group_size: most rows of a group; a piece is one group by default.
     """
     buffer = io.BytesIO()
-    first = next(tables)
-    with pq.ParquetWriter(buffer, first.schema, **options) as writer:
-        for table in itertools.chain([first], tables):
+    table = next(tables)
+    with pq.ParquetWriter(buffer, table.schema, **options) as writer:
+        while table is not None:
             writer.write_table(table, row_group_size)
+            table = None  # goes before the next one is made
+            table = next(tables, None)
     write_atomically(path, buffer.getvalue())
 
 
