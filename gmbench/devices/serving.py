@@ -123,13 +123,17 @@ class _Server:
             threading.Thread(target=self._read, args=(connection,), daemon=True).start()
 
     def _read(self, connection: "Connection[Any, Any]") -> None:
-        """Read one worker's rows."""
+        """Read one worker's rows; without its connection it would wait for ever, so that ends with the reading."""
         answering = _Answering(connection)
-        with contextlib.suppress(EOFError, OSError):
+        with connection, contextlib.suppress(EOFError, OSError):
             while True:
                 number, network, path, shape, kind = connection.recv()
-                rows = None if path is None else _taken(path, shape, kind)
-                self._questions.put(_Question(answering, number, network, rows))
+                try:
+                    rows = None if path is None else _taken(path, shape, kind)
+                except (OSError, ValueError) as error:
+                    answering.send(number, _sendable(error))
+                else:
+                    self._questions.put(_Question(answering, number, network, rows))
 
     def _ask(self) -> None:
         """Ask the networks; the only thread that does."""
@@ -206,7 +210,7 @@ class ServedNetworks:
 
     def __init__(self, address: ServerAddress) -> None:
         self.device = address.device
-        self._folder = address.folder
+        self._rows = address.folder / f"{os.getpid()}-{secrets.token_hex(4)}"
         try:
             self._connection = Client(address.address, authkey=address.password)
         except OSError as error:
@@ -222,7 +226,7 @@ class ServedNetworks:
             self._hurry()
             self._room.acquire()
         number = next(self._numbers)
-        path = self._folder / f"{os.getpid()}-{number}"
+        path = self._rows.with_name(f"{self._rows.name}-{number}")
         np.ascontiguousarray(batch).tofile(path)
         future: Future[Array] = Future()
         self._open[number] = future

@@ -1,7 +1,7 @@
 """Networks asked for the rows of many callers: the answers of each, in their order, whatever the batch."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -125,3 +125,14 @@ def test_more_questions_than_may_be_open_wait_for_answers(pictures):
         answers = [networks.ask(network, picture[None]) for picture in pictures]
         found = np.concatenate([answer.result() for answer in answers])
     np.testing.assert_allclose(found, _expected(pictures), rtol=1e-6, atol=1e-4)
+
+
+def test_rows_that_cannot_be_read_are_an_error_of_their_question(pictures):
+    network = Network(rows, build, (0,), batch=16)
+    with served("cpu") as address:
+        networks = ServedNetworks(address)
+        networks._open[7] = lost = Future()
+        networks._send((7, network, str(address.folder / "gone"), pictures.shape, pictures.dtype.str))
+        with pytest.raises(RuntimeError, match="FileNotFoundError"):
+            lost.result(timeout=20)
+        np.testing.assert_allclose(networks.ask(network, pictures).result(), _expected(pictures), atol=1e-4)
