@@ -21,8 +21,8 @@ def test_the_site_builds_without_warnings(tmp_path):
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stdout + made.stderr
     assert "Compare folders of generated videos" in (tmp_path / "api/evaluation.html").read_text("utf-8")
-    assert "def " in (tmp_path / "examples/my_metric.html").read_text("utf-8")
-    assert 'href="docs/' not in (tmp_path / "README.html").read_text("utf-8")
+    assert "def " in re.sub("<[^>]+>", "", (tmp_path / "examples/my_metric.html").read_text("utf-8"))
+    assert 'href="docs/' not in (tmp_path / "index.html").read_text("utf-8")
 
 
 def test_the_table_of_files_names_every_default_metric_once():

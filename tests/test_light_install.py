@@ -29,7 +29,9 @@ def test_extras_hold_what_an_evaluation_does_not_need():
 def test_a_lock_holds_one_opencv_and_all_extras():
     lock = {line.split("==")[0] for line in (Path(__file__).parents[1] / "requirements.lock").read_text().splitlines()}
     assert {name for name in lock if name.startswith("opencv")} == {"opencv-contrib-python"}
-    assert set(OPTIONAL) <= lock
+    locked = {package for package, (extra, _) in OPTIONAL.items() if extra != "iqa"}  # its licence is the user's choice
+    assert locked < set(OPTIONAL)
+    assert locked <= lock
     assert _names(PROJECT["dependencies"]) <= lock
 
 

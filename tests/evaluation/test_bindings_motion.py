@@ -304,6 +304,7 @@ def test_drift_of_stored_series(world, rng):
         FRAMES,
         identity={"embeddings": embeddings},
         lpips_alex=np.arange(FRAMES)[:, None].repeat(FRAMES, 1),
+        lpips_vgg=np.arange(FRAMES)[:, None].repeat(FRAMES, 1),
     )
     world.add("reference", "S/a", FRAMES, identity={"embeddings": embeddings[:1]})
     rows = world.rows("f_sim_drift", "lpips_alex_drift", "lpips_vgg_drift", "psnr_drift")

@@ -66,8 +66,11 @@ def test_a_worker_that_has_everything_extracts(planned):
     assert not needs(group).failures
 
 
-def test_a_worker_says_what_it_lacks(planned, tmp_path):
+def test_a_worker_says_what_it_lacks(planned, tmp_path, monkeypatch):
     group, needs = planned
+    for name in ("GMBENCH_WEIGHTS", "GMBENCH_EXTRACTORS"):  # a worker sets them; they are as before afterwards
+        monkeypatch.setenv(name, str(tmp_path))
+        monkeypatch.delenv(name)
     (path, sha256), *_ = needs.contents.items()
 
     def lacking(**changes):

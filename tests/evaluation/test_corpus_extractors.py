@@ -33,11 +33,7 @@ def trained(tmp_path, monkeypatch):
         sizes = SIZES.get(kind, {})
         networks.write(folder / f"{kind}.safetensors", kind, network(**sizes), sizes, {"failed": []})
     monkeypatch.setenv("GMBENCH_EXTRACTORS", str(folder))
-    from gmbench.evaluation.extraction import corpus_extractors
-
-    corpus_extractors._trained.cache_clear()
-    yield folder
-    corpus_extractors._trained.cache_clear()
+    return folder
 
 
 def planned(heads, metrics=JUDGED, controls=("ground_truth",)):

@@ -8,6 +8,7 @@ from gmbench.evaluation.extraction.features import PairFeature
 from gmbench.evaluation.scoring import registry
 from gmbench.evaluation.scoring.motion_metrics import motion_metrics
 from gmbench.evaluation.scoring.network_metrics import network_metrics
+from gmbench.evaluation.scoring.quality_metrics import quality_metrics
 from gmbench.evaluation.scoring.signal_metrics import signal_metrics
 from gmbench.evaluation.scoring.theval_metrics import theval_metrics
 from gmbench.evaluation.scoring.timing_metrics import timing_metrics
@@ -42,7 +43,7 @@ def entry_points(monkeypatch):
 
 
 def test_every_declared_metric_can_be_scored():
-    bound = (signal_metrics, network_metrics, motion_metrics, timing_metrics, theval_metrics)
+    bound = (signal_metrics, network_metrics, motion_metrics, timing_metrics, theval_metrics, quality_metrics)
     assert {name for metrics in bound for name in metrics()} == set(SPECS)
     for metric in registry.metrics().values():
         kinds = [metric.score is not None, metric.score_set is not None, "interpolation" in metric.spec.needs]

@@ -199,9 +199,9 @@ def test_a_one_shot_method_moves_a_picture(project):
 def test_a_picture_is_driven_by_videos_without_any_coefficients(project):
     """EDTalk: trained and scored by the pipeline; then mouth, pose and expression from three videos."""
     card = json.loads((project.folder / "models/synth/edtalk/card.json").read_text())
-    assert list(card["parts"]) == [
+    assert set(card["parts"]) == {
         "backbone", "teachers", "decouple", "expression", "lips", "posemotion", "semantics",
-    ]  # fmt: skip
+    }  # fmt: skip
     recorded = pd.read_parquet(project.folder / "results/synth/scores/records.parquet")
     own = recorded[(recorded["method"] == "edtalk") & (recorded["metric_name"] == "psnr")]
     assert set(own["status"]) == {"ok"}

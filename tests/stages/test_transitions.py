@@ -68,7 +68,7 @@ def test_still_and_talking_sequences_are_drawn_and_scored_apart(run, asked, tmp_
     scored = {}
     monkeypatch.setattr(transitions, "score_sequences", lambda folders, *a: scored.update(folders) or pd.DataFrame())
     monkeypatch.setattr(transitions, "_sync", lambda run, folders, rows: pd.DataFrame([{"talking": len(folders)}]))
-    monkeypatch.setattr(transitions, "evaluation_protocol", lambda section: None)
+    monkeypatch.setattr(transitions, "evaluation_protocol", lambda section, device: None)
     plan = AblationPlan((), WAYS, PAIRS, (), 1, {})
     table = transitions.measure_transitions(run, "gmtalker", plan, tmp_path / "between")
     assert set(scored) == {"sample_blend-s0", "sample_blend-talking-s0", "hard_switch-s0"}
@@ -91,7 +91,7 @@ def test_still_and_talking_sequences_are_drawn_and_scored_apart(run, asked, tmp_
 
 
 def test_a_way_that_cannot_be_drawn_is_named(run, asked, tmp_path, monkeypatch):
-    monkeypatch.setattr(transitions, "evaluation_protocol", lambda section: None)
+    monkeypatch.setattr(transitions, "evaluation_protocol", lambda section, device: None)
     monkeypatch.setattr(Noting, "generate", lambda self, request: (_ for _ in ()).throw(InputError("no end emotion")))
     plan = AblationPlan((), WAYS, PAIRS, (), 1, {})
     with pytest.raises(InputError, match="sequences sample_blend-talking-s0: no end emotion"):

@@ -23,8 +23,8 @@ from gmbench.methods.training_jobs import TrainedFile
 from gmbench.nn.pictures import to_signed
 from gmbench.nn.training import ProgressCallback, TrainState, Updater, train
 
-LEAST_SPREAD = 1e-3
-"""Of the weights of a space over a batch; below it, the space has collapsed."""
+LEAST_SPREAD, SPREAD_FROM = 1e-3, 20
+"""Of the weights of a space over a batch; below it, after so many steps, the space has collapsed."""
 START_FRAMES, START_BATCH = 256, 16
 SWITCH_SIDE = 128
 """Least side at which mouths are switched."""
@@ -191,7 +191,8 @@ def _update(
         losses.set_rates(state, step)
         batch = draw_switched(frames, numbers, s.train.batch, s).to(updater.device)
         moved, weights = _encoded(animator, batch)
-        _check_spread(weights, step)
+        if step >= SPREAD_FROM:
+            _check_spread(weights, step)
         drawn, target, masks = _drawings(animator, batch, moved, s.cross)
         counts = 1 + (s.mouth - 1) * masks
         terms = losses.terms(drawn, target, counts)

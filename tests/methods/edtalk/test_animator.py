@@ -176,8 +176,8 @@ class _Clock:
 
 
 def _stop_after(write, steps):
-    def stopping(log, step, total):
-        write(log, step, total)
+    def stopping(log, step, total, over_processes):
+        write(log, step, total, over_processes)
         if step > steps:
             raise KeyboardInterrupt
 
