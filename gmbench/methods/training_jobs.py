@@ -99,6 +99,12 @@ def chosen_stages(system: str, stages: Sequence[str], asked: Sequence[str] | Non
     return tuple(stage for stage in stages if not asked or stage in asked)
 
 
+def write_face_model(model: Path, out: Path) -> None:
+    """Copy the face model that coefficients belong to, and what it says of itself, beside the networks."""
+    write_atomically(out / "face_model.npz", model.read_bytes())
+    write_atomically(out / "face_model.json", model.with_suffix(".json").read_bytes())
+
+
 def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: TrainingContext) -> FitReport:
     """Train what the store lacks and write each network's file ``<name>.safetensors`` below a folder.
 

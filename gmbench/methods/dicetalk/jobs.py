@@ -35,6 +35,7 @@ from gmbench.methods.training_jobs import (
     allow_atomics,
     chosen_stages,
     train_all,
+    write_face_model,
 )
 from gmbench.morphable.model import load as load_model
 from gmbench.store import digest, file_digest, write_atomically
@@ -70,8 +71,7 @@ def fit_all(
     chosen = chosen_stages("dicetalk", STAGES, stages)
     jobs = [job for job in training_jobs(dataset, pretraining, settings, seed) if job.name in chosen]
     report = train_all(jobs, out, dataset.dataset, context)
-    write_atomically(out / "face_model.npz", dataset.face_model.read_bytes())
-    write_atomically(out / "face_model.json", dataset.face_model.with_suffix(".json").read_bytes())
+    write_face_model(dataset.face_model, out)
     write_atomically(out / SAMPLING, settings.sampling.model_dump_json(indent=1).encode())
     return report
 
@@ -98,7 +98,7 @@ def training_jobs(
     base = digest(
         "dicetalk", DICETALK_TRAINING_VERSION, seed, track_digests(dataset, dict(sorted(by_speaker.items()))),
         dict(dataset.audio_facts), pretraining_digest(pretraining), file_digest(dataset.face_model),
-        settings.speech.model_dump(mode="json"), _folder_digest(settings.speech.whisper),
+        settings.speech.model_dump(mode="json"), part_digest(settings.speech.whisper, ""),
     )  # fmt: skip
     people = people_digest(dataset, pretraining)
 
@@ -241,7 +241,3 @@ def _people(data: _Data, folder: TrainingFolder) -> PeoplePictures:
 def _same(data: _Data) -> bool:
     """Whether the many people are the labelled ones themselves."""
     return data.pretraining.dataset == data.dataset.dataset and data.pretraining.true_tracks is None
-
-
-def _folder_digest(folder: str) -> str:
-    return file_digest(Path(folder)) if folder and Path(folder).is_dir() else ""

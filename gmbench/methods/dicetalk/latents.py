@@ -148,7 +148,7 @@ def load_part(kind: Any, folder: Path, part: str) -> Any:
 
 
 def part_digest(folder: str, part: str) -> str:
-    """Digest of the files of a part of the user's folder; empty where there are none."""
+    """Digest of the files of a part of the user's folder (of itself for ``""``); empty where there are none."""
     path = Path(folder) / part
     return file_digest(path) if folder and path.is_dir() else ""
 

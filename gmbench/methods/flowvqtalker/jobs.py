@@ -27,6 +27,7 @@ from gmbench.methods.training_jobs import (
     chosen_stages,
     file_digests,
     train_all,
+    write_face_model,
 )
 from gmbench.morphable.model import load as load_model
 from gmbench.store import digest, file_digest, write_atomically
@@ -61,8 +62,7 @@ def fit_all(
     chosen = chosen_stages("flowvqtalker", STAGES, stages)
     jobs = [job for job in training_jobs(dataset, pretraining, settings, seed) if job.name in chosen]
     report = train_all(jobs, out, dataset.dataset, context)
-    write_atomically(out / "face_model.npz", dataset.face_model.read_bytes())
-    write_atomically(out / "face_model.json", dataset.face_model.with_suffix(".json").read_bytes())
+    write_face_model(dataset.face_model, out)
     write_atomically(out / SAMPLING, settings.sampling.model_dump_json(indent=1).encode())
     return report
 

@@ -34,11 +34,12 @@ from gmbench.methods.training_jobs import (
     chosen_stages,
     file_digests,
     train_all,
+    write_face_model,
 )
 from gmbench.morphable import coefficient_io
 from gmbench.morphable.model import load as load_model
 from gmbench.shards import shard_path
-from gmbench.store import digest, file_digest, write_atomically
+from gmbench.store import digest, file_digest
 
 GMTALKER_TRAINING_VERSION = 5
 START = "start"
@@ -72,8 +73,7 @@ def fit_all(
     if "head" in chosen:
         check_mattes(dataset, dataset.split(TRAIN))
     report = train_all(jobs, out, dataset.dataset, context)
-    write_atomically(out / "face_model.npz", dataset.face_model.read_bytes())
-    write_atomically(out / "face_model.json", dataset.face_model.with_suffix(".json").read_bytes())
+    write_face_model(dataset.face_model, out)
     return report
 
 
