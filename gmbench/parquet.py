@@ -1,6 +1,5 @@
 """Write tables as Parquet, whole or not at all."""
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gmbench.store import write_atomically
+from gmbench.store import whole_file
 
 
 def write_table(table: pa.Table, path: Path, **options: Any) -> None:
@@ -32,14 +31,12 @@ def write_tables(tables: Iterator[pa.Table], path: Path, row_group_size: int | N
     Args:
         row_group_size: most rows of a group; a piece is one group by default.
     """
-    buffer = io.BytesIO()
     table = next(tables)
-    with pq.ParquetWriter(buffer, table.schema, **options) as writer:
+    with whole_file(path) as file, pq.ParquetWriter(file, table.schema, **options) as writer:
         while table is not None:
             writer.write_table(table, row_group_size)
             table = None  # goes before the next one is made
             table = next(tables, None)
-    write_atomically(path, buffer.getvalue())
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Per-frame data in Parquet: one file per speaker, one row per frame, instead of thousands of small files."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,21 @@ from numpy.typing import NDArray
 
 from gmbench.errors import InputError
 from gmbench.names import flat
-from gmbench.parquet import write_table
+from gmbench.parquet import write_tables
 
+ROW_GROUP = 4096
+"""Frames that are written at once."""
 Columns = Mapping[str, Any]
 """Arrays (T, ...) or lists of T strings or byte strings, by name."""
 
 
 def write(folder: Path, speaker: str, clips: Iterable[tuple[str, Columns]]) -> None:
-    """Write one speaker's shard: (clip_id, columns) in order."""
+    """Write one speaker's shard: (clip_id, columns) in order, as much of them in memory at a time as a row group."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = [_table(clip_id, columns) for clip_id, columns in clips]
-    if tables:
-        write_table(pa.concat_tables(tables), shard_path(folder, speaker), row_group_size=4096)
+    groups = _row_groups(_table(clip_id, columns) for clip_id, columns in clips)
+    first = next(groups, None)
+    if first is not None:
+        write_tables(itertools.chain([first], groups), shard_path(folder, speaker))
 
 
 def read(folder: Path, speaker: str, clip_id: str, names: Sequence[str] | None = None) -> dict[str, Any]:
@@ -58,6 +62,19 @@ def clips(
 def shard_path(folder: Path, speaker: str) -> Path:
     """The file of a speaker."""
     return folder / f"{flat(speaker)}.parquet"
+
+
+def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The rows of many tables in tables of :data:`ROW_GROUP`."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        while sum(len(part) for part in waiting) >= ROW_GROUP:
+            joined = pa.concat_tables(waiting)
+            yield joined.slice(0, ROW_GROUP)
+            waiting = [joined.slice(ROW_GROUP)] if len(joined) > ROW_GROUP else []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _table(clip_id: str, columns: Columns) -> pa.Table:

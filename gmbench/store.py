@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -265,14 +265,28 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         StoreError: with the folder and the remedy.
     """
+    with whole_file(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to piece by piece, which has its name at the end, or is not there at all.
+
+    Raises:
+        StoreError: with the folder and the remedy.
+    """
     partial = _partial(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
+        with partial.open("wb") as file:
+            yield file
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True) if path.parent.is_dir() else None
         raise StoreError(_advice(path, error)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _partial(path: Path) -> Path:

@@ -1,8 +1,8 @@
 """From a person's own videos to a talking portrait: the project, its training, and where its video comes from."""
 
-import json
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,14 +11,15 @@ from gmbench import config
 from gmbench.api.paths import PathLike, as_path
 from gmbench.datasets.person.cutting import VideoReport, cut_videos
 from gmbench.datasets.person.footage import look
+from gmbench.datasets.splits import LEAST_OF_PERSON
 from gmbench.emotions import KNOWN, canonical, in_name
 from gmbench.errors import InputError
 from gmbench.face.landmarks import backend
 from gmbench.media import FPS, Video
 from gmbench.names import closest
 from gmbench.stages.paths import DatasetPaths
-from gmbench.stages.pipeline_run import STORE, PipelineRun
-from gmbench.store import Store
+from gmbench.stages.pipeline_run import STORE, PipelineRun, write_json
+from gmbench.store import Store, write_atomically
 
 CLIPS = "clips"
 SIZES = (64, 128, 256, 512)
@@ -43,7 +44,8 @@ def add_person(
         name: of the person, letters, digits and hyphens.
         videos: with sound inside or beside them.
         out: folder of the project; one of the person's name by default.
-        emotions: by path or file name of a video; of the others their names say it, and none is fine.
+        emotions: by path or file name of a video, or by the path of a further one; of the others the names of files
+            and folders say it, and none is fine.
         size: side of the portrait in pixels.
         landmarks: backend that finds the face. With ``corpus``, for drawn people, pictures are taken as they are.
         force: replace the person's clips and the configuration that are there.
@@ -58,6 +60,7 @@ def add_person(
     """
     folder = as_path(out) if out is not None else Path(name)
     files = [as_path(video) for video in videos]
+    files += [Path(name) for name in emotions or {} if not _named(name, files) and Path(name).is_file()]
     _check(name, files, size)
     labels = _labels(files, emotions or {})
     clips, params = folder / CLIPS / name, folder / config.FILE
@@ -72,9 +75,9 @@ def add_person(
     reports = cut_videos(footages, clips, size, crop, progress)
     extractors = "corpus" if landmarks == "corpus" else "official"
     text = config.personal(name, root=CLIPS, size=size, landmarks=landmarks, extractors=extractors)
-    params.write_text(text, "utf-8")
+    write_atomically(params, text.encode())
     facts = {"person": name, "videos": [asdict(report) for report in reports]}
-    (folder / CLIPS / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+    write_json(folder / CLIPS / f"{name}.json", facts)
     return reports
 
 
@@ -124,29 +127,48 @@ def _nothing(line: str) -> None:
 
 
 def _check(name: str, videos: Sequence[Path], size: int) -> None:
-    if not _NAME.fullmatch(name) or canonical(name):
-        raise InputError(f"name {name!r}: expected letters, digits and hyphens, and no emotion, as in anna")
+    if not _NAME.fullmatch(name) or any(canonical(part) for part in name.split("-")):
+        raise InputError(
+            f"name {name!r}: expected letters a to z, digits and hyphens, and no emotion, as in {_like(name)}"
+        )
     if size not in SIZES:
         raise InputError(f"size {size}: expected one of {', '.join(map(str, SIZES))}")
     if not videos:
         raise InputError("no video is named")
-    seconds = sum(Video(video).info.frames for video in videos) / FPS
-    if seconds < 20:
+    frames = sum(Video(video).info.frames for video in videos)
+    if frames < LEAST_OF_PERSON:
         raise InputError(
-            f"{videos[0]}: {seconds:.0f} s of video in all; at least 20 s are needed, and 3 minutes are good"
+            f"{videos[0]}: {frames / FPS:.0f} s of video in all; at least {LEAST_OF_PERSON / FPS:.0f} s are needed,"
+            " and 3 minutes are good"
         )
-    stems = [video.stem for video in videos]
-    if twice := next((stem for stem in stems if stems.count(stem) > 1), ""):
-        raise InputError(f"{twice}: two videos have this name; rename one, since clips are named after them")
+    if twice := next((video for video in videos if videos.count(video) > 1), None):
+        raise InputError(f"{twice}: named twice; name each video once")
+
+
+def _named(name: str, videos: Sequence[Path]) -> list[Path]:
+    """The videos of a path, or else of a name with or without suffix."""
+    same = [video for video in videos if str(video) == name]
+    return same or [video for video in videos if name in (video.name, video.stem)]
+
+
+def _like(name: str) -> str:
+    """A name that is possible, as near as can be to one that is not."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    words = [word for word in re.split(r"[^A-Za-z0-9]+", plain) if word and not canonical(word)]
+    return "-".join(words) or "anna"
 
 
 def _labels(videos: Sequence[Path], given: Mapping[str, str]) -> dict[Path, str]:
     """Emotion of each video: as given, else what its name or its folder's says, else none."""
     labels = {video: in_name(re.sub(r"[-. ]", "_", f"{video.parent.name}/{video.stem}")) for video in videos}
     for name, label in given.items():
-        chosen = [video for video in videos if name in (str(video), video.name, video.stem)]
+        chosen = _named(name, videos)
         if not chosen:
-            raise InputError(f"--emotion: {name!r} is none of the videos; {closest(name, [v.name for v in videos])}")
+            raise InputError(
+                f"--emotion: {name!r} is no file and none of the videos; {closest(name, [v.name for v in videos])}"
+            )
+        if len(chosen) > 1:
+            raise InputError(f"--emotion: {name!r} could be {chosen[0]} or {chosen[1]}; give its path")
         if not canonical(label):
             raise InputError(f"--emotion: {label!r} is unknown; {closest(label, KNOWN)}")
         labels |= dict.fromkeys(chosen, canonical(label))

@@ -60,11 +60,12 @@ def face_tracks(boxes: NDArray[np.float64]) -> NDArray[np.int64]:
     return tracks
 
 
-def followed(boxes: NDArray[np.float64]) -> tuple[NDArray[np.int64], int]:
+def followed(boxes: NDArray[np.float64], elsewhere: int = LEAST_ELSEWHERE) -> tuple[NDArray[np.int64], int]:
     """Which face of each frame is the one that is followed.
 
     Args:
         boxes: as in :func:`face_tracks`.
+        elsewhere: frames of a track that goes on in another place; fewer than a second has where not all are given.
 
     Returns:
         (T,) index of the face, -1 where it is not there; and in how many places it stood that do not follow on each
@@ -77,7 +78,7 @@ def followed(boxes: NDArray[np.float64]) -> tuple[NDArray[np.int64], int]:
     places = 0
     for number in np.argsort([-weight for weight in weights], kind="stable"):
         frames, faces = np.nonzero(tracks == number)
-        if (chosen[frames] >= 0).any() or (places and len(frames) < LEAST_ELSEWHERE):
+        if (chosen[frames] >= 0).any() or (places and len(frames) < elsewhere):
             continue
         chosen[frames] = faces
         places += 1

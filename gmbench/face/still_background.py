@@ -47,7 +47,8 @@ def still_background_mattes(frames: Iterable[Frames], landmarks: NDArray[np.floa
     keys, spread = _spread(seen, KEY_FRAMES), _spread(seen, 4 * KEY_FRAMES)
     kept = {t: _small(frame) for t, frame in enumerate(frames) if t in {*keys, *spread}}
     _check_still([kept[t] for t in spread], points[seen])
-    background, never = _background([kept[t] for t in keys], [person(kept[t], points[t]) for t in keys])
+    people = [person(kept[t], points[t]) for t in keys]
+    background, never = _background([kept[t] for t in keys], people, float(np.median(points[seen][:, CHIN, 1])))
     for t, frame in enumerate(frames):
         distance = np.linalg.norm(_small(frame).astype(np.float32) - background, axis=2)
         nearest = seen[min(len(seen) - 1, int(np.searchsorted(seen, t)))]
@@ -120,12 +121,17 @@ def _check_still(frames: Sequence[Frames], points: NDArray[np.floating]) -> None
 
 
 def _background(
-    frames: Sequence[Frames], people: Sequence[NDArray[np.bool_]]
+    frames: Sequence[Frames], people: Sequence[NDArray[np.bool_]], chin: float
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Background (S, S, 3), and where it is never seen (S, S)."""
+    """Background (S, S, 3), and where it is never seen (S, S).
+
+    Below the chin, where clothes may have the background's colours, most frames decide; above it, where the head moves
+    in front of the background, nearly all must hide it.
+    """
     hidden = np.stack(people)
     pictures = np.where(hidden[..., None], np.nan, np.stack(frames).astype(np.float32))
-    never = hidden.mean(axis=0) > 1 - 1.5 / len(frames)
+    limit = np.where(np.arange(SIDE) > chin, 0.5, 1 - 1.5 / len(frames))[:, None]
+    never = hidden.mean(axis=0) > limit
     pictures[:, never] = 0
     return np.nan_to_num(np.nanmedian(pictures, axis=0)).astype(np.float32), never
 

@@ -8,7 +8,8 @@ vertex acts like a landmark with a matrix of its own. Rendering and comparison r
 a GPU where there is one.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,13 +71,13 @@ class Refiner:
         self._prior = self._tensor(energy.prior)
 
     def track(
-        self, pictures: Sequence[NDArray[np.uint8]], landmarks: Floats, track: FittedTrack, light: Floats,
+        self, pictures: Iterable[NDArray[np.uint8]], landmarks: Floats, track: FittedTrack, light: Floats,
         steps: int = STEPS,
     ) -> tuple[FittedTrack, NDArray[np.float32]]:  # fmt: skip
         """A clip's fit moved towards its pictures.
 
         Args:
-            pictures: T pictures (S, S, 3).
+            pictures: T pictures (S, S, 3), of which some are in memory at a time.
             landmarks: (T, 478, 2) pixels, NaN where unknown.
             track: the landmark fit; its errors, valid frames and segments stay.
             light: (T, 27), the start of the light.
@@ -87,15 +88,15 @@ class Refiner:
         """
         state = state_of_track(self.energy.model, track)
         lights = np.asarray(light, np.float64).reshape(-1, 3, 9).copy()
-        seen = np.flatnonzero(track.valid)
-        for start in range(0, len(seen), _BATCH):
-            part = seen[start : start + _BATCH]
-            frames = self._frames(state[part], lights[part], [pictures[t] for t in part], landmarks[part])
+        valid = ((t, picture) for t, picture in enumerate(pictures) if track.valid[t])
+        while batch := list(itertools.islice(valid, _BATCH)):
+            part = np.array([t for t, _ in batch])
+            frames = self._frames(state[part], lights[part], [picture for _, picture in batch], landmarks[part])
             self._descend(frames, steps)
             state[part], lights[part] = frames.unknowns.double().cpu().numpy(), frames.lights
         state = interpolate(state, track.valid, track.segment)
         flat = interpolate(lights.reshape(-1, 27), track.valid, track.segment)
-        if len(seen):
+        if track.valid.any():
             flat = gaussian_filter1d(flat, LIGHT_SPAN, axis=0, mode="nearest")
         beta, rho = track_of_state(self.energy.model, state)
         return replace(track, beta=beta, rho=rho), flat.astype(np.float32)

@@ -28,8 +28,8 @@ def audio(run: PipelineRun) -> None:
     failures = run.run_jobs(extract, jobs)
     dim = 0
     for speaker, group in by_speaker(rows, jobs, failures).items():
-        parts = [(row.clip_id, dict(job_cache.load(run.store, job).arrays)) for row, job in group]
-        dim = parts[0][1]["features"].shape[1]
+        dim = job_cache.load(run.store, group[0][1]).arrays["features"].shape[1]
+        parts = ((row.clip_id, job_cache.load(run.store, job).arrays) for row, job in group)
         shards.write(run.paths.audio, speaker, parts)
     width = 2 * dim if settings.pair == "concat" else dim
     facts = {"extractor": settings.extractor, "pair": settings.pair, "weights": weights, "dim": dim, "audio_dim": width}

@@ -249,7 +249,7 @@ def _refined(
     """The landmark fit moved towards the pictures, smoothed again where the landmark fit was."""
     from gmbench.morphable.refinement import Refiner
 
-    frames = list(Video(clip.person.crops / clip.video))
+    frames = Video(clip.person.crops / clip.video)
     refined, light = Refiner(energy, clip.shape, clip.texture).track(frames, mesh, track, light)
     if not clip.person.fit.smooth:
         return refined, light

@@ -1,5 +1,6 @@
 """Stage ``landmarks``: FaceMesh landmarks of every frame of the crops."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from gmbench import job_cache, shards
 from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
+from gmbench.datasets.manifest import ClipRow
 from gmbench.devices import current, key, networks_on
 from gmbench.errors import MediaError
 from gmbench.face.faces import MESH, shown
@@ -15,6 +17,7 @@ from gmbench.face.following import followed
 from gmbench.face.landmarks import backend
 from gmbench.job_cache import Job, JobResult
 from gmbench.media import Video
+from gmbench.shards import Columns
 from gmbench.stages.paths import EXTRACTORS
 from gmbench.stages.pipeline_run import PipelineRun, by_speaker, write_json
 from gmbench.store import digest, file_digest
@@ -37,15 +40,23 @@ def landmarks(run: PipelineRun, section: DatasetSection) -> None:
     failures = run.run_jobs(detect, jobs)
     frames_with_face = 0
     for speaker, group in by_speaker(rows, jobs, failures).items():
-        parts = [(row.clip_id, job_cache.load(run.store, job).arrays) for row, job in group]
-        frames_with_face += sum(int(np.isfinite(arrays["mesh"]).any(axis=(1, 2)).sum()) for _, arrays in parts)
-        shards.write(run.paths.landmarks, speaker, [(name, {"mesh": arrays["mesh"]}) for name, arrays in parts])
+        found: list[int] = []
+        shards.write(run.paths.landmarks, speaker, _meshes(run, group, found))
+        frames_with_face += sum(found)
     total = sum(row.n_frames for row in rows)
     networks = {
         p.name: file_digest(p) for p in sorted(EXTRACTORS.glob("*.safetensors"))
     }  # the stage extract depends on this report
     report = {"frames": total, "with_face": frames_with_face, "failed": failures, "extractors": networks}
     write_json(run.paths.work / "landmarks.json", report)
+
+
+def _meshes(run: PipelineRun, group: list[tuple[ClipRow, Job]], found: list[int]) -> Iterator[tuple[str, Columns]]:
+    """Landmarks of clips, one clip in memory at a time; frames with a face of each are added to ``found``."""
+    for row, job in group:
+        mesh = job_cache.load(run.store, job).arrays["mesh"]
+        found.append(int(np.isfinite(mesh).any(axis=(1, 2)).sum()))
+        yield row.clip_id, {"mesh": mesh}
 
 
 def detect(argument: tuple[Path, str]) -> JobResult:

@@ -21,11 +21,12 @@ from gmbench.media import Video
 from gmbench.methods.pictures import own_matte
 from gmbench.stages.paths import SYNTHETIC, DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun, by_speaker, write_json
+from gmbench.stages.render import pngs
 from gmbench.store import digest, file_digest
 from gmbench.weights import load_path
 from gmbench.weights.files import find
 
-MATTES_VERSION = 1
+MATTES_VERSION = 2
 TRUTH, OWN, SEGMENTER, STILL = "truth", "own", "segmenter", "still"
 
 
@@ -48,14 +49,21 @@ def mattes(run: PipelineRun, section: DatasetSection) -> None:
     trains = run.params.trained and not section.models_of and source not in (TRUTH, OWN)
     rows = [row for row in manifest.read(run.paths.cropped) if row.split == manifest.TRAIN] if trains else []
     rows = [row for row in rows if not own_matte(run.paths.crops, row).exists()]
-    jobs = [Job(row.clip_id, _key(run.paths, source, row), _task(run.paths, source, row)) for row in rows]
+    seen = {speaker: _landmark_digest(run.paths, speaker) for speaker in {row.speaker for row in rows}}
+    weights = load_path(WEIGHTS)[1] if source == SEGMENTER and rows else ""
+    jobs = []
+    for row in rows:
+        content = file_digest(run.paths.crops / row.video_path), seen[row.speaker]
+        key = digest("matte", MATTES_VERSION, source, weights, row.clip_id, *content)
+        jobs.append(Job(row.clip_id, key, _task(run.paths, source, row)))
     shutil.rmtree(run.paths.found_mattes, ignore_errors=True)  # nothing of an earlier source stays
     run.paths.found_mattes.mkdir(parents=True)
     failures = run.run_jobs(find_person, jobs)
     shares = []
     for speaker, group in by_speaker(rows, jobs, failures).items():
         shares += [job_cache.load(run.store, job).meta["share"] for _, job in group]
-        shards.write(run.paths.found_mattes, speaker, ((row.clip_id, _columns(run, job)) for row, job in group))
+        parts = ((row.clip_id, {"png": pngs(run.store, job)}) for row, job in group)
+        shards.write(run.paths.found_mattes, speaker, parts)
     write_json(run.paths.work / "mattes.json", {
         "source": source, "clips": len(rows) - len(failures), "failed": failures,
         "share": round(float(np.mean(shares)), 3) if shares else None,
@@ -97,16 +105,8 @@ def _task(paths: DatasetPaths, source: str, row: ClipRow) -> _Task:
     return _Task(source, paths.crops / row.video_path, paths.landmarks, row.speaker, row.clip_id)
 
 
-def _key(paths: DatasetPaths, source: str, row: ClipRow) -> str:
-    weights = load_path(WEIGHTS)[1] if source == SEGMENTER else ""
-    shard = shards.shard_path(paths.landmarks, row.speaker)
+def _landmark_digest(paths: DatasetPaths, speaker: str) -> str:
+    shard = shards.shard_path(paths.landmarks, speaker)
     if not shard.exists():
-        raise InputError(f"{shard}: no landmarks of {row.speaker}; run the stage landmarks")
-    content = file_digest(paths.crops / row.video_path), file_digest(shard)
-    return digest("matte", MATTES_VERSION, source, weights, row.clip_id, *content)
-
-
-def _columns(run: PipelineRun, job: Job) -> dict[str, list[bytes]]:
-    arrays = job_cache.load(run.store, job).arrays
-    data, ends = arrays["png"].tobytes(), arrays["ends"]
-    return {"png": [data[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]}
+        raise InputError(f"{shard}: no landmarks of {speaker}; run the stage landmarks")
+    return file_digest(shard)

@@ -14,7 +14,7 @@ from gmbench.morphable import coefficient_io
 from gmbench.morphable.render import Renderer
 from gmbench.stages.fit import training_coefficients
 from gmbench.stages.pipeline_run import ModelSource, PipelineRun, by_speaker, write_json
-from gmbench.store import digest, file_digest
+from gmbench.store import Store, digest, file_digest
 
 RENDER_VERSION = 1
 
@@ -45,13 +45,15 @@ def render(run: PipelineRun, section: DatasetSection) -> None:
         kept.append(row)
     failures = run.run_jobs(render_clip, jobs)
     for speaker, group in by_speaker(kept, jobs, failures).items():
-        parts = []
-        for row, job in group:
-            arrays = job_cache.load(run.store, job).arrays
-            data, ends = arrays["png"].tobytes(), arrays["ends"]
-            parts.append((row.clip_id, {"png": [data[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]}))
-        shards.write(run.paths.renders, speaker, parts)
+        shards.write(run.paths.renders, speaker, ((row.clip_id, {"png": pngs(run.store, job)}) for row, job in group))
     write_json(run.paths.work / "render.json", {"clips": len(jobs) - len(failures), "failed": failures})
+
+
+def pngs(store: Store, job: Job) -> list[bytes]:
+    """PNG files that a job left behind one another in its array ``png``, ending at ``ends``."""
+    arrays = job_cache.load(store, job).arrays
+    data, ends = arrays["png"].tobytes(), arrays["ends"]
+    return [data[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def render_clip(argument: tuple[ModelSource, Path, str, str, int, tuple[str, ...]]) -> JobResult:

@@ -1,6 +1,9 @@
 """Videos of one person, cut into sentences as square clips in a folder: a dataset of kind ``folder``."""
 
 import errno
+import itertools
+import math
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,9 +14,11 @@ import numpy as np
 from gmbench.datasets.person.footage import Footage, whole_picture
 from gmbench.datasets.person.sentences import cut_sentences
 from gmbench.datasets.splits import LEAST_OF_PERSON
+from gmbench.emotions import canonical
 from gmbench.errors import InputError
-from gmbench.face.clip_crop import cut
+from gmbench.face.clip_crop import Square, cut
 from gmbench.media import FPS, SAMPLES_PER_FRAME, Frames, Video, write_video
+from gmbench.names import composed
 
 QUALITY = 10
 """Constant rate factor of the clips: the crops that methods learn from are made of them."""
@@ -56,13 +61,12 @@ def cut_videos(
             f"{footages[0].video}: {frames / FPS:.0f} s of sentences with a face in all; at least"
             f" {LEAST_OF_PERSON / FPS:.0f} s are needed, and three minutes or more are good"
         )
-    half = float(np.nanmedian(np.concatenate([footage.squares[:, 2] for footage in footages])))
     partial = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     done = 0
     try:
-        for footage, found in zip(footages, parts, strict=True):
-            for written in _write(footage, found, partial, size, half, crop):
+        for footage, name, found in zip(footages, clip_names(footages), parts, strict=True):
+            for written in _write(footage, found, partial / name, size, crop):
                 done += written
                 if report is not None:
                     report(done, frames)
@@ -76,19 +80,37 @@ def cut_videos(
     return [_report(footage, found) for footage, found in zip(footages, parts, strict=True)]
 
 
-def _write(
-    footage: Footage, parts: Sequence[tuple[int, int]], folder: Path, size: int, half: float, crop: str
-) -> Iterator[int]:
+def clip_names(footages: Sequence[Footage]) -> list[str]:
+    """``<emotion>/<video>``, to which each clip adds its number; none twice, and no emotion but its own in it."""
+    names: list[str] = []
+    for footage in footages:
+        words = re.split(r"[\W_]+", composed(footage.video.stem))
+        stem = "-".join(word for word in words if word and not canonical(word)) or "video"
+        numbered = (f"{stem}-{number}" for number in itertools.count(2))
+        folder = footage.emotion or UNLABELLED
+        names.append(next(f"{folder}/{s}" for s in itertools.chain([stem], numbered) if f"{folder}/{s}" not in names))
+    return names
+
+
+def _write(footage: Footage, parts: Sequence[tuple[int, int]], begin: Path, size: int, crop: str) -> Iterator[int]:
     """Write one video's clips in one pass; gives the frames of each when it is written."""
-    to = folder / (footage.emotion or UNLABELLED)
-    to.mkdir(parents=True, exist_ok=True)
+    begin.parent.mkdir(parents=True, exist_ok=True)
     frames = enumerate(Video(footage.video))
     for number, (first, stop) in enumerate(parts, 1):
-        square = whole_picture(footage) if crop == "full" else footage.square(first, stop, half)
+        square = whole_picture(footage) if crop == "full" else footage.square(first, stop)
         sound = footage.sound[first * SAMPLES_PER_FRAME : stop * SAMPLES_PER_FRAME]
-        path = to / f"{footage.name}_{number:04d}.mp4"
-        write_video(path, cut(_between(frames, first, stop), square, size), sound, crf=QUALITY)
+        path = begin.with_name(f"{begin.name}_{number:04d}.mp4")
+        write_video(path, _pictures(_between(frames, first, stop), square, size), sound, crf=QUALITY)
         yield stop - first
+
+
+def _pictures(frames: Iterator[Frames], square: Square, size: int) -> Iterator[Frames]:
+    """Frames (size, size, 3) of a square; of a large picture only what is near it is smoothed and shrunk."""
+    reach = 3 + 4 * square.half / size  # more than what smoothing mixes
+    left, top = (max(0, math.floor(place - square.half - reach)) for place in (square.x, square.y))
+    right, bottom = (math.ceil(place + square.half + reach) for place in (square.x, square.y))
+    near = (np.ascontiguousarray(frame[top:bottom, left:right]) for frame in frames)
+    return cut(near, Square(square.x - left, square.y - top, square.half), size)
 
 
 def _between(frames: Iterator[tuple[int, Frames]], first: int, stop: int) -> Iterator[Frames]:

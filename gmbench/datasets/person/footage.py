@@ -12,7 +12,7 @@ from gmbench.audio.onsets import frame_rms
 from gmbench.datasets.check import SILENCE_DB
 from gmbench.errors import InputError, MediaError
 from gmbench.face.clip_crop import Square, anchor_square, middle_square
-from gmbench.face.following import followed
+from gmbench.face.following import LEAST_ELSEWHERE, followed
 from gmbench.face.landmarks import backend
 from gmbench.media import AUDIO_SUFFIXES, FPS, SAMPLES_PER_FRAME, Audio, Frames, Video, has_audio, read_audio
 from gmbench.progress import duration
@@ -26,6 +26,8 @@ MOST_OTHERS = 0.1
 LEAST_OTHER = 0.25
 """Area of a second face, in shares of the first, from which on it counts."""
 FACES = 2
+STAYS = 0.15
+"""Shares of the crop's half side by which a head may be away from its usual place before the crop follows it."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,18 @@ class Footage:
 
     Attributes:
         video, emotion: file and label, empty for none.
+        height, width: of its pictures in pixels.
         frames: at 25 fps.
         sound: 16 kHz samples, 640 a frame.
         rms: (frames,) loudness.
-        usable: (frames,) whether the person is seen.
+        usable: (frames,) whether the person is seen and there is sound.
         squares: (n, 3) x, y and half side of the head's square at the frames ``times`` (n,); NaN without a face.
     """
 
     video: Path
     emotion: str
+    height: int
+    width: int
     frames: int
     sound: Audio
     rms: NDArray[np.float64]
@@ -50,16 +55,17 @@ class Footage:
     times: NDArray[np.int64]
     squares: NDArray[np.float64]
 
-    @property
-    def name(self) -> str:
-        """Begins the names of its clips."""
-        return self.video.stem
+    def square(self, first: int, stop: int) -> Square:
+        """The square of a part of the video, inside the picture: the same for all parts, unless the head is elsewhere.
 
-    def square(self, first: int, stop: int, half: float) -> Square:
-        """The square of a part of the video: where the head is in the middle of its ways, of a given half side."""
+        A square that stays shows the same background in all clips, which a head generator can learn.
+        """
+        usual = np.nanmedian(self.squares, axis=0)
+        half = min(float(usual[2]), self.height / 2, self.width / 2)
         within = self.squares[(self.times >= first) & (self.times < stop)]
-        x, y, _ = np.nanmedian(within if np.isfinite(within).any() else self.squares, axis=0)
-        return Square(float(x), float(y), half)
+        here = np.nanmedian(within, axis=0) if np.isfinite(within).any() else usual
+        x, y, _ = usual if np.abs(here[:2] - usual[:2]).max() <= STAYS * half else here
+        return Square(float(np.clip(x, half, self.width - half)), float(np.clip(y, half, self.height - half)), half)
 
 
 def look(video: Path, emotion: str, landmarks: str, report: Callable[[int, int], None] | None = None) -> Footage:
@@ -69,23 +75,27 @@ def look(video: Path, emotion: str, landmarks: str, report: Callable[[int, int],
         MediaError: unreadable. InputError: no sound, silence, no face, or several people; each names file and remedy.
     """
     opened = Video(video)
-    sound = _sound(video, opened.info.frames)
-    rms = frame_rms(sound)
-    step = max(EVERY, opened.info.frames // MOST_LOOKED_AT)
+    info = opened.info
+    sound = _sound(video)
+    heard = len(sound) // SAMPLES_PER_FRAME
+    sound = np.pad(sound, (0, max(0, info.frames * SAMPLES_PER_FRAME - len(sound))))[: info.frames * SAMPLES_PER_FRAME]
+    step = max(EVERY, info.frames // MOST_LOOKED_AT)
     times, squares, others = _faces(opened, landmarks, step, report)
     seen = np.isfinite(squares).all(axis=1)
     if not seen.any():
-        raise InputError(f"{video}: no face in {duration(opened.info.frames / FPS)}; is it the right file?")
+        raise InputError(f"{video}: no face in {duration(info.frames / FPS)}; is it the right file?")
     if others > MOST_OTHERS:
         raise InputError(
             f"{video}: {others:.0%} of the frames show more than one face; cut or crop it so that one person is seen"
         )
-    usable = np.repeat(seen, step)[: opened.info.frames]
-    return Footage(video, emotion, opened.info.frames, sound, rms, usable, times, squares)
+    usable = np.repeat(seen, step)[: info.frames] & (np.arange(info.frames) < heard + FPS)
+    return Footage(
+        video, emotion, info.height, info.width, info.frames, sound, frame_rms(sound), usable, times, squares
+    )
 
 
-def _sound(video: Path, frames: int) -> Audio:
-    """Sound as long as the picture: the video's own, else that of a file of its name beside it."""
+def _sound(video: Path) -> Audio:
+    """The video's own sound, else that of a file of its name beside it."""
     source: Path | None = video if has_audio(video) else None
     if source is None:
         beside = [video.with_suffix(suffix) for suffix in sorted(AUDIO_SUFFIXES)]
@@ -96,8 +106,7 @@ def _sound(video: Path, frames: int) -> Audio:
     level = 20 * np.log10(max(float(np.sqrt(np.mean((sound / 32768.0) ** 2))), 1e-9)) if len(sound) else -200.0
     if level < SILENCE_DB:
         raise InputError(f"{source}: nothing is to be heard ({level:.0f} dB); record it again with sound")
-    wanted = frames * SAMPLES_PER_FRAME
-    return np.pad(sound, (0, max(0, wanted - len(sound))))[:wanted]
+    return sound
 
 
 def _faces(
@@ -124,7 +133,7 @@ def _faces(
                 squares[t // step, k] = place.x, place.y, place.half
             if report is not None:
                 report(t + 1, info.frames)
-    chosen, _ = followed(boxes)
+    chosen, _ = followed(boxes, max(1, LEAST_ELSEWHERE // step))
     areas = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
     second = np.nan_to_num(areas.min(axis=1) / areas.max(axis=1)) > LEAST_OTHER
     found = np.where(chosen[:, None] >= 0, squares[np.arange(len(times)), np.maximum(chosen, 0)], np.nan)
@@ -140,5 +149,4 @@ def _shrunk(frame: Frames, shrink: float) -> Frames:
 
 def whole_picture(footage: Footage) -> Square:
     """The middle square of a video, for pictures that are cropped already."""
-    info = Video(footage.video).info
-    return middle_square(info.height, info.width)
+    return middle_square(footage.height, footage.width)

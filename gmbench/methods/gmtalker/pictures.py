@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench import shards
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
 from gmbench.media import Video
@@ -41,9 +42,9 @@ def read_pictures(
         InputError: clips without renderings, or no person's matte.
     """
     speaker = rows[0].speaker
-    renders = read_shard(dataset.renders, speaker, ["png"])
+    rendered = read_shard(dataset.renders, speaker, [])
     fits = read_shard(dataset.coefficients, speaker, ["rho", "segment"])
-    usable = [row for row in rows if row.clip_id in renders and row.clip_id in fits]
+    usable = [row for row in rows if row.clip_id in rendered and row.clip_id in fits]
     if not usable:
         raise InputError(f"{dataset.renders}: no renderings of {speaker}; run the stage render")
     taken = _taken([fits[row.clip_id]["segment"] >= 0 for row in usable], most)
@@ -53,10 +54,11 @@ def read_pictures(
     place = 0
     for row, frames in zip(usable, taken, strict=True):
         mattes, landmarks = read_mattes(dataset, row)
+        renders = shards.read(dataset.renders, speaker, row.clip_id, ["png"])["png"]
         for t, frame in enumerate(Video(dataset.crops / row.video_path)):
             if not frames[t]:
                 continue
-            rendering = _decode_color_map(renders[row.clip_id]["png"][t])
+            rendering = _decode_color_map(renders[t])
             covered = np.asarray(rendering.any(axis=2))
             arrays["frames"][place] = resize(frame, size_out)
             arrays["renders"][place] = resize(rendering, size_in)
