@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.devices import CPU
+from gmbench.devices.choice import FLOAT32, in_precision
 from gmbench.errors import WeightsError
 from gmbench.extras import extra
 from gmbench.media import Audio
@@ -18,13 +20,14 @@ RATE, HOP = 16_000, 320
 
 @dataclass(frozen=True)
 class Whisper:
-    """A loaded model: its encoder, ``layers`` with the embedding, ``dim``, ``sha256`` of its files."""
+    """A loaded model: its encoder on a device, ``layers`` with the embedding, ``dim``, ``sha256`` of its files."""
 
     network: Any
     features: Any
     layers: int
     dim: int
     sha256: str
+    device: str = CPU
 
     def __call__(self, audio: Audio) -> NDArray[np.float16]:
         """States (L, layers, dim) at 50 Hz of int16 samples at 16 kHz; L = ceil(n / 320).
@@ -37,17 +40,19 @@ class Whisper:
         positions = int(self.network.config.max_source_positions)
         signal = np.asarray(audio, np.float32) / 32768.0
         parts = []
-        with torch.inference_mode():
+        with torch.inference_mode(), in_precision(self.device, FLOAT32):
             for start in range(0, len(signal), positions * HOP):
                 piece = signal[start : start + positions * HOP]
                 mel = self.features(piece, sampling_rate=RATE, return_tensors="pt").input_features
-                hidden = self.network(mel[..., : 2 * positions], output_hidden_states=True).hidden_states
+                hidden = self.network(
+                    mel[..., : 2 * positions].to(self.device), output_hidden_states=True
+                ).hidden_states
                 states = torch.stack(hidden, 2)[0, : -(-len(piece) // HOP)]  # (L, layers, dim)
-                parts.append(states.numpy().astype(np.float16))
+                parts.append(states.cpu().numpy().astype(np.float16))
         return np.concatenate(parts) if parts else np.zeros((0, self.layers, self.dim), np.float16)
 
 
-def load(folder: Path) -> Whisper:
+def load(folder: Path, device: str = CPU) -> Whisper:
     """Read a Whisper saved by transformers; any size works, the paper's is whisper-tiny. Nothing is fetched.
 
     Raises:
@@ -57,12 +62,12 @@ def load(folder: Path) -> Whisper:
         raise WeightsError(f"{folder}: no Whisper here; put config.json and model.safetensors of whisper-tiny there")
     files = sorted(path for path in folder.iterdir() if path.is_file())
     stamps = tuple((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
-    return _read(folder.resolve(), stamps)
+    return _read(folder.resolve(), stamps, device)
 
 
 @functools.lru_cache(maxsize=1)
-def _read(folder: Path, stamps: tuple[tuple[str, int, int], ...]) -> Whisper:
-    """The model of a folder whose files have these names, sizes and times."""
+def _read(folder: Path, stamps: tuple[tuple[str, int, int], ...], device: str) -> Whisper:
+    """The model of a folder whose files have these names, sizes and times, on a device."""
     import torch
     from safetensors import SafetensorError
 
@@ -77,8 +82,8 @@ def _read(folder: Path, stamps: tuple[tuple[str, int, int], ...]) -> Whisper:
         raise WeightsError(f"{folder}: Whisper cannot be loaded ({error})") from error
     if missing := sorted(name for name in facts["missing_keys"] if "encoder" in name):
         raise WeightsError(f"{folder}: weights are missing, for example {missing[0]}; is it a Whisper model?")
-    encoder = model.get_encoder().eval()
+    encoder = model.get_encoder().eval().to(device)
     seconds = encoder.config.max_source_positions * HOP // RATE
     features = WhisperFeatureExtractor(feature_size=encoder.config.num_mel_bins, chunk_length=seconds)
     layers = int(encoder.config.encoder_layers) + 1
-    return Whisper(encoder, features, layers, int(encoder.config.d_model), digest(file_digest(folder)))
+    return Whisper(encoder, features, layers, int(encoder.config.d_model), digest(file_digest(folder)), device)

@@ -12,9 +12,13 @@ import pytest
 from scipy.io import wavfile
 
 from gmbench.evaluation.interpolation import find_sequences
-from gmbench.media import Video, read_audio
+from gmbench.media import SAMPLES_PER_FRAME, Video, read_audio
+from gmbench.methods import registry
+from gmbench.methods.interface import EmotionSpec, GenRequest
+from gmbench.morphable.model import BETA, MOTION
 from gmbench.weights import files
 from tests.pipeline.project import ROOT, Project
+from tests.pretended_card import card
 from tests.reporting.browser import complaints, open_browser
 from tools.dvc_deps import DVC_FILE, stage_names
 
@@ -229,6 +233,25 @@ def test_a_diffusion_model_moves_a_picture(project):
     refused = project.run("gmbench", "generate", "--audio", _speech(project, 1.0), "--emotion", "sad", "--steps", "2",
                           "-o", "x.mp4", check=False)  # fmt: skip
     assert "GMTalker has no option 'steps'" in refused
+
+
+@pytest.mark.parametrize("system", ["gmtalker", "flowvqtalker", "edtalk"])
+def test_what_was_trained_speaks_on_another_device_as_on_the_cpu(project, system):
+    folder = project.folder / "models" / "synth" / system
+    here = _spoken(registry.load(system, folder))
+    with card():
+        there = _spoken(registry.load(system, folder))
+    assert np.abs(here.astype(int) - there).max() <= 1
+
+
+def _spoken(method):
+    """Frames of half a second of noise in the first emotion that the method knows."""
+    sound = np.random.default_rng(0).normal(0, 2000, 13 * SAMPLES_PER_FRAME).astype(np.int16)
+    picture = np.random.default_rng(1).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    request = GenRequest("clip", sound, EmotionSpec({method.emotions[0]: 1.0}), next(iter(method.speakers), ""),
+                         source_image=picture, source_expression=np.zeros(BETA, np.float32),
+                         source_motion=np.zeros(MOTION, np.float32))  # fmt: skip
+    return np.stack(list(method.generate(request).frames))
 
 
 def test_sequences_between_emotions_are_read_by_the_evaluation(project):

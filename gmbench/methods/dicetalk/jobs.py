@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from gmbench.corpus.truth import Truth
 from gmbench.datasets.manifest import TRAIN, ClipRow
+from gmbench.devices import current
 from gmbench.errors import InputError
 from gmbench.media import read_audio
 from gmbench.methods.dicetalk.diffusion_training import train_diffusion
@@ -146,17 +148,18 @@ def _embedder(data: _Data, folder: TrainingFolder) -> TrainedFile:
 def _diffusion(data: _Data, folder: TrainingFolder) -> TrainedFile:
     allow_atomics()
     s = data.settings
-    code = load_code(folder.needed["vae"])
+    device = torch.device(current())
+    code = load_code(folder.needed["vae"]).to(device)
     reader, _, embedder = load_priors(folder.needed["embedder"])
     facts = {"speech": embedder["speech"], "clip": None}
     people = _people(data, folder)
     latents = _encoded(code, people, folder.scratch)
     pictures: NDArray[np.float32] | None = None
     if s.diffusion.picture == "clip":
-        seer = PictureEmbedder(s.clip_folder)
+        seer = PictureEmbedder(s.clip_folder, device)
         facts["clip"] = seer.facts()
         parts = [seer.of_pictures(people.frames[k : k + ENCODED]) for k in range(0, len(people.frames), ENCODED)]
-        pictures = np.concatenate([part.numpy() for part in parts])
+        pictures = np.concatenate([part.cpu().numpy() for part in parts])
     speech = read_speech(data, people, Listener(embedder["speech"]))
     motion = read_motion(data.dataset, None if _same(data) else data.pretraining, people)
     boxes, numbers = face_boxes(people), motion_numbers(motion, len(people.clips))
@@ -230,7 +233,7 @@ def _encoded(code: Any, people: PeoplePictures, folder: Path) -> NDArray[np.floa
     first = encode_bytes(code, people.frames[:1])
     latents = new_array(folder / "latents", "latents", np.float32, (len(people.frames), *first.shape[1:]))
     for k in range(0, len(latents), ENCODED):
-        latents[k : k + ENCODED] = encode_bytes(code, people.frames[k : k + ENCODED]).numpy()
+        latents[k : k + ENCODED] = encode_bytes(code, people.frames[k : k + ENCODED]).cpu().numpy()
     return latents
 
 

@@ -14,6 +14,7 @@ from gmbench.extras import extra
 from gmbench.methods.dicetalk.checkpoints import CHECKPOINTS
 from gmbench.methods.dicetalk.settings import Vae
 from gmbench.nn.lapped import border_mixing
+from gmbench.nn.pictures import to_signed
 from gmbench.store import file_digest
 
 PATCH = 8
@@ -27,6 +28,11 @@ class LatentCode(Protocol):
     """Encoder and decoder of pictures (B, 3, S, S) in [-1, 1] and latents (B, c, S / 8, S / 8) of unit variance."""
 
     settings: Vae
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie."""
+        ...
 
     def encode(self, pictures: Tensor) -> Tensor:
         """Latents of pictures."""
@@ -60,6 +66,11 @@ class LappedCode(nn.Module):
         self.register_buffer("latent_mean", torch.zeros(c))
         self.register_buffer("latent_deviation", torch.ones(c))
         self.before, self.after = _refinement(inputs, width, c), _refinement(c, width, inputs)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie."""
+        return self.mean.device
 
     @torch.no_grad()
     def fit(self, pictures: Tensor) -> None:
@@ -114,6 +125,11 @@ class StableVideoCode(nn.Module):
             from diffusers import AutoencoderKLTemporalDecoder
         self.network = load_part(AutoencoderKLTemporalDecoder, Path(settings.folder), "vae")
         self.network.eval().requires_grad_(False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie."""
+        return torch.device(self.network.device)
 
     def encode(self, pictures: Tensor) -> Tensor:
         """(B, 4, s, s): modes of the posterior."""
@@ -177,10 +193,8 @@ def load_code(path: Path) -> LappedCode | StableVideoCode:
 
 @torch.inference_mode()
 def encode_bytes(code: LatentCode, frames: NDArray[np.uint8]) -> Tensor:
-    """Latents (N, c, s, s) of frames (N, S, S, 3)."""
-    from gmbench.nn.pictures import to_signed
-
-    return code.encode(to_signed(torch.from_numpy(np.ascontiguousarray(frames))))
+    """Latents (N, c, s, s) of frames (N, S, S, 3), on the code's device."""
+    return code.encode(to_signed(torch.from_numpy(np.ascontiguousarray(frames))).to(code.device))
 
 
 def _refinement(inputs: int, width: int, outputs: int) -> nn.Sequential:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gmbench.devices import current
 from gmbench.methods.dicetalk.card import CARD, INTERPOLATIONS
 from gmbench.methods.dicetalk.embedder import Gaussian, Modality
 from gmbench.methods.dicetalk.jobs import SAMPLING, fit_all
@@ -64,7 +65,7 @@ class DiceTalk:
         self.folder = checkpoint_dir
         path = checkpoint_dir / SAMPLING
         drawn = Sampling.model_validate(json.loads(path.read_text("utf-8"))) if path.exists() else Sampling()
-        self.generator = VideoGenerator(checkpoint_dir, drawn)
+        self.generator = VideoGenerator(checkpoint_dir, drawn, torch.device(current()))
         self.emotions = [name for name in self.generator.emotions if name]
 
     @cached_property

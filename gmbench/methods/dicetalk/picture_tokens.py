@@ -25,22 +25,23 @@ class PictureEmbedder:
 
     Args:
         folder: of Stable Video Diffusion, with the part ``image_encoder``.
+        device: of the network.
 
     Raises:
         WeightsError: no such network there.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, device: torch.device) -> None:
         with extra("train"):
             from transformers import CLIPVisionModelWithProjection
         self._network = load_part(CLIPVisionModelWithProjection, Path(folder), "image_encoder")
-        self._network.eval().requires_grad_(False)
+        self._network.eval().requires_grad_(False).to(device)
         self.folder, self.weights = folder, part_digest(folder, "image_encoder")
 
     @classmethod
-    def load(cls, facts: Mapping[str, Any]) -> "PictureEmbedder":
+    def load(cls, facts: Mapping[str, Any], device: torch.device) -> "PictureEmbedder":
         """The network that training used; raises WeightsError where it is gone or another's."""
-        embedder = cls(facts["folder"])
+        embedder = cls(facts["folder"], device)
         if embedder.weights != facts["weights"]:
             raise WeightsError(f"{facts['folder']}/image_encoder: not the CLIP that DICE-Talk was trained with")
         return embedder
@@ -58,5 +59,5 @@ class PictureEmbedder:
         for rows in np.array_split(pictures, -(-len(pictures) // CHUNK)):
             small = torch.from_numpy(np.stack([resize(picture, side) for picture in rows]))
             scaled = (small.permute(0, 3, 1, 2).float() / 255 - mean) / deviation
-            parts.append(self._network(pixel_values=scaled).image_embeds)
+            parts.append(self._network(pixel_values=scaled.to(self._network.device)).image_embeds)
         return torch.cat(parts).float()

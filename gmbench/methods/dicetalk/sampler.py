@@ -67,9 +67,10 @@ class LatentSampler:
         """
         s, frames = self.settings, len(video.priors)
         length = circle_length(frames, self.window)
-        levels = noise_levels(s.steps, s.highest, s.lowest)
+        device = video.reference.device
+        levels = noise_levels(s.steps, s.highest, s.lowest).to(device)
         noise = torch.randn(length, *video.reference.shape, generator=torch.Generator().manual_seed(seed))
-        x = levels[0] * temperature * noise
+        x = levels[0] * temperature * noise.to(device)
         if not self.residual:
             x = x + video.reference
         for step in range(s.steps):
@@ -101,13 +102,14 @@ class LatentSampler:
     def _conditions(self, video: VideoConditions, places: Tensor) -> Conditions:
         """Conditions of windows at places (B, N) of the circle; there is no sound beyond the video's frames."""
         frames, count = len(video.priors), len(places)
+        device = video.reference.device
         beyond = len(video.speech.values) + len(places.flatten()) + 50
         asked = torch.where(places < frames, STRIDE * (places + video.first), beyond)
-        sound = torch.stack([heard(video.speech, row, self.speech) for row in asked.numpy()])
+        sound = torch.stack([heard(video.speech, row, self.speech) for row in asked.numpy()]).to(device)
         inside = places.clamp_max(frames - 1)
-        weights = (places < frames).float()[..., None]
+        weights = (places < frames).float()[..., None].to(device)
         priors = (video.priors[inside] * weights).sum(1) / weights.sum(1)
-        numbers = torch.tensor(self.settings.motion).expand(count, 2)
+        numbers = torch.tensor(self.settings.motion, device=device).expand(count, 2)
         return Conditions(
             video.reference.expand(count, -1, -1, -1), video.picture.expand(count, -1), sound, priors,
             video.box.expand(count, 4), numbers,

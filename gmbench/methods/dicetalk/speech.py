@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gmbench.audio import whisper
 from gmbench.audio.hubert import to_video_rate
+from gmbench.devices import current
 from gmbench.errors import WeightsError
 from gmbench.media import SAMPLES_PER_FRAME, Audio
 from gmbench.methods.dicetalk.settings import Speech
@@ -63,7 +64,7 @@ class Listener:
         self.facts = facts
         self._whisper = None
         if facts["source"] == "whisper":
-            self._whisper = whisper.load(Path(facts["folder"]))
+            self._whisper = whisper.load(Path(facts["folder"]), current())
             if self._whisper.sha256 != facts["weights"]:
                 raise WeightsError(f"{facts['folder']}: not the Whisper that DICE-Talk was trained on")
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gmbench.devices import using
 from gmbench.media import Audio, Frames, Video
 from gmbench.methods.dicetalk.checkpoints import CHECKPOINTS
 from gmbench.methods.dicetalk.denoiser import Denoiser, pooled_latent
@@ -34,10 +35,12 @@ class VideoGenerator:
     Args:
         folder: of ``vae``, ``embedder`` and ``diffusion``.
         sampling: how videos are drawn.
+        device: of autoencoder and denoiser; the embedder of emotions is small and stays on the CPU.
     """
 
-    def __init__(self, folder: Path, sampling: Sampling) -> None:
-        self.code = load_code(folder / "vae.safetensors")
+    def __init__(self, folder: Path, sampling: Sampling, device: torch.device) -> None:
+        self.device = device
+        self.code = load_code(folder / "vae.safetensors").to(device)
         self.side = self.code.settings.side
         self.priors, self.prompts, embedder = load_priors(folder / "embedder.safetensors")
         self.emotions: list[str] = embedder["emotions"]
@@ -49,20 +52,23 @@ class VideoGenerator:
         unet = Unet.model_validate(facts["unet"])
         network = Denoiser(settings, bank, unet, **sizes, classes=max(1, len(facts["classes"])))
         constants = CHECKPOINTS.load_weights(path, network)
-        self.spread, self.box = (torch.from_numpy(constants[name]) for name in ("spread", "box"))
+        self.spread, self.box = (torch.from_numpy(constants[name]).to(device) for name in ("spread", "box"))
         self.residual = settings.latent == "residual"
         speech = Scale(constants["speech.mean"], constants["speech.deviation"])
-        self.sampler = LatentSampler(network, speech, sampling, settings.window, self.residual, bank.null == "bank")
+        self.sampler = LatentSampler(
+            network.to(device), speech, sampling, settings.window, self.residual, bank.null == "bank"
+        )
 
     @cached_property
     def listener(self) -> Listener:
         """Makes speech states."""
-        return Listener(self.facts["speech"])
+        with using(str(self.device)):
+            return Listener(self.facts["speech"])
 
     @cached_property
     def embedder(self) -> PictureEmbedder | None:
         """CLIP of the user's folder; None where the token is made of the latent."""
-        return None if self.facts["clip"] is None else PictureEmbedder.load(self.facts["clip"])
+        return None if self.facts["clip"] is None else PictureEmbedder.load(self.facts["clip"], self.device)
 
     def conditions(self, source: Frames, audio: Audio, frames: int, priors: Tensor, first: int = 0) -> VideoConditions:
         """Conditions of a video.
@@ -77,7 +83,7 @@ class VideoGenerator:
         reference = encode_bytes(self.code, resize(source, self.side)[None])
         picture = pooled_latent(reference) if self.embedder is None else self.embedder.of_pictures(source[None])
         speech = self.listener.of_sound(audio, frames)
-        return VideoConditions(reference[0], picture[0], speech, priors, self.box, first)
+        return VideoConditions(reference[0], picture[0], speech, priors.to(self.device), self.box, first)
 
     def frames(
         self, video: VideoConditions, count: int, seed: int, temperature: float, options: dict[str, float]
@@ -92,7 +98,8 @@ class VideoGenerator:
         for rows in latents.split(DECODED):
             with torch.inference_mode():
                 full = rows * self.spread[:, None, None] + reference if self.residual else rows
-                yield from to_bytes(self.code.decode(full)).numpy()
+                drawn = to_bytes(self.code.decode(full)).cpu().numpy()
+            yield from drawn
 
     def reconstructed(self, path: Path) -> Iterator[NDArray[np.uint8]]:
         """A video's own frames through the autoencoder alone."""
@@ -114,4 +121,4 @@ class VideoGenerator:
 
     def _through(self, frames: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         with torch.inference_mode():
-            return np.asarray(to_bytes(self.code.decode(encode_bytes(self.code, np.stack(frames)))).numpy())
+            return np.asarray(to_bytes(self.code.decode(encode_bytes(self.code, np.stack(frames)))).cpu().numpy())

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from gmbench.audio.spectra import mel_spectrogram, mel_windows
+from gmbench.devices import current, using
 from gmbench.media import SAMPLES_PER_FRAME, Audio, Frames
 from gmbench.methods.edtalk.animator import Encoded
 from gmbench.methods.edtalk.card import CARD, INTERPOLATIONS
@@ -73,23 +74,25 @@ class EDTalk:
         path = checkpoint_dir / GENERATION
         given = json.loads(path.read_text("utf-8")) if path.exists() else {}
         self.generation = Generation.model_validate(given)
+        self.device = torch.device(current())
         self.whole = load_whole(checkpoint_dir / "expression.safetensors")
+        self.whole.network.to(self.device)
         self.emotions: list[str] = list(self.whole.emotions)
 
     @cached_property
     def lips(self) -> LipEncoder:
         """Mouth from sound."""
-        return load_lips(self.folder / "lips.safetensors")
+        return load_lips(self.folder / "lips.safetensors").to(self.device)
 
     @cached_property
     def poses(self) -> PoseSampler:
-        """Pose from sound."""
+        """Pose from sound; on the CPU, since each frame waits for the one before."""
         return PoseSampler(self.folder / "posemotion.safetensors")
 
     @cached_property
     def semantics(self) -> SemanticReader:
         """Expression from tone and words."""
-        return SemanticReader(self.folder / "semantics.safetensors")
+        return SemanticReader(self.folder / "semantics.safetensors", self.device)
 
     def generate(self, request: GenRequest) -> GenResult:
         """A video of any length; ``meta`` says what gave mouth, pose and expression."""
@@ -111,7 +114,7 @@ class EDTalk:
         results = []
         for n in range(steps):
             alpha = n / (steps - 1)
-            expression = torch.from_numpy(((1 - alpha) * ends[0] + alpha * ends[1]).astype(np.float32))[None]
+            expression = self._given(((1 - alpha) * ends[0] + alpha * ends[1]).astype(np.float32))[None]
             weights = {"mouth": mouth, "pose": self._own_pose(source), "expression": expression}
             results.append(GenResult(self._frames(source, weights), meta={"alpha": alpha}))
         return results
@@ -121,7 +124,7 @@ class EDTalk:
         if (film := _films(request).get("expression")) is not None:
             found = driven_weights(self.whole.network, {"expression": film}, request.frames, self.whole.window)
             return np.asarray(found["expression"].mean(axis=0))
-        return np.asarray(self._expression(request)[0].mean(0).numpy())
+        return np.asarray(self._expression(request)[0].mean(0).cpu().numpy())
 
     def embed_clip(self, reference: ReferenceClip, modality: str) -> Floats:
         """Mean weights (n,) of the expression that a clip shows (``face``), or sounds like (``sound``)."""
@@ -131,13 +134,13 @@ class EDTalk:
             found = video_weights(self.whole.network, reference.video, ("expression",))["expression"]
             return np.asarray(found.mean(axis=0))
         features = self._features_of(reference.audio)
-        return np.asarray(self.semantics.expression(reference.audio, features, "").numpy())
+        return np.asarray(self.semantics.expression(reference.audio, features, "").cpu().numpy())
 
     def _weights(self, request: GenRequest) -> tuple[Encoded, dict[str, torch.Tensor], dict[str, str]]:
         """The source, weights (T, n) by space, and what gave each."""
         source = self._source(request)
         found = driven_weights(self.whole.network, _films(request), request.frames, self.whole.window)
-        weights = {name: torch.from_numpy(track) for name, track in found.items()}
+        weights = {name: self._given(track) for name, track in found.items()}
         meta = dict.fromkeys(weights, "video")
         if "mouth" not in weights:
             weights["mouth"], meta["mouth"] = self._mouth(request), "sound"
@@ -151,7 +154,7 @@ class EDTalk:
     def _source(self, request: GenRequest) -> Encoded:
         if request.source_image is None:
             raise MissingInput(f"{request.clip_id}: EDTalk needs source_image")
-        return self.whole.network.encoder(signed(self.whole.network, [request.source_image]))
+        return self.whole.network.encoder(signed(self.whole.network, [request.source_image]).to(self.device))
 
     @torch.inference_mode()
     def _own_pose(self, source: Encoded) -> torch.Tensor:
@@ -161,13 +164,14 @@ class EDTalk:
     def _mouth(self, request: GenRequest) -> torch.Tensor:
         """Weights (T, n) of the mouth from sound."""
         windows = torch.from_numpy(mel_windows(mel_spectrogram(request.audio), request.frames))
-        weights = torch.cat([self.lips(part) for part in windows.split(MEL_BATCH)])
+        weights = torch.cat([self.lips(part.to(self.device)) for part in windows.split(MEL_BATCH)])
         return smooth(weights) if self.generation.smooth else weights
 
     def _pose(self, request: GenRequest) -> torch.Tensor:
         """Weights (T, n) of the pose from sound, relative to their mean."""
         temperature = 1.0 if request.temperature is None else request.temperature
-        return self.poses.sample(self._features(request), request.seed, temperature, self.generation.persistence)
+        found = self.poses.sample(self._features(request), request.seed, temperature, self.generation.persistence)
+        return found.to(self.device)
 
     def _expression(self, request: GenRequest) -> tuple[torch.Tensor, str]:
         """Weights (T, n) of the expression without a video: of a label, or of tone and words."""
@@ -176,9 +180,13 @@ class EDTalk:
             last = first if request.emotion_end is None else request.emotion_end.vector(self.emotions)
             share = np.linspace(0, 1, request.frames, dtype=np.float32)[:, None]
             mixed = ((1 - share) * first + share * last) @ self.whole.labels
-            return torch.from_numpy(np.asarray(mixed, np.float32)), "label"
+            return self._given(np.asarray(mixed, np.float32)), "label"
         found = self.semantics.expression(request.audio, self._features(request), request.transcript)
         return found.expand(request.frames, -1), "sound and words" if request.transcript else "sound"
+
+    def _given(self, values: Floats) -> torch.Tensor:
+        """An array on the device."""
+        return torch.from_numpy(values).to(self.device)
 
     def _features(self, request: GenRequest) -> Floats:
         """Features (T, a) of the request's sound; the last ones are kept, since two networks ask for them."""
@@ -187,15 +195,16 @@ class EDTalk:
         return self._heard[1]
 
     def _features_of(self, audio: Audio) -> Floats:
-        return audio_features(audio, len(audio) // SAMPLES_PER_FRAME, self.poses.facts["audio"], self.card.title)
+        with using(str(self.device)):
+            return audio_features(audio, len(audio) // SAMPLES_PER_FRAME, self.poses.facts["audio"], self.card.title)
 
     def _frames(self, source: Encoded, weights: Mapping[str, torch.Tensor]) -> Iterator[Frames]:
         network, count = self.whole.network, len(next(iter(weights.values())))
         for first in range(0, count, BATCH):
             part = {name: track[first : first + BATCH] for name, track in weights.items()}
-            rows = torch.zeros(min(BATCH, count - first), dtype=torch.int64)
+            rows = torch.zeros(min(BATCH, count - first), dtype=torch.int64, device=self.device)
             with torch.inference_mode():
-                pictures = to_bytes(network.draw(source.take(rows), part).pictures).numpy()
+                pictures = to_bytes(network.draw(source.take(rows), part).pictures).cpu().numpy()
             yield from pictures
 
 

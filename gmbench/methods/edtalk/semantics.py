@@ -121,17 +121,19 @@ def new_network(settings: Semantics, audio_dim: int, weights: int) -> tuple[Sema
 
 
 class SemanticReader:
-    """A trained network; raises WeightsError where ``semantics`` is missing or another's."""
+    """A trained network on a device; raises WeightsError where ``semantics`` is missing or another's."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, device: torch.device) -> None:
         self.facts = CHECKPOINTS.read_facts(path, "semantics")
         settings = Semantics.model_validate(self.facts["settings"])
         self.network = SemanticNetwork(settings, self.facts["audio_dim"], self.facts["weights"], self.facts["configs"])
         CHECKPOINTS.load_weights(path, self.network)
+        self.device = device
+        self.network.to(device)
 
     @torch.inference_mode()
     def expression(self, audio: Audio, features: NDArray[np.float32], text: str) -> Tensor:
         """Weights (n,) of a sound, its features (T, a), and words, perhaps none; of a long sound's parts the mean."""
         count = -(-len(features) // MOST_FRAMES)
         parts = zip(np.array_split(audio, count), np.array_split(features, count), strict=True)
-        return torch.cat([self.network(self.network.batch([(*part, text)])) for part in parts]).mean(0)
+        return torch.cat([self.network(self.network.batch([(*part, text)]).to(self.device)) for part in parts]).mean(0)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gmbench.devices import current
 from gmbench.media import Frames, Video
 from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
@@ -23,7 +24,7 @@ BATCH = 8
 
 
 class Painter:
-    """Draws frames; raises WeightsError where ``vqig.safetensors`` of the folder is missing or another's."""
+    """Draws frames, on the current device; raises WeightsError where ``vqig`` of the folder is missing or another's."""
 
     def __init__(self, folder: Path) -> None:
         path = folder / "vqig.safetensors"
@@ -31,6 +32,8 @@ class Painter:
         code = PictureCode(Codebook.model_validate(facts["codebook"]))
         self.generator = ImageGenerator(code, Vqig.model_validate(facts["settings"]))
         constants = CHECKPOINTS.load_weights(path, self.generator)
+        self.device = torch.device(current())
+        self.generator.to(self.device)
         self.code = ExpressionCode.of_constants(constants)
         self.pose = Scale(constants["pose.mean"], constants["pose.deviation"])
         self.side = code.settings.side
@@ -47,9 +50,9 @@ class Painter:
             stop = min(len(motion), first + BATCH)
             with torch.inference_mode():
                 count = stop - first
-                window = motion_windows(motion, first, stop)
+                window = motion_windows(motion, first, stop).to(self.device)
                 drawn = self.generator(picture.expand(count, -1, -1, -1), window, codes.expand(count, -1, -1, -1))
-                pictures = to_bytes(drawn.picture).numpy()
+                pictures = to_bytes(drawn.picture).cpu().numpy()
             yield from pictures
 
     def reconstructed(self, video: Path) -> Iterator[NDArray[np.uint8]]:
@@ -67,7 +70,7 @@ class Painter:
         """Pictures (N, S, S, 3) through encoder, codebook and decoder alone; of other sides they are resized."""
         with torch.inference_mode():
             pictures = self.generator.code(self._signed([resize(frame, self.side) for frame in frames]))[0]
-            return np.asarray(to_bytes(pictures).numpy())
+            return np.asarray(to_bytes(pictures).cpu().numpy())
 
     def _signed(self, frames: list[NDArray[np.uint8]]) -> torch.Tensor:
-        return to_signed(torch.from_numpy(np.stack(frames)))
+        return to_signed(torch.from_numpy(np.stack(frames)).to(self.device))

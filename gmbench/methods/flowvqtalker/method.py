@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gmbench.devices import current, using
 from gmbench.media import Audio
 from gmbench.methods.expression_code import join_motion
 from gmbench.methods.features import audio_features
@@ -65,7 +66,7 @@ class FlowVQTalker:
 
     def load(self, checkpoint_dir: Path) -> None:
         """Read the flows; the image generator is read when it first draws."""
-        self.folder = checkpoint_dir
+        self.folder, self.device = checkpoint_dir, current()
         path = checkpoint_dir / SAMPLING
         drawn = Sampling.model_validate(json.loads(path.read_text("utf-8"))) if path.exists() else Sampling()
         self.flows = CoefficientGenerator(checkpoint_dir, drawn)
@@ -79,7 +80,8 @@ class FlowVQTalker:
     @cached_property
     def painter(self) -> Painter:
         """Draws pictures."""
-        return Painter(self.folder)
+        with using(self.device):
+            return Painter(self.folder)
 
     def generate(self, request: GenRequest) -> GenResult:
         """A video of any length; seed and temperature as asked."""

@@ -17,6 +17,7 @@ from gmbench.methods.dicetalk.windows import Batch
 from tests.methods.dicetalk.made import made_clips, made_people, small
 
 SOUND = np.random.default_rng(0).normal(0, 2000, 25 * 640).astype(np.int16)
+CPU = torch.device("cpu")
 UNET = Unet(widths=(64, 64), attention=(True, False), layers=1, heads=(2, 2), numbers=8)
 
 
@@ -87,15 +88,15 @@ class TestUsersFolder:
             new_unet(settings, 6, 32, pretrained=True)
 
     def test_pictures_are_embedded(self, video_model, tmp_path):
-        embedder = PictureEmbedder(str(video_model))
+        embedder = PictureEmbedder(str(video_model), CPU)
         pictures = made_people(made_clips(1, frames=4)).frames
         assert embedder.of_pictures(pictures).shape == (4, 32)
         facts = embedder.facts()
-        assert PictureEmbedder.load(facts).weights == facts["weights"]
+        assert PictureEmbedder.load(facts, CPU).weights == facts["weights"]
         with pytest.raises(WeightsError, match="not the CLIP that DICE-Talk was trained with"):
-            PictureEmbedder.load(facts | {"weights": "other"})
+            PictureEmbedder.load(facts | {"weights": "other"}, CPU)
         with pytest.raises(WeightsError, match="no CLIPVisionModelWithProjection here"):
-            PictureEmbedder(str(tmp_path))
+            PictureEmbedder(str(tmp_path), CPU)
 
     def test_whisper_gives_states_of_all_layers(self, whisper_folder, tmp_path):
         network = whisper.load(whisper_folder)

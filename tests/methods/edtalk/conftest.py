@@ -41,8 +41,15 @@ def made_spoken():
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A folder with all checkpoints, and the reports of their trainings by name."""
+    folder = tmp_path_factory.mktemp("edtalk")
+    return folder, write_networks(folder)
+
+
+def write_networks(folder):
+    """Train all networks for some steps and write them; the reports by name."""
     torch.set_num_threads(1)
-    folder, reports = tmp_path_factory.mktemp("edtalk"), {}
+    torch.manual_seed(0)
+    reports = {}
 
     def keep(name, result):
         (folder / f"{name}.safetensors").write_bytes(result[0])
@@ -60,4 +67,4 @@ def trained(tmp_path_factory):
     keep("posemotion", train_posemotion(*made_tracks(), FACTS, SMALL.posemotion, 0))
     keep("semantics", train_semantics(made_spoken(), FACTS, SMALL.semantics, 0))
     (folder / "generation.json").write_text(SMALL.generation.model_dump_json())
-    return folder, reports
+    return reports

@@ -116,7 +116,7 @@ class TestSemantics:
         assert report.log[-1]["l1"] < 0.6 * report.log[0]["l1"]
 
     def test_long_sounds_are_read_in_parts(self, trained):
-        reader = SemanticReader(trained[0] / "semantics.safetensors")
+        reader = SemanticReader(trained[0] / "semantics.safetensors", torch.device("cpu"))
         features = np.random.default_rng(0).normal(0, 1, (600, 160)).astype(np.float32)
         assert reader.expression(made_sound(600), features, "happy").shape == (10,)
 
