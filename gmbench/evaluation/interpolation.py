@@ -36,7 +36,7 @@ from gmbench.evaluation.results.records import Record
 from gmbench.executor import one_thread
 from gmbench.face import crops
 from gmbench.face import landmarks as face_landmarks
-from gmbench.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Video, few_frames
+from gmbench.media import IMAGE_SUFFIXES, ON_CARD, VIDEO_SUFFIXES, Video, chosen_reader, few_frames
 from gmbench.metrics import perceptual
 from gmbench.metrics.catalogue import SPECS
 from gmbench.metrics.emotion import SUITE_ORDER
@@ -248,7 +248,8 @@ def _record(
         emotion=f"{sequence.start}-{sequence.end}", metric=str(key), value=value,
         status="ok" if defined else "failed" if reason else "undefined",
         reason=reason or ("" if defined else "the ends do not differ"),
-        flags=sequence.variant, frames_used=used, frames_expected=perceptual.STEPS, clips_used=int(defined),
+        flags=f"{sequence.variant} decoded_on_card" if chosen_reader() == ON_CARD else sequence.variant,
+        frames_used=used, frames_expected=perceptual.STEPS, clips_used=int(defined),
         protocol=protocol.name, protocol_hash=protocol.hash, backend=key.backend, weights_sha256=shas,
         metric_name=name, metric_version=SPECS[name].version,
     )  # fmt: skip

@@ -5,7 +5,7 @@ Everything that leaves it is 25 frames per second, RGB uint8, 16 kHz mono int16.
 
 from gmbench.media.audio import has_audio, read_audio
 from gmbench.media.encode import coded_and_decoded, encode_audio, encode_video, write_audio, write_video
-from gmbench.media.few_frames import few_frames
+from gmbench.media.few_frames import ON_CARD, chosen_reader, few_frames
 from gmbench.media.files import check_file
 from gmbench.media.formats import (
     AUDIO_SUFFIXES,
@@ -25,10 +25,9 @@ from gmbench.media.tree import MEDIA_SUFFIXES, MediaFolder, walk
 from gmbench.media.video import Video, VideoInfo
 
 __all__ = [
-    "AUDIO_SUFFIXES", "FPS", "IMAGE_SUFFIXES", "MEDIA_SUFFIXES", "SAMPLES_PER_FRAME", "SAMPLE_RATE", "UNREAD_SUFFIXES",
-    "VIDEO_SUFFIXES",
-    "Audio", "FrameNames", "Frames", "MediaFolder", "Video", "VideoInfo", "check_file", "coded_and_decoded",
-    "encode_audio", "encode_video", "few_frames", "frame_names", "has_audio", "image_files", "natural_key",
-    "read_audio",
-    "read_image", "resize", "suffix_of", "walk", "write_audio", "write_video",
+    "AUDIO_SUFFIXES", "FPS", "IMAGE_SUFFIXES", "MEDIA_SUFFIXES", "ON_CARD", "SAMPLES_PER_FRAME", "SAMPLE_RATE",
+    "UNREAD_SUFFIXES", "VIDEO_SUFFIXES", "Audio", "FrameNames", "Frames", "MediaFolder", "Video", "VideoInfo",
+    "check_file", "chosen_reader", "coded_and_decoded", "encode_audio", "encode_video", "few_frames", "frame_names",
+    "has_audio", "image_files", "natural_key", "read_audio", "read_image", "resize", "suffix_of", "walk",
+    "write_audio", "write_video",
 ]  # fmt: skip

@@ -43,6 +43,7 @@ FLAGS = {
     "few_frames": "few_frames: less than 30 s in all, in which blinks are too rare for a rate.",
     "fxd_small_n": "fxd_small_n: fewer than 500 frames per side, FXD is biased up; compare only rows of equal n.",
     "short_for_drift": "short_for_drift: clips below 10 s, which cannot show drift.",
+    "decoded_on_card": "decoded_on_card: frames were decoded on a GPU, within one level of the CPU's.",
     "on_cuda": "on_cuda: networks ran on a GPU, whose numbers differ from the CPU's in the last digits (docs/gpu.md).",
     "psnr_capped": "psnr_capped: clips with frames equal to the reference's, which count as 100 dB.",
 }

@@ -11,10 +11,12 @@ import torch
 from gmbench.devices import networks_on, using
 from gmbench.devices.asking import Network
 from gmbench.devices.serving import ServedNetworks, served
+from gmbench.media import Video, few_frames
 from gmbench.methods.gmtalker.head import Discriminator, HeadGenerator, r1_penalty
 from gmbench.methods.gmtalker.settings import Head
 from gmbench.nn.training import TrainConfig, TrainState, train, training_in
 from tests.evaluation.test_on_device import CORPUS, PUBLISHED, ROWS, compared, planned
+from tests.media import clips as moving
 
 pytestmark = [
     pytest.mark.gpu,
@@ -104,6 +106,13 @@ def test_two_processes_ask_one_card():
         parts = threads.map(lambda part: ServedNetworks(address).ask(network, part).result(), np.split(rows, 2))
         found = np.concatenate(list(parts))
     assert np.abs(found - expected).max() <= RELATIVE * np.abs(expected).max()
+
+
+def test_frames_decoded_on_the_card_are_within_one_level(tmp_path):
+    pytest.importorskip("torchcodec.decoders", exc_type=(ImportError, RuntimeError))
+    clip = moving.clip(tmp_path / "clip.mp4")
+    on_cpu, on_card = (few_frames(Video(clip), [0, 7, 30], reader) for reader in ("pyav", "torchcodec-cuda"))
+    assert np.abs(on_card.astype(int) - on_cpu).max() <= 1
 
 
 def test_the_benchmark_runs(environment):

@@ -1,9 +1,11 @@
 """A few frames of a clip by either reader: the pixels of reading it whole."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from gmbench.errors import InputError
+from gmbench.errors import InputError, PackageError
 from gmbench.media import Video, encode_video, few_frames
 from tests.media import clips as moving
 
@@ -17,11 +19,18 @@ def clip(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("reader", ["pyav", "decord"])
+def _needed(reader):
+    """Skip where the reader's package is not here, or torchcodec finds no FFmpeg."""
+    if reader in ("decord", "torchcodec"):
+        pytest.importorskip(
+            f"{reader}.decoders" if reader == "torchcodec" else reader, exc_type=(ImportError, RuntimeError)
+        )
+
+
+@pytest.mark.parametrize("reader", ["pyav", "decord", "torchcodec"])
 @pytest.mark.parametrize("wanted", [[0], [59], [5, 3, 3, 40], []])
 def test_the_pixels_are_those_of_the_whole_clip(clip, reader, wanted):
-    if reader == "decord":
-        pytest.importorskip("decord")
+    _needed(reader)
     whole = np.stack(list(Video(clip)))
     found = few_frames(Video(clip), wanted, reader)
     assert found.shape == (len(wanted), 48, 64, 3)
@@ -42,12 +51,19 @@ def test_decord_is_asked_where_the_environment_says_so(clip, monkeypatch):
     assert len(opened) == 1
 
 
-def test_frames_at_another_rate_are_found_by_their_time(tmp_path):
-    pytest.importorskip("decord")
+@pytest.mark.parametrize("reader", ["decord", "torchcodec"])
+def test_frames_at_another_rate_are_found_by_their_time(tmp_path, reader):
+    _needed(reader)
     path = moving.clip(tmp_path / "fifty.mp4", fps=50)
     video = Video(path)
     wanted = [0, video.info.frames // 2, video.info.frames - 1]
-    np.testing.assert_array_equal(few_frames(video, wanted, "decord"), np.stack(list(Video(path)))[wanted])
+    np.testing.assert_array_equal(few_frames(video, wanted, reader), np.stack(list(Video(path)))[wanted])
+
+
+def test_a_reader_that_cannot_be_loaded_is_named(clip, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
+    with pytest.raises(PackageError, match=r"torchcodec .*read with pyav"):
+        few_frames(Video(clip), [0], "torchcodec")
 
 
 @pytest.mark.parametrize(
