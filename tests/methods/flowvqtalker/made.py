@@ -2,10 +2,16 @@
 
 import numpy as np
 
+from gmbench.methods.expression_code import ExpressionCode
+from gmbench.methods.flowvqtalker.codebook_training import train_codebook
+from gmbench.methods.flowvqtalker.flow_training import train_expflow, train_poseflow
+from gmbench.methods.flowvqtalker.image_training import frame_pairs, load_code, train_vqig
 from gmbench.methods.flowvqtalker.settings import Settings
 from gmbench.methods.picture_tracks import ClipMotion
 from gmbench.methods.pictures import PeoplePictures, PictureClip
-from gmbench.methods.tracks import ClipTracks
+from gmbench.methods.scaling import Scale
+from gmbench.methods.tracks import POSE, ClipTracks
+from gmbench.morphable.synthetic.model import synthetic_model
 
 EMOTIONS = ("happy", "neutral", "sad")
 FACTS = {"extractor": "logmel", "pair": "concat", "weights": "", "audio_dim": 160}
@@ -57,3 +63,19 @@ def made_people(clips, side=32, seed=0):
         motion[n] = ClipMotion(clip.beta, clip.rho, np.ones(len(clip.beta), bool))
         first = stop
     return PeoplePictures(frames, np.zeros((first, 478, 2), np.float32), tuple(members)), motion
+
+
+def write_networks(folder):
+    """Train all networks for some steps and write them, with how latents are drawn."""
+    clips, model = made_clips(), synthetic_model()
+    people, motion = made_people(clips)
+    write = {"expflow": train_expflow(clips, [], EMOTIONS, FACTS, model, SMALL.expflow, 0)[0],
+             "poseflow": train_poseflow(clips, FACTS, SMALL.poseflow, 0)[0],
+             "codebook": train_codebook(people, SMALL.codebook, 0)[0]}  # fmt: skip
+    for name, content in write.items():
+        (folder / f"{name}.safetensors").write_bytes(content)
+    code, pose = ExpressionCode.fit(clips, model, "landmarks"), Scale.of([clip.rho[:, POSE] for clip in clips])
+    pairs = frame_pairs(people, motion, code, pose)
+    picture_code = load_code(folder / "codebook.safetensors")
+    (folder / "vqig.safetensors").write_bytes(train_vqig(pairs, picture_code, code, pose, SMALL.vqig, 0)[0])
+    (folder / "sampling.json").write_text(SMALL.sampling.model_dump_json())

@@ -10,10 +10,6 @@ from gmbench import shards
 from gmbench.datasets.manifest import TEST, ClipRow
 from gmbench.errors import InputError
 from gmbench.media import encode_video
-from gmbench.methods.expression_code import ExpressionCode
-from gmbench.methods.flowvqtalker.codebook_training import train_codebook
-from gmbench.methods.flowvqtalker.flow_training import train_expflow, train_poseflow
-from gmbench.methods.flowvqtalker.image_training import frame_pairs, load_code, train_vqig
 from gmbench.methods.flowvqtalker.jobs import fit_all, training_jobs
 from gmbench.methods.flowvqtalker.method import FlowVQTalker
 from gmbench.methods.interface import (
@@ -29,10 +25,7 @@ from gmbench.methods.interface import (
     ReferenceClip,
     UnsupportedEmotion,
 )
-from gmbench.methods.scaling import Scale
-from gmbench.methods.tracks import POSE
-from gmbench.morphable.synthetic.model import synthetic_model
-from tests.methods.flowvqtalker.made import EMOTIONS, FACTS, SMALL, made_clips, made_people
+from tests.methods.flowvqtalker.made import EMOTIONS, made_clips, write_networks
 
 SOUND = np.random.default_rng(0).normal(0, 2000, 12 * 640).astype(np.int16)
 
@@ -40,18 +33,8 @@ SOUND = np.random.default_rng(0).normal(0, 2000, 12 * 640).astype(np.int16)
 @pytest.fixture(scope="module")
 def method(tmp_path_factory):
     torch.set_num_threads(1)
-    folder, clips, model = tmp_path_factory.mktemp("flowvqtalker"), made_clips(), synthetic_model()
-    people, motion = made_people(clips)
-    write = {"expflow": train_expflow(clips, [], EMOTIONS, FACTS, model, SMALL.expflow, 0)[0],
-             "poseflow": train_poseflow(clips, FACTS, SMALL.poseflow, 0)[0],
-             "codebook": train_codebook(people, SMALL.codebook, 0)[0]}  # fmt: skip
-    for name, content in write.items():
-        (folder / f"{name}.safetensors").write_bytes(content)
-    code, pose = ExpressionCode.fit(clips, model, "landmarks"), Scale.of([clip.rho[:, POSE] for clip in clips])
-    pairs = frame_pairs(people, motion, code, pose)
-    picture_code = load_code(folder / "codebook.safetensors")
-    (folder / "vqig.safetensors").write_bytes(train_vqig(pairs, picture_code, code, pose, SMALL.vqig, 0)[0])
-    (folder / "sampling.json").write_text(SMALL.sampling.model_dump_json())
+    folder = tmp_path_factory.mktemp("flowvqtalker")
+    write_networks(folder)
     loaded = FlowVQTalker()
     loaded.load(folder)
     return loaded
