@@ -34,6 +34,12 @@ def warp(pictures: Tensor, flow: Tensor) -> Tensor:
     return F.grid_sample(pictures, places.movedim(1, -1), mode="bilinear", padding_mode="border", align_corners=True)
 
 
+def flow_at(flow: Tensor, places: Tensor) -> Tensor:
+    """Values (B, L, 2) of a flow (B, 2, H, W) at places (B, L, 2), in the same units."""
+    found = F.grid_sample(flow, places[:, :, None], mode="bilinear", padding_mode="border", align_corners=True)
+    return found[..., 0].transpose(1, 2)
+
+
 class _Block(nn.Module):
     """AdaIN, rectifier, convolution: ``down`` halves the sides, ``up`` doubles them."""
 
@@ -50,8 +56,8 @@ class _Block(nn.Module):
 class FlowHourglass(nn.Module):
     """A picture (B, 3, S, S) and a style to a flow (B, 2, S/4, S/4), zero at the start.
 
-    Five halvings and three doublings, each under AdaIN, with the encoder's features added on the way up. Source:
-    PIRender's warping network, which FlowVQTalker takes.
+    Five halvings and three doublings, each under AdaIN, with the encoder's features added on the way up; the last layer
+    counts in pixels of the flow. Source: PIRender's warping network, which FlowVQTalker takes.
 
     Args:
         style: width of the style.
@@ -82,7 +88,7 @@ class FlowHourglass(nn.Module):
             x = block(x, style)
         for level, block in enumerate(self.up):
             x = block(x, style) + features[self.DOWN - 1 - level]
-        return self.last(F.leaky_relu(x, SLOPE))
+        return self.last(F.leaky_relu(x, SLOPE)) * (2 / (x.shape[-1] - 1))
 
 
 class Warped(NamedTuple):

@@ -18,9 +18,8 @@ from gmbench.extractors.corpus import networks
 from gmbench.face.landmarks_68 import mesh_vertices
 from gmbench.face.pose import pose_from_landmarks
 from gmbench.media import Video
-from gmbench.methods.flowvqtalker.drawing import Painter
+from gmbench.methods.flowvqtalker.drawing import Painter, Source
 from gmbench.methods.flowvqtalker.image_generator import motion_windows
-from gmbench.methods.flowvqtalker.image_training import encode_motion
 from gmbench.methods.interface import GenRequest
 from gmbench.methods.pictures import resize
 from gmbench.metrics.landmarks import MOUTH, normalised_landmark_distance
@@ -167,7 +166,7 @@ class PictureMeasures:
         """Test 18: codes that the transformer picks, against those of the true frame."""
         generator, side, hits = self.painter.generator, self.painter.side, []
         for clip in self.clips:
-            motion = encode_motion(clip.request.expression, clip.request.motion, self.painter.code, self.painter.pose)
+            motion = self.painter.motion(_source(clip.request), clip.request.expression, clip.request.motion)
             rows = list(range(0, len(motion), 2 * self.step))
             windows = torch.cat([motion_windows(motion, t, t + 1) for t in rows])
             source = _batch([resize(np.asarray(clip.request.source_image), side)]).expand(len(rows), -1, -1, -1)
@@ -178,7 +177,7 @@ class PictureMeasures:
         return at_least(18, "accuracy of codes over chance", float(np.mean(hits)) / chance, 10)
 
     def _drawn(self, clip: PictureClipRequest, beta: Any, rho: Any) -> np.ndarray:
-        frames = self.painter.frames(np.asarray(clip.request.source_image), beta, rho)
+        frames = self.painter.frames(_source(clip.request), beta, rho)
         return np.stack([resize(frame, clip.frames.shape[1]) for frame in frames])
 
     @torch.inference_mode()
@@ -198,6 +197,11 @@ class PictureMeasures:
     def _yaw(self, frames: np.ndarray) -> float:
         points = self.judges.points(frames)[:, mesh_vertices()]
         return float(pose_from_landmarks(points, *frames.shape[1:3])[0, 1])
+
+
+def _source(request: GenRequest) -> Source:
+    expression, motion = np.asarray(request.source_expression), np.asarray(request.source_motion)
+    return Source(np.asarray(request.source_image), expression, motion)
 
 
 def _source_track(request: GenRequest) -> tuple[np.ndarray, np.ndarray]:

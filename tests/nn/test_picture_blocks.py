@@ -98,6 +98,11 @@ class TestWarp:
         picture, style = torch.rand(4, 3, 32, 32), torch.randn(4, 4)
         assert network(picture, style).shape == (4, 2, 8, 8)
         assert not network(picture, style).any()
+        with torch.no_grad():
+            network.last.bias[0] = 1.0  # a pixel of the flow
+        torch.testing.assert_close(network(picture, style)[:, 0], torch.full((4, 8, 8), 2 / 7))
+        with torch.no_grad():
+            network.last.bias.zero_()
         smooth = torch.nn.functional.avg_pool2d(picture, 7, 1, 3)
         target = torch.cat([smooth[..., 2:], smooth[..., -1:].expand(-1, -1, -1, 2)], -1)
         optimiser = torch.optim.Adam(network.parameters(), 3e-3)

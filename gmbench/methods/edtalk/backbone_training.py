@@ -19,6 +19,7 @@ from gmbench.methods.pictures import PeoplePictures
 from gmbench.methods.training_jobs import TrainedFile
 from gmbench.nn.stylegan import EqualLinear
 from gmbench.nn.training import ProgressCallback, TrainState, Updater, train
+from gmbench.nn.warp import flow_at
 
 SPACE = "motion"
 """The backbone's only space."""
@@ -77,14 +78,8 @@ def landmark_losses(predicted: Tensor, drawn: Drawn, own: Tensor, source: Tensor
         source, target: (B, 68, 2) landmarks that the flow must lead between, in the flows' units.
     """
     found = F.l1_loss(predicted.view_as(own), own)
-    led = [F.l1_loss(target + _at(flow, target), source) for flow in drawn.flows]
+    led = [F.l1_loss(target + flow_at(flow, target), source) for flow in drawn.flows]
     return {"landmarks": found, "flow": torch.stack(led).mean()}
-
-
-def _at(flow: Tensor, places: Tensor) -> Tensor:
-    """Values (B, L, 2) of a flow (B, 2, H, W) at places (B, L, 2)."""
-    found = F.grid_sample(flow, places[:, :, None], mode="bilinear", padding_mode="border", align_corners=True)
-    return found[..., 0].transpose(1, 2)
 
 
 def _update(

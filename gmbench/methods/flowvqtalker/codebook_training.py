@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gmbench.methods.emotion_gate import check_gate
 from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
-from gmbench.methods.flowvqtalker.face_features import feature_weights, weighted_l1
+from gmbench.methods.flowvqtalker.face_features import feature_cells, feature_weights, weighted_l1
 from gmbench.methods.flowvqtalker.picture_code import PictureCode
 from gmbench.methods.flowvqtalker.settings import Codebook
 from gmbench.methods.picture_tracks import frames_of, held_out_clips
@@ -52,7 +52,7 @@ def train_codebook(
     held_out = held_out_clips(people.clips)
     rest = [n for n in range(len(people.clips)) if n not in set(held_out)]
     if settings.start == "patches":
-        network.start_from(_start_pictures(people, frames_of(people, rest), settings.start_frames))
+        network.start_from(*_start_pictures(people, frames_of(people, rest), settings))
     state = TrainState(modules, optimisers, lambda step, updater: {})
     state.update = _update(state, network, people, frames_of(people, rest), settings)
     report = train(state, settings.train.config(seed), folder, progress)
@@ -61,10 +61,13 @@ def train_codebook(
     return CHECKPOINTS.pack("codebook", network, facts), report
 
 
-def _start_pictures(people: PeoplePictures, frames: NDArray[np.int64], count: int) -> Tensor:
-    """At most so many of the frames (N, 3, S, S), drawn by torch's global generator."""
-    chosen = frames[torch.randperm(len(frames))[:count].numpy()]
-    return to_signed(torch.from_numpy(people.frames[np.sort(chosen)]))
+def _start_pictures(people: PeoplePictures, frames: NDArray[np.int64], s: Codebook) -> tuple[Tensor, Tensor | None]:
+    """At most ``start_frames`` of the frames (N, 3, S, S), drawn by torch's global generator, and weights of places."""
+    chosen = np.sort(frames[torch.randperm(len(frames))[: s.start_frames].numpy()])
+    pictures = to_signed(torch.from_numpy(people.frames[chosen]))
+    if not s.face:
+        return pictures, None
+    return pictures, 1 + s.face * feature_cells(people.landmarks[chosen], s.side, s.cells)
 
 
 def codebook_losses(

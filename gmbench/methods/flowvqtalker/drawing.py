@@ -1,6 +1,7 @@
 """The image generator and the codebook, loaded: coefficients and a source picture to frames."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,15 @@ BATCH = 8
 """Frames that are drawn at once."""
 
 
+@dataclass(frozen=True)
+class Source:
+    """A source picture (H, W, 3) with its own expression (169,) and motion (12,)."""
+
+    picture: Frames
+    beta: NDArray[np.float32]
+    rho: NDArray[np.float32]
+
+
 class Painter:
     """Draws frames, on the current device; raises WeightsError where ``vqig`` of the folder is missing or another's."""
 
@@ -38,13 +48,20 @@ class Painter:
         self.pose = Scale(constants["pose.mean"], constants["pose.deviation"])
         self.side = code.settings.side
 
+    def motion(self, source: Source, beta: NDArray[np.float32], rho: NDArray[np.float32]) -> torch.Tensor:
+        """(T, 70): what the image generator is asked for by expressions (T, 169) and motion (T, 12)."""
+        asked = encode_motion(beta, rho, self.code, self.pose)
+        if self.generator.settings.relative:
+            asked = asked - encode_motion(source.beta[None], source.rho[None], self.code, self.pose)
+        return asked
+
     def frames(
-        self, source: Frames, beta: NDArray[np.float32], rho: NDArray[np.float32]
+        self, source: Source, beta: NDArray[np.float32], rho: NDArray[np.float32]
     ) -> Iterator[NDArray[np.uint8]]:
         """Frames (S, S, 3) of a source picture moved by expressions (T, 169) and motion (T, 12), a few at a time."""
-        motion = encode_motion(beta, rho, self.code, self.pose)
+        motion = self.motion(source, beta, rho)
         with torch.inference_mode():
-            picture = self._signed([resize(source, self.side)])
+            picture = self._signed([resize(source.picture, self.side)])
             codes = self.generator.source_codes(picture)
         for first in range(0, len(motion), BATCH):
             stop = min(len(motion), first + BATCH)

@@ -104,12 +104,13 @@ class CodePredictor(nn.Module):
 
 @dataclass(frozen=True)
 class Drawn:
-    """What one pass gives: the warped source, z_f, logits and pictures; None for parts that the variant lacks."""
+    """What one pass gives: pictures, z_f, warped source, logits and flow; None for parts that the variant lacks."""
 
     picture: Tensor
     features: Tensor
     warped: Tensor | None = None
     logits: Tensor | None = None
+    flow: Tensor | None = None
 
 
 class ImageGenerator(nn.Module):
@@ -172,14 +173,21 @@ class ImageGenerator(nn.Module):
             draw: False leaves the picture out (a tensor without elements), for training on codes alone.
         """
         style = self.mapping(window)
-        warped = None if self.warping is None else warp(source, self.warping(source, style))
+        flow, warped = (None, None) if self.warping is None else self.warped(source, style)
         features = self.encoder(source if warped is None else warped)  # z_w
         features = self.of_features(self._repaired(features, source, codes), style)  # z_f
         if self.predictor is None:
-            return Drawn(self.code.decoder(self.of_image(features, style)), features, warped)
+            return Drawn(self.code.decoder(self.of_image(features, style)), features, warped, None, flow)
         logits = self.predictor(features) + self._closeness(features)
         picture = self.code.decoder(self.of_image(self.query(logits, features), style)) if draw else features[:, :0]
-        return Drawn(picture, features, warped, logits)
+        return Drawn(picture, features, warped, logits, flow)
+
+    def warped(self, source: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Flow (B, 2, S/4, S/4) and source pictures moved by it; raises ValueError in variants without a warp."""
+        if self.warping is None:
+            raise ValueError(f"the variant {self.settings.parts} has no warp")
+        flow = self.warping(source, style)
+        return flow, warp(source, flow)
 
     def _repaired(self, features: Tensor, source: Tensor, codes: Tensor | None) -> Tensor:
         """Features that have their person's looks back from the source's codes; unchanged without such parts."""
@@ -209,9 +217,7 @@ class ImageGenerator(nn.Module):
     @property
     def cells(self) -> int:
         """s, places on a side."""
-        s = self.code.settings
-        halvings = len(s.widths) - 1 + s.wavelets
-        return int(s.side) // 2**halvings
+        return int(self.code.settings.cells)
 
 
 def motion_windows(motion: Tensor, first: int, stop: int) -> Tensor:

@@ -26,6 +26,7 @@ from gmbench.nn.gan import PatchDiscriminator, adversarial_step
 from gmbench.nn.perceptual import perceptual
 from gmbench.nn.pictures import to_signed
 from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train, weighted_sum
+from gmbench.nn.warp import flow_at
 
 BETAS = (0.5, 0.9)
 GRADIENT_NORM = 1.0
@@ -41,11 +42,16 @@ def load_code(path: Path) -> PictureCode:
 
 @dataclass(frozen=True)
 class PairBatch:
-    """Pictures (B, 3, S, S) in [-1, 1]; of the target, its window (B, 27, 70) and landmarks (B, 478, 2) in pixels."""
+    """Pictures (B, 3, S, S) in [-1, 1], the target's window (B, 27, 70) and the source's coefficients (B, 70).
+
+    Landmarks (B, 478, 2) of both are in pixels.
+    """
 
     source: Tensor
     target: Tensor
     window: Tensor
+    source_motion: Tensor
+    source_landmarks: NDArray[np.float32]
     landmarks: NDArray[np.float32]
 
 
@@ -59,6 +65,7 @@ class FramePairs:
         targets: indices of frames that may be targets, with the clip and the place in it (M, 3).
         same: frames of the person of each clip.
         own: frames of each clip itself.
+        numbers: (N,) clip of each frame.
     """
 
     people: PeoplePictures
@@ -66,16 +73,23 @@ class FramePairs:
     targets: NDArray[np.int64]
     same: Mapping[int, NDArray[np.int64]]
     own: Mapping[int, NDArray[np.int64]]
+    numbers: NDArray[np.int64]
 
     def draw(self, count: int, own_clip: float = 0.0) -> PairBatch:
         """Pairs, a share ``own_clip`` of them with a source of the target's own clip, the others of any clip."""
         rows = self.targets[torch.randint(0, len(self.targets), (count,)).numpy()]
-        sources = [self._source(int(clip), own_clip) for _, clip, _ in rows]
+        sources = np.array([self._source(int(clip), own_clip) for _, clip, _ in rows])
+        known = torch.stack([self._coefficients(n) for n in sources])
         windows = [motion_windows(self.motion[int(clip)], int(t), int(t) + 1) for _, clip, t in rows]
         frames = self.people.frames
         pictures = [torch.from_numpy(np.stack([frames[n] for n in chosen])) for chosen in (sources, rows[:, 0])]
-        landmarks = np.asarray(self.people.landmarks[rows[:, 0]])
-        return PairBatch(to_signed(pictures[0]), to_signed(pictures[1]), torch.cat(windows), landmarks)
+        landmarks = [np.asarray(self.people.landmarks[chosen]) for chosen in (sources, rows[:, 0])]
+        return PairBatch(to_signed(pictures[0]), to_signed(pictures[1]), torch.cat(windows), known, *landmarks)
+
+    def _coefficients(self, frame: int) -> Tensor:
+        """(70,) of a frame with a face."""
+        clip = int(self.numbers[frame])
+        return self.motion[clip][frame - self.people.clips[clip].first]
 
     def _source(self, clip: int, own_clip: float) -> int:
         members = self.own[clip] if own_clip and float(torch.rand(())) < own_clip else self.same[clip]
@@ -106,7 +120,7 @@ def frame_pairs(
         raise InputError("no training clip has coefficients; run the stage fit")
     joined = {person: np.concatenate(frames) for person, frames in by_person.items()}
     same = {n: joined[people.clips[n].speaker, people.clips[n].pretraining] for n in tracks}
-    return FramePairs(people, tracks, np.concatenate(targets), same, own)
+    return FramePairs(people, tracks, np.concatenate(targets), same, own, people.clip_numbers())
 
 
 def encode_motion(beta: NDArray[np.float32], rho: NDArray[np.float32], code: ExpressionCode, pose: Scale) -> Tensor:
@@ -118,10 +132,9 @@ def image_losses(
     generator: ImageGenerator, drawn: Drawn, target: Tensor, image: bool, perceptual_loss: nn.Module | None,
     weights: Tensor | None = None,
 ) -> dict[str, Tensor]:  # fmt: skip
-    """``ce`` and ``feat`` of eq. 18, ``warp``, and with ``image`` ``rec`` and ``per``; unweighted.
+    """``ce`` and ``feat`` of eq. 18, and with ``image`` ``rec`` and ``per``; unweighted.
 
-    ``warp`` is the perceptual distance of the warped source, or L1 where there is no perceptual network. ``weights``
-    (B, 1, s, s) are those of places in ``ce``, ``feat`` and ``rec``; without them all count alike.
+    ``weights`` (B, 1, s, s) are those of places in ``ce``, ``feat`` and ``rec``; without them all count alike.
     """
     with torch.no_grad():
         wanted = generator.code.quantise(target)
@@ -130,14 +143,25 @@ def image_losses(
     if drawn.logits is not None:
         each = F.cross_entropy(drawn.logits.flatten(0, 1), wanted.indices.flatten(), reduction="none")
         terms["ce"] = (places.flatten() * each).mean()
-    if drawn.warped is not None:
-        l1 = (drawn.warped - target).abs().mean()
-        terms["warp"] = l1 if perceptual_loss is None else perceptual_loss(drawn.warped, target)
     if image:
         terms["rec"] = weighted_l1(drawn.picture, target, F.interpolate(places, target.shape[-2:]))
         if perceptual_loss is not None:
             terms["per"] = perceptual_loss(drawn.picture, target)
     return terms
+
+
+def flow_loss(flow: Tensor, source: NDArray[np.float32], target: NDArray[np.float32], side: int) -> Tensor:
+    """How far from the source's landmarks the flow leads from the target's, mean in the flow's units; 0 without any.
+
+    Args:
+        flow: (B, 2, h, w), see :mod:`gmbench.nn.warp`.
+        source, target: (B, 478, 2) in pixels, NaN where there is no face.
+        side: S of the pictures.
+    """
+    wanted, places = (torch.from_numpy(points).to(flow) * (2 / (side - 1)) - 1 for points in (source, target))
+    known = torch.isfinite(wanted) & torch.isfinite(places)
+    off = places + flow_at(flow, places.nan_to_num()) - wanted
+    return off[known].abs().sum() / known.sum().clamp_min(1)
 
 
 def train_vqig(
@@ -171,23 +195,49 @@ def train_vqig(
     return CHECKPOINTS.pack("vqig", generator, facts, constants), report
 
 
+def warp_losses(
+    flow: Tensor, warped: Tensor, batch: PairBatch, s: Vqig, perceptual_loss: nn.Module | None
+) -> dict[str, Tensor]:
+    """``warp``, the perceptual distance of the warped source, L1 without such a network, and ``flow`` where it counts.
+
+    Args:
+        flow: (B, 2, h, w), see :mod:`gmbench.nn.warp`.
+        warped: (B, 3, S, S) source pictures that it moved.
+        batch: the pairs. s: weights.
+        perceptual_loss: on the device of ``warped``.
+    """
+    target = batch.target.to(warped.device)
+    l1 = (warped - target).abs().mean()
+    terms = {"warp": l1 if perceptual_loss is None else perceptual_loss(warped, target)}
+    if s.weights.get("flow"):
+        terms["flow"] = flow_loss(flow, batch.source_landmarks, batch.landmarks, target.shape[-1])
+    return terms
+
+
 def _update(
     state: TrainState, generator: ImageGenerator, pairs: FramePairs, s: Vqig
 ) -> Callable[[int, Updater], dict[str, Tensor]]:
-    """One step of the generator, and in the second part of the training of the discriminator where there is one."""
+    """One step of the generator, and in the last part of the training of the discriminator where there is one."""
     perceptual_loss = perceptual(generator.code.settings.perceptual, squared=True)
 
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
         for optimiser in state.optimisers.values():
             falling_rate(optimiser, s.train, step)
         batch = pairs.draw(s.train.batch, s.own_clip)
-        source, target, window = (x.to(updater.device) for x in (batch.source, batch.target, batch.window))
+        asked = batch.window - batch.source_motion[:, None] if s.relative else batch.window
+        source, target, window = (x.to(updater.device) for x in (batch.source, batch.target, asked))
+        loss_network = None if perceptual_loss is None else perceptual_loss.to(updater.device)
+        if step < s.warp_until and generator.warping is not None:
+            terms = warp_losses(*generator.warped(source, generator.mapping(window)), batch, s, loss_network)
+            updater.backward_and_step(weighted_sum(terms, s.weights), "generator", GRADIENT_NORM)
+            return terms
         covered = feature_cells(batch.landmarks, target.shape[-1], generator.cells)
         weights = (1 + s.face * covered).to(updater.device)
         image = s.parts != "full" or step >= s.image_from
-        loss_network = None if perceptual_loss is None else perceptual_loss.to(updater.device)
         drawn = generator(source, window, draw=image)
         terms = image_losses(generator, drawn, target, image, loss_network, weights)
+        if drawn.flow is not None and drawn.warped is not None:
+            terms |= warp_losses(drawn.flow, drawn.warped, batch, s, loss_network)
         total = weighted_sum(terms, s.weights)
         if image and "discriminator" in state.modules:
             pictured, last = terms["rec"] + terms.get("per", 0.0), generator.of_image.parts.weight

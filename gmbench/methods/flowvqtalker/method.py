@@ -17,7 +17,7 @@ from gmbench.methods.features import audio_features
 from gmbench.methods.flowvqtalker import sampling
 from gmbench.methods.flowvqtalker.card import CARD, INTERPOLATIONS
 from gmbench.methods.flowvqtalker.coefficient_generator import CoefficientGenerator
-from gmbench.methods.flowvqtalker.drawing import Painter
+from gmbench.methods.flowvqtalker.drawing import Painter, Source
 from gmbench.methods.flowvqtalker.jobs import SAMPLING, fit_all
 from gmbench.methods.flowvqtalker.settings import ABLATIONS, Sampling, Settings
 from gmbench.methods.interface import (
@@ -95,7 +95,7 @@ class FlowVQTalker:
             codes = self._codes(request, meta)
             beta, lids = self.flows.code.decode(codes)
             rho = self._motion(request, lids)
-        return GenResult(self.painter.frames(_source_image(request), beta, rho), beta, rho, meta)
+        return GenResult(self.painter.frames(_source(request), beta, rho), beta, rho, meta)
 
     def interpolate(
         self, request: GenRequest, emotion_a: EmotionSpec, emotion_b: EmotionSpec, steps: int, way: str = "latent"
@@ -117,7 +117,7 @@ class FlowVQTalker:
             share = np.rint(alpha) if way == "hard_switch" else alpha
             weights = np.broadcast_to((1 - share) * a + share * b, (len(audio), len(a))).astype(np.float32)
             beta, _ = self.flows.code.decode(self.flows.expressions(audio, weights, source, noise)[-1:])
-            frames = self.painter.frames(_source_image(request), beta, rho)
+            frames = self.painter.frames(_source(request), beta, rho)
             results.append(GenResult(frames, beta, rho, {"alpha": n / (steps - 1)}))
         return results
 
@@ -189,9 +189,7 @@ class FlowVQTalker:
         return self._heard[1]
 
     def _source_code(self, request: GenRequest) -> Floats:
-        if request.source_expression is None:
-            raise MissingInput(f"{request.clip_id}: FlowVQTalker needs the source image's coefficients")
-        return self.flows.code.encode(request.source_expression[None], _source_motion(request)[None])[0]
+        return self.flows.code.encode(_source_expression(request)[None], _source_motion(request)[None])[0]
 
     def _reference(self, reference: ReferenceClip) -> tuple[Floats, Floats]:
         """Codes (R, 64) and features (R, a) of a reference clip."""
@@ -204,10 +202,16 @@ class FlowVQTalker:
         return self.flows.code.encode(reference.expression[:frames], reference.motion[:frames]), audio
 
 
-def _source_image(request: GenRequest) -> NDArray[np.uint8]:
+def _source(request: GenRequest) -> Source:
     if request.source_image is None:
         raise MissingInput(f"{request.clip_id}: FlowVQTalker needs source_image")
-    return request.source_image
+    return Source(request.source_image, _source_expression(request), _source_motion(request))
+
+
+def _source_expression(request: GenRequest) -> Floats:
+    if request.source_expression is None:
+        raise MissingInput(f"{request.clip_id}: FlowVQTalker needs the source image's coefficients")
+    return request.source_expression
 
 
 def _source_motion(request: GenRequest) -> Floats:

@@ -130,7 +130,9 @@ class Codebook(SettingsPart):
         "random", description="what is trained: networks alone, or ones that refine the linear code of bare patches"
     )
     start_frames: int = Field(128, ge=1, description="frames that the code of patches and its codebook are fitted to")
-    face: float = Field(0.0, ge=0, description="further weight of rec where brows, eyes and mouth are")
+    face: float = Field(
+        0.0, ge=0, description="further weight of rec, and of the patches of the start, where brows, eyes and mouth are"
+    )
     patience: int = Field(50, ge=0, description="batches after which an unused code starts again; 0: never")
     perceptual: str = Field("none", description="none, randconv, or the path of torchvision's VGG-19 weights")
     weights: dict[Literal["rec", "per", "adv", "code", "commitment"], float] = Field(
@@ -145,6 +147,11 @@ class Codebook(SettingsPart):
     )  # fmt: skip
     gate_steps: int = Field(300, ge=1, description="of that classifier's training")
     train: FallingRate = FallingRate(steps=400_000, batch=8, rate=7e-5)
+
+    @property
+    def cells(self) -> int:
+        """s, places on a side."""
+        return self.side // 2 ** (len(self.widths) - 1 + self.wavelets)
 
 
 class Vqig(SettingsPart):
@@ -161,12 +168,20 @@ class Vqig(SettingsPart):
         "random",
         description="what fuses and picks codes before it is trained: chance, or the warped source's own codes",
     )
+    relative: bool = Field(
+        False,
+        description="whether coefficients are given minus the source picture's, which the flow then need not find out",
+    )
     own_clip: float = Field(
         0.0, ge=0, le=1, description="share of the source frames that are of the target's own clip, not of any clip"
     )
     face: float = Field(0.0, ge=0, description="further weight of ce, feat and rec where brows, eyes and mouth are")
-    weights: dict[Literal["ce", "feat", "warp", "rec", "per", "adv"], float] = Field(
-        {"ce": 0.5, "feat": 1.0, "warp": 2.5, "rec": 1.0, "per": 1.0, "adv": 0.8}
+    weights: dict[Literal["ce", "feat", "warp", "flow", "rec", "per", "adv"], float] = Field(
+        {"ce": 0.5, "feat": 1.0, "warp": 2.5, "flow": 0.0, "rec": 1.0, "per": 1.0, "adv": 0.8},
+        description="flow: of where landmarks are led, which lets the warp start in few steps; 0 as in the paper",
+    )
+    warp_until: int = Field(
+        0, ge=0, description="step until which only the warp learns, by warp and flow, where there is one"
     )
     image_from: int = Field(200_000, ge=0, description="step from which the image losses take part")
     train: FallingRate = FallingRate(steps=300_000, batch=8, rate=5e-5)

@@ -12,7 +12,14 @@ from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker.codebook_training import train_codebook
 from gmbench.methods.flowvqtalker.face_features import feature_cells, feature_weights, weighted_l1
 from gmbench.methods.flowvqtalker.image_generator import WINDOW, ImageGenerator, MotionDescriptor, motion_windows
-from gmbench.methods.flowvqtalker.image_training import frame_pairs, image_losses, load_code, train_vqig
+from gmbench.methods.flowvqtalker.image_training import (
+    encode_motion,
+    flow_loss,
+    frame_pairs,
+    image_losses,
+    load_code,
+    train_vqig,
+)
 from gmbench.methods.flowvqtalker.picture_code import PictureCode
 from gmbench.methods.flowvqtalker.settings import LADDER_PARTS
 from gmbench.methods.picture_tracks import ClipMotion, held_out_clips
@@ -136,6 +143,23 @@ def test_a_codebook_that_starts_from_patches_is_off_by_half_a_unit(people):
     assert float(bare) < float((code.eval()(pictures)[0] - pictures).square().mean())
 
 
+def test_a_codebook_starts_from_the_places_that_count():
+    code = PictureCode(SMALL.codebook.model_copy(update={"start": "patches"}))
+    torch.manual_seed(0)
+    pictures = torch.rand(8, 3, 32, 32) * 2 - 1
+    places = torch.zeros(8, 1, SMALL.codebook.cells, SMALL.codebook.cells)
+    places[..., 0, :] = 1
+
+    def errors(weights):
+        code.start_from(pictures, weights)
+        maps = code.encoder(pictures)
+        return (code.table.look_up(code.table.nearest(maps)) - maps).square().mean((0, 1, 3)) / maps.square().mean()
+
+    aimed, all_alike = errors(places), errors(None)
+    assert aimed[0] < all_alike[0]
+    assert aimed[1:].mean() > all_alike[1:].mean()
+
+
 def test_features_of_the_face_count_more():
     landmarks = np.full((2, 478, 2), np.nan, np.float32)
     landmarks[0] = 5.0
@@ -155,9 +179,9 @@ def test_features_of_the_face_count_more():
 def test_the_code_level_has_no_picture_losses():
     generator, target = _generator().train(), torch.rand(2, 3, 32, 32)
     drawn = generator(target, torch.randn(2, WINDOW, 70), draw=False)
-    assert set(image_losses(generator, drawn, target, False, None)) == {"feat", "ce", "warp"}
+    assert set(image_losses(generator, drawn, target, False, None)) == {"feat", "ce"}
     drawn = generator(target, torch.randn(2, WINDOW, 70))
-    assert set(image_losses(generator, drawn, target, True, torch.nn.MSELoss())) == {"feat", "ce", "warp", "rec", "per"}
+    assert set(image_losses(generator, drawn, target, True, torch.nn.MSELoss())) == {"feat", "ce", "rec", "per"}
 
 
 def test_codebook_then_image_generator(people, clips, tmp_path):
@@ -173,6 +197,16 @@ def test_codebook_then_image_generator(people, clips, tmp_path):
     assert _digest(code) == before
     ladder = SMALL.vqig.model_copy(update={"parts": "b"})
     assert "ce" not in train_vqig(pairs, code, expressions, pose, ladder, 0)[1].log[-1]
+
+
+def test_the_warp_learns_alone_at_first_where_there_is_one(people, clips):
+    code = PictureCode(SMALL.codebook).eval()
+    pairs, expressions, pose = _pairs(people, clips)
+    weights = SMALL.vqig.weights | {"flow": 1.0, "adv": 0.0}
+    for parts, wanted in (("full", {"warp", "flow"}), ("b", {"feat", "rec", "per"})):
+        settings = SMALL.vqig.model_copy(update={"warp_until": 4, "weights": weights, "parts": parts})
+        _, report = train_vqig(pairs, code, expressions, pose, settings, 0)
+        assert set(report.log[-1]) == wanted | {"step"}
 
 
 def test_pairs_are_of_one_person_and_targets_have_faces(people, clips):
@@ -195,6 +229,32 @@ def test_pairs_are_of_one_person_and_targets_have_faces(people, clips):
     nothing = {0: ClipMotion(clips[0].beta, clips[0].rho, np.zeros(30, bool))}
     with pytest.raises(InputError, match="no training clip has coefficients"):
         _pairs((pictures, nothing), clips)
+
+
+def test_pairs_know_the_coefficients_of_their_source(people, clips):
+    pictures, motion = people
+    pairs, code, pose = _pairs(people, clips)
+    batch, number = pairs.draw(6), pictures.clip_numbers()
+    frames = to_signed(torch.from_numpy(pictures.frames))
+    for source, known in zip(batch.source, batch.source_motion, strict=True):
+        (frame,) = (n for n, picture in enumerate(frames) if torch.equal(picture, source))
+        clip, place = number[frame], frame - pictures.clips[number[frame]].first
+        own = encode_motion(motion[clip].beta[place : place + 1], motion[clip].rho[place : place + 1], code, pose)
+        torch.testing.assert_close(known, own[0])
+
+
+def test_the_flow_must_lead_from_the_targets_landmarks_to_the_sources():
+    source = np.full((2, 478, 2), np.nan, np.float32)
+    source[0] = np.random.default_rng(0).uniform(4, 20, (478, 2))
+    target = source - np.float32(3.1)
+    flow = torch.zeros(2, 2, 8, 8, requires_grad=True)
+    off = flow_loss(flow, source, target, 32)
+    assert float(off) == pytest.approx(3.1 * 2 / 31, rel=1e-4)
+    assert float(flow_loss(flow + 3.1 * 2 / 31, source, target, 32)) == pytest.approx(0, abs=1e-6)
+    off.backward()
+    assert torch.isfinite(flow.grad).all()
+    assert [float(part.abs().sum()) > 0 for part in flow.grad] == [True, False]
+    assert float(flow_loss(flow[1:], source[1:], target[1:], 32)) == 0
 
 
 class TestGate:

@@ -10,6 +10,7 @@ from gmbench import shards
 from gmbench.datasets.manifest import TEST, ClipRow
 from gmbench.errors import InputError
 from gmbench.media import encode_video
+from gmbench.methods.flowvqtalker.drawing import Source
 from gmbench.methods.flowvqtalker.jobs import fit_all, training_jobs
 from gmbench.methods.flowvqtalker.method import FlowVQTalker
 from gmbench.methods.interface import (
@@ -50,6 +51,20 @@ def _request(**changes):
 
 def _frames(method, request):
     return np.stack(list(method.generate(request).frames))
+
+
+def test_a_relative_generator_is_asked_for_nothing_by_the_source_itself(method, monkeypatch):
+    request = _request()
+    source = Source(request.source_image, request.source_expression, request.source_motion)
+    still = (source.beta[None].repeat(3, 0), source.rho[None].repeat(3, 0))
+    painter = method.painter
+    assert float(painter.motion(source, *still).abs().max()) > 0.01
+    settings = painter.generator.settings.model_copy(update={"relative": True})
+    monkeypatch.setattr(painter.generator, "settings", settings)
+    assert float(painter.motion(source, *still).abs().max()) < 1e-5
+    turned = still[1] + np.float32(0.1)
+    asked, before = painter.motion(source, still[0], turned), painter.motion(source, *still)
+    assert not torch.equal(asked, before)
 
 
 def _reference(**changes):
