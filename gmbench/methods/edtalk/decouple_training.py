@@ -148,8 +148,9 @@ def _turned(head: dict[str, Tensor], target: torch.nn.Module, rows: Tensor) -> d
 @torch.no_grad()
 def _weights_of_frames(backbone: Animator, frames: TrainingFrames, numbers: Sequence[int]) -> Tensor:
     """Weights (N, n) of frames spread over all clips, by torch's global generator."""
-    parts = np.array_split(frames.draw_drivers(numbers, START_FRAMES)[1], START_FRAMES // START_BATCH)
-    return torch.cat([backbone.weights(frames.pictures(rows))[SPACE] for rows in parts])
+    rows, places = np.unique(frames.draw_drivers(numbers, START_FRAMES)[1], return_inverse=True)
+    parts = np.array_split(rows, -(-len(rows) // START_BATCH))
+    return torch.cat([backbone.weights(frames.pictures(part))[SPACE] for part in parts])[places]
 
 
 def draw_switched(frames: TrainingFrames, numbers: Sequence[int], count: int, settings: Decouple) -> SwitchedBatch:
