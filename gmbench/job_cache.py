@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gmbench.devices import CPU, dealt, using
 from gmbench.errors import GmbenchError, StoreError
 from gmbench.executor import one_thread, run
-from gmbench.store import Feature, Store
+from gmbench.store import Feature, Store, disk_full
 
 JobResult = tuple[Mapping[str, NDArray[Any]], Mapping[str, Any]]
 """Arrays and facts of a feature."""
@@ -91,5 +91,11 @@ def _make(task: _Task) -> str | None:
         raise
     except GmbenchError as error:
         return str(error)
+    except OSError as error:
+        if disk_full(error):
+            raise StoreError(
+                f"{task.job.name}: disk full; free some space and run again, what is finished is kept"
+            ) from error
+        raise
     Store(task.root).put(task.job.key, arrays, meta)
     return None

@@ -294,8 +294,13 @@ def _partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
 
 
+def disk_full(error: OSError) -> bool:
+    """Whether nothing more can be written."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def _advice(path: Path, error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if disk_full(error):
         return f"{path.parent}: disk full; free some space and run again, finished clips are kept"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{path.parent}: not writable; choose another folder with --out or --store"

@@ -1,5 +1,6 @@
 """The command as a user runs it: wrong options, an interrupt, terminals of two widths; some in a process of its own."""
 
+import errno
 import fcntl
 import json
 import os
@@ -110,6 +111,14 @@ def test_an_unexpected_error_is_one_line_unless_asked_for(call, tmp_path, monkey
     monkeypatch.setattr(sys, "argv", ["gmbench", "protocols", "--debug"])
     with pytest.raises(RuntimeError, match="a bug"):
         app.main()
+
+
+def test_a_full_disk_is_one_line_with_the_remedy(call, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", "some/file")
+
+    monkeypatch.setattr("gmbench.evaluation.protocol.load", full)
+    assert call("protocols")[::2] == (4, "error: some/file: disk full; free some space and run again\n")
 
 
 def _interruptible():

@@ -1,3 +1,4 @@
+import errno
 import multiprocessing
 import os
 
@@ -5,7 +6,8 @@ import numpy as np
 import pytest
 
 from gmbench.errors import StoreError
-from gmbench.store import Store, digest, file_digest
+from gmbench.job_cache import Job, run_jobs
+from gmbench.store import Store, digest, file_digest, whole_file
 
 
 def test_features_come_back_exactly(tmp_path, rng):
@@ -46,6 +48,19 @@ def test_unwritable_folder_names_the_remedy(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match=str(tmp_path / "file")):
         Store(tmp_path / "file").put(digest("a"), {"x": np.ones(1)})
+
+
+def _full(argument=None):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_leaves_what_was_there_and_stops_the_jobs(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(StoreError, match="disk full; free some space"), whole_file(tmp_path / "a") as file:
+        _full(file.write(b"new"))
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
+    with pytest.raises(StoreError, match="clip 1: disk full; free some space and run again, what is finished is kept"):
+        run_jobs(_full, [Job("clip 1", "ab", None)], Store(tmp_path))
 
 
 def test_digests_depend_on_content_only(tmp_path):

@@ -98,6 +98,8 @@ def train_person(name: str, folder: PathLike | None = None, say: Callable[[str],
     from gmbench.stages.whole_run import prepare, share_used, train_and_judge
 
     where = as_path(folder) if folder is not None else _project(name)
+    if not (where / config.FILE).is_file():
+        raise InputError(f"{where}: no project here; make one with 'gmbench person add {name} VIDEO --out {where}'")
     before = Path.cwd()
     os.chdir(where)
     try:

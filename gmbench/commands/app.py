@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,8 @@ from gmbench.commands.extractors import extractors_app
 from gmbench.commands.person import person_app
 from gmbench.commands.records import records_app
 from gmbench.commands.weights import weights_app
-from gmbench.errors import GmbenchError
+from gmbench.errors import GmbenchError, StoreError
+from gmbench.store import disk_full
 from gmbench.version import version as gmbench_version
 
 EVALUATE, READ, KNOW, TRAIN, PAPERS = (
@@ -109,6 +111,9 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and disk_full(error):
+            terminal.error(f"{error.filename or Path.cwd()}: disk full; free some space and run again")
+            sys.exit(StoreError.exit_code)
         terminal.error(f"unexpected {type(error).__name__}: {error}; the same command with --debug shows where")
         status = 1
     if status == INTERRUPTED:

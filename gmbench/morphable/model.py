@@ -16,6 +16,7 @@ from scipy import sparse
 
 from gmbench.errors import InputError
 from gmbench.morphable.camera import project, rotation_matrix
+from gmbench.store import whole_file, write_atomically
 
 SHAPE, EXPRESSION, BETA, TEXTURE, MOTION = 150, 171, 169, 251, 12
 ROTATION, TRANSLATION = slice(0, 3), slice(3, 6)
@@ -164,10 +165,11 @@ class FaceModel:
         )
 
     def save(self, path: Path) -> None:
-        """Write ``path`` (.npz, no pickles) and a JSON file beside it."""
-        np.savez(path, **{name: getattr(self, name) for name in _ARRAYS})
+        """Write ``path`` (.npz, no pickles) and a JSON file beside it; raises StoreError where the disk is full."""
+        with whole_file(path) as file:
+            np.savez(file, **{name: getattr(self, name) for name in _ARRAYS})
         facts = {"blink_columns": list(self.blink_columns), **self.names}
-        path.with_suffix(".json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", "utf-8")
+        write_atomically(path.with_suffix(".json"), (json.dumps(facts, indent=1, sort_keys=True) + "\n").encode())
 
 
 @dataclass(frozen=True)

@@ -267,6 +267,8 @@ def test_projects_and_files_that_are_missing_are_named(tmp_path, monkeypatch, fa
     monkeypatch.setenv("GMBENCH_WEIGHTS", str(tmp_path / "none"))
     with pytest.raises(InputError, match="gmbench person add bob VIDEO"):
         train_person("bob")
+    with pytest.raises(InputError, match=r"no project here; make one with 'gmbench person add bob VIDEO --out .*/bob'"):
+        train_person("bob", tmp_path / "bob")
     with pytest.raises(WeightsError, match="is missing: run"):
         add_person("bob", [_film(tmp_path / "a.mp4")])
     (tmp_path / "bob").mkdir(exist_ok=True)

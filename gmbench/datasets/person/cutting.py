@@ -1,6 +1,5 @@
 """Videos of one person, cut into sentences as square clips in a folder: a dataset of kind ``folder``."""
 
-import errno
 import itertools
 import math
 import re
@@ -19,6 +18,7 @@ from gmbench.errors import InputError
 from gmbench.face.clip_crop import Square, cut
 from gmbench.media import FPS, SAMPLES_PER_FRAME, Frames, Video, write_video
 from gmbench.names import composed
+from gmbench.store import disk_full
 
 QUALITY = 10
 """Constant rate factor of the clips: the crops that methods learn from are made of them."""
@@ -73,7 +73,7 @@ def cut_videos(
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     except OSError as error:
-        reason = "the disk is full" if error.errno == errno.ENOSPC else str(error)
+        reason = "the disk is full" if disk_full(error) else str(error)
         raise InputError(f"{folder}: the clips could not be written ({reason}); nothing of them was kept") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
