@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable
 from gmbench.errors import InputError
 
 _FORBIDDEN = re.compile(r"[\x00-\x1f]")
+_UNSEEN = frozenset("\u00ad\u200b\u200e\u200f\u2060\ufeff")
+"""Marks of no width, but for the two that join letters and emoji."""
 
 
 def closest(name: str, choices: Iterable[str]) -> str:
@@ -24,7 +26,7 @@ def closest(name: str, choices: Iterable[str]) -> str:
 
 def some(names: Collection[str], most: int = 3) -> str:
     """The first names of a longer list: ``a, b, c and 7 more``."""
-    shown = list(names)[:most]
+    shown = [name if plain(name) == composed(name) else repr(name) for name in list(names)[:most]]
     rest = len(names) - len(shown)
     return printable(", ".join(shown)) + (f" and {rest} more" if rest else "")
 
@@ -61,8 +63,14 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def plain(name: str) -> str:
+    """The composed form without what nobody sees: blanks around a part, marks of no width, blanks of other kinds."""
+    seen = "".join(" " if letter.isspace() else letter for letter in composed(name) if letter not in _UNSEEN)
+    return "/".join(part.strip() for part in seen.split("/"))
+
+
 class NameIndex:
-    """Finds clips by name, exactly or by the flat form, whatever the Unicode form.
+    """Finds clips by name, exactly or by the flat form, whatever the Unicode form; unseen blanks are forgiven.
 
     Args:
         names: of the clips.
@@ -75,7 +83,7 @@ class NameIndex:
         self._flat: dict[str, list[str]] = defaultdict(list)
         for name in names:
             self._exact[composed(name)] = name
-            self._flat[flat(composed(name))].append(name)
+            self._flat[flat(plain(name))].append(name)
 
     def exact(self, name: str) -> str | None:
         """The same name, in whatever Unicode form; None where there is none."""
@@ -90,7 +98,7 @@ class NameIndex:
         exact = self.exact(name)
         if exact is not None:
             return exact
-        found = self._flat.get(flat(composed(name)), [])
+        found = self._flat.get(flat(plain(name)), [])
         if len(found) > 1:
             raise InputError(
                 f"{self.source}: {found[0]!r} and {found[1]!r} both could be clip {name!r}; "

@@ -10,7 +10,16 @@ from gmbench.clips.clip import Clip
 from gmbench.emotions import in_name
 from gmbench.errors import InputError
 from gmbench.face.faces import SIDECAR_SUFFIX
-from gmbench.media import MEDIA_SUFFIXES, VIDEO_SUFFIXES, FrameNames, MediaFolder, frame_names, suffix_of, walk
+from gmbench.media import (
+    AUDIO_SUFFIXES,
+    MEDIA_SUFFIXES,
+    VIDEO_SUFFIXES,
+    FrameNames,
+    MediaFolder,
+    frame_names,
+    suffix_of,
+    walk,
+)
 from gmbench.names import NameIndex, check_clip_name, composed, counted, printable, some
 
 _WORD_END = re.compile(r"[_\-. ]")
@@ -54,10 +63,11 @@ class ClipFolder:
         return replace(self, clips=dict(sorted((self.clips | taken).items())), doubtful={}, notes=notes)
 
 
-def find_clips(folder: Path) -> ClipFolder:
+def find_clips(folder: Path, wanted: str = "videos") -> ClipFolder:
     """All clips below a folder: videos, folders of images, and the sound and landmarks beside them.
 
-    The first folder of a nested name is the speaker; an emotion that a part of the name says is the clip's.
+    The first folder of a nested name is the speaker; an emotion that a part of the name says is the clip's. ``wanted``
+    is what the message says where there is nothing: ``videos`` or ``sounds``.
 
     Raises:
         InputError: no such folder, nothing in it, or two videos of one name.
@@ -66,7 +76,7 @@ def find_clips(folder: Path) -> ClipFolder:
         raise InputError(f"{folder}: no such folder")
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of videos, got a file")
-    found = _Found(folder)
+    found = _Found(folder, wanted)
     for part in walk(folder):
         found.add(part)
     return found.result()
@@ -92,6 +102,7 @@ class _Found:
     """Files by the name of the clip that they belong to, gathered folder by folder."""
 
     root: Path
+    wanted: str = "videos"
     videos: dict[str, Path] = field(default_factory=dict)
     pictures: dict[str, _Pictures] = field(default_factory=dict)
     sounds: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
@@ -117,6 +128,11 @@ class _Found:
         for name in part.others:
             if name.lower().endswith(SIDECAR_SUFFIX):
                 self.landmarks[composed(part.below_root(name)[: -len(SIDECAR_SUFFIX)])].append(part.path / name)
+            else:
+                reason = "not a video by its suffix" if suffix_of(name) else "a file without a suffix"
+                clip = name_of(part.below_root(name))
+                clip = name_of(clip) if suffix_of(clip) in MEDIA_SUFFIXES else clip
+                self.unread.setdefault(clip, printable(f"{part.path / name}: {reason}"))
         for item in part.unread:
             place = part.below_root(item.path.name) if item.path != part.path else part.relative or "."
             self.reasons[item.reason].append(place)
@@ -189,7 +205,9 @@ class _Found:
         kinds = (
             f"MP4, MOV, MKV, AVI, WebM and other videos, {len(VIDEO_SUFFIXES)} suffixes, and folders of numbered images"
         )
-        return f"{self.root}: no videos found (looked for {kinds}){hint}{left}"
+        if self.wanted == "sounds":
+            kinds = f"WAV, M4A, MP3, FLAC and other sounds, {len(AUDIO_SUFFIXES)} suffixes, and videos"
+        return f"{self.root}: no {self.wanted} found (looked for {kinds}){hint}{left}"
 
     def _unread_notes(self) -> Iterator[str]:
         for reason, places in self.reasons.items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gmbench.clips.clip import SAMPLE_MARK, Pair
-from gmbench.clips.tables import read_table
+from gmbench.clips.tables import label, read_table
 from gmbench.emotions import KNOWN, canonical
 from gmbench.errors import InputError
 from gmbench.media import MEDIA_SUFFIXES, suffix_of
@@ -61,9 +61,10 @@ class Labels:
         bare = [name for name, found in self._labelled.items() if not found]
         if bare:
             yield f"{self.path}: {len(bare)} of {counted(len(self._labelled), 'clip')} have no row ({some(bare)})"
-        empty = [name for name in self._used if "emotion" in self.rows[name] and not self.rows[name]["emotion"]]
-        if empty:
-            yield f"{self.path}: {counted(len(empty), 'clip')} without an emotion ({some(sorted(empty))})"
+        for column, article in (("speaker", "a"), ("emotion", "an")):
+            empty = [name for name in self._used if column in self.rows[name] and not self.rows[name][column]]
+            if empty and (column == "emotion" or len(empty) < len(self._used)):
+                yield f"{self.path}: {counted(len(empty), 'clip')} without {article} {column} ({some(sorted(empty))})"
 
     def _is_sample(self, name: str) -> bool:
         base, mark, number = name.rpartition(SAMPLE_MARK)
@@ -82,7 +83,7 @@ def read_labels(path: Path) -> Labels:
     rows: dict[str, dict[str, str]] = {}
     for line, row in table.rows:
         name = _clip_name(row["clip"])
-        labels = {column: row[column] for column in COLUMNS[1:] if column in row}
+        labels = {column: label(row[column]) for column in COLUMNS[1:] if column in row}
         if not name:
             raise InputError(f"{path}, line {line}: no clip in this row")
         if rows.setdefault(name, labels) != labels:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmbench.clips.clip import Clip, Pair
-from gmbench.clips.tables import Table, read_table
+from gmbench.clips.tables import Table, label, read_table
 from gmbench.errors import InputError
 from gmbench.names import check_clip_name, composed, counted, some
 
@@ -57,7 +57,7 @@ def read_pairs(path: Path) -> PairTable:
 def _pair(row: dict[str, str], where: str, folder: Path) -> Pair:
     name = composed(check_clip_name(row["clip"], where))
     files = {column: _file(folder, row[column]) if row.get(column) else None for column in _FILES}
-    speaker, emotion = row.get("speaker", ""), row.get("emotion", "")
+    speaker, emotion = label(row.get("speaker", "")), label(row.get("emotion", ""))
 
     def clip(video: str, audio: str, landmarks: str) -> Clip | None:
         given = files[video], files[audio], files[landmarks]

@@ -25,7 +25,7 @@ class SoundFolder:
     def read(cls, folder: Path) -> "SoundFolder":
         """Find the sounds below a folder; raises InputError where there are none."""
         try:
-            found = find_clips(folder)
+            found = find_clips(folder, "sounds")
         except InputError as error:
             raise InputError(f"--audio: {error}") from error
         files = {name: clip.audio or clip.video for name, clip in found.clips.items()}

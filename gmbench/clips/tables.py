@@ -8,6 +8,14 @@ from pathlib import Path
 
 from gmbench.errors import InputError
 
+_NOTHING = frozenset({"nan", "<na>", "n/a", "none", "null"})
+"""What programs write into a cell that has no value."""
+
+
+def label(cell: str) -> str:
+    """A speaker or an emotion; empty where the cell says that there is none."""
+    return "" if cell.casefold() in _NOTHING else cell
+
 
 @dataclass(frozen=True)
 class Table:

@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from gmbench.errors import MediaError
 from gmbench.media.h264 import LostPictures
 
+_ASIDE = Disposition.comment | Disposition.visual_impaired | Disposition.hearing_impaired
 _LFS_HEAD = b"version https://git-lfs"
 
 
@@ -77,8 +78,8 @@ def picture_track(container: InputContainer) -> VideoStream | None:
 
 
 def sound_track(container: InputContainer) -> AudioStream | None:
-    """The audio track that a player plays: the default one, else the first."""
-    tracks = container.streams.audio
+    """The audio track that a player plays: the default one, else the first that is no commentary or description."""
+    tracks = sorted(container.streams.audio, key=lambda track: bool(track.disposition & _ASIDE))
     return next((track for track in tracks if track.disposition & Disposition.default), tracks[0] if tracks else None)
 
 

@@ -79,19 +79,27 @@ def frame_names(names: Iterable[str]) -> FrameNames:
     series = sorted(_all_series(pictures), key=lambda found: -len(found.names))
     if not series:
         return FrameNames(problem=f"{len(pictures)} pictures without numbers ({some(pictures)}): which comes first?")
-    best, second = series[0], series[1:2]
-    numbered = len(best.names) > 1
-    if best.unclear:
-        return FrameNames(problem=best.unclear, numbered=True)
-    if second and len(second[0].names) > max(numbered, SMALL_SHARE * len(best.names)):
-        problem = f"several series of pictures, {best} and {second[0]}: which are the frames?"
-        return FrameNames(problem=problem, numbered=numbered)
+    best = _hexadecimal(series[0], pictures)
     frames = tuple(name.name for name in best.names)
     strays = tuple(sorted(set(pictures) - set(frames), key=natural_key))
-    if len(strays) >= len(frames):
-        problem = f"{best} beside {counted(len(strays), 'other picture')} ({some(strays)}): which are the frames?"
+    rivals = [found for found in series[1:2] if not {name.name for name in found.names} <= set(frames)]
+    numbered = len(frames) > 1
+    problem = best.unclear or _problem(best, rivals, strays)
+    if problem:
         return FrameNames(problem=problem, numbered=numbered)
     return FrameNames(frames, strays, _gaps(best.counts), numbered=numbered)
+
+
+def _problem(best: _Series, rivals: Sequence[_Series], strays: Sequence[str]) -> str:
+    """Why it cannot be told which pictures are the frames; empty where it can."""
+    count = len(best.names)
+    if rivals and len(rivals[0].names) > max(count > 1, SMALL_SHARE * count):
+        return f"several series of pictures, {best} and {rivals[0]}: which are the frames?"
+    if len(strays) >= count:
+        return f"{best} beside {counted(len(strays), 'other picture')} ({some(strays)}): which are the frames?"
+    if first := _unnumbered_first(best, strays):
+        return f"{first} could be the first frame of {best}: give it a number, or put it elsewhere."
+    return ""
 
 
 def is_picture(name: str) -> bool:
@@ -127,11 +135,13 @@ def _series_of(group: Sequence[_Name]) -> Iterator[_Series]:
         yield from _split(group, lambda name: name.suffix)
         return
     changing = [place for place in range(len(group[0].digits)) if len({name.digits[place] for name in group}) > 1]
-    counter = next((place for place in changing if len({name.numbers[place] for name in group}) == len(group)), None)
+    counters = [place for place in changing if len({name.numbers[place] for name in group}) == len(group)]
+    counter = min(counters, key=lambda place: not _one_by_one([name.numbers[place] for name in group]), default=None)
     if len(group) == 1:
         yield _Series(tuple(group))
     elif counter is not None and _evenly_padded([name.digits[counter] for name in group]):
-        yield _Series(tuple(group), tuple(name.numbers[counter] for name in group))
+        ordered = tuple(sorted(group, key=lambda name: name.numbers[counter]))
+        yield _Series(ordered, tuple(name.numbers[counter] for name in ordered))
     elif times := _by_time(group, changing):
         yield _Series(times)
     elif counter is None and len(changing) > 1:
@@ -139,6 +149,38 @@ def _series_of(group: Sequence[_Name]) -> Iterator[_Series]:
     else:
         reason = f"{group[0].name} and {group[1].name}: numbers with and without leading zeros cannot be ordered"
         yield _Series(tuple(group), unclear=reason)
+
+
+def _one_by_one(numbers: Sequence[int]) -> bool:
+    """Whether numbers, all different and in any order, are a count without a gap."""
+    return max(numbers) - min(numbers) == len(numbers) - 1
+
+
+def _hexadecimal(series: _Series, pictures: Sequence[str]) -> _Series:
+    """The series with those pictures that continue it as numbers to the base of 16 (``0009``, ``000a``), if they do."""
+    texts = series.names[0].texts
+    if len(texts) != 2:  # beside the count there are other numbers
+        return series
+    fits = re.compile(f"{re.escape(texts[0])}([0-9a-f]+){re.escape(texts[1])}")
+    found = [(match, name) for name in pictures if (match := fits.fullmatch(name.rpartition(".")[0].casefold()))]
+    counts = {int(match[1], 16): name for match, name in found}
+    more = len(found) == len(counts) > len(series.names) > 1
+    if not more or not _one_by_one(list(counts)):
+        return series
+    return _Series(tuple(_take_apart(counts[count]) for count in sorted(counts)), tuple(sorted(counts)))
+
+
+def _unnumbered_first(series: _Series, strays: Sequence[str]) -> str:
+    """A stray picture with the name of a series that begins at 1 or 2, without a number; empty where there is none."""
+    text = _letters("".join(series.names[0].texts))
+    if not text or series.counts[:1] not in ((1,), (2,)):
+        return ""
+    return next((name for name in strays if _letters(name.rpartition(".")[0].casefold()) == text), "")
+
+
+def _letters(text: str) -> str:
+    """A text without blanks, brackets and marks."""
+    return "".join(letter for letter in text if letter.isalnum())
 
 
 def _split(group: Sequence[_Name], by: Callable[[_Name], object]) -> Iterator[_Series]:

@@ -21,7 +21,8 @@ ROUNDING = 0.001
 FEW = 0.1
 """Share of a steady rate's periods that may lack a frame and still look lost."""
 _USUAL_RATES = tuple(
-    sorted(
+    (rate, float(rate))
+    for rate in sorted(
         {Fraction(n) for n in (*range(1, 61), 72, 75, 90, 100, 120)}
         | {Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120)}
         | {Fraction(15, 2), Fraction(25, 2), Fraction(25, 3)}
@@ -105,21 +106,21 @@ def grid_of(ticks: NDArray[np.int64], tick: Fraction, stated: Sequence[Fraction]
 
     Usual rates go before others, since a rate that the header states is often a mean of rounded stamps.
     """
-    times = (ticks - ticks[0]) * float(tick)
-    step = float(_usual_step(ticks) * tick)
+    times, usual_step = (ticks - ticks[0]) * float(tick), _usual_step(ticks)
+    step = usual_step * float(tick)
     if step <= 0:
         return None
-    exact = 1 / (_usual_step(ticks) * tick)
+    others = ((rate, float(rate)) for rate in (*stated, 1 / (usual_step * tick)))
     fitting = []
-    for rate in dict.fromkeys((*_USUAL_RATES, *stated, exact)):
-        periods = step * float(rate)
-        if not 0.5 < periods < 3.5 or abs(periods - round(periods)) > 0.45:
-            continue
-        counts = np.rint(times * float(rate)).astype(np.int64)
-        spread = np.ptp(times - counts / float(rate)) / 2
-        usual = rate in _USUAL_RATES and spread <= ROUNDING
-        if spread <= max(ROUNDING, float(tick)) and counts[-1] > 0:
-            fitting.append((not usual, round(spread, 6), rate, counts))
+    for usual, rates in ((True, _USUAL_RATES), (False, others)):
+        for rate, per_second in rates:
+            periods = step * per_second
+            if not 0.5 < periods < 3.5 or abs(periods - round(periods)) > 0.45:
+                continue
+            counts = np.rint(times * per_second).astype(np.int64)
+            spread = float(np.ptp(times - counts / per_second)) / 2
+            if spread <= max(ROUNDING, float(tick)) and counts[-1] > 0:
+                fitting.append((not (usual and spread <= ROUNDING), round(spread, 6), rate, counts))
     if not fitting:
         return None
     _, _, rate, counts = min(fitting, key=lambda found: found[:3])
@@ -133,7 +134,7 @@ def with_true_start(
 
     To begin with a sound that has an encoder's ``delay`` (seconds), some muxers shift all frames but the first, which
     stays at zero: 0, 104, 144, 184 ms. So a first step that exceeds all others is taken to be as long as the longest of
-    them: by at most the delay and a frame, or ``longest_shift`` seconds where all others are equal.
+    them: by at most the delay, a frame and a tick, or ``longest_shift`` seconds where all others are equal.
     """
     if len(ticks) < 4:
         return ticks
@@ -141,7 +142,7 @@ def with_true_start(
     steady = rest is not None and rest.steady
     longest = 1 / (rest.rate * tick) if rest is not None and steady else Fraction(int(np.diff(ticks[1:]).max()))
     excess = (int(ticks[1] - ticks[0]) - longest) * tick
-    most = delay + Fraction(1, FPS)
+    most = delay + Fraction(1, FPS) + tick
     if not ROUNDING < excess <= (max(most, longest_shift) if steady else most):
         return ticks
     return np.concatenate([[int(ticks[1]) - round(longest)], ticks[1:]])

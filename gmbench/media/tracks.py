@@ -60,7 +60,7 @@ class PictureTrack:
         first: the first frame, decoded.
         codec, pixel_format: as named by FFmpeg.
         pixel_aspect: width by height of a stored pixel.
-        has_sound: an audio track is inside.
+        sound: where the sound begins; None without sound.
         alpha_layer: transparency is stored apart from the picture.
     """
 
@@ -73,7 +73,7 @@ class PictureTrack:
     codec: str
     pixel_format: str
     pixel_aspect: Fraction
-    has_sound: bool
+    sound: SoundStart | None
     alpha_layer: bool
 
 
@@ -126,7 +126,7 @@ def _picture_track(path: Path, container: InputContainer, track: VideoStream, pa
         codec=track.codec_context.name,
         pixel_format=str(track.codec_context.pix_fmt),
         pixel_aspect=Fraction(aspect) if aspect else Fraction(1),
-        has_sound=sound is not None,
+        sound=sound,
         alpha_layer=track.metadata.get("alpha_mode") == "1",
     )
 
@@ -235,7 +235,7 @@ def _start(
     """Seconds from the content of the sound to the first frame, stamped ``first``; 0 without sound.
 
     It is 0 where picture and sound begin ``together``: a file that heeds the encoder's delay begins with the sound. An
-    AVI, whose sound has no stamps, shows the picture up to a frame after the delay.
+    AVI, whose sound has no stamps, shows the picture up to a frame after the delay. What rounding may add counts as 0.
     """
     sound, step = packets.sound, 1 / Fraction(track.average_rate or FPS)
     if sound is None:
@@ -249,7 +249,8 @@ def _start(
         return Fraction(0)
     if container.format.name in _NUMBERED:
         later += track.codec_context.reorder_depth * step
-    return later - sound.delay
+    later -= sound.delay
+    return later if abs(later) > ROUNDING else Fraction(0)
 
 
 def _refuse_truncated(

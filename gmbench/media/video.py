@@ -96,7 +96,7 @@ class Video:
             variable_rate=track.schedule.variable,
             codec=track.codec,
             pixel_format=track.pixel_format,
-            has_audio=track.has_sound,
+            has_audio=track.sound is not None,
             pixel_aspect=float(track.pixel_aspect),
             has_alpha=track.alpha_layer or transparent,
             start=float(track.start),

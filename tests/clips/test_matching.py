@@ -69,6 +69,22 @@ def test_a_clip_in_a_kind_of_file_that_is_not_read_says_so(tmp_path):
     assert "b.heic" in pairs[1].reason
 
 
+@pytest.mark.parametrize("name", ["b", "b.zip", "b.mp4.!ut", "b.npz"])
+def test_a_missing_clip_names_the_file_that_is_no_video(tmp_path, name):
+    pairs, _ = matched(tmp_path, ["a.mp4", name], ["a.mp4", "b.mp4"])
+    assert pairs[1].generated is None
+    assert name in pairs[1].reason
+
+
+@pytest.mark.parametrize("name", ["a b .mp4", "a\u00a0b.mp4", "a\u200b b.mp4", "\ufeffa b.mp4"])
+def test_blanks_and_marks_that_nobody_sees_are_forgiven(tmp_path, name):
+    pairs, notes = matched(tmp_path, [name], ["a b.mp4"])
+    assert pairs[0].generated is not None
+    assert notes == []
+    _, notes = matched(tmp_path / "other", [name, "c.mp4"], ["c.mp4"])
+    assert repr(name.removesuffix(".mp4")) in notes[0]
+
+
 def test_clips_one_folder_deeper_get_a_hint(tmp_path):
     frames = [f"clip/frames/{n:04d}.png" for n in range(3)]
     with pytest.raises(InputError, match=r"one folder deeper.*clip/frames becomes clip"):
@@ -109,7 +125,7 @@ def test_no_sound_with_the_name_of_a_clip_is_an_error(tmp_path):
 
 
 def test_a_folder_without_sounds_is_an_error(tmp_path):
-    with pytest.raises(InputError, match=r"--audio: .*no videos found"):
+    with pytest.raises(InputError, match=r"--audio: .*no sounds found"):
         gathered(tmp_path, ["notes.txt"])
 
 

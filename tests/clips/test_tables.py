@@ -43,6 +43,13 @@ def test_labels_that_match_nothing_are_said_and_all_of_them_an_error(tmp_path):
         labelled(tmp_path, "clip,emotion\naa,happy\nbb,sad\n")
 
 
+def test_words_for_nothing_are_no_labels(tmp_path):
+    labels, notes = labelled(tmp_path, "clip,speaker,emotion\na,nan,None\nb,x,N/A\n")
+    assert labels == {"a": ("", ""), "b": ("x", "")}
+    assert "1 clip without a speaker (a)" in notes
+    assert "2 clips without an emotion (a, b)" in notes
+
+
 def test_unknown_and_empty_emotions_are_said_with_the_nearest(tmp_path):
     labels, notes = labelled(tmp_path, "clip,emotion\na,joyfull\nb,\n")
     assert labels["a"] == ("", "joyfull")

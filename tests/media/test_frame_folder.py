@@ -29,6 +29,9 @@ def shuffled(names):
         [f"{n / 25:.3f}.png" for n in range(60)],
         [f"t{round(n / 25, 2)}.png" for n in range(60)],
         [f"{'Frame' if n % 2 else 'frame'}{n}.png" for n in range(40)],
+        [f"{n:04x}.png" for n in range(40)],
+        [f"f_{n:X}.png" for n in range(300)],
+        [f"{n * 7919 % 1000 + 1000}_{n}.png" for n in range(40)],
     ],
     ids=lambda names: names[-1],
 )
@@ -60,6 +63,8 @@ def test_stray_pictures_are_left_out(stray):
         ([f"{n:04d}.png" for n in range(20)] + [f"key{n}.png" for n in range(5)], "several series"),
         ([f"{n:04d}.png" for n in range(1, 20)] + ["0.png"], "leading zeros"),
         (["1.png", "01.png", "2.png"], "leading zeros"),
+        (["frame.png", *(f"frame ({n}).png" for n in range(2, 12))], r"frame\.png could be the first frame"),
+        (["frame.png", *(f"frame{n}.png" for n in range(1, 12))], r"frame\.png could be the first frame"),
         (["a.png", "b.png"], "without numbers"),
         (["0.png", "source.png"], "which are the frames"),
         (["0.png", "1.png", "x.png", "y.png", "z.png"], "which are the frames"),

@@ -22,6 +22,27 @@ def test_a_hole_in_the_stamps_is_silence(tmp_path):
         assert len(read_audio(target)) == pytest.approx(len(read_audio(source)), abs=320)
 
 
+def test_copies_have_the_same_samples(tmp_path):
+    """The delay is cut off before the rate is changed, and rounding of stamps counts as nothing."""
+    source = clip(tmp_path / "source.mp4", sound="aac", rate=44100)
+    for name in ("a.mkv", "a.ts", "a.flv", "a.avi", "a.nut"):
+        np.testing.assert_array_equal(read_audio(copy(source, tmp_path / name)), read_audio(source), err_msg=name)
+    fragmented = copy(source, tmp_path / "a.mp4", movflags="frag_keyframe+empty_moov")
+    np.testing.assert_array_equal(read_audio(fragmented), read_audio(source))
+
+
+def test_stamps_that_are_off_by_themselves_tear_no_hole(tmp_path):
+    source = clip(tmp_path / "source.mp4", sound="aac", rate=44100)
+
+    def jittered(packet, number):
+        if packet.stream.type == "audio" and number % 5 == 3:
+            packet.pts += round(0.018 / packet.time_base)
+            packet.dts = packet.pts
+        return packet
+
+    np.testing.assert_array_equal(read_audio(copy(source, tmp_path / "a.mkv", jittered)), read_audio(source))
+
+
 def test_overlapping_packets_do_not_delay_what_follows(tmp_path):
     source = clip(tmp_path / "source.mp4", sound="aac")
 
@@ -35,21 +56,31 @@ def test_overlapping_packets_do_not_delay_what_follows(tmp_path):
     assert heard_at(target) == pytest.approx([0.4, 0.87, 1.31, 1.83], abs=0.02)
 
 
+@pytest.mark.parametrize("aside", [Disposition.comment, Disposition.visual_impaired])
+def test_a_commentary_is_not_heard(tmp_path, aside):
+    _two_tracks(tmp_path / "a.mkv", aside, Disposition(0))
+    assert np.abs(read_audio(tmp_path / "a.mkv")).max() == pytest.approx(10000, rel=0.05)
+
+
 @pytest.mark.parametrize("default", [0, 1])
 def test_the_default_track_is_heard(tmp_path, default):
-    path = tmp_path / "a.mkv"
+    _two_tracks(tmp_path / "a.mkv", *(Disposition.default if n == default else Disposition(0) for n in (0, 1)))
+    assert np.abs(read_audio(tmp_path / "a.mkv")).max() == pytest.approx(20000 >> default, rel=0.05)
+
+
+def _two_tracks(path, *dispositions):
+    """A clip with two sounds, the second half as loud."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=25)
         video.width = video.height = 96
         tracks = [container.add_stream("flac", rate=16000, layout="mono") for _ in range(2)]
-        for index, track in enumerate(tracks):
-            track.disposition = Disposition.default if index == default else Disposition(0)
+        for track, disposition in zip(tracks, dispositions, strict=True):
+            track.disposition = disposition
         for _ in range(50):
             container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((96, 96, 3), np.uint8), format="rgb24")))
         container.mux(video.encode(None))
         for index, track in enumerate(tracks):
             write_sound(container, track, (bursts(16000) >> index), 16000)
-    assert np.abs(read_audio(path)).max() == pytest.approx(20000 >> default, rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,12 @@ def test_frames_shifted_after_the_first_are_put_right(shift):
     assert with_true_start(ticks, MS, Fraction(64, 1000), Fraction(0)).tolist() == stamps(25, 50, shift).tolist()
 
 
+def test_a_shift_that_a_coarse_clock_rounds_up_is_put_right():
+    ticks = np.array([0, 8, 10, 12, 16, 18, 20, 24])
+    found = with_true_start(ticks, Fraction(1, 60), Fraction(256, 11025), Fraction(0))
+    assert found.tolist() == [4, 8, 10, 12, 16, 18, 20, 24]
+
+
 def test_a_long_hole_after_the_first_frame_stays():
     ticks = stamps(25, 50, 400)
     ticks[0] = 0

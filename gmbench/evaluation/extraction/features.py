@@ -21,7 +21,7 @@ from gmbench.face import landmarks as face_landmarks
 from gmbench.media import Audio
 from gmbench.store import Arrays, digest
 
-MEDIA_VERSION = 2
+MEDIA_VERSION = 3
 """Raised when the same file would decode to other frames or samples."""
 
 LANDMARKS = "landmarks"
