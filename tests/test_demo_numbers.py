@@ -4,10 +4,11 @@ import json
 import sys
 
 import pytest
+import yaml
 
 from gmbench import config
 from gmbench.metrics.catalogue import SPECS
-from tools import demo_numbers
+from tools import demo_numbers, dvc_deps
 from tools.sources import ROOT
 
 
@@ -54,3 +55,19 @@ def test_expected_numbers_are_of_the_demo():
         assert entry["method"] in methods
         assert entry["metric"] in SPECS
         assert entry["tolerance"] > 0
+
+
+def test_the_last_run_in_the_repository_is_the_one_that_is_expected():
+    """``dvc.lock`` and ``results/metrics`` stand for a run of the demo that gave the expected numbers."""
+    lock = yaml.safe_load((ROOT / "dvc.lock").read_text("utf-8"))
+    stages = {name.partition("@")[0] for name in lock["stages"]}
+    assert stages == dvc_deps.stage_names(dvc_deps.DVC_FILE.read_text("utf-8").splitlines())
+    expected = {(e["method"], e["metric"]): e for e in json.loads(demo_numbers.EXPECTED.read_text("utf-8"))}
+    compared = 0
+    for path in sorted((ROOT / "results" / "metrics" / "synth").glob("*.json")):
+        for method, value in json.loads(path.read_text("utf-8")).items():
+            entry = expected.get((method, path.stem.partition("_fb")[0]))
+            if entry is not None:
+                assert abs(value - entry["value"]) <= entry["tolerance"], (path.name, method)
+                compared += 1
+    assert compared >= 4
