@@ -112,11 +112,11 @@ class ProgressLines:
 
 @contextlib.contextmanager
 def ticking(lines: ProgressLines, every: float = SECONDS) -> Iterator[ProgressLines]:
-    """Inside, a thread writes a line whenever it is time, however long one part takes."""
+    """Inside, a thread looks ten times in so many seconds whether a line is due, however long one part takes."""
     over = threading.Event()
 
     def tick() -> None:
-        while not over.wait(every):
+        while not over.wait(every / 10):
             lines.tick()
 
     thread = threading.Thread(target=tick, daemon=True)

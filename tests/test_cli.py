@@ -310,3 +310,9 @@ def test_real_pair_of_two_sizes(call, tmp_path):
     assert rows["psnr"]["value"] == pytest.approx(33.76, abs=0.1)
     assert rows["m_nlmd_fb:mediapipe"]["value"] < 1.5
     assert rows["pcm_fb:mediapipe"]["value"] > 0.9
+
+
+def test_a_table_for_machines_has_all_metrics(call, results):
+    _, out, _ = call("table", "--records", results, "--format", "csv")
+    known = set(records.read(results / "records.parquet")["metric"])
+    assert known <= set(out.splitlines()[0].split(","))

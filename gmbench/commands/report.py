@@ -96,7 +96,9 @@ def table(
     if as_json:
         terminal.print_json([row.as_json() for summary in summaries for row in summary.rows])
         return
-    keys = present_keys(names, list(chosen["metric"].unique())) if names else []
+    everything = list(chosen["metric"].unique())
+    for_machines = form == "csv" or (form is None and out is not None and out.suffix.lower() == ".csv")
+    keys = present_keys(names, everything) if names else everything if for_machines else []
     built = []
     for summary in summaries:
         if ranks:

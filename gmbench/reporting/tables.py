@@ -55,7 +55,8 @@ def build(records: pd.DataFrame, names: Sequence[str] | None = None) -> Table:
 
     Args:
         records: of one dataset and protocol.
-        names: metrics to show, in any spelling, and groups; all by default.
+        names: metrics to show, in any spelling, and groups; by default those that are evaluated by default, and a note
+            names the others.
 
     Raises:
         MixedColumnError: one column would mix extractors, protocols or weights.
@@ -80,7 +81,7 @@ def comparison_table(summary: Summary, names: Sequence[str] | None = None) -> Ta
         caption(summary),
         ("Method", "Clips", *(column.title for column in columns)),
         body,
-        _notes(summary, keys, {key: count for key, (_, count) in common.items()}),
+        (*_notes(summary, keys, {key: count for key, (_, count) in common.items()}), *_left_out(summary, keys, names)),
         ("method", "clips", *(column.key for column in columns)),
         ("Method", "Clips", *(column.short for column in columns)),
         blocks(summary, summary.methods),
@@ -156,6 +157,12 @@ def _shown_keys(summary: Summary, names: Sequence[str] | None) -> list[str]:
     if not names:
         return [key for key in present if is_default(key)] or present
     return present_keys(names, present)
+
+
+def _left_out(summary: Summary, shown: Sequence[str], names: Sequence[str] | None) -> list[str]:
+    """Metrics that have numbers and no column, where nobody chose the columns."""
+    others = dict.fromkeys(MetricKey.parse(key).name for key in in_declared_order(summary.keys) if key not in shown)
+    return [f"Evaluated too, shown where --metrics names them: {', '.join(others)}."] if others and not names else []
 
 
 def column_title(summary: Summary, key: str) -> str:

@@ -175,3 +175,10 @@ def test_unknown_format_and_metric():
         render(build(table), "latx")
     with pytest.raises(InputError, match="did you mean psnr"):
         build(table, ["psrn"])
+
+
+def test_metrics_without_a_column_are_named():
+    table = table_of(rows("a", "psnr", [1.0, 2.0]), rows("a", "open_dtw", [0.1, 0.2]))
+    assert "Evaluated too, shown where --metrics names them: open_dtw." in build(table).notes
+    assert not [note for note in build(table, ["psnr"]).notes if "Evaluated too" in note]
+    assert "open_dtw" in build(table, ["open_dtw"]).keys
