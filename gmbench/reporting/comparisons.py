@@ -221,9 +221,12 @@ def _comparison(
     found, (better, reason) = tested.difference, tested.verdict(first, second, p_adjusted, tests)
     metric, start = metric_of(key), group.iloc[0]
     expected = int(group["clips_expected"].max()) if start["clip"] == WHOLE_SET else group["clip"].nunique()
+    lowest, highest = metric.spec.bounds if metric else (-math.inf, math.inf)
+    widest = highest - lowest  # no two values are farther apart
     return Comparison(
-        metric=key, dataset=str(start["dataset"]), first=first, second=second, difference=found.value, low=found.low,
-        high=found.high, p=found.p, p_adjusted=p_adjusted, n=found.n, expected=expected, units=found.units,
+        metric=key, dataset=str(start["dataset"]), first=first, second=second, difference=found.value,
+        low=max(found.low, -widest), high=min(found.high, widest), p=found.p, p_adjusted=p_adjusted,
+        n=found.n, expected=expected, units=found.units,
         unit_kind=found.unit_kind, infinite=found.infinite, unit=metric.spec.unit if metric else "",
         direction=metric.spec.aim if metric else "none", protocol=str(start["protocol"]),
         protocol_hash=str(start["protocol_hash"]), backend=str(start["backend"]), better=better,

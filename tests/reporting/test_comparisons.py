@@ -142,3 +142,9 @@ def test_an_emotion_shown_by_the_scored_clip_itself_is_taken(monkeypatch):
     records = table_of(rows("m", "psnr", [1.0, 2.0]))
     assert oracles.taken(oracles.with_flags(records, None)) == {}
     assert oracles.taken(oracles.with_flags(records, None, own_reference=True)) == {"m": "expression"}
+
+
+def test_no_interval_is_wider_than_values_can_be_apart():
+    shares = [100.0, 0.0, 100.0, 0.0]
+    found = compared([*rows("a", "acc_emo", shares), *rows("b", "acc_emo", shares[::-1])])["acc_emo"]
+    assert -100 <= found.low < 0 < found.high <= 100
