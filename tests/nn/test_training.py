@@ -123,8 +123,11 @@ with_block = before.read()
 del block
 print(with_block, before.read(), memory.PeakMemory(cpu).read())
 """
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    with_block, kept, after = map(int, said.split())
-    assert with_block > 200 * 2**20
-    assert kept > with_block - 2**22
-    assert after < with_block - 100 * 2**20
+    for _ in range(3):  # on a machine that is short of memory the kernel may count late
+        said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+        with_block, kept, after = map(int, said.split())
+        assert with_block > 200 * 2**20
+        assert kept > with_block - 2**22
+        if after < with_block - 100 * 2**20:
+            return
+    pytest.fail(f"the peak stays at {after} after {with_block}")
