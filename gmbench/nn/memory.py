@@ -13,7 +13,8 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 class PeakMemory:
     """The most memory that is held from now on: a GPU's, or this process's.
 
-    Where the system cannot forget earlier peaks (all but Linux), the process's is that since its start.
+    Where the system cannot forget earlier peaks (all but Linux, and some containers), the process's is that since its
+    start.
     """
 
     def __init__(self, device: torch.device) -> None:

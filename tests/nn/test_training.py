@@ -115,19 +115,27 @@ def test_peak_memory_forgets_what_was_before():
     """In a process of its own: what other tests have left in memory comes and goes."""
     script = """
 import numpy as np, torch
+from pathlib import Path
 from gmbench.nn import memory
 cpu = torch.device("cpu")
 before = memory.PeakMemory(cpu)
 block = np.ones(200 * 2**20, np.uint8)
 with_block = before.read()
 del block
-print(with_block, before.read(), memory.PeakMemory(cpu).read())
+kept, after = before.read(), memory.PeakMemory(cpu).read()
+try:
+    Path("/proc/self/clear_refs").write_text("5")
+except OSError:
+    pass
+print(with_block, kept, after, before.read())
 """
     for _ in range(3):  # on a machine that is short of memory the kernel may count late
         said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-        with_block, kept, after = map(int, said.split())
+        with_block, kept, after, cleared = map(int, said.split())
         assert with_block > 200 * 2**20
         assert kept > with_block - 2**22
         if after < with_block - 100 * 2**20:
             return
-    pytest.fail(f"the peak stays at {after} after {with_block}")
+    if cleared > with_block - 100 * 2**20:
+        pytest.skip("this kernel keeps the peak of a process, whatever it is told: some containers' do")
+    pytest.fail(f"the peak stays at {after} after {with_block}, though the kernel forgets: {cleared}")
