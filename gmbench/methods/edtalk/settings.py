@@ -37,6 +37,7 @@ class Backbone(SettingsPart):
     landmark_aux: float = Field(
         0.0, ge=0, description="weight of losses by landmarks: predicted from f, and where the flow leads from them"
     )
+    mouth: float = Field(1.0, ge=0, description="how often L1 in the mouth's box counts, and its landmarks' losses")
     gate: bool = Field(
         True, description="whether training fails that draws held-out frames worse than their still source"
     )
