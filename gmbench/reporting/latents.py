@@ -84,7 +84,7 @@ def draw_map(space: Latents, stem: Path, seed: int = 0) -> str:
     axes = figure.add_subplot()
     for emotion in np.unique(space.emotion[rows]):
         of_emotion = space.emotion[rows] == emotion
-        axes.scatter(flat[of_emotion, 0], flat[of_emotion, 1], s=8, label=emotion)
+        axes.scatter(flat[of_emotion, 0], flat[of_emotion, 1], s=8, label=emotion or "no label")
     perplexity = min(latents.PERPLEXITY, (len(rows) - 1) / 3)
     axes.set_xlabel(f"t-SNE of {len(rows)} embeddings, perplexity {perplexity:.3g}, seed {seed}", fontsize=8)
     axes.set_xticks([])

@@ -54,6 +54,15 @@ def test_many_clips_of_few_speakers_are_few():
     assert (found.better, found.reason, found.n, found.units) == ("", "too few speakers to tell", 40, 4)
 
 
+def test_a_metric_that_counts_for_no_clip_is_no_common_clip():
+    """As that of an emotion, where no clip has a label."""
+    uncounted = both("emo_score", math.nan, 6, clips_expected=0, status="undefined")
+    found = compared(both("psnr", 5.0, 6), uncounted)
+    assert found["psnr"].better == "a"
+    assert (found["emo_score"].n, found["emo_score"].reason) == (0, "no common clip")
+    assert "PSNR" in render(tables.build(table_of(both("psnr", 5.0, 6), uncounted)), "md")
+
+
 def test_metrics_without_a_best_value_are_no_part_of_the_family():
     found = compared(both("psnr", 5.0, 6), both("pcm_chance", 5.0, 6))
     assert found["psnr"].better == "a"

@@ -19,7 +19,7 @@ class ClipValues:
     """One metric's clip values, a column for each method.
 
     Attributes:
-        table: pairs of clip and reference (rows, sorted) by methods.
+        table: pairs of clip and reference (rows, sorted) by methods, also those whose clips do not count.
         aim: where the metric's best value lies; ``none`` where no installed package declares the metric.
         lacks_real: the best value is the real clip's, and it is not known.
     """
@@ -29,7 +29,8 @@ class ClipValues:
         counted = records[(records["clips_expected"] > 0) & (records["clip"] != WHOLE_SET)]
         pair = ["clip", "reference_sha256"]  # clips of other references are no pairs
         labels = counted.drop_duplicates(pair).set_index(pair).sort_index()
-        self.table = counted.pivot(index=pair, columns="method", values="value").reindex(labels.index)
+        values = counted.pivot(index=pair, columns="method", values="value")
+        self.table = values.reindex(labels.index, columns=sorted(records["method"].unique()))
         self._speakers = [str(speaker) for speaker in labels["speaker"]]
         self._emotions = emotions_of(labels)
         metric = metrics().get(MetricKey.parse(key).name)
