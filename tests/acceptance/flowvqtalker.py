@@ -5,7 +5,6 @@ the pictures' networks at the first ones, and prints the table. Tests 2, 3, 8, 1
 tests/methods/flowvqtalker).
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,16 +20,15 @@ from gmbench.executor import one_thread
 from gmbench.methods.flowvqtalker.card import CARD
 from gmbench.methods.flowvqtalker.coefficient_generator import CoefficientGenerator
 from gmbench.methods.flowvqtalker.drawing import Painter
-from gmbench.methods.flowvqtalker.jobs import fit_all
 from gmbench.methods.flowvqtalker.method import FlowVQTalker
-from gmbench.methods.interface import PreparedDataset, TrainingContext
+from gmbench.methods.interface import PreparedDataset
 from gmbench.methods.tracks import read_clips
 from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
 from gmbench.stages.requests import RequestPlanner, build_request, source_clip
-from gmbench.stages.train import prepared_dataset
+from tests.acceptance.command import corpus, finish, options, train
 from tests.acceptance.flow_measures import Clips, FlowMeasures, track_people
-from tests.acceptance.outcome import Outcome, at_most, table
+from tests.acceptance.outcome import Outcome, at_most
 from tests.acceptance.picture_measures import PictureClipRequest, PictureMeasures, read_frames
 
 PEOPLE = 40
@@ -39,22 +37,16 @@ FLOWS, PICTURES = ("expflow", "poseflow"), ("codebook", "vqig")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 if every threshold is met at every seed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3, help="of the flows")
+    parser = options("flowvqtalker", __doc__)
     parser.add_argument("--picture-seeds", type=int, default=1, help="of the pictures' networks, which take longer")
-    parser.add_argument("--out", type=Path, default=Path("acceptance/flowvqtalker"))
     given = parser.parse_args(arguments)
     run = project(None)
-    dataset = prepared_dataset(run, run.paths, run.params.datasets[run.paths.dataset])
+    dataset = corpus(run)
     clips = held_out(dataset)
     with one_thread():
         by_seed = [outcomes(run, dataset, clips, seed, given.out / f"s{seed}") for seed in range(given.seeds)]
         pictured = [picture_outcomes(run, dataset, seed, given.out / f"s{seed}") for seed in range(given.picture_seeds)]
-    text = "\n\n".join(table(rows) for rows in (by_seed, pictured) if rows)
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "table.md").write_text(text + "\n")
-    sys.stdout.write(text + "\n")
-    return int(any(row.holds is False for rows in (*by_seed, *pictured) for row in rows))
+    return finish([by_seed, pictured], given.out)
 
 
 def held_out(dataset: PreparedDataset) -> Clips:
@@ -88,16 +80,14 @@ def measures(
 ) -> FlowMeasures:
     """Train the flows, or take them from the store, and measure them."""
     method = FlowVQTalker()
+    train(method, run, dataset, seed, out, [ablation] if ablation else [], FLOWS)
     settings = method.settings(run.params.systems.get("flowvqtalker", {}), [ablation] if ablation else [])
-    fit_all(dataset, dataset, out, settings, run.params.seed + seed, TrainingContext(run.store, run.run_jobs), FLOWS)
     return FlowMeasures(CoefficientGenerator(out, settings.sampling), clips)
 
 
 def picture_outcomes(run: PipelineRun, dataset: PreparedDataset, seed: int, out: Path) -> list[Outcome]:
     """Measures of one seed's codebook and image generator, which are trained or taken from the store."""
-    settings = FlowVQTalker().settings(run.params.systems.get("flowvqtalker", {}))
-    context = TrainingContext(run.store, run.run_jobs)
-    fit_all(dataset, dataset, out / "pictures", settings, run.params.seed + seed, context, PICTURES)
+    train(FlowVQTalker(), run, dataset, seed, out / "pictures", stages=PICTURES)
     return PictureMeasures(Painter(out / "pictures"), true_requests(run, dataset), stranger_clips(run)).outcomes()
 
 

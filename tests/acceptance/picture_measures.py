@@ -7,27 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
-from gmbench.emotions import SUITE_ORDER
-from gmbench.evaluation.extraction.network_crops import chip_matrix
-from gmbench.extractors import landmarker
-from gmbench.extractors.corpus import networks
-from gmbench.face.landmarks_68 import mesh_vertices
 from gmbench.face.pose import pose_from_landmarks
 from gmbench.media import Video
 from gmbench.methods.flowvqtalker.drawing import Painter, Source
 from gmbench.methods.flowvqtalker.image_generator import motion_windows
 from gmbench.methods.interface import GenRequest
 from gmbench.methods.pictures import resize
-from gmbench.metrics.landmarks import MOUTH, normalised_landmark_distance
 from gmbench.morphable.landmarks_478 import MOUTH_LOWER, MOUTH_UPPER
 from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.nn.pictures import to_signed
 from gmbench.nn.vq import usage
-from gmbench.weights import load_path
+from tests.acceptance.judges import Judges
+from tests.acceptance.maths import mean, mouth_distance, psnr, ratio
 from tests.acceptance.outcome import Outcome, at_least, at_most
 
 YAW, ASKED = 1, 0.15
@@ -46,30 +40,6 @@ class PictureClipRequest:
     frames: np.ndarray
     emotion: str
     shape: np.ndarray
-
-
-class Judges:
-    """Landmarks and emotions as the evaluation of the corpus sees them."""
-
-    def __init__(self) -> None:
-        self._landmarker, self._numbers = landmarker.read(load_path("corpus_landmarker")[0])
-        self._emotion = networks.read(load_path("corpus_emotion")[0], "emotion")
-
-    def points(self, frames: np.ndarray) -> np.ndarray:
-        """(T, 478, 2) pixels, NaN where the network has no landmark."""
-        mesh = np.full((len(frames), 478, 2), np.nan)
-        mesh[:, self._numbers] = landmarker.predict(self._landmarker, frames)
-        return mesh
-
-    @torch.inference_mode()
-    def emotion(self, frames: np.ndarray) -> str:
-        """The emotion that a clip is called by."""
-        chips = [
-            cv2.warpAffine(frame, chip_matrix(points), (64, 64), flags=cv2.INTER_LINEAR)
-            for frame, points in zip(frames, self.points(frames)[:, mesh_vertices()], strict=True)
-        ]
-        features = self._emotion.both_ways(networks.as_input(np.stack(chips)))
-        return SUITE_ORDER[int(self._emotion.classify(features[None])[0].argmax())]
 
 
 class PictureMeasures:
@@ -95,8 +65,8 @@ class PictureMeasures:
         """Test 13: held-out frames through encoder, codebook and decoder."""
         pairs = [(clip.frames[:: self.step], clip) for clip in self.clips]
         drawn = [self._reconstructed(frames) for frames, _ in pairs]
-        seen = [self.judges.emotion(frames) == clip.emotion for frames, clip in pairs]
-        kept = [self.judges.emotion(d) == clip.emotion for d, (_, clip) in zip(drawn, pairs, strict=True)]
+        seen = [self.judges.see(frames).emotion == clip.emotion for frames, clip in pairs]
+        kept = [self.judges.see(d).emotion == clip.emotion for d, (_, clip) in zip(drawn, pairs, strict=True)]
         indices = torch.cat([self._codes(frames) for frames, _ in pairs])
         used, perplexity = usage(indices, self.painter.generator.code.settings.codes)
         rows = [
@@ -124,7 +94,7 @@ class PictureMeasures:
         share = float(np.mean(moved))
         return [
             Outcome(14, "turn of the head over what was asked", share, "0.5 to 1.5", 0.5 <= share <= 1.5),
-            at_most(14, "turn where nothing was asked, degrees", float(np.mean(still)), 2.0),
+            at_most(14, "turn where nothing was asked, degrees", still, 2.0),
         ]
 
     def mouth(self) -> list[Outcome]:
@@ -137,12 +107,12 @@ class PictureMeasures:
             for opened in (0.0, JAW):
                 asked = beta.copy()
                 asked[:, jaw] = opened
-                drawn = _gap(self.judges.points(self._drawn(clip, asked, rho)[-1:]))
+                drawn = _gap(self.judges.mesh(self._drawn(clip, asked, rho)[-1:]))
                 side = clip.frames.shape[1]
                 true = _gap(model.landmark_points(clip.shape, model.join(asked[-1:], rho[-1:, 10:]), rho[-1:], side))
                 gaps.append((drawn, true))
             shares.append((gaps[1][0] - gaps[0][0]) / (gaps[1][1] - gaps[0][1]))
-        return [at_least(15, "opening of the lips over the face model's", float(np.mean(shares)), 0.4)]
+        return [at_least(15, "opening of the lips over the face model's", shares, 0.4)]
 
     def true_coefficients(self) -> list[Outcome]:
         """Test 16: by the true coefficients, beside the still source."""
@@ -151,14 +121,15 @@ class PictureMeasures:
             real = clip.frames[:: self.step]
             drawn = self._drawn(clip, clip.request.expression, clip.request.motion)[:: self.step]
             still = np.repeat(np.asarray(clip.request.source_image)[None], len(real), 0)
-            gains.append(_psnr(drawn, real) - _psnr(still, real))
-            points = [self.judges.points(frames)[:, mesh_vertices()] for frames in (real, drawn, still)]
+            gains.append(psnr(drawn, real) - psnr(still, real))
+            points = [self.judges.points(frames) for frames in (real, drawn, still)]
             for kept, moved in ((drawn_distances, points[1]), (still_distances, points[2])):
-                kept.append(float(np.nanmean(normalised_landmark_distance(moved, points[0], MOUTH))))
-        ratio = float(np.mean(drawn_distances) / np.mean(still_distances))
+                kept.append(mouth_distance(moved, points[0]))
         return [
-            at_least(16, "dB above the still source, true coefficients", float(np.mean(gains)), 1.5),
-            at_most(16, "M-NLMD over that of the still source", ratio, 0.7),
+            at_least(16, "dB above the still source, true coefficients", gains, 1.5),
+            at_most(
+                16, "M-NLMD over that of the still source", ratio(mean(drawn_distances), mean(still_distances)), 0.7
+            ),
         ]
 
     @torch.inference_mode()
@@ -195,7 +166,7 @@ class PictureMeasures:
         return list({clip.request.speaker: clip for clip in self.clips}.values())
 
     def _yaw(self, frames: np.ndarray) -> float:
-        points = self.judges.points(frames)[:, mesh_vertices()]
+        points = self.judges.points(frames)
         return float(pose_from_landmarks(points, *frames.shape[1:3])[0, 1])
 
 
@@ -221,14 +192,8 @@ def _batch(frames: Sequence[np.ndarray]) -> torch.Tensor:
     return to_signed(torch.from_numpy(np.stack(frames)))
 
 
-def _psnr(drawn: np.ndarray, real: np.ndarray) -> float:
-    """Mean over frames, dB."""
-    errors = ((drawn.astype(float) - real) ** 2).mean((1, 2, 3))
-    return float((10 * np.log10(255**2 / errors)).mean())
-
-
 def _mean_psnr(drawn: Iterator[np.ndarray] | Sequence[np.ndarray], real: Sequence[np.ndarray]) -> float:
-    return float(np.mean([_psnr(a, b) for a, b in zip(drawn, real, strict=True)]))
+    return float(np.mean([psnr(a, b) for a, b in zip(drawn, real, strict=True)]))
 
 
 def read_frames(path: Any) -> np.ndarray:
