@@ -42,6 +42,11 @@ class ExpressionCode:
         """Expressions (T, 169) and lids (T, 2) in [0, 1]."""
         return split_lids(self.coefficients.decode(self.scale.restore(codes)))
 
+    def effects(self) -> NDArray[np.float32]:
+        """(64,) how much each code moves the landmarks beside the others, mean square 1; for ``landmarks`` codes."""
+        deviation = self.scale.deviation
+        return np.asarray(deviation / np.sqrt(np.square(deviation).mean()), np.float32)
+
     def lips(self, lips: NDArray[np.float32]) -> NDArray[np.float32]:
         """Motion of the lips (64, n) by codes, from that (169, n) by expressions; see :mod:`gmbench.methods.lips`."""
         columns = self.coefficients.components * self.coefficients.scale.deviation  # (64, 171)

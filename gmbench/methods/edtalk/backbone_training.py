@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gmbench.errors import InputError
-from gmbench.methods.edtalk.animator import Animator, Drawn
+from gmbench.methods.edtalk.animator import Animator, Drawn, start_at_source
 from gmbench.methods.edtalk.checkpoints import CHECKPOINTS
 from gmbench.methods.edtalk.frames import MOUTH, TrainingFrames
 from gmbench.methods.edtalk.picture_losses import PictureLosses, Update
@@ -50,6 +49,8 @@ def train_backbone(
     held_out = held_out_clips(people.clips)
     numbers = frames.usable([n for n in range(len(people.clips)) if n not in set(held_out)])
     animator = Animator(settings, {SPACE: settings.bases})
+    if settings.start == "source":
+        start_at_source(animator.encoder, animator.generator)
     losses = PictureLosses(settings, settings)
     modules: dict[str, nn.Module] = {"animator": animator}
     if settings.landmark_aux:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from gmbench.errors import InputError
 from gmbench.methods.edtalk.animator import Animator, Encoded
@@ -25,7 +25,13 @@ from gmbench.nn.training import ProgressCallback, TrainState, Updater, train
 
 LEAST_SPREAD, SPREAD_FROM = 1e-3, 20
 """Of the weights of a space over a batch; below it, after so many steps, the space has collapsed."""
-START_FRAMES, START_BATCH = 256, 16
+START_FRAMES, START_BATCH = 1024, 16
+MEANS_SHARE = 0.02
+"""Of the last batch in running means."""
+RIDGE = 1e-3
+"""Of the regression of landmarks on weights, in mean squares of a weight."""
+UPPER_FACE = slice(17, 48)
+"""Of 68 landmarks: brows, nose, eyes."""
 SWITCH_SIDE = 128
 """Least side at which mouths are switched."""
 
@@ -80,7 +86,10 @@ def train_decouple(
         for part in (animator.encoder, animator.generator, animator.spaces.trunk):
             part.requires_grad_(False)
     losses = PictureLosses(whole.settings, settings)
-    state = losses.state({"animator": animator}, animator.parameters())
+    modules: dict[str, nn.Module] = {"animator": animator}
+    if settings.centred:
+        modules["means"] = RunningMeans(whole.settings.latent, ("mouth", "pose"))
+    state = losses.state(modules, animator.parameters())
     state.update = _update(state, animator, losses, frames, numbers, settings)
     report = train(state, settings.train.config(seed), folder, progress)
     facts = {"settings": whole.settings.model_dump(mode="json"), "spaces": spaces.model_dump(mode="json")}
@@ -105,24 +114,38 @@ def started(
 ) -> Animator:
     """The animator that training starts with: the backbone's, and new or divided spaces.
 
-    ``principal`` divides the backbone's space: the directions in which training frames differ most become the pose's
-    bases, for the head's pose moves most pixels; the others begin the mouth's. Both spaces together then do at first
-    what the backbone's did. Without a bank both heads start at random.
+    The backbone's space is divided: the directions that tell most of the pose become the pose's bases, the others begin
+    the mouth's. Both spaces together then do at first what the backbone's did. ``principal`` takes those in which
+    training frames differ most, for the head's pose moves most pixels; ``landmarks`` those that tell best where brows,
+    eyes and nose are, which lips do not move. Without a bank both heads start at random.
     """
     made = _animator(backbone.settings, spaces)
     made.encoder.load_state_dict(backbone.encoder.state_dict())
     made.generator.load_state_dict(backbone.generator.state_dict())
     made.spaces.trunk.load_state_dict(backbone.spaces.trunk.state_dict())
-    if settings.start == "principal" and made.spaces.banks is not None:
-        _divide(made, backbone, _weights_of_frames(backbone, frames, numbers))
+    if settings.start != "random" and made.spaces.banks is not None:
+        rows, weights = _weights_of_frames(backbone, frames, numbers)
+        points = frames.places(rows)[:, UPPER_FACE].flatten(1) if settings.start == "landmarks" else None
+        _divide(made, backbone, _directions(weights, points))
     return made
 
 
 @torch.no_grad()
-def _divide(made: Animator, backbone: Animator, weights: Tensor) -> None:
+def _directions(weights: Tensor, points: Tensor | None) -> Tensor:
+    """Orthonormal rows (n, n) in the space of weights (N, n), those of the pose first; ``points`` (N, m) tell it."""
+    centred = weights - weights.mean(0)
+    if points is None:
+        return torch.linalg.svd(centred, full_matrices=True)[2]
+    ridge = RIDGE * centred.square().sum(0).mean() * torch.eye(weights.shape[1])
+    told = torch.linalg.solve(centred.T @ centred + ridge, centred.T @ (points - points.mean(0)))  # (n, m)
+    return torch.linalg.svd(told, full_matrices=True)[0].T
+
+
+@torch.no_grad()
+def _divide(made: Animator, backbone: Animator, turns: Tensor) -> None:
+    """Spaces from directions ``turns`` (n, n) of the backbone's."""
     if made.spaces.banks is None or backbone.spaces.banks is None:
         raise ValueError("only banks can be divided")
-    turns = torch.linalg.svd(weights - weights.mean(0), full_matrices=True)[2]  # rows: directions, largest first
     (bases,) = backbone.spaces.banks()
     pose = min(made.spaces.sizes["pose"], len(turns))
     head = backbone.spaces.heads[SPACE]
@@ -134,7 +157,7 @@ def _divide(made: Animator, backbone: Animator, weights: Tensor) -> None:
         fresh[:, :count] = bases @ rows[:count].T
 
 
-def _turned(head: dict[str, Tensor], target: torch.nn.Module, rows: Tensor) -> dict[str, Tensor]:
+def _turned(head: dict[str, Tensor], target: nn.Module, rows: Tensor) -> dict[str, Tensor]:
     """A head's layers, the last one turned to other directions; further outputs keep the target's weights."""
     last = max(name.partition(".")[0] for name in head)
     result = target.state_dict() | {name: part for name, part in head.items() if not name.startswith(f"{last}.")}
@@ -146,11 +169,13 @@ def _turned(head: dict[str, Tensor], target: torch.nn.Module, rows: Tensor) -> d
 
 
 @torch.no_grad()
-def _weights_of_frames(backbone: Animator, frames: TrainingFrames, numbers: Sequence[int]) -> Tensor:
-    """Weights (N, n) of frames spread over all clips, by torch's global generator."""
-    rows, places = np.unique(frames.draw_drivers(numbers, START_FRAMES)[1], return_inverse=True)
+def _weights_of_frames(
+    backbone: Animator, frames: TrainingFrames, numbers: Sequence[int]
+) -> tuple[NDArray[np.int64], Tensor]:
+    """Frames (N,) spread over all clips, by torch's global generator, and their weights (N, n)."""
+    rows = np.unique(frames.draw_drivers(numbers, START_FRAMES)[1])
     parts = np.array_split(rows, -(-len(rows) // START_BATCH))
-    return torch.cat([backbone.weights(frames.pictures(part))[SPACE] for part in parts])[places]
+    return rows, torch.cat([backbone.weights(frames.pictures(part))[SPACE] for part in parts])
 
 
 def draw_switched(frames: TrainingFrames, numbers: Sequence[int], count: int, settings: Decouple) -> SwitchedBatch:
@@ -174,6 +199,33 @@ def _switched(
         widths = settings.box * side, settings.feather * side
         made.append(resize(switch_mouth(stored[host], points[0], stored[donor], points[1], *widths)[0], frames.side))
     return to_signed(torch.from_numpy(np.stack(made)))
+
+
+class RunningMeans(nn.Module):
+    """Means (d,) of what spaces add, over the batches so far; the latest count most."""
+
+    def __init__(self, latent: int, names: Sequence[str]) -> None:
+        super().__init__()
+        for name in names:
+            self.register_buffer(name, torch.zeros(latent))
+        self.register_buffer("seen", torch.zeros(()))
+
+    @torch.no_grad()
+    def add(self, moved: "Moved") -> None:
+        """The batch's own features, by picture and space."""
+        self.seen += 1
+        share = torch.maximum(1 / self.seen, self.seen.new_tensor(MEANS_SHARE))
+        for name, mean in self.named_buffers():
+            if name != "seen":
+                own = torch.cat([parts[name] for parts in moved.values()]).mean(0)
+                mean.lerp_(own, share)
+
+    def without(self, moved: "Moved") -> "Moved":
+        """The features minus their means."""
+        means = dict(self.named_buffers())
+        return {
+            picture: {space: part - means[space] for space, part in parts.items()} for picture, parts in moved.items()
+        }
 
 
 def feature_loss(switched: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
@@ -201,6 +253,10 @@ def _update(
         terms |= losses.adversarial(step, updater, torch.cat([batch.a, batch.b]), fakes, drawn)
         total = losses.total(terms)
         if s.fea:
+            means = state.modules["means"] if s.centred else None
+            if isinstance(means, RunningMeans):
+                means.add(moved)
+                moved = means.without(moved)
             terms["fea"] = feature_loss(*_agreeing(moved))
             total = total + s.fea * terms["fea"]
         updater.backward_and_step(total, "animator")

@@ -30,6 +30,9 @@ class Backbone(SettingsPart):
     bases: int = Field(20, ge=1, description="of the space that the backbone is trained with")
     trunk_layers: int = Field(4, ge=1)
     trunk_act: bool = Field(False, description="leaky rectifiers between the layers that all spaces share")
+    start: Literal["random", "source"] = Field(
+        "random", description="what is drawn before anything is learnt: chance, or the source as it is"
+    )
     perceptual: str = Field("none", description="none, randconv, or the path of torchvision's VGG-19 weights")
     scales: int = Field(4, ge=1, description="sizes of the pictures that the perceptual loss sees")
     weights: dict[Literal["l1", "per", "adv"], float] = Field({"l1": 1.0, "per": 10.0, "adv": 1.0})
@@ -67,8 +70,13 @@ class Spaces(SettingsPart):
 class Decouple(SettingsPart):
     """Mouth and pose apart; section 3.2, eqs. 3 to 7."""
 
-    start: Literal["principal", "random"] = Field(
-        "principal", description="of the bases: the backbone's, the directions that move most for the pose; or drawn"
+    start: Literal["principal", "landmarks", "random"] = Field(
+        "principal",
+        description="of the bases: the backbone's, for the pose the directions in which frames differ most, or those "
+        "that tell best where brows, eyes and nose are; or drawn",
+    )
+    centred: bool = Field(
+        False, description="whether eq. 7 compares features without their running mean, beside which they hardly differ"
     )
     train_backbone: bool = Field(True, description="whether encoder, trunk and generator learn too")
     cross: bool = Field(True, description="False: wo_cross")

@@ -2,7 +2,7 @@
 
 from gmbench.methods.checkpoint import CheckpointFormat
 
-FLOWVQTALKER_CHECKPOINT_VERSION = 2
+FLOWVQTALKER_CHECKPOINT_VERSION = 3
 CHECKPOINTS = CheckpointFormat(
     "flowvqtalker", dict.fromkeys(("codebook", "expflow", "poseflow", "vqig"), FLOWVQTALKER_CHECKPOINT_VERSION)
 )

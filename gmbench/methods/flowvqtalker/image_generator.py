@@ -27,16 +27,31 @@ START_SHARPNESS = 8.0
 
 
 class MotionDescriptor(nn.Module):
-    """psi: windows (B, 27, 70) of expressions and poses to sigma (B, style), as PIRender's mapping network."""
+    """psi: windows (B, 27, 70) of expressions and poses to sigma (B, style), as PIRender's mapping network.
+
+    Columns are multiplied by ``gains`` (70,) first, 1 until they are set.
+    """
+
+    gains: Tensor
 
     def __init__(self, style: int) -> None:
         super().__init__()
+        self.register_buffer("gains", torch.ones(MOTION))
         self.first = nn.Conv1d(MOTION, style, 7)
         self.layers = nn.ModuleList([nn.Conv1d(style, style, 3, dilation=3) for _ in range(3)])
 
+    @torch.no_grad()
+    def start_at_middle(self) -> None:
+        """Let the first layer read the middle one of its frames alone, as loudly as all of them."""
+        weight = self.first.weight
+        middle = weight.shape[-1] // 2
+        read = weight[..., middle] * weight.shape[-1] ** 0.5
+        weight.zero_()
+        weight[..., middle] = read
+
     def forward(self, window: Tensor) -> Tensor:
         """(B, style)."""
-        x = self.first(window.transpose(1, 2))
+        x = self.first((window * self.gains).transpose(1, 2))
         for layer in self.layers:
             x = x[..., 3:-3] + layer(F.leaky_relu(x, SLOPE))
         return x.mean(-1)
@@ -142,7 +157,8 @@ class ImageGenerator(nn.Module):
 
     @torch.no_grad()
     def _start_nearest(self, size: int) -> None:
-        """Let phi give z_w as it comes, and T nothing beside the distances to the codes."""
+        """Let psi read the middle frame, phi give z_w as it comes, and T nothing beside the distances to the codes."""
+        self.mapping.start_at_middle()
         if self.fuse is not None:
             for block in self.fuse:
                 for parameter in block.convs[1].parameters():

@@ -14,6 +14,8 @@ from gmbench.errors import InputError
 from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.flowvqtalker.checkpoints import CHECKPOINTS
 from gmbench.methods.flowvqtalker.face_features import feature_cells, weighted_l1
+from gmbench.methods.flowvqtalker.flows import EXPRESSION as EXPRESSION_COLUMNS
+from gmbench.methods.flowvqtalker.flows import POSE as POSE_COLUMNS
 from gmbench.methods.flowvqtalker.image_generator import Drawn, ImageGenerator, motion_windows
 from gmbench.methods.flowvqtalker.picture_code import PictureCode
 from gmbench.methods.flowvqtalker.settings import Codebook, Vqig
@@ -128,6 +130,16 @@ def encode_motion(beta: NDArray[np.float32], rho: NDArray[np.float32], code: Exp
     return torch.from_numpy(np.concatenate([code.encode(beta, rho), pose.standardise(rho[:, POSE])], 1))
 
 
+def motion_gains(code: ExpressionCode) -> Tensor:
+    """(70,) factors by which expressions count by their effect, squared and summed as much as the pose, whose are 1.
+
+    Standardised, the 64 components are alike, while they move the landmarks by 1 to 0.02: an image generator would find
+    an opened mouth in one of 64 columns, beside noise.
+    """
+    expressions = torch.from_numpy(code.effects()) * (POSE_COLUMNS / EXPRESSION_COLUMNS) ** 0.5
+    return torch.cat([expressions, torch.ones(POSE_COLUMNS)])
+
+
 def image_losses(
     generator: ImageGenerator, drawn: Drawn, target: Tensor, image: bool, perceptual_loss: nn.Module | None,
     weights: Tensor | None = None,
@@ -181,6 +193,8 @@ def train_vqig(
     """
     torch.manual_seed(seed)
     generator = ImageGenerator(code, settings)
+    if settings.coefficients == "effect":
+        generator.mapping.gains.copy_(motion_gains(expressions))
     trained = [p for p in generator.parameters() if p.requires_grad]
     modules = nn.ModuleDict({"generator": generator})
     optimisers = {"generator": adam(trained, settings.train.rate, BETAS)}

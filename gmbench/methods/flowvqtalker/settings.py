@@ -166,7 +166,12 @@ class Vqig(SettingsPart):
     heads: int = 8
     start: Literal["random", "nearest"] = Field(
         "random",
-        description="what fuses and picks codes before it is trained: chance, or the warped source's own codes",
+        description="what is drawn before it is trained: by chance; or the warped source's own codes, with motion "
+        "read at the middle frame alone",
+    )
+    coefficients: Literal["standardised", "effect"] = Field(
+        "standardised",
+        description="how loud the 64 components of expressions are: all alike, or by how far they move the landmarks",
     )
     relative: bool = Field(
         False,
