@@ -55,6 +55,7 @@ def train_backbone(
     modules: dict[str, nn.Module] = {"animator": animator}
     if settings.landmark_aux:
         modules["landmarks"] = EqualLinear(settings.latent, 2 * 68)
+        modules["told"] = EqualLinear(settings.bases, 2 * 68)
     state = losses.state(modules, (p for module in modules.values() for p in module.parameters()))
     state.update = _update(state, animator, losses, frames, numbers, settings)
     report = train(state, settings.train.config(seed), folder, progress)
@@ -72,22 +73,28 @@ def load_backbone(path: Path) -> Animator:
 
 
 def landmark_losses(
-    predicted: Tensor, drawn: Drawn, own: Tensor, source: Tensor, target: Tensor, mouth: float = 1.0
+    predicted: Tensor, told: Tensor, drawn: Drawn, source: Tensor, target: Tensor, mouth: float = 1.0
 ) -> dict[str, Tensor]:
-    """How far landmarks predicted from latents are off, and where the flow of each scale leads from the target's.
+    """How far predicted landmarks are off, and where the flow of each scale leads from the target's.
 
     Args:
-        predicted: (B', 136) from latents of pictures.
+        predicted: (2 B, 136) from latents of sources and targets.
+        told: (B, 136) from the targets' weights, which are all that the generator hears of them.
         drawn: pictures with their flows.
-        own: (B', 68, 2) landmarks of those pictures.
-        source, target: (B, 68, 2) landmarks that the flow must lead between, in the flows' units.
+        source, target: (B, 68, 2) landmarks, in the flows' units.
         mouth: how often the mouth's landmarks count.
     """
-    counts = own.new_ones(68, 1)
+    counts = source.new_ones(68, 1)
     counts[MOUTH] = mouth
-    found = (counts * (predicted.view_as(own) - own).abs()).mean()
-    led = [(counts * (target + flow_at(flow, target) - source).abs()).mean() for flow in drawn.flows]
-    return {"landmarks": found, "flow": torch.stack(led).mean()}
+
+    def off(found: Tensor, true: Tensor) -> Tensor:
+        return (counts * (found.view_as(true) - true).abs()).mean()
+
+    led = [off(target + flow_at(flow, target), source) for flow in drawn.flows]
+    return {
+        "landmarks": off(predicted, torch.cat([source, target])), "told": off(told, target),
+        "flow": torch.stack(led).mean(),
+    }  # fmt: skip
 
 
 def _update(
@@ -103,7 +110,8 @@ def _update(
         both = frames.pictures(np.concatenate([sources, drivers])).to(updater.device)
         encoded, count = animator.encoder(both), len(drivers)
         source = encoded.take(torch.arange(count))
-        drawn = animator.draw(source, animator.spaces.weights(encoded.latents[count:]))
+        weights = animator.spaces.weights(encoded.latents[count:])
+        drawn = animator.draw(source, weights)
         target = both[count:]
         counts = 1 + (s.mouth - 1) * frames.mouth_masks(drivers, MOUTH_BOX).to(updater.device) if s.mouth != 1 else None
         terms = losses.terms(drawn.pictures, target, counts)
@@ -111,8 +119,8 @@ def _update(
         total = losses.total(terms)
         if s.landmark_aux:
             places = frames.places(np.concatenate([sources, drivers])).to(updater.device)
-            predicted = state.modules["landmarks"](encoded.latents)
-            further = landmark_losses(predicted, drawn, places, places[:count], places[count:], s.mouth)
+            predicted = state.modules["landmarks"](encoded.latents), state.modules["told"](weights[SPACE])
+            further = landmark_losses(*predicted, drawn, places[:count], places[count:], s.mouth)
             total = total + s.landmark_aux * torch.stack(list(further.values())).sum()
             terms |= further
         updater.backward_and_step(total, "animator")

@@ -38,7 +38,9 @@ class Backbone(SettingsPart):
     weights: dict[Literal["l1", "per", "adv"], float] = Field({"l1": 1.0, "per": 10.0, "adv": 1.0})
     adversarial_every: int = Field(1, ge=1, description="steps between those with the adversarial loss")
     landmark_aux: float = Field(
-        0.0, ge=0, description="weight of losses by landmarks: predicted from f, and where the flow leads from them"
+        0.0,
+        ge=0,
+        description="weight of losses by landmarks: told by f and by the weights, and where the flow leads",
     )
     mouth: float = Field(1.0, ge=0, description="how often L1 in the mouth's box counts, and its landmarks' losses")
     gate: bool = Field(
