@@ -24,6 +24,12 @@ def held_out_people(after: int, pair: str) -> list[ClipTracks]:
     return [as_tracks(clip, pair) for clip in draw_track_people(HELD_OUT, SUITE_ORDER, LEVELS, TAKES, first=first)]
 
 
+def person_accuracy(x: np.ndarray, people: np.ndarray) -> float:
+    """Share of people whom a linear probe knows from vectors (n, d); every second clip trains it."""
+    odd = np.arange(len(x)) % 2 == 1
+    return float(LogisticRegression(max_iter=500).fit(x[odd], people[odd]).score(x[~odd], people[~odd]))
+
+
 class EmbedderMeasures:
     """All measures of one trained embedder.
 
@@ -84,16 +90,11 @@ class EmbedderMeasures:
         )
 
     def leakage(self) -> list[Outcome]:
-        """Test 4: a linear probe of the person on means and on samples; half of the takes train it."""
-        odd = np.arange(len(self.test)) % 2 == 1
-        found = {
-            name: LogisticRegression(max_iter=500).fit(x[odd], self.people[odd]).score(x[~odd], self.people[~odd])
-            for name, x in (("mean", self.means["both"]), ("sample", self.samples))
-        }
-        lower = found["sample"] < found["mean"]
+        """Test 4: a linear probe of the person on means and on samples."""
+        mean, sample = (person_accuracy(x, self.people) for x in (self.means["both"], self.samples))
         return [
-            Outcome(4, "person from the mean", found["mean"]),
-            Outcome(4, "person from a sample", found["sample"], "< from the mean", lower),
+            Outcome(4, "person from the mean", mean),
+            Outcome(4, "person from a sample", sample, "< from the mean", sample < mean),
         ]
 
     def agnostic(self) -> Outcome:
