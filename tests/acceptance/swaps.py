@@ -169,12 +169,11 @@ def leakage_claims(full: Leakage, by_ablation: Mapping[str, Leakage]) -> list[Ou
 def identity_swaps(swaps: Sequence[IdentitySwap]) -> list[Outcome]:
     """Test 15: the driver's person is not seen."""
     own, other, seen = ([getattr(s, name).likeness(s.source) for s in swaps] for name in ("own", "other", "stranger"))
-    found = [ratio(b, a) for a, b in zip(own, other, strict=True)]
     return [
         reported(15, "likeness to the source, own person's driver", own),
         reported(15, "the same, driver of another person", other),
         reported(15, "of that person's own clip to it", seen),
-        at_least(15, "the second over the first", found, 0.8),
+        at_least(15, "the second over the first", ratio(mean(other), mean(own)), 0.8),
     ]
 
 

@@ -132,7 +132,7 @@ def test_who_is_seen_under_another_persons_driver():
     assert values(rows) == pytest.approx([1, 0.8, 0, 0.8])
     nobody = Face(np.full((3, 68, 2), np.nan), np.full(8, np.nan), np.full((3, 2), np.nan))
     lost = identity_swaps([IdentitySwap(source, nobody, other, seen([0, 1]))])
-    assert (lost[-1].holds, lost[-1].note) == (False, "0 of 1")
+    assert (lost[0].note, lost[-1].holds) == ("0 of 1", False)
 
 
 def test_a_face_in_fewer_than_half_of_the_frames_is_none():
