@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gmbench.errors import InputError
 from gmbench.methods.edtalk.animator import Animator, Encoded
-from gmbench.methods.edtalk.backbone_training import SPACE, load_backbone
+from gmbench.methods.edtalk.backbone_training import RIDGE, SPACE, latents_of_frames, load_backbone
 from gmbench.methods.edtalk.checkpoints import CHECKPOINTS
 from gmbench.methods.edtalk.frames import TrainingFrames
 from gmbench.methods.edtalk.mouths import switch_mouth
@@ -25,11 +25,8 @@ from gmbench.nn.training import ProgressCallback, TrainState, Updater, train
 
 LEAST_SPREAD, SPREAD_FROM = 1e-3, 20
 """Of the weights of a space over a batch; below it, after so many steps, the space has collapsed."""
-START_FRAMES, START_BATCH = 1024, 16
 MEANS_SHARE = 0.02
 """Of the last batch in running means."""
-RIDGE = 1e-3
-"""Of the regression of landmarks on weights, in mean squares of a weight."""
 UPPER_FACE = slice(17, 48)
 """Of 68 landmarks: brows, nose, eyes."""
 SWITCH_SIDE = 128
@@ -124,7 +121,8 @@ def started(
     made.generator.load_state_dict(backbone.generator.state_dict())
     made.spaces.trunk.load_state_dict(backbone.spaces.trunk.state_dict())
     if settings.start != "random" and made.spaces.banks is not None:
-        rows, weights = _weights_of_frames(backbone, frames, numbers)
+        rows, latents = latents_of_frames(backbone, frames, numbers)
+        weights = backbone.spaces.weights(latents)[SPACE]
         points = frames.places(rows)[:, UPPER_FACE].flatten(1) if settings.start == "landmarks" else None
         _divide(made, backbone, _directions(weights, points))
     return made
@@ -166,16 +164,6 @@ def _turned(head: dict[str, Tensor], target: nn.Module, rows: Tensor) -> dict[st
         part[: len(rows)] = rows @ head[f"{last}.{kind}"]
         result[f"{last}.{kind}"] = part
     return result
-
-
-@torch.no_grad()
-def _weights_of_frames(
-    backbone: Animator, frames: TrainingFrames, numbers: Sequence[int]
-) -> tuple[NDArray[np.int64], Tensor]:
-    """Frames (N,) spread over all clips, by torch's global generator, and their weights (N, n)."""
-    rows = np.unique(frames.draw_drivers(numbers, START_FRAMES)[1])
-    parts = np.array_split(rows, -(-len(rows) // START_BATCH))
-    return rows, torch.cat([backbone.weights(frames.pictures(part))[SPACE] for part in parts])
 
 
 def draw_switched(frames: TrainingFrames, numbers: Sequence[int], count: int, settings: Decouple) -> SwitchedBatch:

@@ -31,7 +31,8 @@ class Backbone(SettingsPart):
     trunk_layers: int = Field(4, ge=1)
     trunk_act: bool = Field(False, description="leaky rectifiers between the layers that all spaces share")
     start: Literal["random", "source"] = Field(
-        "random", description="what is drawn before anything is learnt: chance, or the source as it is"
+        "random",
+        description="what is drawn before anything is learnt: chance, or the source as it is",
     )
     perceptual: str = Field("none", description="none, randconv, or the path of torchvision's VGG-19 weights")
     scales: int = Field(4, ge=1, description="sizes of the pictures that the perceptual loss sees")
@@ -41,6 +42,11 @@ class Backbone(SettingsPart):
         0.0,
         ge=0,
         description="weight of losses by landmarks: told by f and by the weights, and where the flow leads",
+    )
+    encoder_until: int = Field(
+        0,
+        ge=0,
+        description="step until which the encoder alone learns, by landmarks; the space then starts from what it says",
     )
     mouth: float = Field(1.0, ge=0, description="how often L1 in the mouth's box counts, and its landmarks' losses")
     gate: bool = Field(
