@@ -1,6 +1,6 @@
 """Training of the image generator: codes first, then pictures too, from pairs of frames of one person."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from gmbench.methods.pictures import PeoplePictures
 from gmbench.methods.scaling import Scale
 from gmbench.methods.tracks import POSE
 from gmbench.methods.training_jobs import TrainedFile
+from gmbench.morphable.landmarks_478 import LEFT_EYE, MOUTH_LOWER, MOUTH_UPPER, RIGHT_EYE
 from gmbench.nn.gan import PatchDiscriminator, adversarial_step
 from gmbench.nn.perceptual import perceptual
 from gmbench.nn.pictures import to_signed
@@ -32,6 +33,7 @@ from gmbench.nn.warp import flow_at
 
 BETAS = (0.5, 0.9)
 GRADIENT_NORM = 1.0
+OPENINGS = 8
 
 
 def load_code(path: Path) -> PictureCode:
@@ -68,6 +70,7 @@ class FramePairs:
         same: frames of the person of each clip.
         own: frames of each clip itself.
         numbers: (N,) clip of each frame.
+        by_opening: rows of ``targets`` whose lips are open about as far, from shut to widest; see :func:`by_opening`.
     """
 
     people: PeoplePictures
@@ -76,10 +79,17 @@ class FramePairs:
     same: Mapping[int, NDArray[np.int64]]
     own: Mapping[int, NDArray[np.int64]]
     numbers: NDArray[np.int64]
+    by_opening: Sequence[NDArray[np.int64]] = ()
 
-    def draw(self, count: int, own_clip: float = 0.0) -> PairBatch:
-        """Pairs, a share ``own_clip`` of them with a source of the target's own clip, the others of any clip."""
-        rows = self.targets[torch.randint(0, len(self.targets), (count,)).numpy()]
+    def draw(self, count: int, own_clip: float = 0.0, even_lips: float = 0.0) -> PairBatch:
+        """Pairs.
+
+        Args:
+            count: how many.
+            own_clip: share whose source is of the target's own clip; the others' are of any clip.
+            even_lips: share of targets that are drawn evenly over how far lips are open; the others all alike.
+        """
+        rows = self.targets[[self._target(even_lips) for _ in range(count)]]
         sources = np.array([self._source(int(clip), own_clip) for _, clip, _ in rows])
         known = torch.stack([self._coefficients(n) for n in sources])
         windows = [motion_windows(self.motion[int(clip)], int(t), int(t) + 1) for _, clip, t in rows]
@@ -92,6 +102,12 @@ class FramePairs:
         """(70,) of a frame with a face."""
         clip = int(self.numbers[frame])
         return self.motion[clip][frame - self.people.clips[clip].first]
+
+    def _target(self, even_lips: float) -> int:
+        if even_lips and self.by_opening and float(torch.rand(())) < even_lips:
+            alike = self.by_opening[int(torch.randint(0, len(self.by_opening), ()))]
+            return int(alike[int(torch.randint(0, len(alike), ()))])
+        return int(torch.randint(0, len(self.targets), ()))
 
     def _source(self, clip: int, own_clip: float) -> int:
         members = self.own[clip] if own_clip and float(torch.rand(())) < own_clip else self.same[clip]
@@ -122,7 +138,26 @@ def frame_pairs(
         raise InputError("no training clip has coefficients; run the stage fit")
     joined = {person: np.concatenate(frames) for person, frames in by_person.items()}
     same = {n: joined[people.clips[n].speaker, people.clips[n].pretraining] for n in tracks}
-    return FramePairs(people, tracks, np.concatenate(targets), same, own, people.clip_numbers())
+    rows = np.concatenate(targets)
+    alike = by_opening(np.asarray(people.landmarks[rows[:, 0]]))
+    return FramePairs(people, tracks, rows, same, own, people.clip_numbers(), alike)
+
+
+def by_opening(landmarks: NDArray[np.float32]) -> list[NDArray[np.int64]]:
+    """Rows of landmarks (M, 478, 2) in at most :data:`OPENINGS` groups of equal width by how far lips are open.
+
+    The distance of the inner lips counts in distances of the eyes; the widest hundredth is one with what comes before
+    it. Frames without landmarks are in no group.
+    """
+    eyes = np.linalg.norm(landmarks[:, LEFT_EYE].mean(1) - landmarks[:, RIGHT_EYE].mean(1), axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        opening = np.linalg.norm(landmarks[:, MOUTH_UPPER] - landmarks[:, MOUTH_LOWER], axis=-1) / eyes
+    known = np.flatnonzero(np.isfinite(opening))
+    if not len(known):
+        return []
+    least, most = np.quantile(opening[known], (0, 0.99))
+    group = ((opening[known] - least) / max(most - least, 1e-6) * OPENINGS).astype(int).clip(0, OPENINGS - 1)
+    return [known[group == number] for number in range(OPENINGS) if (group == number).any()]
 
 
 def encode_motion(beta: NDArray[np.float32], rho: NDArray[np.float32], code: ExpressionCode, pose: Scale) -> Tensor:
@@ -237,7 +272,7 @@ def _update(
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
         for optimiser in state.optimisers.values():
             falling_rate(optimiser, s.train, step)
-        batch = pairs.draw(s.train.batch, s.own_clip)
+        batch = pairs.draw(s.train.batch, s.own_clip, s.even_lips)
         asked = batch.window - batch.source_motion[:, None] if s.relative else batch.window
         source, target, window = (x.to(updater.device) for x in (batch.source, batch.target, asked))
         loss_network = None if perceptual_loss is None else perceptual_loss.to(updater.device)

@@ -180,6 +180,12 @@ class Vqig(SettingsPart):
     own_clip: float = Field(
         0.0, ge=0, le=1, description="share of the source frames that are of the target's own clip, not of any clip"
     )
+    even_lips: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of targets that are drawn evenly over how far lips are open; few are wide",
+    )
     face: float = Field(0.0, ge=0, description="further weight of ce, feat and rec where brows, eyes and mouth are")
     weights: dict[Literal["ce", "feat", "warp", "flow", "rec", "per", "adv"], float] = Field(
         {"ce": 0.5, "feat": 1.0, "warp": 2.5, "flow": 0.0, "rec": 1.0, "per": 1.0, "adv": 0.8},

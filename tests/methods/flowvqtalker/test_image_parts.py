@@ -1,10 +1,12 @@
 """FlowVQTalker's codebook and image generator: variants, frozen parts, gradients, the gate."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load
 
 from gmbench.errors import InputError
 from gmbench.methods import emotion_gate
@@ -13,11 +15,13 @@ from gmbench.methods.flowvqtalker.codebook_training import train_codebook
 from gmbench.methods.flowvqtalker.face_features import feature_cells, feature_weights, weighted_l1
 from gmbench.methods.flowvqtalker.image_generator import WINDOW, ImageGenerator, MotionDescriptor, motion_windows
 from gmbench.methods.flowvqtalker.image_training import (
+    by_opening,
     encode_motion,
     flow_loss,
     frame_pairs,
     image_losses,
     load_code,
+    motion_gains,
     train_vqig,
 )
 from gmbench.methods.flowvqtalker.picture_code import PictureCode
@@ -25,7 +29,7 @@ from gmbench.methods.flowvqtalker.settings import LADDER_PARTS
 from gmbench.methods.picture_tracks import ClipMotion, held_out_clips
 from gmbench.methods.scaling import Scale
 from gmbench.methods.tracks import POSE
-from gmbench.morphable.landmarks_478 import LIPS_INNER
+from gmbench.morphable.landmarks_478 import LEFT_EYE, LIPS_INNER, MOUTH_LOWER, MOUTH_UPPER, RIGHT_EYE
 from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.nn.pictures import to_bytes, to_signed
 from tests.methods.flowvqtalker.made import EMOTIONS, SMALL, made_clips, made_people
@@ -130,6 +134,48 @@ def test_a_generator_that_starts_nearest_draws_the_warped_sources_own_codes():
     drawn = generator.train()(source, torch.randn(2, WINDOW, 70))
     drawn.logits.logsumexp(-1).sum().backward()
     assert generator.log_sharpness.grad is not None
+
+
+def test_motion_is_read_at_the_middle_frame_at_first():
+    descriptor, window = MotionDescriptor(8), torch.randn(2, WINDOW, 70)
+    descriptor.start_at_middle()
+    assert [bool(part.abs().any()) for part in descriptor.first.weight.movedim(-1, 0)] == [False] * 3 + [True] + [
+        False
+    ] * 3
+    changed = [window.clone() for _ in range(2)]
+    for other, place in zip(changed, (WINDOW // 2, 0), strict=True):
+        other[:, place] += 1
+    far = [float((descriptor(other) - descriptor(window)).square().sum().detach()) for other in changed]
+    assert far[0] > 2 * far[1]
+
+
+def test_expressions_count_by_their_effect_as_much_as_the_pose(people, clips):
+    pairs, code, pose = _pairs(people, clips)
+    gains = motion_gains(code)
+    assert float(gains[:64].square().sum()) == pytest.approx(6, rel=1e-4)
+    assert torch.equal(gains[64:], torch.ones(6))
+    one, none = (code.decode(rows)[0] for rows in (np.eye(64, dtype=np.float32), np.zeros((1, 64), np.float32)))
+    reach = np.linalg.norm((one - none) / code.coefficients.scale.deviation[:169], axis=1)
+    assert np.corrcoef(gains[:64], reach)[0, 1] > 0.9  # what moves landmarks further is louder
+    settings = SMALL.vqig.model_copy(update={"coefficients": "effect"})
+    content, _ = train_vqig(pairs, PictureCode(SMALL.codebook).eval(), code, pose, settings, 0)
+    assert torch.equal(load(content)["mapping.gains"], gains)
+
+
+def test_targets_may_be_drawn_evenly_by_the_opening_of_lips(people, clips):
+    landmarks = np.random.default_rng(0).normal(size=(400, 478, 2)).astype(np.float32)
+    landmarks[:, MOUTH_UPPER], landmarks[:, MOUTH_LOWER] = 0, 0
+    landmarks[:, LEFT_EYE], landmarks[:, RIGHT_EYE] = (10, 0), (0, 0)
+    landmarks[:, MOUTH_LOWER, 1] = np.where(np.arange(400) < 10, 5, np.linspace(0, 1, 400))
+    landmarks[7] = np.nan
+    groups = by_opening(landmarks)
+    assert sorted(np.concatenate(groups)) == [n for n in range(400) if n != 7]
+    assert set(groups[-1]) == set(range(10)) - {7}
+    pairs = replace(_pairs(people, clips)[0], by_opening=[np.array([3]), np.arange(4, 60)])
+    wide = np.mean([pairs._target(1.0) == 3 for _ in range(300)])
+    assert 0.4 < wide < 0.6
+    assert np.mean([pairs._target(0.0) == 3 for _ in range(300)]) < 0.1
+    assert len(pairs.draw(3, 0.5, 0.5).source) == 3
 
 
 def test_a_codebook_that_starts_from_patches_is_off_by_half_a_unit(people):
