@@ -32,7 +32,7 @@ from gmbench.methods.training_jobs import (
 from gmbench.morphable.model import load as load_model
 from gmbench.store import digest, file_digest, write_atomically
 
-FLOWVQTALKER_TRAINING_VERSION = 2
+FLOWVQTALKER_TRAINING_VERSION = 3
 SAMPLING = "sampling.json"
 """How latents are drawn; no network depends on it."""
 
