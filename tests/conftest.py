@@ -14,11 +14,12 @@ SLOWEST = ("tests/pipeline/",)
 
 
 def pytest_collection_modifyitems(items):
-    """Mark tests that use the browser, and bring the files that take longest to the front."""
+    """Mark tests that use the browser, and bring the files that take longest to the front, then those with slow tests."""
     for item in items:
         if "browser" in item.fixturenames:
             item.add_marker("browser")
-    items.sort(key=lambda item: not item.nodeid.startswith(SLOWEST))
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (not item.nodeid.startswith(SLOWEST), item.path not in slow))
 
 
 def pytest_terminal_summary(terminalreporter):

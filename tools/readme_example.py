@@ -1,13 +1,15 @@
 """Run the commands of the README's example and write down what they print: ``python -m tools.readme_example --write``.
 
 The example is the indented block whose lines begin with ``$``. A command that shows output in the page must print just
-that, where a line ``...`` stands for any lines; of one that shows none only its success is asked for.
+that, where a line ``...`` stands for any lines; of one that shows none only its success is asked for, and of ``gmbench
+demo`` only that its clips are there.
 """
 
 import argparse
 import difflib
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,8 @@ _BLOCK = re.compile(r"(?:^    \$ .*\n)(?:^    .*\n)+", re.MULTILINE)
 _LEFT_OUT = "..."
 _LAST_RUN = "gmbench compare"
 """Commands after the one that begins so serve or show what the example does not need."""
+_DRAW = "gmbench demo --out "
+"""Of the command that begins so the example uses the clips alone, which are drawn without its evaluation."""
 
 
 @dataclass
@@ -51,7 +55,8 @@ def steps(page: str) -> list[Step]:
 def printed(found: list[Step], folder: Path) -> list[list[str]]:
     """What the commands print on standard output, up to the last one that is run, in a new folder."""
     last = max(place for place, step in enumerate(found) if step.command.startswith(_LAST_RUN))
-    script = "set -e\n" + "\n".join(f"{{ {step.command}\n}} > out-{n}" for n, step in enumerate(found[: last + 1]))
+    commands = [_clips_alone(step) for step in found[: last + 1]]
+    script = "set -e\n" + "\n".join(f"{{ {command}\n}} > out-{n}" for n, command in enumerate(commands))
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "GMBENCH_STORE": str(folder / "store"),
@@ -59,6 +64,17 @@ def printed(found: list[Step], folder: Path) -> list[list[str]]:
     }
     subprocess.run(["bash", "-c", script], cwd=folder, env=environment, check=True, capture_output=True, text=True)
     return [[line.rstrip() for line in (folder / f"out-{n}").read_text("utf-8").splitlines()] for n in range(last + 1)]
+
+
+def _clips_alone(step: Step) -> str:
+    """The command of a step, or what draws the clips where the page shows nothing else of it."""
+    if step.shown or not step.command.startswith(_DRAW):
+        return step.command
+    clips = f"{step.command.removeprefix(_DRAW)}/clips"
+    code = (
+        f"from pathlib import Path; from gmbench.corpus.sketch import write_sketches; write_sketches(Path({clips!r}))"
+    )
+    return f"python -c {shlex.quote(code)}"
 
 
 def rewritten(page: str, outputs: list[list[str]]) -> str:

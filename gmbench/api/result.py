@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from gmbench.api.paths import PathLike, as_path
+from gmbench.api.paths import PathLike, as_path, path_or_none
 from gmbench.errors import GmbenchWarning, InputError
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.planning.plan import Plan
@@ -144,7 +144,15 @@ class Result:
         compared_files.copy(read_sources(self.parts), folder)
         return notes
 
-    def report(self, folder: PathLike, *, title: str = "gmbench", clips: str = "link", force: bool = False) -> Path:
+    def report(
+        self,
+        folder: PathLike,
+        *,
+        title: str = "gmbench",
+        clips: str = "link",
+        force: bool = False,
+        store: PathLike | None = None,
+    ) -> Path:
         """Write the report page: leaderboard, every clip beside its reference, failures, provenance.
 
         The page of a loaded result shows all that its folders hold.
@@ -153,6 +161,7 @@ class Result:
             folder: of the page.
             clips: ``link`` (hard links to the clips, copies on another disk), ``copy`` or ``none``.
             force: write into a folder that holds something else than a page.
+            store: that of the evaluation, for the landmarks; ``GMBENCH_STORE`` or the user's cache by default.
 
         Returns:
             path of ``index.html``, which opens from disk.
@@ -163,10 +172,11 @@ class Result:
             raise InputError(f"clips: expected one of {', '.join(page.CLIPS)}, got {clips!r}")
         target = as_path(folder)
         if self.parts:
-            page.from_folders([part.path for part in self.parts], target, title, clips, force)
+            page.from_folders([part.path for part in self.parts], target, title, clips, force, path_or_none(store))
         else:
             with tempfile.TemporaryDirectory() as made:
-                page.from_folders([self.save(Path(made) / "evaluation")], target, title, clips, force)
+                own = self.save(Path(made) / "evaluation")
+                page.from_folders([own], target, title, clips, force, path_or_none(store))
         return target / "index.html"
 
     def _only(self, metrics: Names, methods: Names = None, controls: bool = True) -> pd.DataFrame:

@@ -195,6 +195,10 @@ def report(
     clips: Annotated[
         str, typer.Option(help="link: hard links to the clips (copies on another disk), copy, or none.")
     ] = "link",
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Feature store of the evaluations, for landmarks; GMBENCH_STORE or the cache by default."),
+    ] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the page on this machine until stopped.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="With --serve; 0 takes a free one.")] = 8000,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds something else.")] = False,
@@ -211,9 +215,9 @@ def report(
     found = gather(records)
     if not (serve and records is None and _newer(out / "index.html", found)):
         if found.pipeline:
-            _pipeline_page(found, clips, out, force)
+            _pipeline_page(found, clips, out, force, store)
         else:
-            page.from_folders([part.path for part in found.parts], out, title, clips, force)
+            page.from_folders([part.path for part in found.parts], out, title, clips, force, store)
         terminal.note(f"page: {out / 'index.html'}")
     if serve:
         with page.server(out, port) as server:
@@ -229,15 +233,17 @@ def _newer(page: Path, found: "FoundRecords") -> bool:
     return page.is_file() and all(file.stat().st_mtime <= page.stat().st_mtime for file in files)
 
 
-def _pipeline_page(found: "FoundRecords", clips: str, out: Path, force: bool) -> None:
+def _pipeline_page(found: "FoundRecords", clips: str, out: Path, force: bool, store: Path | None) -> None:
     from gmbench.commands.methods import project
     from gmbench.reporting.found_records import LOOSE
     from gmbench.stages.paths import REPORTS
     from gmbench.stages.report import report as write
+    from gmbench.store import default_root
 
     if out.resolve() == REPORTS.resolve() and not force:
         raise InputError(f"{out}: the pipeline's own page, which dvc repro writes; choose another --out, or --force")
-    write(project(None), out, clips, [part for part in found.parts if part.path == LOOSE], force)
+    added = [part for part in found.parts if part.path == LOOSE]
+    write(project(None), out, clips, added, force, [store or default_root()])
 
 
 def published(

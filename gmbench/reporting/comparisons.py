@@ -10,6 +10,7 @@ All tables, ranks and pages take their bold, "better" and places from here. Rule
 - Controls, and methods that take pose or expression from the reference, are never better, best or ranked.
 """
 
+import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -133,32 +134,66 @@ def compare(records: pd.DataFrame, first: str, second: str) -> list[Comparison]:
         InputError: a method has no records, or no dataset and protocol that the other one has too.
         MixedColumnError: several extractors or weights under one metric.
     """
+    found = compare_each(records, [(first, second)])[first, second]
+    if not found:
+        raise InputError(_nothing_to_pair(records, first, second))
+    return found
+
+
+def compare_each(records: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[Comparison]]:
+    """:func:`compare` of several pairs of methods, by pair, with what they share looked at once.
+
+    A pair without a metric in common has no comparisons.
+
+    Raises:
+        InputError: a method has no records. MixedColumnError: as there.
+    """
     methods = sorted(records["method"].unique())
-    for method in (first, second):
+    for method in itertools.chain(*pairs):
         if method not in methods:
             raise InputError(f"no records of method {method!r}; {closest(method, methods)}")
-    result = []
+    found: dict[tuple[str, str], list[Comparison]] = {pair: [] for pair in pairs}
     for _, part in records.groupby(["dataset", "protocol_hash"], sort=True):
-        if {first, second} <= set(part["method"]):
-            result += _family(part, first, second)
-    if not result:
-        raise InputError(_nothing_to_pair(records, first, second))
-    return result
+        here = [pair for pair in found if set(pair) <= set(part["method"])]
+        if here:
+            family = _Family(part)
+            for first, second in here:
+                found[first, second] += family.comparisons(first, second)
+    return found
 
 
-def _family(part: pd.DataFrame, first: str, second: str) -> list[Comparison]:
-    """The comparisons within one dataset and protocol, in the order of the metrics' declaration."""
-    check_columns(part)
-    barred = oracles.barred(part)
-    groups = {str(key): group for key, group in part.groupby("metric", sort=True)}
-    keys = [key for key in in_declared_order(groups) if {first, second} <= set(groups[key]["method"])]
-    tested = [_tested(groups[key], key, first, second, barred) for key in keys]
-    adjusted = holm([one.p for one in tested])
-    tests = sum(not math.isnan(p) for p in adjusted)
-    return [
-        _comparison(groups[key], key, first, second, one, p, tests)
-        for key, one, p in zip(keys, tested, adjusted, strict=True)
-    ]
+class _Family:
+    """Records of one dataset and protocol, metric by metric."""
+
+    def __init__(self, part: pd.DataFrame) -> None:
+        check_columns(part)
+        self.barred = oracles.barred(part)
+        self.groups = {str(key): group for key, group in part.groupby("metric", sort=True)}
+        self.methods = {key: set(group["method"]) for key, group in self.groups.items()}
+        self.values: dict[str, ClipValues] = {}
+
+    def comparisons(self, first: str, second: str) -> list[Comparison]:
+        """Of two methods, in the order of the metrics' declaration."""
+        keys = [key for key in in_declared_order(self.groups) if {first, second} <= self.methods[key]]
+        tested = [self._tested(key, first, second) for key in keys]
+        adjusted = holm([one.p for one in tested])
+        tests = sum(not math.isnan(p) for p in adjusted)
+        return [
+            _comparison(self.groups[key], key, first, second, one, p, tests)
+            for key, one, p in zip(keys, tested, adjusted, strict=True)
+        ]
+
+    def _tested(self, key: str, first: str, second: str) -> _Tested:
+        """Two methods under one metric."""
+        group = self.groups[key]
+        if (group["clip"] == WHOLE_SET).any():
+            return _Tested(_set_difference(group, first, second), 0.0, "one number of the whole set: no test")
+        if key not in self.values:
+            self.values[key] = ClipValues(group, key)
+        values = self.values[key]
+        difference = values.difference(first, second)
+        obstacle = _obstacle(values, difference, [first, second], self.barred)
+        return _Tested(difference, values.sign, obstacle, values.of_distance)
 
 
 def _nothing_to_pair(records: pd.DataFrame, first: str, second: str) -> str:
@@ -183,15 +218,6 @@ def _remark(group: pd.DataFrame, first: str, second: str) -> str:
     if different == [WHOLE_SET]:
         return f"the sets were {references.DIFFERENT}"
     return f"{len(different)} clips were {references.DIFFERENT} and are left out" if different else ""
-
-
-def _tested(group: pd.DataFrame, key: str, first: str, second: str, barred: Mapping[str, str]) -> _Tested:
-    """Two methods in the records of one metric."""
-    if (group["clip"] == WHOLE_SET).any():
-        return _Tested(_set_difference(group, first, second), 0.0, "one number of the whole set: no test")
-    values = ClipValues(group, key)
-    difference = values.difference(first, second)
-    return _Tested(difference, values.sign, _obstacle(values, difference, [first, second], barred), values.of_distance)
 
 
 def _obstacle(values: ClipValues, difference: Difference, methods: Collection[str], barred: Mapping[str, str]) -> str:

@@ -35,6 +35,7 @@ def save(figure: Any, stem: Path) -> str:
         for suffix, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
             buffer = io.BytesIO()
             figure.savefig(buffer, format=suffix, dpi=DPI, metadata=metadata)
+            figure.set_layout_engine("none")  # the second file is the same drawing: its parts stay where they are
             write_atomically(stem.with_name(f"{stem.name}.{suffix}"), buffer.getvalue())
     return f"{stem.name}.png"
 

@@ -45,6 +45,7 @@ def report(
     clips: str = "link",
     added: Sequence[merging.NamedRecords] = (),
     force: bool = True,
+    stores: Sequence[Path] = (),
 ) -> None:
     """Write ``reports/index.html``, the page, with figures and tables beside it.
 
@@ -54,6 +55,7 @@ def report(
         clips: how clips come into it, see :data:`gmbench.reporting.page.CLIPS`.
         added: records of evaluations outside of the pipeline, which join the leaderboard.
         force: write into a folder that holds something else.
+        stores: of ``added``, for the landmarks of their clips.
 
     Raises:
         InputError: nothing is evaluated, or the folder holds something else, and not ``force``.
@@ -95,7 +97,7 @@ def report(
     page = PageContent(
         f"gmbench: profile {run.params.profile}", summaries, read_sources(sources), sections, facts,
         {name: training_costs(run, name) for name in run.params.evaluate},
-        {name: _levels(DatasetPaths(name)) for name in run.params.evaluate},
+        {name: _levels(DatasetPaths(name)) for name in run.params.evaluate}, [run.store.root, *stores],
     )  # fmt: skip
     write(page, out, clips, force)
     _plots(values, run, out)

@@ -15,7 +15,7 @@ def world(tmp_path, monkeypatch):
 def heads(tmp_path_factory):
     """Two short sketched clips, a neutral and an angry one, with their labels."""
     folder = tmp_path_factory.mktemp("heads")
-    write_sketches(folder, speakers=2, clips=1, seconds=1.2, size=96)
+    write_sketches(folder, speakers=2, clips=1, seconds=0.8, size=96)
     (folder / "labels.csv").write_text("clip,speaker,emotion\nS000/000,S000,neutral\nS001/000,S001,Anger\n")
     return folder
 
@@ -26,6 +26,6 @@ def files(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.getbasetemp() / "extractors"
     if not folder.exists():
         extractor_files.write_all(folder)
-    extractor_files.write_hashed(folder, monkeypatch)
+    extractor_files.expect(monkeypatch)
     monkeypatch.setenv("GMBENCH_WEIGHTS", str(folder))
     return folder

@@ -39,6 +39,7 @@ def planned(heads, metrics, controls=("ground_truth",), **changes):
     return plan.make_plan(given.methods, "heads", protocol(**changes), chosen, controls, given.references)
 
 
+@pytest.mark.slow
 def test_every_official_extractor_runs_end_to_end(heads, files, tmp_path):
     options = {"fid_frames": 2, "pose": "tokenhpe"}
     table = evaluate(planned(heads, ALL, **options), tmp_path / "store")
@@ -61,8 +62,8 @@ def test_every_official_extractor_runs_end_to_end(heads, files, tmp_path):
     assert near.loc["fid", "value"] > 1e-3
     assert set(truth.loc["div", "metric"]) == {"div"}
     seen = near.loc[["acc_emo", "emo_prob", "f_sim"]]
-    assert (seen["frames_used"] == 30).all()
-    assert (seen["frames_expected"] == 30).all()
+    assert (seen["frames_used"] == 20).all()
+    assert (seen["frames_expected"] == 20).all()
     keys = set(table["metric"])
     assert {"fid", "lpips_alex", "div", "acc_emo_fb:sketch", "sync_c_fb:sketch", "f_sim_fb:sketch"} <= keys
     rows = {(row.method, row.metric): row for row in aggregate.rows(table)}
@@ -217,6 +218,7 @@ def _broken(context):
     raise ZeroDivisionError("no extractor")
 
 
+@pytest.mark.slow
 def test_lower_precision_is_another_protocol_and_nearly_the_same(heads, files, tmp_path):
     names = ["lpips_alex", "sync_d", "emo_prob"]
     exact = evaluate(planned(heads, names, controls=()), tmp_path)
@@ -226,7 +228,10 @@ def test_lower_precision_is_another_protocol_and_nearly_the_same(heads, files, t
     assert (both["status_x"] == "ok").all()
     assert (both["status_y"] == "ok").all()
     assert (both["value_x"] != both["value_y"]).any()
-    np.testing.assert_allclose(both["value_x"], both["value_y"], rtol=0.1)
+    seen = both["metric_name"] == "emo_prob"  # of random networks next to 0: what they say before the softmax counts
+    logits = np.log(both[seen][["value_x", "value_y"]])
+    np.testing.assert_allclose(logits["value_x"], logits["value_y"], rtol=0.01)
+    np.testing.assert_allclose(both[~seen]["value_x"], both[~seen]["value_y"], rtol=0.1)
 
 
 def test_wrong_emotion_shows_the_speaker_in_another_emotion(heads, tmp_path):

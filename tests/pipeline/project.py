@@ -1,5 +1,7 @@
 """A project of its own in a temporary folder, as a user has after cloning."""
 
+import contextlib
+import io
 import os
 import shutil
 import subprocess
@@ -7,8 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from gmbench.commands import app
 from tests.packages import install
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +66,18 @@ class Project:
                 f"{' '.join(command)}: {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
             )
         return done.stdout + ("" if check else done.stderr)
+
+    def refused(self, *command: str) -> str:
+        """The error message of a command of gmbench that must fail, run in this process, which has all imported."""
+        errors = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(errors):
+            patch.chdir(self.folder)
+            patch.setattr(sys, "argv", list(command))
+            with pytest.raises(SystemExit) as stop:
+                app.main()
+        if not stop.value.code:
+            raise AssertionError(f"{' '.join(command)}: not refused")
+        return errors.getvalue()
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """A command in the background, in a process group of its own."""

@@ -58,12 +58,12 @@ def test_a_killed_stage_resumes_where_it_was(project):
 
 
 def test_a_second_run_does_nothing(project):
-    assert "up to date" in project.run("dvc", "repro").lower()
-    assert not [line for line in project.run("dvc", "repro").splitlines() if line.startswith("Running")]
+    printed = project.run("dvc", "repro")
+    assert "up to date" in printed.lower()
+    assert not [line for line in printed.splitlines() if line.startswith("Running")]
 
 
 def test_a_change_of_the_decoder_makes_dvc_run_what_decodes_again(project):
-    assert json.loads(project.run("dvc", "status", "--json")) == {}
     media, css = (project.folder / "gmbench" / name for name in ("media/video.py", "reporting/page/assets/style.css"))
     texts = {path: path.read_text() for path in (media, css)}
     try:
@@ -154,12 +154,6 @@ def test_dvcs_commands_work(project):
     assert '"facet"' in (project.folder / "dvc_plots" / "index.html").read_text()  # one chart a metric
     collapsed = project.run("dvc", "dag", "--collapse-foreach-matrix", "--mermaid")
     assert sum("[" in line for line in collapsed.splitlines()) == len(stage_names(DVC_FILE.read_text().splitlines()))
-    project.run("git", "add", "-A")
-    project.run("git", "commit", "-qm", "ran")
-    project.run("dvc", "exp", "run", "-S", "render.maps=[color,normal]")
-    difference = project.run("dvc", "params", "diff")
-    assert "render.maps" in difference
-    assert project.run("dvc", "params", "diff", "HEAD", "--json") != "{}"
 
 
 def _speech(project, seconds: float) -> str:
@@ -170,17 +164,19 @@ def _speech(project, seconds: float) -> str:
 
 def test_a_trained_method_says_anything_with_any_emotion(project):
     command = ("gmbench", "generate", "--method", "ours", "--audio", _speech(project, 2.5))
-    for name, emotion, seed in (("a", "happy", "0"), ("b", "happy", "0"), ("c", "happy", "1"), ("d", "sad:0.5", "0")):
-        project.run(*command, "--emotion", emotion, "--seed", seed, "-o", f"{name}.mp4")
-    films = {name: (project.folder / f"{name}.mp4") for name in "abcd"}
-    assert Video(films["a"]).info.frames == 62
-    assert len(read_audio(films["a"])) >= 40000
-    assert films["a"].read_bytes() == films["b"].read_bytes()
-    assert films["a"].read_bytes() != films["c"].read_bytes()
-    assert films["a"].read_bytes() != films["d"].read_bytes()
-    project.run(*command, "--emotion", "sad", "--emotion", "happy=0.5,angry=0.5", "-o", "many.mp4")
-    assert {path.name for path in project.folder.glob("many-*.mp4")} == {"many-sad.mp4", "many-happy-0.5-angry-0.5.mp4"}
-    refused = project.run(*command, "--emotion", "fear", "-o", "x.mp4", check=False)
+    project.run(*command, "--emotion", "happy", "-o", "a.mp4")
+    project.run(*command, "--emotion", "happy", "--seed", "1", "-o", "b.mp4")
+    several = ("happy", "sad:0.5", "happy=0.5,angry=0.5")
+    project.run(*command, *(word for text in several for word in ("--emotion", text)), "-o", "many.mp4")
+    many = [project.folder / f"many-{name}.mp4" for name in ("happy", "sad-0.5", "happy-0.5-angry-0.5")]
+    assert set(project.folder.glob("many-*.mp4")) == set(many)
+    first = project.folder / "a.mp4"
+    assert Video(first).info.frames == 62
+    assert len(read_audio(first)) >= 40000
+    contents = [path.read_bytes() for path in (first, *many, project.folder / "b.mp4")]
+    assert contents[0] == contents[1]  # of two processes
+    assert len(set(contents)) == 4
+    refused = project.refused(*command, "--emotion", "fear", "-o", "x.mp4")
     assert "fear was not learnt; the method knows angry" in refused
 
 
@@ -196,7 +192,7 @@ def test_a_one_shot_method_moves_a_picture(project):
     command = ("gmbench", "generate", "--method", "flowvqtalker", "--audio", _speech(project, 1.0), "-o", "shot.mp4")
     project.run(*command, "--source-image", str(video), "--emotion-from", str(video))
     assert Video(project.folder / "shot.mp4").info.frames == 25
-    refused = project.run(*command, "--emotion", "happy", check=False)
+    refused = project.refused(*command, "--emotion", "happy")
     assert "speech: FlowVQTalker needs source_image" in refused
 
 
@@ -213,8 +209,8 @@ def test_a_picture_is_driven_by_videos_without_any_coefficients(project):
     command = ("gmbench", "generate", "--method", "edtalk", "--source-image", str(films[0]), "-o", "driven.mp4")
     named = ["--mouth-from", str(films[0]), "--pose-from", str(films[1]), "--expression-from", str(films[2])]
     project.run(*command, *named)
-    assert Video(project.folder / "driven.mp4").info.frames == 40
-    refused = project.run(*command, *named, "--emotion", "happy", check=False)
+    assert Video(project.folder / "driven.mp4").info.frames == 32
+    refused = project.refused(*command, *named, "--emotion", "happy")
     assert "each name the emotion" in refused
 
 
@@ -230,8 +226,19 @@ def test_a_diffusion_model_moves_a_picture(project):
     project.run(*command, *like)
     for name in ("happy-dice.mp4", "like-dice.mp4"):
         assert Video(project.folder / name).info.frames == 25
-    refused = project.run("gmbench", "generate", "--audio", _speech(project, 1.0), "--emotion", "sad", "--steps", "2",
-                          "-o", "x.mp4", check=False)  # fmt: skip
+    command = (
+        "gmbench",
+        "generate",
+        "--audio",
+        _speech(project, 1.0),
+        "--emotion",
+        "sad",
+        "--steps",
+        "2",
+        "-o",
+        "x.mp4",
+    )
+    refused = project.refused(*command)
     assert "GMTalker has no option 'steps'" in refused
 
 
@@ -333,6 +340,19 @@ def test_the_run_card_tells_what_was_trained(project):
     project.run("gmbench", "train", "--method", "gmtalker")
     again = json.loads((project.folder / "models/synth/gmtalker/card.json").read_text())
     assert again["parts"] == card["parts"]  # from the store: the same seconds
+
+
+def test_an_experiment_makes_what_its_change_concerns_again(project):
+    """Another map: heads are trained again on what stays of the other parts. The last test, since it changes videos."""
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-qm", "ran")
+    folder = project.folder / "models/synth/gmtalker"
+    before = json.loads((folder / "card.json").read_text())["parts"]
+    project.run("dvc", "exp", "run", "-S", "render.maps=[color,normal]", "generate@synth-gmtalker")
+    assert "render.maps" in project.run("dvc", "params", "diff")
+    after = json.loads((folder / "card.json").read_text())["parts"]
+    changed = {name for name in before if before[name]["sha256"] != after[name]["sha256"]}
+    assert changed == {"head-M001", "head-W002"}
 
 
 @pytest.mark.skipif(

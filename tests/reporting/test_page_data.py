@@ -1,12 +1,18 @@
 """What the page says in words and of parts of a set: it follows from records, and claims what comparisons claim."""
 
-import numpy as np
+import base64
 
+import numpy as np
+import pandas as pd
+import pytest
+
+from gmbench.reporting.page import overlays
 from gmbench.reporting.page.breakdowns import MAX_DOTS, breakdowns
 from gmbench.reporting.page.headline import headline
 from gmbench.reporting.page.markup import facts_html, grid_html
 from gmbench.reporting.summary import Summary
 from gmbench.stages.training_costs import cost_in_words
+from gmbench.store import Store, digest
 from tests.reporting.test_tables import rows, table_of
 from tools.random_records import random_records
 
@@ -97,3 +103,56 @@ def test_costs_in_words():
         == "2.0 million parameters in 2.5 h"
     )
     assert cost_in_words({}) == ""
+
+
+def decoded(data):
+    return np.frombuffer(base64.b64decode(data["points"]), "<i2").reshape(-1, 68, 2)
+
+
+def test_landmarks_are_kept_to_a_tenth_of_a_pixel():
+    points = np.random.default_rng(0).uniform(-20, 700, (5, 68, 2))
+    points[3] = np.nan
+    data = overlays.encoded(points)
+    steps = decoded(data)
+    assert (steps[3] == overlays.NO_FACE).all()
+    seen = [0, 1, 2, 4]
+    assert np.abs(steps[seen] * data["unit"] - points[seen]).max() <= 0.05 + 1e-9
+    large = overlays.encoded(np.full((1, 68, 2), 5000.04))
+    assert large["unit"] == pytest.approx(0.2)
+    assert decoded(large)[0, 0, 0] * large["unit"] == pytest.approx(5000.0)
+
+
+def key_of(clip):
+    return f"{digest(clip)}/{digest('landmarks', clip)}"
+
+
+def made_overlays(tmp_path, count, **columns):
+    table = pd.DataFrame({
+        "dataset": "d", "method": "m", "clip": [f"c{n}" for n in range(count)],
+        "landmarks": [key_of(n) for n in range(count)], "reference_landmarks": key_of("real"),
+    }).assign(**columns)  # fmt: skip
+    store = Store(tmp_path / "store")
+    store.put(key_of(0), {"points": np.zeros((2, 68, 2))})
+    store.put(key_of("real"), {"points": np.ones((2, 68, 2))})
+    written = {}
+    return overlays.Overlays([table], [tmp_path / "other", store.root], written.__setitem__), written
+
+
+def test_landmarks_are_written_once_and_what_the_store_lacks_is_left_out(tmp_path):
+    made, written = made_overlays(tmp_path, 3)
+    assert "store does not have them" in made.problem
+    first = made.locate("d", "m", "c0")
+    assert [made.locate("d", "m", clip) for clip in ("c1", "c9")] == ["", ""]
+    assert {made.locate("d", "", clip) for clip in ("c0", "c1")} == set(written) - {first}
+    assert made.problem == ""
+    assert decoded(written[made.locate("d", "", "c0")]).max() == 10
+
+
+def test_a_page_says_why_it_has_no_landmarks(tmp_path, monkeypatch):
+    earlier, _ = made_overlays(tmp_path, 3, landmarks="", reference_landmarks="")
+    assert "evaluate again" in earlier.problem
+    monkeypatch.setattr(overlays, "MOST", 3)
+    large, written = made_overlays(tmp_path, 3)  # and one reference
+    assert large.locate("d", "m", "c0") == ""
+    assert "4 clips; a page has the landmarks of 3 at most" in large.problem
+    assert written == {}

@@ -17,6 +17,8 @@ from gmbench.parquet import write_table
 FILE = "sources.parquet"
 COLUMNS = ("dataset", "method", "clip", "speaker", "emotion", "video", "reference", "change")
 """``change``: what a control does to the reference; its video is not a file of its own then."""
+LANDMARKS = ("landmarks", "reference_landmarks")
+"""Keys in the store of the landmarks that the evaluation saw; tables of earlier versions have none."""
 
 
 def of_plan(plan: Plan, folder: Path) -> pd.DataFrame:
@@ -27,8 +29,9 @@ def of_plan(plan: Plan, folder: Path) -> pd.DataFrame:
         change = " ".join(part for part in (given.video_change, given.audio_change) if part)
         reference = _relative(clip.reference.video if clip.reference else None, folder)
         about = (plan.dataset, clip.method, clip.clip, clip.speaker, clip.emotion)
-        rows.append((*about, _relative(given.video, folder), reference, change))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        keys = [plan.keys.landmarks(one) if one and one.video else "" for one in (given, clip.reference)]
+        rows.append((*about, _relative(given.video, folder), reference, change, *keys))
+    return pd.DataFrame(rows, columns=[*COLUMNS, *LANDMARKS])
 
 
 def save(folder: Path, new: pd.DataFrame) -> None:
@@ -74,7 +77,9 @@ def read(folder: Path) -> pd.DataFrame | None:
         table = pd.DataFrame(pq.read_table(path).to_pandas())
     except (OSError, pa.ArrowInvalid):
         return None
-    return table if set(COLUMNS) <= set(table.columns) else None
+    if not set(COLUMNS) <= set(table.columns):
+        return None
+    return table.assign(**{column: "" for column in LANDMARKS if column not in table})
 
 
 def _relative(path: Path | None, folder: Path) -> str:

@@ -29,7 +29,15 @@ from gmbench.reporting.table_formats import number
 
 DIGITS = 6
 LocateClip = Callable[[str, str, str], str]
-"""From dataset, method and clip to the clip's file below the page's folder, empty where there is none."""
+"""From dataset, method (empty: the reference) and clip to a file below the page's folder, empty where there is none."""
+
+
+@dataclass(frozen=True)
+class ClipFiles:
+    """Where the page finds what it shows of clips: ``video``, and ``landmarks`` as a name of a file in ``data``."""
+
+    video: LocateClip
+    landmarks: LocateClip
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class About:
 
 
 def leaderboard(
-    summary: Summary, sources: pd.DataFrame | None, locate: LocateClip, about: About | None = None
+    summary: Summary, sources: pd.DataFrame | None, files: ClipFiles, about: About | None = None
 ) -> Leaderboard:
     """The leaderboard of one dataset and protocol; ``sources`` says which clips controls were made from."""
     about = about or About()
@@ -100,7 +108,7 @@ def leaderboard(
         "ranks": [[r.method, number(r.mean), r.metrics, r.firsts, r.supported] for r in ranks(summary)],
         "sets": {method: _set_failures(by_method[method]) for method in methods},
     }
-    clips = {m: _clips(by_method[m], keys, dataset, m, _changes(sources, dataset, m), locate) for m in methods}
+    clips = {m: _clips(by_method[m], keys, dataset, m, _changes(sources, dataset, m), files) for m in methods}
     return Leaderboard(overview, breakdowns(summary, keys, about.levels), clips)
 
 
@@ -199,7 +207,7 @@ def _clips(
     dataset: str,
     method: str,
     changes: dict[str, str],
-    locate: LocateClip,
+    files: ClipFiles,
 ) -> dict[str, Any]:
     """A method's clips column by column: labels, files, values, and reasons of what is missing."""
     of_clips = records[records["clip"] != WHOLE_SET]
@@ -214,13 +222,22 @@ def _clips(
         [place[str(row.clip)], str(row.metric), str(row.status), reasons.index(str(row.reason))]
         for row in failed.sort_values(["clip", "metric"]).itertuples()
     ]
+    videos, references = ([files.video(dataset, m, name) for name in names] for m in (method, ""))
     return {
         "clips": names,
         "speaker": [str(value) for value in labels["speaker"]],
         "emotion": [str(value) for value in labels["emotion"]],
-        "video": [locate(dataset, method, name) for name in names],
-        "reference": [locate(dataset, "", name) for name in names],
+        "video": videos,
+        "reference": references,
         "change": [changes.get(name, "") for name in names],
+        "landmarks": [
+            files.landmarks(dataset, method, name) if video or (changes.get(name) and reference) else ""
+            for name, video, reference in zip(names, videos, references, strict=True)
+        ],
+        "reference_landmarks": [
+            files.landmarks(dataset, "", name) if reference else ""
+            for name, reference in zip(names, references, strict=True)
+        ],
         "values": {key: [_short(value) for value in values[key]] for key in keys if key in values},
         "reasons": reasons,
         "failures": failures,

@@ -10,7 +10,7 @@ import pandas as pd
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results import result_folder
 from gmbench.reporting import paper_table_builder, paper_tables, published_tables
-from gmbench.reporting.comparisons import HOW, cells, compare, remarks
+from gmbench.reporting.comparisons import HOW, cells, compare_each, remarks
 from gmbench.reporting.page.markup import Section, grid_html, wide_html
 from gmbench.reporting.paper_tables import PaperTable
 from gmbench.reporting.summary import Summary
@@ -44,10 +44,11 @@ def pairs(records: pd.DataFrame) -> Section:
         if not 2 <= len(methods) <= MAX_PAIRED:
             parts.append(f"<p>{name}: <code>gmbench compare A B</code> compares any two of {len(methods)} methods.</p>")
             continue
-        for first, second in itertools.combinations(methods, 2):
-            compared = [c for c in compare(part, first, second) if c.direction != "none"]
+        for (first, second), every in compare_each(part, [*itertools.combinations(methods, 2)]).items():
+            compared = [c for c in every if c.direction != "none"]
             head = ["metric", f"{first} - {second}", "95 % interval", "p (Holm)", "clips", "better"]
-            notes = "".join(f"<p>{html.escape(note)}</p>" for note in remarks(compared))
+            said = remarks(compared) if every else ["no metric of one protocol that both have"]
+            notes = "".join(f"<p>{html.escape(note)}</p>" for note in said)
             title = f"{name}: {html.escape(first)} and {html.escape(second)}"
             parts.append(
                 f"<details><summary>{title}</summary>{grid_html(head, [cells(c) for c in compared])}{notes}</details>"

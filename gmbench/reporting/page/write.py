@@ -23,17 +23,24 @@ from gmbench.evaluation.results import merging, result_folder
 from gmbench.reporting import tables
 from gmbench.reporting.chosen_metrics import ASPECTS
 from gmbench.reporting.page import page_folder
-from gmbench.reporting.page.leaderboard import About, leaderboard, method_descriptions, metric_descriptions
+from gmbench.reporting.page.leaderboard import (
+    About,
+    ClipFiles,
+    leaderboard,
+    method_descriptions,
+    metric_descriptions,
+)
 from gmbench.reporting.page.markup import Section, facts_html
+from gmbench.reporting.page.overlays import Overlays
 from gmbench.reporting.page.sections import record_sections
 from gmbench.reporting.published_tables import errata_html
 from gmbench.reporting.summary import Summary
 from gmbench.reporting.table_formats import render
-from gmbench.store import write_atomically
+from gmbench.store import default_root, write_atomically
 
 CLIPS = ("link", "copy", "none")
 """How clips come into the folder: hard links where the file system can, copies, or not at all."""
-SCRIPTS = ("core", "address", "board", "charts", "parts", "method", "player", "start")
+SCRIPTS = ("core", "address", "board", "charts", "parts", "method", "landmarks", "player", "start")
 """The page's script, in this order."""
 _LEVEL = re.compile(r"(?:^|/)level_(\d)(?:/|$)")
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -51,6 +58,7 @@ class PageContent:
         provenance: where the numbers come from, per evaluation.
         costs: what training cost, in words, by dataset and method.
         levels: intensity of the emotion, by dataset and clip; else of those whose reference lies in a folder level_N.
+        stores: folders of the features that the numbers were made from, whose landmarks are shown.
     """
 
     title: str
@@ -60,6 +68,7 @@ class PageContent:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     costs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     levels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    stores: Sequence[Path] = ()
 
 
 def write(content: PageContent, out: Path, clips: str = "link", force: bool = False) -> Path:
@@ -73,8 +82,10 @@ def write(content: PageContent, out: Path, clips: str = "link", force: bool = Fa
     media = _Media(out, content.sources, clips)
     found = [table for _, table in content.sources]
     sources = pd.concat(found, ignore_index=True) if found else None
+    overlays = Overlays(found, content.stores, lambda name, data: _write_data(out, name, data))
+    files = ClipFiles(media.locate, overlays.locate)
     boards = [
-        leaderboard(summary, sources, media.locate, _about(content, summary, b, sources, out))
+        leaderboard(summary, sources, files, _about(content, summary, b, sources, out))
         for b, summary in enumerate(content.summaries)
     ]
     for b, board in enumerate(boards):
@@ -88,6 +99,7 @@ def write(content: PageContent, out: Path, clips: str = "link", force: bool = Fa
         "aspects": list(ASPECTS.values()),
         "metrics": metric_descriptions(keys),
         "methods": method_descriptions(methods),
+        "noLandmarks": overlays.problem,
     }
     path = out / "index.html"
     write_atomically(path, _page(content, page_data).encode())
@@ -142,8 +154,17 @@ def script_json(value: object) -> str:
     return text
 
 
-def from_folders(paths: Sequence[Path], out: Path, title: str, clips: str = "link", force: bool = False) -> Path:
+def from_folders(
+    paths: Sequence[Path],
+    out: Path,
+    title: str,
+    clips: str = "link",
+    force: bool = False,
+    store: Path | None = None,
+) -> Path:
     """The page of evaluations: folders, or files of records, without figures of a pipeline.
+
+    ``store``: of the evaluations, for the landmarks; ``GMBENCH_STORE`` or the cache by default.
 
     Raises:
         InputError: no records, a file of another kind, or a folder that holds something else, and not ``force``.
@@ -157,7 +178,8 @@ def from_folders(paths: Sequence[Path], out: Path, title: str, clips: str = "lin
     provenance = {str(place): facts for place in folders if (facts := result_folder.provenance(place))}
     summaries = Summary.per_protocol(table)
     sections = record_sections(table, summaries, folders, out)
-    return write(PageContent(title, summaries, read_sources(parts), sections, provenance), out, clips, force)
+    page = PageContent(title, summaries, read_sources(parts), sections, provenance, stores=[store or default_root()])
+    return write(page, out, clips, force)
 
 
 class _Media:

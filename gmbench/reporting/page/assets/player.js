@@ -35,15 +35,17 @@ async function openClip(n, step = true) {
   const speed = make("select", { "aria-label": "speed" }, ...[1, 0.5, 0.25].map((v) => option(v, `${v} x`)));
   const loop = make("input", { type: "checkbox", checked: true }), differences = make("input", { type: "checkbox", id: "differences", onchange: () => showDifferences() });
   const zoom = make("select", { "aria-label": "zoom", onchange: () => screens.style.setProperty("--zoom", zoom.value) }, ...[1, 2, 4].map((v) => option(v, `${v} x large`)));
+  const marks = button("Landmarks", () => { state.landmarks = !state.landmarks; writeAddress(); showLandmarks(); }, { id: "landmarks", "aria-pressed": String(state.landmarks) });
+  const legend = make("small", { id: "legend-of-landmarks", hidden: !state.landmarks }, "blue: the clip's own; yellow: its reference's");
   const shown = [], shownOthers = [];
   player = { frame: 0, playing: false, screens: [], all: () => player.screens.flatMap((screen) => [screen.video, screen.sound, screen.over].filter(Boolean)) };
   const current = player, lead = () => current.screens.map((screen) => screen.video).find((video) => video && !video.dataset.hold);
   const moving = () => current.screens.flatMap((screen) => [screen.video && !screen.video.dataset.hold ? [screen.video, 0] : null, screen.over ? [screen.over, 0] : null, screen.sound ? [screen.sound, screen.late] : null].filter(Boolean));
   const length = () => Math.max(lead() ? lead().duration || 0 : 0, 0.001);
 
-  function add(name, url, reference, change, why = "no file that a browser can play") {
+  function add(name, url, reference, change, landmarks, why = "no file that a browser can play") {
     const how = changeOf(change), source = url || (change && how ? reference : ""), frame = make("div", { class: "screen" });
-    const screen = { name, frame, video: null, over: null, sound: null, late: how ? how.late : 0, reference: name === "reference" ? "" : reference };
+    const screen = { name, frame, video: null, over: null, sound: null, late: how ? how.late : 0, reference: name === "reference" ? "" : reference, landmarks, marks: null, shown: null };
     const note = change ? make("small", {}, how ? `made from the reference: ${change}` : "") : null;
     if (!source) frame.append(make("div", { class: "none" }, change ? `made from the reference, ${change}: not played here` : why));
     else {
@@ -55,11 +57,13 @@ async function openClip(n, step = true) {
       screen.video.addEventListener("error", () => { frame.replaceChildren(make("div", { class: "none" }, "this browser cannot play the file; open it in another player")); screen.video = screen.sound = null; });
       sound.append(option(name, name));
       frame.append(screen.video);
+      watchFrames(screen);
     }
     current.screens.push(screen);
     screens.append(make("figure", {}, frame, make("figcaption", {}, name, note)));
     listen();
     if (differences.checked) showDifferences();
+    showLandmarks();
   }
   const listen = () => current.screens.forEach((screen) => { const mine = screen.name === sound.value; if (screen.video) screen.video.muted = !mine || Boolean(screen.sound); if (screen.sound) screen.sound.muted = !mine; });
   function showDifferences() {
@@ -71,8 +75,26 @@ async function openClip(n, step = true) {
     if (current.playing) start(); else go(lead() ? lead().currentTime : 0);
   }
 
+  // Landmarks of each clip, and of its reference over it: files are read when they are first asked for.
+  async function showLandmarks() {
+    marks.setAttribute("aria-pressed", String(state.landmarks));
+    screens.classList.toggle("marked", state.landmarks);
+    legend.hidden = !state.landmarks;
+    for (const screen of current.screens.filter((one) => one.video)) {
+      if (!screen.marks && state.landmarks) {
+        screen.marks = marksOver(screen.frame);
+        const read = screen.landmarks.map((file) => file ? load(file).then(decodeLandmarks) : null);
+        const [own, real, problem] = await Promise.all(read).catch((error) => [null, null, error.message]);
+        Object.assign(screen.marks, { own, real });
+        if (!own) screen.frame.parentElement.querySelector("figcaption").append(make("small", { class: "unmarked" }, `no landmarks: ${problem || "the evaluation kept none of this clip"}`));
+      }
+      if (screen.marks) screen.marks.canvas.hidden = !state.landmarks;
+    }
+  }
+
   function follow() {
     if (current !== player) return;
+    if (state.landmarks) current.screens.forEach((screen) => drawLandmarks(screen, current.screens[0].video, Number(zoom.value)));
     const first = lead();
     if (first) {
       for (const [media, late] of moving().slice(current.playing ? 1 : moving().length)) {
@@ -109,7 +131,8 @@ async function openClip(n, step = true) {
     const beside = await loadClips(name), at = beside.clips.indexOf(clip);
     if (current !== player) return;
     shownOthers.push(name);
-    add(name, at < 0 ? "" : beside.video[at], at < 0 ? "" : beside.reference[at], at < 0 ? "" : beside.change[at], at < 0 ? "has no such clip" : undefined);
+    if (at < 0) add(name, "", "", "", [], "has no such clip");
+    else add(name, beside.video[at], beside.reference[at], beside.change[at], [beside.landmarks[at], beside.reference_landmarks[at]]);
     shown.push([name, at < 0 ? null : beside, at]);
     [...more.options].find((one) => one.value === name).remove();
     state.beside = shownOthers.join(",");
@@ -121,9 +144,9 @@ async function openClip(n, step = true) {
   const values = make("div", { id: "values" });
   $("player").replaceChildren(make("h3", {}, clip), make("p", { class: "small" }, [clips.speaker[n], clips.emotion[n]].filter(Boolean).join(" · ")), screens,
     make("div", { class: "transport", id: "transport" }, play, button("−1 frame", () => frames(-1), { id: "back" }), button("+1 frame", () => frames(1), { id: "forward" }), seek, time),
-    make("div", { class: "transport" }, more, make("label", {}, "sound of ", sound), speed, zoom, make("label", { class: "tick" }, loop, " loop"), make("label", { class: "tick" }, differences, " difference to the reference"), button("Full screen", () => screens.requestFullscreen(), { id: "full" })), values);
-  add("reference", clips.reference[n], "", "");
-  add(method, clips.video[n], clips.reference[n], clips.change[n]);
+    make("div", { class: "transport" }, more, make("label", {}, "sound of ", sound), speed, zoom, make("label", { class: "tick" }, loop, " loop"), make("label", { class: "tick" }, differences, " difference to the reference"), pageData.noLandmarks ? make("small", { id: "no-landmarks" }, `No landmarks: ${pageData.noLandmarks}`) : [marks, legend], button("Full screen", () => screens.requestFullscreen(), { id: "full" })), values);
+  add("reference", clips.reference[n], "", "", [clips.reference_landmarks[n]]);
+  add(method, clips.video[n], clips.reference[n], clips.change[n], [clips.landmarks[n], clips.reference_landmarks[n]]);
   shown.push([method, clips, n]);
   drawValues(values, shown);
   follow();
@@ -146,7 +169,9 @@ function drawValues(place, shown) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (!player || ["INPUT", "SELECT", "BUTTON", "SUMMARY", "TD", "TH"].includes(event.target.tagName)) return;
-  const pressed = { " ": "play", ",": "back", ".": "forward" }[event.key];
-  if (pressed) { $(pressed).click(); event.preventDefault(); }
+  const on = event.target.tagName, pressed = { " ": "play", ",": "back", ".": "forward", l: "landmarks" }[event.key];
+  if (!player || !pressed || event.ctrlKey || event.metaKey || event.altKey || ["INPUT", "SELECT"].includes(on)) return;
+  if (event.key === " " && ["BUTTON", "SUMMARY", "TD", "TH"].includes(on)) return; // which it presses
+  if ($(pressed)) $(pressed).click();
+  event.preventDefault();
 });
