@@ -14,7 +14,7 @@ SLOWEST = ("tests/pipeline/",)
 
 
 def pytest_collection_modifyitems(items):
-    """Mark tests that use the browser, and bring the files that take longest to the front, then those with slow tests."""
+    """Mark tests that use the browser; to the front the files that take longest, then those with slow tests."""
     for item in items:
         if "browser" in item.fixturenames:
             item.add_marker("browser")
