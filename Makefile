@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 # Containers often forbid bytecode; then each of a pipeline's processes compiles two thousand modules again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install test test-fast lint types arrows unit docs demo ablations acceptance bench mutation lock clean
+.PHONY: install test test-fast lint types arrows unit docs demo peers ablations acceptance bench mutation lock clean
 
 install: $(STAMP)
 
@@ -46,6 +46,12 @@ demo: install
 	@$(BIN)/gmbench table --records results/synth/scores --no-intervals
 	@echo "page: reports/index.html, table: reports/table-synth.md, records: results/synth/scores/records.parquet"
 	$(BIN)/python -m tools.demo_numbers
+
+# All systems beside each other, on the demo's clips and on people whom none has met. Rewrites params.yaml.
+peers: demo
+	$(BIN)/gmbench profile use peers --force
+	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+	@$(BIN)/gmbench table --records results/synth/scores --no-intervals
 
 ablations: demo
 	$(BIN)/gmbench ablate --method gmtalker --seeds 5

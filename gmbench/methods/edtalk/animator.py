@@ -58,17 +58,12 @@ class Encoder(nn.Module):
 
     def forward(self, pictures: Tensor) -> Encoded:
         """Latents (B, d), and features of all sides but the smallest."""
-        smallest, features = self.maps(pictures)
-        return Encoded(self.last(smallest), features)
-
-    def maps(self, pictures: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Flat features (B, C) of the smallest side, and those of all others."""
         x = self.first(pictures)
         features = []
         for block in self.blocks:
             features.append(x)
             x = block(x)
-        return x.flatten(1), tuple(features[::-1])
+        return Encoded(self.last(x.flatten(1)), tuple(features[::-1]))
 
 
 class Enhancement(nn.Module):

@@ -1,6 +1,6 @@
 """Training of the latent image animator with one space of motion, and the gate after it; EDTalk, section 3.1."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,7 @@ SPACE = "motion"
 MOUTH_BOX = 5 / 256
 """How far the mouth's box reaches beyond the lips, in sides."""
 START_FRAMES, START_BATCH = 1024, 16
-LATENT_SPREAD, START_SPREAD, RIDGE = 0.4, 2.0, 0.1
-"""Deviations of latents and weights that a training starts from, and the regression's ridge in mean squares."""
-ENCODER_FRAMES = 4
-"""How many times as many frames a batch has while the encoder learns alone."""
+"""That spaces are divided by, and how many are encoded at once."""
 GATE_STEP, GATE_BATCH = 5, 16
 """Frames between those that the gate looks at, and how many are drawn at once."""
 
@@ -57,7 +54,6 @@ def train_backbone(
     animator = Animator(settings, {SPACE: settings.bases})
     if settings.start == "source":
         start_at_source(animator.encoder, animator.generator)
-        spread_latents(animator, frames, numbers)
     losses = PictureLosses(settings, settings)
     modules: dict[str, nn.Module] = {"animator": animator}
     if settings.landmark_aux:
@@ -73,64 +69,14 @@ def train_backbone(
 
 
 @torch.no_grad()
-def start_space(animator: Animator, frames: TrainingFrames, numbers: Sequence[int], mouth: float) -> None:
-    """Let weights tell landmarks: the leading components of what latents say of them, by regression.
-
-    The layers of trunk and head become the identity, the last one the regression; weights of training frames then have
-    mean 0 and deviation :data:`START_SPREAD`. Chance alone would give weights that tell little of the motion, through
-    seven layers in a row that learn slowly. Raises ValueError for a trunk with rectifiers.
-    """
-    if animator.spaces.activated:
-        raise ValueError("only a linear trunk can begin by regression")
-    rows, latents = latents_of_frames(animator, frames, numbers)
-    points = frames.places(rows)
-    lips = points[:, MOUTH]
-    told = torch.cat([points, mouth * (lips - lips.mean(1, keepdim=True))], 1).flatten(1)
-    centred = latents - latents.mean(0)
-    ridge = RIDGE * centred.square().sum(0).mean() * torch.eye(centred.shape[1])
-    maps = torch.linalg.solve(centred.T @ centred + ridge, centred.T @ (told - told.mean(0)))
-    found = centred @ maps
-    *hidden, last = animator.spaces.heads[SPACE]
-    leading = torch.linalg.svd(found, full_matrices=False)[2][: last.weight.shape[0]]
-    scale = START_SPREAD / (found @ leading.T).std(0)
-    for layer in (*animator.spaces.trunk, *hidden):
-        layer.weight.copy_(torch.eye(len(layer.weight)) * len(layer.weight) ** 0.5)
-        layer.bias.zero_()
-    of_latents = (maps @ leading.T * scale).T
-    last.weight[: len(leading)] = of_latents * of_latents.shape[1] ** 0.5
-    last.bias[: len(leading)] = -of_latents @ latents.mean(0)
-
-
-@torch.no_grad()
-def spread_latents(animator: Animator, frames: TrainingFrames, numbers: Sequence[int]) -> None:
-    """Let latents of training frames have mean 0 and deviation :data:`LATENT_SPREAD`, by the encoder's last layer.
-
-    Those of an untrained encoder differ by little beside what they share, and hardly change what the generator does.
-    """
-    encoder, weight = animator.encoder, animator.encoder.last.weight
-    given = torch.cat([encoder.maps(part)[0].cpu() for part in _parts(animator, _spread_rows(frames, numbers), frames)])
-    mean = given.mean(0).to(weight)
-    weight.sub_(torch.outer(weight @ mean, mean) / mean.square().sum())
-    spread = ((given @ weight.cpu().T) / weight.shape[1] ** 0.5).std(0).mean()
-    weight.mul_(LATENT_SPREAD / spread.to(weight))
-
-
-@torch.no_grad()
 def latents_of_frames(
     animator: Animator, frames: TrainingFrames, numbers: Sequence[int]
 ) -> tuple[NDArray[np.int64], Tensor]:
     """Frames (N,) spread over all clips, by torch's global generator, and their latents (N, d)."""
-    rows = _spread_rows(frames, numbers)
-    return rows, torch.cat([animator.encoder(part).latents.cpu() for part in _parts(animator, rows, frames)])
-
-
-def _spread_rows(frames: TrainingFrames, numbers: Sequence[int]) -> NDArray[np.int64]:
-    return np.unique(frames.draw_drivers(numbers, START_FRAMES)[1])
-
-
-def _parts(animator: Animator, rows: NDArray[np.int64], frames: TrainingFrames) -> Iterator[Tensor]:
-    for part in np.array_split(rows, -(-len(rows) // START_BATCH)):
-        yield frames.pictures(part).to(animator.generator.start.device)
+    rows = np.unique(frames.draw_drivers(numbers, START_FRAMES)[1])
+    parts = np.array_split(rows, -(-len(rows) // START_BATCH))
+    device = animator.generator.start.device
+    return rows, torch.cat([animator.encoder(frames.pictures(part).to(device)).latents.cpu() for part in parts])
 
 
 def load_backbone(path: Path) -> Animator:
@@ -176,10 +122,6 @@ def _update(
 
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
         losses.set_rates(state, step)
-        if step < s.encoder_until:
-            return encoder_step(updater, state, animator, frames, numbers, s)
-        if s.encoder_until and step == s.encoder_until:
-            start_space(animator, frames, numbers, s.mouth)
         chosen, drivers = frames.draw_drivers(numbers, s.train.batch)
         sources = frames.draw_sources(chosen)
         both = frames.pictures(np.concatenate([sources, drivers])).to(updater.device)
@@ -202,17 +144,6 @@ def _update(
         return terms
 
     return update
-
-
-def encoder_step(
-    updater: Updater, state: TrainState, animator: Animator, frames: TrainingFrames, numbers: Sequence[int], s: Backbone
-) -> dict[str, Tensor]:
-    """One step in which latents learn to tell landmarks, without the generator."""
-    rows = frames.draw_drivers(numbers, ENCODER_FRAMES * s.train.batch)[1]
-    latents = animator.encoder(frames.pictures(rows).to(updater.device)).latents
-    off = landmarks_off(state.modules["landmarks"](latents), frames.places(rows).to(updater.device), s.mouth)
-    updater.backward_and_step(off, "animator")
-    return {"landmarks": off}
 
 
 def check_gate(animator: Animator, frames: TrainingFrames, held_out: Sequence[int]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gmbench.errors import InputError
 from gmbench.methods.edtalk.animator import Animator, Encoded
-from gmbench.methods.edtalk.backbone_training import RIDGE, SPACE, latents_of_frames, load_backbone
+from gmbench.methods.edtalk.backbone_training import SPACE, latents_of_frames, load_backbone
 from gmbench.methods.edtalk.checkpoints import CHECKPOINTS
 from gmbench.methods.edtalk.frames import TrainingFrames
 from gmbench.methods.edtalk.mouths import switch_mouth
@@ -27,6 +27,8 @@ LEAST_SPREAD, SPREAD_FROM = 1e-3, 20
 """Of the weights of a space over a batch; below it, after so many steps, the space has collapsed."""
 MEANS_SHARE = 0.02
 """Of the last batch in running means."""
+RIDGE = 0.01
+"""Of the regression of landmarks on weights, in mean squares of a weight."""
 UPPER_FACE = slice(17, 48)
 """Of 68 landmarks: brows, nose, eyes."""
 SWITCH_SIDE = 128

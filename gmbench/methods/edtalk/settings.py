@@ -43,11 +43,6 @@ class Backbone(SettingsPart):
         ge=0,
         description="weight of losses by landmarks: told by f and by the weights, and where the flow leads",
     )
-    encoder_until: int = Field(
-        0,
-        ge=0,
-        description="step until which the encoder alone learns, by landmarks; the space then starts from what it says",
-    )
     mouth: float = Field(1.0, ge=0, description="how often L1 in the mouth's box counts, and its landmarks' losses")
     gate: bool = Field(
         True, description="whether training fails that draws held-out frames worse than their still source"
