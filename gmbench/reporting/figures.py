@@ -175,3 +175,18 @@ def angles(curves: Mapping[str, NDArray[np.floating]], stem: Path) -> str:
     axes[0].legend(fontsize=7, ncols=3)
     axes[-1].set_xlabel("time [s]", fontsize=8)
     return save(figure, stem)
+
+
+def against_cost(panels: Mapping[str, Mapping[str, tuple[float, float]]], stem: Path) -> str:
+    """Values of methods under some metrics against their training: (seconds, value) by metric and method."""
+    figure = new(3.2 * len(panels), 2.8)
+    for axis, (metric, points) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for method, (seconds, value) in points.items():
+            axis.scatter(seconds / 60, value, s=14)
+            axis.annotate(method, (seconds / 60, value), fontsize=6, xytext=(3, 3), textcoords="offset points")
+        axis.set_xscale("log")
+        axis.margins(0.25)
+        axis.set_xlabel("training [min]", fontsize=7)
+        axis.set_title(metric, fontsize=8)
+        axis.tick_params(which="both", labelsize=6)
+    return save(figure, stem)

@@ -11,6 +11,7 @@ from gmbench.reporting.page.breakdowns import MAX_DOTS, breakdowns
 from gmbench.reporting.page.headline import headline
 from gmbench.reporting.page.markup import facts_html, grid_html
 from gmbench.reporting.summary import Summary
+from gmbench.stages.report import _against_cost
 from gmbench.stages.training_costs import cost_in_words
 from gmbench.store import Store, digest
 from tests.reporting.test_tables import rows, table_of
@@ -156,3 +157,17 @@ def test_a_page_says_why_it_has_no_landmarks(tmp_path, monkeypatch):
     assert large.locate("d", "m", "c0") == ""
     assert "4 clips; a page has the landmarks of 3 at most" in large.problem
     assert written == {}
+
+
+def test_quality_stands_against_cost_where_trainings_differ(tmp_path):
+    groups = [rows(name, metric, values) for name in ("a", "a-pose", "b") for metric, values in
+              (("sync_c", [0.4, 0.5]), ("psnr", [20.0, 21.0]), ("fid", [float("nan")] * 2))]  # fmt: skip
+    summary = Summary.of(table_of(*groups))
+    shown = _against_cost(summary, {"a": 60.0, "a-pose": 60.0, "b": 600.0}, tmp_path)
+    (picture,) = (tmp_path / "figures").glob("cost-*.svg")
+    assert f"figures/{picture.stem}.png" in shown
+    drawn = picture.read_text("utf-8")
+    shown_texts = [text for text in ("sync_c", "a-pose", "b", "psnr", "fid") if f"<!-- {text} -->" in drawn]
+    assert shown_texts == ["sync_c", "a-pose", "b"]
+    assert _against_cost(summary, {"a": 60.0, "a-pose": 60.0}, tmp_path) == ""
+    assert _against_cost(summary, {}, tmp_path) == ""
