@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from gmbench.errors import InputError
 from gmbench.methods.edtalk.animator import Animator, Encoded
@@ -25,8 +25,6 @@ from gmbench.nn.training import ProgressCallback, TrainState, Updater, train
 
 LEAST_SPREAD, SPREAD_FROM = 1e-3, 20
 """Of the weights of a space over a batch; below it, after so many steps, the space has collapsed."""
-MEANS_SHARE = 0.02
-"""Of the last batch in running means."""
 RIDGE = 0.01
 """Of the regression of landmarks on weights, in mean squares of a weight."""
 UPPER_FACE = slice(17, 48)
@@ -85,10 +83,7 @@ def train_decouple(
         for part in (animator.encoder, animator.generator, animator.spaces.trunk):
             part.requires_grad_(False)
     losses = PictureLosses(whole.settings, settings)
-    modules: dict[str, nn.Module] = {"animator": animator}
-    if settings.centred:
-        modules["means"] = RunningMeans(whole.settings.latent, ("mouth", "pose"))
-    state = losses.state(modules, animator.parameters())
+    state = losses.state({"animator": animator}, animator.parameters())
     state.update = _update(state, animator, losses, frames, numbers, settings)
     report = train(state, settings.train.config(seed), folder, progress)
     facts = {"settings": whole.settings.model_dump(mode="json"), "spaces": spaces.model_dump(mode="json")}
@@ -157,7 +152,7 @@ def _divide(made: Animator, backbone: Animator, turns: Tensor) -> None:
         fresh[:, :count] = bases @ rows[:count].T
 
 
-def _turned(head: dict[str, Tensor], target: nn.Module, rows: Tensor) -> dict[str, Tensor]:
+def _turned(head: dict[str, Tensor], target: torch.nn.Module, rows: Tensor) -> dict[str, Tensor]:
     """A head's layers, the last one turned to other directions; further outputs keep the target's weights."""
     last = max(name.partition(".")[0] for name in head)
     result = target.state_dict() | {name: part for name, part in head.items() if not name.startswith(f"{last}.")}
@@ -191,33 +186,6 @@ def _switched(
     return to_signed(torch.from_numpy(np.stack(made)))
 
 
-class RunningMeans(nn.Module):
-    """Means (d,) of what spaces add, over the batches so far; the latest count most."""
-
-    def __init__(self, latent: int, names: Sequence[str]) -> None:
-        super().__init__()
-        for name in names:
-            self.register_buffer(name, torch.zeros(latent))
-        self.register_buffer("seen", torch.zeros(()))
-
-    @torch.no_grad()
-    def add(self, moved: "Moved") -> None:
-        """The batch's own features, by picture and space."""
-        self.seen += 1
-        share = torch.maximum(1 / self.seen, self.seen.new_tensor(MEANS_SHARE))
-        for name, mean in self.named_buffers():
-            if name != "seen":
-                own = torch.cat([parts[name] for parts in moved.values()]).mean(0)
-                mean.lerp_(own, share)
-
-    def without(self, moved: "Moved") -> "Moved":
-        """The features minus their means."""
-        means = dict(self.named_buffers())
-        return {
-            picture: {space: part - means[space] for space, part in parts.items()} for picture, parts in moved.items()
-        }
-
-
 def feature_loss(switched: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
     """Sum of exp(-cosine) of features (B, d) of switched and of real pictures, mean over the batch; eq. 7."""
     pairs = zip(switched, real, strict=True)
@@ -243,10 +211,6 @@ def _update(
         terms |= losses.adversarial(step, updater, torch.cat([batch.a, batch.b]), fakes, drawn)
         total = losses.total(terms)
         if s.fea:
-            means = state.modules["means"] if s.centred else None
-            if isinstance(means, RunningMeans):
-                means.add(moved)
-                moved = means.without(moved)
             terms["fea"] = feature_loss(*_agreeing(moved))
             total = total + s.fea * terms["fea"]
         updater.backward_and_step(total, "animator")

@@ -78,9 +78,6 @@ class Decouple(SettingsPart):
         description="of the bases: the backbone's, for the pose the directions in which frames differ most, or those "
         "that tell best where brows, eyes and nose are; or drawn",
     )
-    centred: bool = Field(
-        False, description="whether eq. 7 compares features without their running mean, beside which they hardly differ"
-    )
     train_backbone: bool = Field(True, description="whether encoder, trunk and generator learn too")
     cross: bool = Field(True, description="False: wo_cross")
     weights: dict[Literal["l1", "per", "adv"], float] = Field({"l1": 1.0, "per": 10.0, "adv": 1.0})
