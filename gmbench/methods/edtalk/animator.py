@@ -12,12 +12,10 @@ from torch import Tensor, nn
 from gmbench.methods.edtalk.settings import Backbone
 from gmbench.methods.edtalk.spaces import Bank, MotionSpaces
 from gmbench.nn.adain import EPSILON
-from gmbench.nn.stylegan import SLOPE, ConvLayer, EqualLinear, ResidualDown, StyledConv, double
+from gmbench.nn.stylegan import ConvLayer, EqualLinear, ResidualDown, StyledConv, double
 from gmbench.nn.warp import WarpHead
 
 GAIN = 2**0.5
-OPEN_MASK = 3.0
-"""Of the largest scale where pictures begin as their source: the logit of a mask that lets nearly all through."""
 SMALLEST = 8
 """Side of the smallest features that are warped."""
 Enhancing = Literal["residual", "literal", "none"]
@@ -122,32 +120,6 @@ class Generator(nn.Module):
         if colours is None:
             raise ValueError("expected features of at least one side")
         return Drawn(colours, tuple(flows))
-
-
-@torch.no_grad()
-def start_at_source(encoder: Encoder, generator: Generator) -> None:
-    """Let drawn pictures be their source until something is learnt.
-
-    Nothing moves, and the largest scale's mask is open. Six channels of the encoder's first layer hold the colours and
-    their negatives, whose difference the largest scale's colours take back: one above, since a rectifier would shrink
-    negative colours, and the scale below takes the one away. Raises ValueError for fewer channels.
-    """
-    first, (*others, below, largest) = encoder.first.conv, generator.warps
-    channels = first.weight.shape[0]
-    if channels < 6 or first.bias is None:
-        raise ValueError(f"expected at least 6 channels at the largest side, got {channels}")
-    colours = torch.eye(3)[..., None, None]
-    first.weight[:6] = torch.cat([colours, -colours]) * 3**0.5
-    first.bias[:6] = 0
-    for head in (*others, below, largest):
-        head.maps.weight.zero_()
-        head.colours.conv.weight.zero_()
-    below.colours.conv.bias.fill_(-1 / (GAIN * SLOPE))
-    largest.bias[:, 2] = OPEN_MASK
-    share = torch.sigmoid(torch.tensor(OPEN_MASK)) * GAIN * (1 + SLOPE)  # of a colour in the difference
-    back = torch.cat([colours, -colours], 1) * channels**0.5 / (share * GAIN)
-    largest.colours.conv.weight[:, :6] = back
-    largest.colours.conv.bias.fill_(1 / GAIN)
 
 
 class Animator(nn.Module):

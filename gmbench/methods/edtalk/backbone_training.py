@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gmbench.errors import InputError
-from gmbench.methods.edtalk.animator import Animator, Drawn, start_at_source
+from gmbench.methods.edtalk.animator import Animator, Drawn
 from gmbench.methods.edtalk.checkpoints import CHECKPOINTS
-from gmbench.methods.edtalk.frames import MOUTH, TrainingFrames
+from gmbench.methods.edtalk.frames import TrainingFrames
 from gmbench.methods.edtalk.picture_losses import PictureLosses, Update
 from gmbench.methods.edtalk.settings import Backbone
 from gmbench.methods.picture_tracks import held_out_clips
@@ -23,10 +23,6 @@ from gmbench.nn.warp import flow_at
 
 SPACE = "motion"
 """The backbone's only space."""
-MOUTH_BOX = 5 / 256
-"""How far the mouth's box reaches beyond the lips, in sides."""
-START_FRAMES, START_BATCH = 1024, 16
-"""That spaces are divided by, and how many are encoded at once."""
 GATE_STEP, GATE_BATCH = 5, 16
 """Frames between those that the gate looks at, and how many are drawn at once."""
 
@@ -52,31 +48,15 @@ def train_backbone(
     held_out = held_out_clips(people.clips)
     numbers = frames.usable([n for n in range(len(people.clips)) if n not in set(held_out)])
     animator = Animator(settings, {SPACE: settings.bases})
-    if settings.start == "source":
-        start_at_source(animator.encoder, animator.generator)
     losses = PictureLosses(settings, settings)
     modules: dict[str, nn.Module] = {"animator": animator}
     if settings.landmark_aux:
         modules["landmarks"] = EqualLinear(settings.latent, 2 * 68)
-        modules["told"] = EqualLinear(settings.bases, 2 * 68)
-        for name in ("landmarks", "told"):
-            nn.init.zeros_(modules[name].weight)
     state = losses.state(modules, (p for module in modules.values() for p in module.parameters()))
     state.update = _update(state, animator, losses, frames, numbers, settings)
     report = train(state, settings.train.config(seed), folder, progress)
     errors = check_gate(animator, frames, held_out) if settings.gate else {}
     return CHECKPOINTS.pack("backbone", animator, {"settings": settings.model_dump(mode="json")} | errors), report
-
-
-@torch.no_grad()
-def latents_of_frames(
-    animator: Animator, frames: TrainingFrames, numbers: Sequence[int]
-) -> tuple[NDArray[np.int64], Tensor]:
-    """Frames (N,) spread over all clips, by torch's global generator, and their latents (N, d)."""
-    rows = np.unique(frames.draw_drivers(numbers, START_FRAMES)[1])
-    parts = np.array_split(rows, -(-len(rows) // START_BATCH))
-    device = animator.generator.start.device
-    return rows, torch.cat([animator.encoder(frames.pictures(part).to(device)).latents.cpu() for part in parts])
 
 
 def load_backbone(path: Path) -> Animator:
@@ -88,30 +68,18 @@ def load_backbone(path: Path) -> Animator:
     return animator
 
 
-def landmark_losses(
-    predicted: Tensor, told: Tensor, drawn: Drawn, source: Tensor, target: Tensor, mouth: float = 1.0
-) -> dict[str, Tensor]:
-    """How far predicted landmarks are off, and where the flow of each scale leads from the target's.
+def landmark_losses(predicted: Tensor, drawn: Drawn, own: Tensor, source: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """How far landmarks predicted from latents are off, and where the flow of each scale leads from the target's.
 
     Args:
-        predicted: (2 B, 136) from latents of sources and targets.
-        told: (B, 136) from the targets' weights, which are all that the generator hears of them.
+        predicted: (B', 136) from latents of pictures.
         drawn: pictures with their flows.
-        source, target: (B, 68, 2) landmarks, in the flows' units.
-        mouth: how often the mouth's landmarks count.
+        own: (B', 68, 2) landmarks of those pictures.
+        source, target: (B, 68, 2) landmarks that the flow must lead between, in the flows' units.
     """
-    led = [landmarks_off(target + flow_at(flow, target), source, mouth) for flow in drawn.flows]
-    return {
-        "landmarks": landmarks_off(predicted, torch.cat([source, target]), mouth),
-        "told": landmarks_off(told, target, mouth), "flow": torch.stack(led).mean(),
-    }  # fmt: skip
-
-
-def landmarks_off(found: Tensor, true: Tensor, mouth: float) -> Tensor:
-    """Mean distance by coordinate of landmarks (B, 136) or (B, 68, 2) to (B, 68, 2), the mouth's times ``mouth``."""
-    counts = true.new_ones(68, 1)
-    counts[MOUTH] = mouth
-    return (counts * (found.view_as(true) - true).abs()).mean()
+    found = F.l1_loss(predicted.view_as(own), own)
+    led = [F.l1_loss(target + flow_at(flow, target), source) for flow in drawn.flows]
+    return {"landmarks": found, "flow": torch.stack(led).mean()}
 
 
 def _update(
@@ -127,17 +95,15 @@ def _update(
         both = frames.pictures(np.concatenate([sources, drivers])).to(updater.device)
         encoded, count = animator.encoder(both), len(drivers)
         source = encoded.take(torch.arange(count))
-        weights = animator.spaces.weights(encoded.latents[count:])
-        drawn = animator.draw(source, weights)
+        drawn = animator.draw(source, animator.spaces.weights(encoded.latents[count:]))
         target = both[count:]
-        counts = 1 + (s.mouth - 1) * frames.mouth_masks(drivers, MOUTH_BOX).to(updater.device) if s.mouth != 1 else None
-        terms = losses.terms(drawn.pictures, target, counts)
+        terms = losses.terms(drawn.pictures, target)
         terms |= losses.adversarial(step, updater, target, drawn.pictures, drawn.pictures)
         total = losses.total(terms)
         if s.landmark_aux:
             places = frames.places(np.concatenate([sources, drivers])).to(updater.device)
-            predicted = state.modules["landmarks"](encoded.latents), state.modules["told"](weights[SPACE])
-            further = landmark_losses(*predicted, drawn, places[:count], places[count:], s.mouth)
+            predicted = state.modules["landmarks"](encoded.latents)
+            further = landmark_losses(predicted, drawn, places, places[:count], places[count:])
             total = total + s.landmark_aux * torch.stack(list(further.values())).sum()
             terms |= further
         updater.backward_and_step(total, "animator")

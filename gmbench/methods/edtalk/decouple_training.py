@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gmbench.errors import InputError
 from gmbench.methods.edtalk.animator import Animator, Encoded
-from gmbench.methods.edtalk.backbone_training import SPACE, latents_of_frames, load_backbone
+from gmbench.methods.edtalk.backbone_training import SPACE, load_backbone
 from gmbench.methods.edtalk.checkpoints import CHECKPOINTS
 from gmbench.methods.edtalk.frames import TrainingFrames
 from gmbench.methods.edtalk.mouths import switch_mouth
@@ -25,10 +25,7 @@ from gmbench.nn.training import ProgressCallback, TrainState, Updater, train
 
 LEAST_SPREAD, SPREAD_FROM = 1e-3, 20
 """Of the weights of a space over a batch; below it, after so many steps, the space has collapsed."""
-RIDGE = 0.01
-"""Of the regression of landmarks on weights, in mean squares of a weight."""
-UPPER_FACE = slice(17, 48)
-"""Of 68 landmarks: brows, nose, eyes."""
+START_FRAMES, START_BATCH = 256, 16
 SWITCH_SIDE = 128
 """Least side at which mouths are switched."""
 
@@ -108,39 +105,24 @@ def started(
 ) -> Animator:
     """The animator that training starts with: the backbone's, and new or divided spaces.
 
-    The backbone's space is divided: the directions that tell most of the pose become the pose's bases, the others begin
-    the mouth's. Both spaces together then do at first what the backbone's did. ``principal`` takes those in which
-    training frames differ most, for the head's pose moves most pixels; ``landmarks`` those that tell best where brows,
-    eyes and nose are, which lips do not move. Without a bank both heads start at random.
+    ``principal`` divides the backbone's space: the directions in which training frames differ most become the pose's
+    bases, for the head's pose moves most pixels; the others begin the mouth's. Both spaces together then do at first
+    what the backbone's did. Without a bank both heads start at random.
     """
     made = _animator(backbone.settings, spaces)
     made.encoder.load_state_dict(backbone.encoder.state_dict())
     made.generator.load_state_dict(backbone.generator.state_dict())
     made.spaces.trunk.load_state_dict(backbone.spaces.trunk.state_dict())
-    if settings.start != "random" and made.spaces.banks is not None:
-        rows, latents = latents_of_frames(backbone, frames, numbers)
-        weights = backbone.spaces.weights(latents)[SPACE]
-        points = frames.places(rows)[:, UPPER_FACE].flatten(1) if settings.start == "landmarks" else None
-        _divide(made, backbone, _directions(weights, points))
+    if settings.start == "principal" and made.spaces.banks is not None:
+        _divide(made, backbone, _weights_of_frames(backbone, frames, numbers))
     return made
 
 
 @torch.no_grad()
-def _directions(weights: Tensor, points: Tensor | None) -> Tensor:
-    """Orthonormal rows (n, n) in the space of weights (N, n), those of the pose first; ``points`` (N, m) tell it."""
-    centred = weights - weights.mean(0)
-    if points is None:
-        return torch.linalg.svd(centred, full_matrices=True)[2]
-    ridge = RIDGE * centred.square().sum(0).mean() * torch.eye(weights.shape[1])
-    told = torch.linalg.solve(centred.T @ centred + ridge, centred.T @ (points - points.mean(0)))  # (n, m)
-    return torch.linalg.svd(told, full_matrices=True)[0].T
-
-
-@torch.no_grad()
-def _divide(made: Animator, backbone: Animator, turns: Tensor) -> None:
-    """Spaces from directions ``turns`` (n, n) of the backbone's."""
+def _divide(made: Animator, backbone: Animator, weights: Tensor) -> None:
     if made.spaces.banks is None or backbone.spaces.banks is None:
         raise ValueError("only banks can be divided")
+    turns = torch.linalg.svd(weights - weights.mean(0), full_matrices=True)[2]  # rows: directions, largest first
     (bases,) = backbone.spaces.banks()
     pose = min(made.spaces.sizes["pose"], len(turns))
     head = backbone.spaces.heads[SPACE]
@@ -161,6 +143,14 @@ def _turned(head: dict[str, Tensor], target: torch.nn.Module, rows: Tensor) -> d
         part[: len(rows)] = rows @ head[f"{last}.{kind}"]
         result[f"{last}.{kind}"] = part
     return result
+
+
+@torch.no_grad()
+def _weights_of_frames(backbone: Animator, frames: TrainingFrames, numbers: Sequence[int]) -> Tensor:
+    """Weights (N, n) of frames spread over all clips, by torch's global generator."""
+    rows, places = np.unique(frames.draw_drivers(numbers, START_FRAMES)[1], return_inverse=True)
+    parts = np.array_split(rows, -(-len(rows) // START_BATCH))
+    return torch.cat([backbone.weights(frames.pictures(part))[SPACE] for part in parts])[places]
 
 
 def draw_switched(frames: TrainingFrames, numbers: Sequence[int], count: int, settings: Decouple) -> SwitchedBatch:

@@ -36,7 +36,7 @@ from gmbench.methods.training_jobs import (
 )
 from gmbench.store import digest, write_atomically
 
-EDTALK_TRAINING_VERSION = 3
+EDTALK_TRAINING_VERSION = 2
 GENERATION = "generation.json"
 """What generation does beside the networks; none depends on it."""
 EXPRESSION_STEP = 3

@@ -30,20 +30,13 @@ class Backbone(SettingsPart):
     bases: int = Field(20, ge=1, description="of the space that the backbone is trained with")
     trunk_layers: int = Field(4, ge=1)
     trunk_act: bool = Field(False, description="leaky rectifiers between the layers that all spaces share")
-    start: Literal["random", "source"] = Field(
-        "random",
-        description="what is drawn before anything is learnt: chance, or the source as it is",
-    )
     perceptual: str = Field("none", description="none, randconv, or the path of torchvision's VGG-19 weights")
     scales: int = Field(4, ge=1, description="sizes of the pictures that the perceptual loss sees")
     weights: dict[Literal["l1", "per", "adv"], float] = Field({"l1": 1.0, "per": 10.0, "adv": 1.0})
     adversarial_every: int = Field(1, ge=1, description="steps between those with the adversarial loss")
     landmark_aux: float = Field(
-        0.0,
-        ge=0,
-        description="weight of losses by landmarks: told by f and by the weights, and where the flow leads",
+        0.0, ge=0, description="weight of losses by landmarks: predicted from f, and where the flow leads from them"
     )
-    mouth: float = Field(1.0, ge=0, description="how often L1 in the mouth's box counts, and its landmarks' losses")
     gate: bool = Field(
         True, description="whether training fails that draws held-out frames worse than their still source"
     )
@@ -73,10 +66,8 @@ class Spaces(SettingsPart):
 class Decouple(SettingsPart):
     """Mouth and pose apart; section 3.2, eqs. 3 to 7."""
 
-    start: Literal["principal", "landmarks", "random"] = Field(
-        "principal",
-        description="of the bases: the backbone's, for the pose the directions in which frames differ most, or those "
-        "that tell best where brows, eyes and nose are; or drawn",
+    start: Literal["principal", "random"] = Field(
+        "principal", description="of the bases: the backbone's, the directions that move most for the pose; or drawn"
     )
     train_backbone: bool = Field(True, description="whether encoder, trunk and generator learn too")
     cross: bool = Field(True, description="False: wo_cross")
