@@ -61,7 +61,7 @@ def outcomes(run: PipelineRun, dataset: PreparedDataset, clips: Clips, seed: int
     """All measures of one seed."""
     whole = measures(run, dataset, clips, seed, out / "full")
     rows = whole.outcomes()
-    permuted = measures(run, permuted_labels(dataset, seed), clips, seed, out / "permuted")
+    permuted = measures(run, permuted_labels(dataset, seed), clips, seed, out / "permuted", track_people=0)
     rows.append(at_most(4, "likeliest label, trained on permuted labels", permuted.likelihood_order().value, 0.2))
     gaussian = measures(run, dataset, clips, seed, out / "gmm", "gmm")
     gain = gaussian.nats() - whole.nats()
@@ -76,12 +76,22 @@ def outcomes(run: PipelineRun, dataset: PreparedDataset, clips: Clips, seed: int
 
 
 def measures(
-    run: PipelineRun, dataset: PreparedDataset, clips: Clips, seed: int, out: Path, ablation: str = ""
-) -> FlowMeasures:
-    """Train the flows, or take them from the store, and measure them."""
+    run: PipelineRun, dataset: PreparedDataset, clips: Clips, seed: int, out: Path, ablation: str = "",
+    track_people: int | None = None,
+) -> FlowMeasures:  # fmt: skip
+    """Train the flows, or take them from the store, and measure them.
+
+    ``track_people`` takes the place of the settings': people without pictures have their true labels, whatever the
+    clips' are.
+    """
     method = FlowVQTalker()
+    given = dict(run.params.systems.get("flowvqtalker", {}))
+    if track_people is not None:
+        given["expflow"] = dict(given.get("expflow", {})) | {"track_people": track_people}
+        systems = dict(run.params.systems) | {"flowvqtalker": given}
+        run = replace(run, params=run.params.model_copy(update={"systems": systems}))
     train(method, run, dataset, seed, out, [ablation] if ablation else [], FLOWS)
-    settings = method.settings(run.params.systems.get("flowvqtalker", {}), [ablation] if ablation else [])
+    settings = method.settings(given, [ablation] if ablation else [])
     return FlowMeasures(CoefficientGenerator(out, settings.sampling), clips)
 
 
