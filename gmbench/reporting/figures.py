@@ -179,14 +179,17 @@ def angles(curves: Mapping[str, NDArray[np.floating]], stem: Path) -> str:
 
 def against_cost(panels: Mapping[str, Mapping[str, tuple[float, float]]], stem: Path) -> str:
     """Values of methods under some metrics against their training: (seconds, value) by metric and method."""
-    figure = new(3.2 * len(panels), 2.8)
+    figure = new(3.2 * len(panels), 3.2)
+    names = list(dict.fromkeys(method for points in panels.values() for method in points))
     for axis, (metric, points) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for method, (seconds, value) in points.items():
-            axis.scatter(seconds / 60, value, s=14)
-            axis.annotate(method, (seconds / 60, value), fontsize=6, xytext=(3, 3), textcoords="offset points")
-        axis.set_xscale("log")
-        axis.margins(0.25)
+            axis.scatter(seconds / 60, value, s=24, color=f"C{names.index(method)}", label=method)
+        axis.margins(0.15)
+        axis.set_xlim(left=0)
         axis.set_xlabel("training [min]", fontsize=7)
         axis.set_title(metric, fontsize=8)
-        axis.tick_params(which="both", labelsize=6)
+        axis.tick_params(labelsize=6)
+    shown = [pair for axis in figure.axes for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
+    handles = {label: handle for handle, label in shown}
+    figure.legend(handles.values(), handles, fontsize=7, ncols=len(handles), loc="outside lower center")
     return save(figure, stem)

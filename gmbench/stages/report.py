@@ -114,7 +114,7 @@ def _against_cost(summary: Summary, seconds: Mapping[str, float], out: Path) -> 
     """Chosen metrics against the time of training, where trainings of several systems can be compared; else nothing."""
     panels = {}
     for key in [key for key in summary.keys if MetricKey.parse(key).name in COST_METRICS]:
-        found = {method: summary.by_cell.get((method, key)) for method in seconds}
+        found = {method: summary.by_cell.get((method, key)) for method in seconds if method in summary.ranked}
         known = {m: (seconds[m], row.value) for m, row in found.items() if row is not None and np.isfinite(row.value)}
         if len({place for place, _ in known.values()}) > 1:
             panels[key] = known
@@ -124,10 +124,11 @@ def _against_cost(summary: Summary, seconds: Mapping[str, float], out: Path) -> 
     stem = out / "figures" / f"cost-{record['dataset']}-{record['protocol_hash']}"
     stem.parent.mkdir(parents=True, exist_ok=True)
     name = figures.against_cost(panels, stem)
-    return (
-        "<p>Time of all parts of a training, one after the other, as run cards say it; variants of a system share its"
-        f" training.</p>{picture_html(f'figures/{name}', 'metrics against minutes of training')}"
+    text = (
+        "Time of all parts of a training, one after the other, as run cards say it; variants of a system share its"
+        " training, and those that take something from the reference are left out."
     )
+    return f"<p>{text}</p>{picture_html(f'figures/{name}', 'metrics against minutes of training')}"
 
 
 def _levels(paths: DatasetPaths) -> dict[str, int]:
