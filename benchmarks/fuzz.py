@@ -11,6 +11,7 @@ value or a reason came out.
 import argparse
 import logging
 import multiprocessing
+import multiprocessing.context
 import resource
 import shutil
 import sys
@@ -126,7 +127,7 @@ def _prepare(folder: Path, originals: Path, kind: str, numbers: range, seed: int
 def _outcomes(folder: Path, kind: str, store: Path) -> dict[str, Found]:
     """Outcome of every damaged file of a group; where the process ends or hangs, all of them are lost."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(target=_evaluate, args=(sender, folder, kind, store))
+    process = _processes().Process(target=_evaluate, args=(sender, folder, kind, store))
     process.start()
     sender.close()
     try:
@@ -137,6 +138,13 @@ def _outcomes(folder: Path, kind: str, store: Path) -> dict[str, Found]:
     finally:
         process.kill()
         process.join()
+
+
+def _processes() -> multiprocessing.context.ForkServerContext:
+    """Where processes come from: copies of this one could wait for ever for a lock that a thread of it holds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["benchmarks.damage", "gmbench.datasets.check", "gmbench.evaluation.comparison"])
+    return context
 
 
 def _evaluate(sender, folder: Path, kind: str, store: Path) -> None:
