@@ -106,7 +106,9 @@ def _save_one(folder, method):
 
 def test_processes_that_write_at_once_lose_nothing(tmp_path):
     names = [f"m{n}" for n in range(6)]
-    with multiprocessing.get_context("fork").Pool(6) as pool:
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["tests.test_records"])
+    with processes.Pool(6) as pool:
         pool.starmap(_save_one, [(tmp_path, name) for name in names])
     assert sorted(records.read(tmp_path)["method"].unique()) == names
     remove(tmp_path, choice_of("m3"))
