@@ -282,7 +282,7 @@ def test_landmarks_lie_over_the_clips_frame_by_frame(shown, sketches, page):
     truth = [np.load(sketches / name / "S000" / "000.landmarks.npz")["points"] for name in ("reference", "far")]
     for frame, other in ((4, 40), (40, 4)):
         go_to(shown, frame)
-        wait(lambda: hits(shown, 1, truth[1][frame]) == 68)  # noqa: B023
+        wait(lambda wanted=truth[1][frame]: hits(shown, 1, wanted) == 68)
         assert hits(shown, 0, truth[0][frame]) == 68
         assert hits(shown, 1, truth[0][frame]) == 68  # the reference's, too
         assert hits(shown, 0, truth[0][other]) < 68

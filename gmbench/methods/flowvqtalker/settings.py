@@ -216,6 +216,8 @@ class Settings(SettingsPart):
     def _attends(self) -> Self:
         if self.codebook.size % self.vqig.heads:
             raise ValueError(f"codebook: size {self.codebook.size} is no multiple of {self.vqig.heads} heads of vqig")
+        if self.vqig.coefficients == "effect" and self.expflow.coefficients != "landmarks":
+            raise ValueError("vqig: coefficients: effect needs expflow: coefficients: landmarks, whose effect is known")
         return self
 
     def needed_files(self) -> dict[str, Path]:

@@ -25,7 +25,7 @@ from gmbench.methods.flowvqtalker.image_training import (
     train_vqig,
 )
 from gmbench.methods.flowvqtalker.picture_code import PictureCode
-from gmbench.methods.flowvqtalker.settings import LADDER_PARTS
+from gmbench.methods.flowvqtalker.settings import LADDER_PARTS, Settings
 from gmbench.methods.picture_tracks import ClipMotion, held_out_clips
 from gmbench.methods.scaling import Scale
 from gmbench.methods.tracks import POSE
@@ -160,6 +160,10 @@ def test_expressions_count_by_their_effect_as_much_as_the_pose(people, clips):
     settings = SMALL.vqig.model_copy(update={"coefficients": "effect"})
     content, _ = train_vqig(pairs, PictureCode(SMALL.codebook).eval(), code, pose, settings, 0)
     assert torch.equal(load(content)["mapping.gains"], gains)
+    alike = SMALL.model_dump() | {"vqig": settings.model_dump()}
+    alike["expflow"]["coefficients"] = "standardised"
+    with pytest.raises(ValueError, match="effect needs expflow: coefficients: landmarks"):
+        Settings.model_validate(alike)
 
 
 def test_targets_may_be_drawn_evenly_by_the_opening_of_lips(people, clips):
