@@ -134,8 +134,9 @@ def ablate(
     run = project(dataset, device)
     params = run.params.model_copy(update={"workers": workers or run.params.workers})
     run = replace(run, params=params, quiet=True)
-    ablations.ablate(run, registry_name(method), seeds, terminal.note, out)
-    for line in (out / "verdicts.md").read_text("utf-8").splitlines():
+    method = registry_name(method)
+    ablations.ablate(run, method, seeds, terminal.note, out)
+    for line in (out / method / "verdicts.md").read_text("utf-8").splitlines():
         terminal.line(line)
 
 

@@ -250,6 +250,7 @@ class TrainedPart:
         losses: mean losses by name since the row before, one row per logged step, which is ``step``.
         stopped_early: the budget of seconds was spent before the last step.
         sha256: digest of the file.
+        device: where it was trained, if it came with gmbench; empty of what was trained here.
     """
 
     name: str
@@ -261,6 +262,7 @@ class TrainedPart:
     losses: tuple[Mapping[str, float], ...] = ()
     stopped_early: bool = False
     sha256: str = ""
+    device: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Facts for the run card: everything but the name, of the losses only the last row."""

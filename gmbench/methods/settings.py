@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 LOG_ROWS = 50
 """Rows of losses that a training logs."""
 Model = TypeVar("Model", bound=BaseModel)
+Source = Literal["train", "shipped"]
+"""Where networks come from: trained here, or from :mod:`gmbench.methods.shipped_networks` where there are any."""
 
 
 class SettingsPart(BaseModel):

@@ -210,7 +210,7 @@ def _memory_named(task: _Task) -> Iterator[None]:
 def _trained_part(name: str, content: bytes, report: TrainReport) -> TrainedPart:
     return TrainedPart(
         name, report.steps, report.seconds, report.parameters, report.frozen_parameters, report.peak_memory,
-        tuple(report.log), report.stopped_early, hashlib.sha256(content).hexdigest(),
+        tuple(report.log), report.stopped_early, hashlib.sha256(content).hexdigest(), report.device,
     )  # fmt: skip
 
 

@@ -159,6 +159,7 @@ class TrainReport:
         stopped_early: the budget was spent before the last step.
         log: mean losses by name since the row before, one row per logged step, which is ``step``.
         peak_memory: bytes that the GPU, or without one this process, held at most; None if unknown.
+        device: where a network was trained that came with gmbench; empty of those trained here.
     """
 
     steps: int
@@ -168,6 +169,7 @@ class TrainReport:
     log: list[dict[str, float]]
     frozen_parameters: int = 0
     peak_memory: int | None = None
+    device: str = ""
 
 
 def warm_up(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int, decay: bool = False) -> None:

@@ -177,19 +177,24 @@ def angles(curves: Mapping[str, NDArray[np.floating]], stem: Path) -> str:
     return save(figure, stem)
 
 
-def against_cost(panels: Mapping[str, Mapping[str, tuple[float, float]]], stem: Path) -> str:
-    """Values of methods under some metrics against their training: (seconds, value) by metric and method."""
-    figure = new(3.2 * len(panels), 3.2)
-    names = list(dict.fromkeys(method for points in panels.values() for method in points))
-    for axis, (metric, points) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
-        for method, (seconds, value) in points.items():
-            axis.scatter(seconds / 60, value, s=24, color=f"C{names.index(method)}", label=method)
-        axis.margins(0.15)
-        axis.set_xlim(left=0)
-        axis.set_xlabel("training [min]", fontsize=7)
-        axis.set_title(metric, fontsize=8)
-        axis.tick_params(labelsize=6)
+def against_cost(rows: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]], stem: Path) -> str:
+    """Values of methods under some metrics against costs: (cost, value) by the cost's label, metric and method."""
+    columns = max(len(panels) for panels in rows.values())
+    figure = new(3.2 * columns, 3.0 * len(rows) + 0.2)
+    names = list(dict.fromkeys(name for panels in rows.values() for points in panels.values() for name in points))
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for axes, (label, panels) in zip(grid, rows.items(), strict=True):
+        for axis in axes[len(panels) :]:
+            axis.set_axis_off()
+        for axis, (metric, points) in zip(axes, panels.items(), strict=False):
+            for method, (cost, value) in points.items():
+                axis.scatter(cost, value, s=24, color=f"C{names.index(method)}", label=method)
+            axis.margins(0.15)
+            axis.set_xlim(left=0)
+            axis.set_xlabel(label, fontsize=7)
+            axis.set_title(metric, fontsize=8)
+            axis.tick_params(labelsize=6)
     shown = [pair for axis in figure.axes for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
     handles = {label: handle for handle, label in shown}
-    figure.legend(handles.values(), handles, fontsize=7, ncols=len(handles), loc="outside lower center")
+    figure.legend(handles.values(), handles, fontsize=7, ncols=min(6, len(handles)), loc="outside lower center")
     return save(figure, stem)

@@ -25,16 +25,30 @@ from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.stages.training_pool import shared_workers, train_systems
 from gmbench.stages.transitions import measure_transitions
-from gmbench.stages.verdicts import FILE, Verdict, corrected, markdown, system_of, verdicts_of, way_name, without_value
+from gmbench.stages.verdicts import (
+    FILE,
+    Verdict,
+    corrected,
+    markdown,
+    read_verdicts,
+    system_of,
+    verdicts_of,
+    way_name,
+    without_value,
+)
 from gmbench.store import write_atomically
 
 OUT = Path("ablations")
+CLAIMS = "claims.md"
+"""Of all methods whose ablations were run, below :data:`OUT`."""
 CONTROLS = ("ground_truth", "still")
 """Rows beside the systems'."""
 
 
 def ablate(run: PipelineRun, method: str, seeds: int, say: Say, out: Path = OUT) -> list[Verdict]:
-    """Run all that a method's expected orderings need; writes records, tables and verdicts below ``out``.
+    """Run all that a method's expected orderings need; writes records, tables and verdicts below ``out/<method>``.
+
+    ``out/claims.md`` has the verdicts of all methods.
 
     Raises:
         InputError: the method expects no ordering, or none can be measured on this dataset.
@@ -45,8 +59,10 @@ def ablate(run: PipelineRun, method: str, seeds: int, say: Say, out: Path = OUT)
         names = plan.systems(method)
         say(f"training {', '.join(names)}")
         train_systems(shared, shared.params.datasets[shared.paths.dataset], names)
-        measured = _measure(shared, method, plan, say, out)
-    return _verdicts(run, method, plan, measured, seeds, out)
+        measured = _measure(shared, method, plan, say, out / method)
+    found = _verdicts(run, method, plan, measured, seeds, out / method)
+    write_atomically(out / CLAIMS, markdown(read_verdicts(out)).encode())
+    return found
 
 
 def _measure(
@@ -74,7 +90,7 @@ def _verdicts(
     found: list[Verdict] = []
     for ordering in registry.create(method).card.expected_orderings:
         if ordering in plan.without:
-            found += without_value(ordering, plan.without[ordering])
+            found += without_value(ordering, plan.without[ordering], method)
             continue
         wanted = (ordering.dataset or run.paths.dataset, ordering.drive, ordering.shared)
         found += verdicts_of(ordering, [table for *key, table in measured if tuple(key) == wanted], method, seeds)

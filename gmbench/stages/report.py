@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from gmbench.emotions import SUITE_ORDER
 from gmbench.errors import InputError
 from gmbench.evaluation import validate
 from gmbench.evaluation.results import merging, records, references, result_folder
-from gmbench.metrics.key import MetricKey
 from gmbench.morphable import coefficient_io
 from gmbench.morphable.landmarks_478 import SPARSE
 from gmbench.morphable.render import Renderer
@@ -29,17 +28,15 @@ from gmbench.reporting.page.sections import left_out, pairs, papers
 from gmbench.reporting.page.write import read_sources
 from gmbench.reporting.summary import Summary
 from gmbench.stages import ablations, verdicts
+from gmbench.stages.costs import frame_rates, quality_against_cost, training_costs, training_seconds
 from gmbench.stages.head_motion_figures import head_motion_html
 from gmbench.stages.paths import EXTRACTORS, REPORTS, DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
 from gmbench.stages.qualitative_figures import system_figures
-from gmbench.stages.training_costs import training_costs, training_seconds
 from gmbench.stages.what_can_be_said import what_can_be_said
 from gmbench.store import write_atomically
 
 SHEET_SPEAKERS, OVERLAYS = 5, 6
-COST_METRICS = ("acc_emo", "sync_c", "fid")
-"""Emotion, lips and pictures, against what training cost."""
 
 
 def report(
@@ -91,7 +88,7 @@ def report(
     all_summaries = summaries if with_ablations is merged else Summary.per_protocol(with_ablations)
     for summary in summaries:
         dataset = str(summary.records["dataset"].iloc[0])
-        if shown := _against_cost(summary, training_seconds(run, dataset), out):
+        if shown := quality_against_cost(summary, training_seconds(run, dataset), frame_rates(run, dataset), out):
             sections.append(Section(f"Quality and cost on {dataset}", shown))
     sections += [*left_out(folders), pairs(merged), papers(all_summaries, out)]
     sections += [
@@ -110,27 +107,6 @@ def report(
     _plots(values, run, out)
 
 
-def _against_cost(summary: Summary, seconds: Mapping[str, float], out: Path) -> str:
-    """Chosen metrics against the time of training, where trainings of several systems can be compared; else nothing."""
-    panels = {}
-    for key in [key for key in summary.keys if MetricKey.parse(key).name in COST_METRICS]:
-        found = {method: summary.by_cell.get((method, key)) for method in seconds if method in summary.ranked}
-        known = {m: (seconds[m], row.value) for m, row in found.items() if row is not None and np.isfinite(row.value)}
-        if len({place for place, _ in known.values()}) > 1:
-            panels[key] = known
-    if not panels:
-        return ""
-    record = summary.records.iloc[0]
-    stem = out / "figures" / f"cost-{record['dataset']}-{record['protocol_hash']}"
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    name = figures.against_cost(panels, stem)
-    text = (
-        "Time of all parts of a training, one after the other, as run cards say it; variants of a system share its"
-        " training, and those that take something from the reference are left out."
-    )
-    return f"<p>{text}</p>{picture_html(f'figures/{name}', 'metrics against minutes of training')}"
-
-
 def _levels(paths: DatasetPaths) -> dict[str, int]:
     """Intensity of the emotion, by the names that clips have in records; of those that have one."""
     return {row.video_path.removesuffix(".mp4"): row.level for row in manifest.read(paths.cropped) if row.level}
@@ -138,13 +114,13 @@ def _levels(paths: DatasetPaths) -> dict[str, int]:
 
 def _with_ablations(found: pd.DataFrame) -> pd.DataFrame:
     """Records of the ablations, if they were run, under those of the run."""
-    for path in sorted(ablations.OUT.glob("records-*.parquet")):
+    for path in sorted(ablations.OUT.glob("*/records-*.parquet")):
         found = merging.merge(references.named_apart(found, records.read(path)), found)
     return found
 
 
 def _ablations() -> str:
-    """Verdicts on the expected orderings of a method's ablations, where they were run."""
+    """Verdicts on the expected orderings of all methods whose ablations were run."""
     found = verdicts.read_verdicts(ablations.OUT)
     if not found:
         return ""

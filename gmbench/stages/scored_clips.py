@@ -9,7 +9,7 @@ from gmbench.names import closest
 from gmbench.stages.pipeline_run import PipelineRun
 
 GENERATED = "generate.json"
-"""Beside a method's videos: how many there are, and why others are missing."""
+"""Beside a method's videos: how many there are, why others are missing, and how fast they were generated."""
 
 
 def all_rows(run: PipelineRun) -> list[ClipRow]:

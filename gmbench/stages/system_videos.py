@@ -1,6 +1,7 @@
 """Videos of trained systems: every scored clip, and sequences between emotions."""
 
 import functools
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gmbench import devices
+from gmbench import devices, job_cache
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import GmbenchError, InputError
 from gmbench.job_cache import Job, JobResult
@@ -39,8 +40,8 @@ class _SystemTask:
     seed: int
 
 
-def generate_with_system(run: PipelineRun, name: str, rows: list[ClipRow]) -> dict[str, str]:
-    """Write a system's videos of clips; reasons by clip of what failed.
+def generate_with_system(run: PipelineRun, name: str, rows: list[ClipRow]) -> tuple[dict[str, str], float | None]:
+    """Write a system's videos of clips; reasons by clip of what failed, and frames a second of the median clip.
 
     Raises:
         InputError: the system is unknown or not trained.
@@ -51,7 +52,7 @@ def generate_with_system(run: PipelineRun, name: str, rows: list[ClipRow]) -> di
     models_dataset = run.params.datasets[run.paths.dataset].models_of
     if models_dataset and card.identity_mode == "person_specific":
         reason = f"{card.title} shows only the people of {models_dataset}, whom it was trained on"
-        return {row.clip_id: reason for row in rows}
+        return {row.clip_id: reason for row in rows}, None
     folder = checkpoint_folder(run, system)
     checkpoints, seed = checkpoint_digest(folder), run.params.seed + system.seed
     planner = RequestPlanner(run, card)
@@ -63,7 +64,14 @@ def generate_with_system(run: PipelineRun, name: str, rows: list[ClipRow]) -> di
         jobs.append(Job(row.clip_id, key, _SystemTask(system, folder, checkpoints, inputs, seed)))
     failures = run.run_jobs(generate_clip, jobs)
     write_videos(run, name, rows, jobs, failures)
-    return failures
+    return failures, _frame_rate(run, [job for job in jobs if job.name not in failures])
+
+
+def _frame_rate(run: PipelineRun, jobs: Sequence[Job]) -> float | None:
+    """Frames a second of the median clip; None where nobody took the time."""
+    facts = [job_cache.load(run.store, job).meta for job in jobs]
+    rates = [made["frames"] / made["seconds"] for made in facts if made.get("seconds")]
+    return round(float(np.median(rates)), 1) if rates else None
 
 
 def generate_clip(task: _SystemTask) -> JobResult:
@@ -73,15 +81,40 @@ def generate_clip(task: _SystemTask) -> JobResult:
     seed = int(digest(clip.row.clip_id, task.seed)[:8], 16)
     request = build_request(method.card, task.inputs, seed)
     side = Video(clip.video).info.width
-    result, frames = generate_frames(method, request)
+    clock = _Clock()
+    with clock:
+        result, frames = generate_frames(method, request)
     video = encode_video(
-        (resize(frame, side) for frame in frames), request.audio, crf=12, generated_by=method.card.title
+        (resize(frame, side) for frame in clock.each(frames)), request.audio, crf=12, generated_by=method.card.title
     )
     arrays: dict[str, NDArray[Any]] = {"video": np.frombuffer(video, np.uint8)}
     for name, values in (("beta", result.expression), ("rho", result.motion)):
         if values is not None:
             arrays[name] = values
-    return arrays, {}
+    return arrays, {"frames": request.frames, "seconds": clock.seconds}
+
+
+class _Clock:
+    """Seconds that pass inside: of this processor's own work, or on a GPU by the clock on the wall."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._now = time.process_time if devices.current() == devices.CPU else time.perf_counter
+
+    def __enter__(self) -> None:
+        self.seconds -= self._now()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += self._now()
+
+    def each(self, frames: Iterator[Frames]) -> Iterator[Frames]:
+        """The same frames; only the time until each is there counts."""
+        while True:
+            with self:
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
 
 
 def generate_frames(method: TalkingHeadMethod, request: GenRequest) -> tuple[GenResult, Iterator[Frames]]:

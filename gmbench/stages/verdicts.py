@@ -28,8 +28,8 @@ FILE = "verdicts.json"
 LEVEL = 0.05
 """Of the intervals and tests: 95 % and 5 %."""
 HEAD = (
-    "Metric", "Table", "Measured on", "Expected better", "Expected worse", "Margin", "95 % interval", "Seeds", "p",
-    "p (Holm)", "Verdict",
+    "System", "Metric", "Table", "Measured on", "Expected better", "Expected worse", "Margin", "95 % interval", "Seeds",
+    "p", "p (Holm)", "Verdict",
 )  # fmt: skip
 
 
@@ -38,6 +38,7 @@ class Verdict:
     """What an ordering ``better`` over ``worse`` came to.
 
     Attributes:
+        method: the system whose card expects it.
         margin: mean over seeds of the difference in the expected direction.
         low, high: its 95 % interval.
         p: two-sided p-value of a t-test over seeds; holm: the same after Holm's correction over all of a run.
@@ -62,6 +63,7 @@ class Verdict:
     drive: str = ""
     shared: str = ""
     reason: str = ""
+    method: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,33 +126,23 @@ def verdicts_of(ordering: ExpectedOrdering, measured: Sequence[pd.DataFrame], me
         verdict = Verdict(
             ordering.metric, ordering.table, better, worse, found.mean, found.low, found.high, found.p, pairs,
             found.verdict, drive=ordering.drive, shared="-".join(ordering.shared),
-            reason="a system has no number" if found.verdict == "no value" else "",
+            reason="a system has no number" if found.verdict == "no value" else "", method=method,
         )  # fmt: skip
         result.append(verdict)
     return result
 
 
-def without_value(ordering: ExpectedOrdering, reason: str) -> list[Verdict]:
+def without_value(ordering: ExpectedOrdering, reason: str, method: str) -> list[Verdict]:
     """Verdicts of an ordering that cannot be measured here."""
     nan = math.nan
+    shared = "-".join(ordering.shared)
     return [
         Verdict(
-            ordering.metric,
-            ordering.table,
-            a,
-            b,
-            nan,
-            nan,
-            nan,
-            nan,
-            (),
-            "no value",
-            drive=ordering.drive,
-            shared="-".join(ordering.shared),
-            reason=reason,
+            ordering.metric, ordering.table, better, worse, nan, nan, nan, nan, (), "no value", drive=ordering.drive,
+            shared=shared, reason=reason, method=method,
         )
-        for a, b in zip(ordering.order, ordering.order[1:], strict=False)
-    ]
+        for better, worse in zip(ordering.order, ordering.order[1:], strict=False)
+    ]  # fmt: skip
 
 
 def corrected(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -186,7 +178,9 @@ def rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
         interval = "" if math.isnan(v.low) else f"{number(v.low)} to {number(v.high)}"
         outcome = v.verdict + (f": {v.reason}" if v.reason else "")
         numbers = [number(v.margin), interval, str(len(v.values) or ""), _p(v.p), _p(v.holm)]
-        found.append([v.metric, v.table, measured_on, v.better or "full", v.worse or "full", *numbers, outcome])
+        found.append(
+            [v.method, v.metric, v.table, measured_on, v.better or "full", v.worse or "full", *numbers, outcome]
+        )
     return found
 
 
@@ -204,20 +198,18 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 
 def markdown(verdicts: Sequence[Verdict]) -> str:
     """Verdicts as a table, below a sentence on what they rest on."""
-    lines = [summary(verdicts), "", f"| {' | '.join(HEAD)} |", "|---|---|---|---|---|---:|---|---:|---:|---:|---|"]
+    lines = [summary(verdicts), "", f"| {' | '.join(HEAD)} |", "|---|---|---|---|---|---|---:|---|---:|---:|---:|---|"]
     lines += [f"| {' | '.join(cells)} |" for cells in rows(verdicts)]
     return "\n".join(lines) + "\n"
 
 
 def read_verdicts(out: Path) -> list[Verdict]:
-    """Verdicts of the last run, none where there was none or where they come from before intervals stood there."""
-    path = out / FILE
-    if not path.exists():
-        return []
-    found = json.loads(path.read_text("utf-8"))["verdicts"]
-    if found and "low" not in found[0]:
-        return []
-    return [Verdict(**(row | {"values": tuple(tuple(pair) for pair in row["values"])})) for row in found]
+    """Verdicts of all methods whose ablations were run below a folder, corrected for their number together."""
+    found = []
+    for path in sorted(out.glob(f"*/{FILE}")):
+        for row in json.loads(path.read_text("utf-8"))["verdicts"]:
+            found.append(Verdict(**(row | {"values": tuple(tuple(pair) for pair in row["values"])})))
+    return corrected(found)
 
 
 def _p(p: float) -> str:

@@ -300,11 +300,11 @@ class TestAnotherPackagesMethod:
 
     def test_its_orderings_are_tried(self, project):
         shown = project.run("gmbench", "ablate", "--method", "toy-method", "--seeds", "2")
-        (verdict,) = json.loads((project.folder / "ablations/verdicts.json").read_text())["verdicts"]
+        (verdict,) = json.loads((project.folder / "ablations/toy-method/verdicts.json").read_text())["verdicts"]
         assert (verdict["metric"], verdict["better"], verdict["worse"]) == ("m_lmd", "", "still")
         assert np.isfinite(verdict["values"]).all()
         assert verdict["verdict"] in shown
-        named = set(pd.read_parquet(project.folder / "ablations/records-own.parquet")["method"])
+        named = set(pd.read_parquet(project.folder / "ablations/toy-method/records-own.parquet")["method"])
         assert {"toy-method", "toy-method-still", "toy-method-s1", "toy-method-still-s1"} <= named
 
     def test_it_says_anything_and_says_what_it_cannot(self, project):

@@ -11,8 +11,7 @@ from gmbench.reporting.page.breakdowns import MAX_DOTS, breakdowns
 from gmbench.reporting.page.headline import headline
 from gmbench.reporting.page.markup import facts_html, grid_html
 from gmbench.reporting.summary import Summary
-from gmbench.stages.report import _against_cost
-from gmbench.stages.training_costs import cost_in_words
+from gmbench.stages.costs import cost_in_words, quality_against_cost
 from gmbench.store import Store, digest
 from tests.reporting.test_tables import rows, table_of
 from tools.random_records import random_records
@@ -159,15 +158,27 @@ def test_a_page_says_why_it_has_no_landmarks(tmp_path, monkeypatch):
     assert written == {}
 
 
-def test_quality_stands_against_cost_where_trainings_differ(tmp_path):
+def test_quality_stands_against_cost_where_systems_differ(tmp_path):
     groups = [rows(name, metric, values) for name in ("a", "a-pose", "b") for metric, values in
               (("sync_c", [0.4, 0.5]), ("psnr", [20.0, 21.0]), ("fid", [float("nan")] * 2))]  # fmt: skip
     summary = Summary.of(table_of(*groups))
-    shown = _against_cost(summary, {"a": 60.0, "a-pose": 60.0, "b": 600.0}, tmp_path)
-    (picture,) = (tmp_path / "figures").glob("cost-*.svg")
-    assert f"figures/{picture.stem}.png" in shown
-    drawn = picture.read_text("utf-8")
-    shown_texts = [text for text in ("sync_c", "a-pose", "b", "psnr", "fid") if f"<!-- {text} -->" in drawn]
-    assert shown_texts == ["sync_c", "a-pose", "b"]
-    assert _against_cost(summary, {"a": 60.0, "a-pose": 60.0}, tmp_path) == ""
-    assert _against_cost(summary, {}, tmp_path) == ""
+    training = {"a": 60.0, "a-pose": 60.0, "b": 600.0}
+    texts = ("training [min]", "generated frames a second", "sync_c", "a-pose", "b", "psnr", "fid")
+
+    def drawn(*costs):
+        shown = quality_against_cost(summary, *costs, tmp_path)
+        (picture,) = (tmp_path / "figures").glob("cost-*.svg")
+        assert f"figures/{picture.stem}.png" in shown
+        return [text for text in texts if f"<!-- {text} -->" in picture.read_text("utf-8")]
+
+    assert drawn(training, {}) == ["training [min]", "sync_c", "a-pose", "b"]
+    assert drawn({}, {"a": 30.0, "b": 5.0}) == ["generated frames a second", "sync_c", "b"]
+    assert drawn(training, {"a": 30.0, "b": 5.0}) == [
+        "training [min]",
+        "generated frames a second",
+        "sync_c",
+        "a-pose",
+        "b",
+    ]
+    assert quality_against_cost(summary, {"a": 60.0, "a-pose": 60.0}, {"a": 9.0}, tmp_path) == ""
+    assert quality_against_cost(summary, {}, {}, tmp_path) == ""

@@ -76,29 +76,31 @@ def test_fewer_seeds_where_an_ordering_says_so():
     assert found.verdict == "not resolved"
 
 
-def _verdict(p, verdict="resolved"):
-    return verdicts.Verdict("psnr", "V", "", "wo_gm", 1.0, 0.1, 1.9, p, ((2.0, 1.0),) * 5, verdict)
+def _verdict(p, verdict="resolved", method="gmtalker"):
+    return verdicts.Verdict("psnr", "V", "", "wo_gm", 1.0, 0.1, 1.9, p, ((2.0, 1.0),) * 5, verdict, method=method)
 
 
 def test_holms_correction_counts_all_verdicts_with_a_value(tmp_path):
-    lacking = verdicts.without_value(ExpectedOrdering("acc_emo", ("", "a", "b"), "V"), "no labels")
+    lacking = verdicts.without_value(ExpectedOrdering("acc_emo", ("", "a", "b"), "V"), "no labels", "edtalk")
     found = verdicts.corrected([_verdict(0.01), _verdict(0.03), *lacking, _verdict(0.6, "not resolved")])
     assert [v.holm for v in found[:2]] == pytest.approx([0.03, 0.06])
     assert [v.reason for v in found[2:4]] == ["no labels"] * 2
     assert "excludes zero in 2 of 3; 1 of these stay below p = 0.05 after Holm's correction" in verdicts.summary(found)
     text = verdicts.markdown(found)
-    assert "| psnr | V | own | full | wo_gm | 1.000 | 0.100 to 1.900 | 5 | 0.01 | 0.03 | resolved |" in text
+    assert "| gmtalker | psnr | V | own | full | wo_gm | 1.000 | 0.100 to 1.900 | 5 | 0.01 | 0.03 | resolved |" in text
+    assert "| edtalk | acc_emo | V | own | a | b |" in text
     assert "no value: no labels" in text
 
 
-def test_verdicts_are_read_as_they_were_written(tmp_path):
+def test_verdicts_of_all_methods_are_read_and_corrected_together(tmp_path):
     from dataclasses import asdict
 
     from gmbench.stages.pipeline_run import write_json
 
     assert verdicts.read_verdicts(tmp_path) == []
-    found = verdicts.corrected([_verdict(0.01)])
-    write_json(tmp_path / verdicts.FILE, {"seeds": 5, "verdicts": [asdict(v) for v in found]})
-    assert verdicts.read_verdicts(tmp_path) == found
-    write_json(tmp_path / verdicts.FILE, {"seeds": 3, "verdicts": [{"metric": "psnr", "error": 0.1}]})
-    assert verdicts.read_verdicts(tmp_path) == []
+    for method, p in (("gmtalker", 0.01), ("edtalk", 0.02)):
+        found = verdicts.corrected([_verdict(p, method=method)])
+        write_json(tmp_path / method / verdicts.FILE, {"seeds": 5, "verdicts": [asdict(v) for v in found]})
+    expected = verdicts.corrected([_verdict(0.02, method="edtalk"), _verdict(0.01)])
+    assert verdicts.read_verdicts(tmp_path) == expected
+    assert [v.holm for v in expected] == pytest.approx([0.02, 0.02])

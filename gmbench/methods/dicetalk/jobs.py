@@ -28,6 +28,7 @@ from gmbench.methods.picture_tracks import read_motion
 from gmbench.methods.pictures import PeoplePictures, new_array, people_digest, read_people
 from gmbench.methods.pretraining import pretraining_digest, read_pretraining
 from gmbench.methods.scaling import Scale
+from gmbench.methods.shipped_networks import take_shipped
 from gmbench.methods.track_people import check_track_people, draw_clips, track_people_digest
 from gmbench.methods.tracks import ClipTracks, emotions_of, read_clips, track_digests
 from gmbench.methods.training_jobs import (
@@ -93,6 +94,11 @@ def training_jobs(
     for row in rows:
         by_speaker[row.speaker] = (*by_speaker.get(row.speaker, ()), row)
     data = _Data(dataset, pretraining, rows, settings, seed)
+    if settings.source == "shipped" and seed:
+        raise InputError(
+            f"dicetalk: the networks that come with gmbench were trained at seed 0, not {seed}; set source of dicetalk"
+            " to train"
+        )
     if settings.embedder.track_people:
         check_track_people("dicetalk: embedder", dataset)
         if settings.speech.source == "whisper":
@@ -104,18 +110,22 @@ def training_jobs(
     )  # fmt: skip
     people = people_digest(dataset, pretraining)
 
-    def key(name: str, *more: object) -> str:
-        return digest(name, getattr(settings, name).model_dump(mode="json"), *more)
+    def job(name: str, *more: object, needs: tuple[str, ...] = (), **parts: dict[str, Any]) -> TrainingJob:
+        own = getattr(settings, name).model_dump(mode="json")
+        made = TrainingJob(name, digest(name, own, *more), _FUNCTIONS[name], data, needs)
+        if settings.source == "train":
+            return made
+        return take_shipped("dicetalk", made, dataset, {"settings": own, **parts})
 
-    vae = key("vae", seed, people, DICETALK_TRAINING_VERSION, part_digest(settings.vae.folder, "vae"))
-    embedder = key("embedder", base, track_people_digest(settings.embedder.track_people))
-    yield TrainingJob("vae", vae, _vae, data)
-    yield TrainingJob("embedder", embedder, _embedder, data)
+    vae = job("vae", seed, people, DICETALK_TRAINING_VERSION, part_digest(settings.vae.folder, "vae"))
+    others = track_people_digest(settings.embedder.track_people)
+    embedder = job("embedder", base, others, speech={"source": settings.speech.source})
     files = [part_digest(settings.unet.folder, "unet"), part_digest(settings.clip_folder, "image_encoder")]
-    sizes = [settings.bank.model_dump(mode="json"), settings.unet.model_dump(mode="json")]
-    yield TrainingJob(
-        "diffusion", key("diffusion", base, vae, embedder, sizes, files), _diffusion, data, ("vae", "embedder")
-    )
+    bank, unet = settings.bank.model_dump(mode="json"), settings.unet.model_dump(mode="json")
+    more = (base, vae.key, embedder.key, [bank, unet], files)
+    yield vae
+    yield embedder
+    yield job("diffusion", *more, needs=("vae", "embedder"), bank=bank, unet=unet)
 
 
 def _vae(data: _Data, folder: TrainingFolder) -> TrainedFile:
@@ -183,6 +193,9 @@ def _diffusion(data: _Data, folder: TrainingFolder) -> TrainedFile:
         windows, classes, facts, s.diffusion, s.bank, s.unet, data.seed, s.embedder.prior == "gaussian",
         folder.scratch, folder.progress,
     )  # fmt: skip
+
+
+_FUNCTIONS = {"vae": _vae, "embedder": _embedder, "diffusion": _diffusion}
 
 
 def class_names(rows: Sequence[ClipRow], kind: str) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from gmbench.methods.settings import FallingRate, SettingsPart, check_heads
+from gmbench.methods.settings import FallingRate, SettingsPart, Source, check_heads
 
 STAGES = ("vae", "embedder", "diffusion")
 """Names of the networks, in the order of their training."""
@@ -191,6 +191,10 @@ class Sampling(SettingsPart):
 class Settings(SettingsPart):
     """All of DICE-Talk."""
 
+    source: Source = Field(
+        "train",
+        description="shipped: the networks that come with gmbench, where settings and data are theirs; train: new ones",
+    )
     speech: Speech = Speech()
     vae: Vae = Vae()
     embedder: Embedder = Embedder()

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gmbench.errors import InputError
 from gmbench.methods.edtalk.animator import Animator, Drawn
 from gmbench.methods.edtalk.checkpoints import CHECKPOINTS
-from gmbench.methods.edtalk.frames import TrainingFrames
+from gmbench.methods.edtalk.frames import MOUTH, TrainingFrames
 from gmbench.methods.edtalk.picture_losses import PictureLosses, Update
 from gmbench.methods.edtalk.settings import Backbone
 from gmbench.methods.picture_tracks import held_out_clips
@@ -23,6 +22,8 @@ from gmbench.nn.warp import flow_at
 
 SPACE = "motion"
 """The backbone's only space."""
+BOX = 5 / 256
+"""How far the mouth's box reaches beyond the lips, in sides."""
 GATE_STEP, GATE_BATCH = 5, 16
 """Frames between those that the gate looks at, and how many are drawn at once."""
 
@@ -68,7 +69,9 @@ def load_backbone(path: Path) -> Animator:
     return animator
 
 
-def landmark_losses(predicted: Tensor, drawn: Drawn, own: Tensor, source: Tensor, target: Tensor) -> dict[str, Tensor]:
+def landmark_losses(
+    predicted: Tensor, drawn: Drawn, own: Tensor, source: Tensor, target: Tensor, lips: float = 1.0
+) -> dict[str, Tensor]:
     """How far landmarks predicted from latents are off, and where the flow of each scale leads from the target's.
 
     Args:
@@ -76,9 +79,13 @@ def landmark_losses(predicted: Tensor, drawn: Drawn, own: Tensor, source: Tensor
         drawn: pictures with their flows.
         own: (B', 68, 2) landmarks of those pictures.
         source, target: (B, 68, 2) landmarks that the flow must lead between, in the flows' units.
+        lips: how often those of the lips count, beside the others.
     """
-    found = F.l1_loss(predicted.view_as(own), own)
-    led = [F.l1_loss(target + flow_at(flow, target), source) for flow in drawn.flows]
+    counts = torch.ones(68, 1, device=own.device)
+    counts[MOUTH] = lips
+    counts = counts / counts.mean()
+    found = (counts * (predicted.view_as(own) - own).abs()).mean()
+    led = [(counts * (target + flow_at(flow, target) - source).abs()).mean() for flow in drawn.flows]
     return {"landmarks": found, "flow": torch.stack(led).mean()}
 
 
@@ -90,20 +97,21 @@ def _update(
 
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
         losses.set_rates(state, step)
-        chosen, drivers = frames.draw_drivers(numbers, s.train.batch)
+        chosen, drivers = frames.draw_drivers(numbers, s.train.batch, s.even_lips)
         sources = frames.draw_sources(chosen)
         both = frames.pictures(np.concatenate([sources, drivers])).to(updater.device)
         encoded, count = animator.encoder(both), len(drivers)
         source = encoded.take(torch.arange(count))
         drawn = animator.draw(source, animator.spaces.weights(encoded.latents[count:]))
         target = both[count:]
-        terms = losses.terms(drawn.pictures, target)
+        counts = None if s.mouth == 1 else 1 + (s.mouth - 1) * frames.mouth_masks(drivers, BOX).to(updater.device)
+        terms = losses.terms(drawn.pictures, target, counts)
         terms |= losses.adversarial(step, updater, target, drawn.pictures, drawn.pictures)
         total = losses.total(terms)
         if s.landmark_aux:
             places = frames.places(np.concatenate([sources, drivers])).to(updater.device)
             predicted = state.modules["landmarks"](encoded.latents)
-            further = landmark_losses(predicted, drawn, places, places[:count], places[count:])
+            further = landmark_losses(predicted, drawn, places, places[:count], places[count:], s.lips)
             total = total + s.landmark_aux * torch.stack(list(further.values())).sum()
             terms |= further
         updater.backward_and_step(total, "animator")

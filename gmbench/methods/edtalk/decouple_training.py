@@ -106,23 +106,51 @@ def started(
     """The animator that training starts with: the backbone's, and new or divided spaces.
 
     ``principal`` divides the backbone's space: the directions in which training frames differ most become the pose's
-    bases, for the head's pose moves most pixels; the others begin the mouth's. Both spaces together then do at first
-    what the backbone's did. Without a bank both heads start at random.
+    bases, for the head's pose moves most pixels; the others begin the mouth's. ``switched`` gives the mouth what
+    another mouth in the same frame changes, beside what differs between frames, and the pose the rest. Both spaces
+    together then do at first what the backbone's did. Without a bank both heads start at random.
     """
     made = _animator(backbone.settings, spaces)
     made.encoder.load_state_dict(backbone.encoder.state_dict())
     made.generator.load_state_dict(backbone.generator.state_dict())
     made.spaces.trunk.load_state_dict(backbone.spaces.trunk.state_dict())
-    if settings.start == "principal" and made.spaces.banks is not None:
-        _divide(made, backbone, _weights_of_frames(backbone, frames, numbers))
+    if settings.start != "random" and made.spaces.banks is not None:
+        weights = _weights_of_frames(backbone, frames, numbers)
+        switched = None if settings.start == "principal" else _switched_mouths(backbone, frames, numbers, settings)
+        _divide(made, backbone, directions(weights, switched))
     return made
 
 
+def directions(weights: Tensor, switched: Tensor | None = None) -> Tensor:
+    """Orthonormal directions (n, n), those of the pose first, of weights (N, n) of frames.
+
+    Without ``switched`` (M, n), how weights change with the mouth alone, those in which frames differ most come first;
+    with it those whose share in the frames' variance most exceeds that in the mouth's.
+    """
+    if switched is None:
+        return torch.linalg.svd(weights - weights.mean(0), full_matrices=True)[2]
+    shares = [rows.T @ rows / rows.square().sum() for rows in (weights - weights.mean(0), switched)]
+    return torch.linalg.eigh(shares[1] - shares[0])[1].T
+
+
 @torch.no_grad()
-def _divide(made: Animator, backbone: Animator, weights: Tensor) -> None:
+def _switched_mouths(backbone: Animator, frames: TrainingFrames, numbers: Sequence[int], settings: Decouple) -> Tensor:
+    """How weights (N, n) of frames change with another frame's mouth, by torch's global generator."""
+    changes = []
+    for _ in range(START_FRAMES // START_BATCH):
+        _, hosts = frames.draw_drivers(numbers, START_BATCH, settings.even_lips)
+        _, donors = frames.draw_drivers(numbers, START_BATCH, settings.even_lips)
+        pictures = torch.cat([_switched(frames, hosts, donors, settings), frames.pictures(hosts)])
+        switched, own = backbone.weights(pictures)[SPACE].chunk(2)
+        changes.append(switched - own)
+    return torch.cat(changes)
+
+
+@torch.no_grad()
+def _divide(made: Animator, backbone: Animator, turns: Tensor) -> None:
+    """Give the spaces the backbone's bases turned to directions (n, n), the pose's first."""
     if made.spaces.banks is None or backbone.spaces.banks is None:
         raise ValueError("only banks can be divided")
-    turns = torch.linalg.svd(weights - weights.mean(0), full_matrices=True)[2]  # rows: directions, largest first
     (bases,) = backbone.spaces.banks()
     pose = min(made.spaces.sizes["pose"], len(turns))
     head = backbone.spaces.heads[SPACE]
@@ -155,8 +183,8 @@ def _weights_of_frames(backbone: Animator, frames: TrainingFrames, numbers: Sequ
 
 def draw_switched(frames: TrainingFrames, numbers: Sequence[int], count: int, settings: Decouple) -> SwitchedBatch:
     """Pairs of frames, their mouths switched; by torch's global generator."""
-    of_a, a = frames.draw_drivers(numbers, count)
-    of_b, b = frames.draw_drivers(numbers, count)
+    of_a, a = frames.draw_drivers(numbers, count, settings.even_lips)
+    of_b, b = frames.draw_drivers(numbers, count, settings.even_lips)
     mouth_a, mouth_b = (_switched(frames, hosts, donors, settings) for hosts, donors in ((b, a), (a, b)))
     identity = [frames.pictures(frames.draw_sources(clips, 0.0)) for clips in (of_a, of_b)]
     masks = [frames.mouth_masks(rows, settings.box) for rows in (a, b)]

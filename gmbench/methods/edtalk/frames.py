@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gmbench.errors import InputError
 from gmbench.face.landmarks_68 import mesh_vertices
+from gmbench.methods.lips import by_opening
 from gmbench.methods.pictures import PeoplePictures, resize
 from gmbench.nn.pictures import to_signed
 
@@ -40,6 +41,10 @@ class TrainingFrames:
         return np.asarray(self.people.landmarks[:, mesh_vertices()] * scale, np.float32)
 
     @cached_property
+    def _openings(self) -> dict[tuple[int, ...], list[NDArray[np.int64]]]:
+        return {}
+
+    @cached_property
     def of_clip(self) -> list[NDArray[np.int64]]:
         """Frames with a face of each clip."""
         seen = np.asarray(np.isfinite(self.points).all(axis=(1, 2)))
@@ -64,10 +69,24 @@ class TrainingFrames:
             raise InputError("edtalk: no training clip shows a face; see the reports of the stages crop and landmarks")
         return kept
 
-    def draw_drivers(self, numbers: Sequence[int], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Clips, equally likely, and a frame of each."""
+    def draw_drivers(
+        self, numbers: Sequence[int], count: int, even_lips: float = 0.0
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Clips and a frame of each: of clips that are equally likely, or in a share of draws evenly by open lips."""
         chosen = np.asarray(numbers)[torch.randint(0, len(numbers), (count,)).numpy()]
-        return chosen, np.array([self._any(self.of_clip[number]) for number in chosen])
+        rows = np.array([self._any(self.of_clip[number]) for number in chosen])
+        if even_lips and (groups := self._groups_by_opening(tuple(numbers))):
+            for place in np.flatnonzero(torch.rand(count).numpy() < even_lips):
+                rows[place] = self._any(groups[int(torch.randint(0, len(groups), ()))])
+            chosen = self.people.clip_numbers()[rows]
+        return chosen, rows
+
+    def _groups_by_opening(self, numbers: tuple[int, ...]) -> list[NDArray[np.int64]]:
+        """Frames of clips whose lips are open about as far, from shut to widest."""
+        if numbers not in self._openings:
+            rows = np.concatenate([self.of_clip[number] for number in numbers])
+            self._openings[numbers] = [rows[group] for group in by_opening(np.asarray(self.people.landmarks[rows]))]
+        return self._openings[numbers]
 
     def draw_sources(self, chosen: NDArray[np.int64], neutral: float = 1.0) -> NDArray[np.int64]:
         """A source frame for a driver's clip: of the person's neutral clips in a share of draws, else of the clip."""

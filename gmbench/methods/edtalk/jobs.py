@@ -24,6 +24,7 @@ from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContex
 from gmbench.methods.picture_tracks import read_motion
 from gmbench.methods.pictures import PeoplePictures, people_digest, people_sounds, read_people
 from gmbench.methods.pretraining import pretraining_digest
+from gmbench.methods.shipped_networks import take_shipped
 from gmbench.methods.tracks import track_digests
 from gmbench.methods.training_jobs import (
     TrainedFile,
@@ -36,7 +37,7 @@ from gmbench.methods.training_jobs import (
 )
 from gmbench.store import digest, write_atomically
 
-EDTALK_TRAINING_VERSION = 2
+EDTALK_TRAINING_VERSION = 3
 GENERATION = "generation.json"
 """What generation does beside the networks; none depends on it."""
 EXPRESSION_STEP = 3
@@ -97,8 +98,12 @@ def training_jobs(
 
     def job(name: str, needs: tuple[str, ...], *more: str) -> TrainingJob:
         own = digest(getattr(settings, name).model_dump(mode="json"))
-        keys[name] = digest(name, own, base, *(keys[other] for other in needs), *more)
-        return TrainingJob(name, keys[name], _FUNCTIONS[name], data, needs)
+        key = digest(name, own, base, *(keys[other] for other in needs), *more)
+        made = TrainingJob(name, key, _FUNCTIONS[name], data, needs)
+        if settings.source == "shipped":
+            made = take_shipped("edtalk", made, dataset, {"settings": getattr(settings, name).model_dump(mode="json")})
+        keys[name] = made.key
+        return made
 
     spaces, side = digest(settings.spaces.model_dump(mode="json")), digest(settings.backbone.side)
     files = settings.needed_files()

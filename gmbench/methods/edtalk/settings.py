@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from gmbench.methods.settings import FallingRate, SettingsPart
+from gmbench.methods.settings import FallingRate, SettingsPart, Source
 
 STAGES = ("backbone", "decouple", "teachers", "expression", "lips", "posemotion", "semantics")
 """Names of the networks, in the order of their training."""
@@ -37,6 +37,9 @@ class Backbone(SettingsPart):
     landmark_aux: float = Field(
         0.0, ge=0, description="weight of losses by landmarks: predicted from f, and where the flow leads from them"
     )
+    mouth: float = Field(1.0, ge=0, description="how often L1 counts in the box of the mouth")
+    lips: float = Field(1.0, ge=0, description="how often the lips' landmarks count in landmark_aux, beside the others")
+    even_lips: float = Field(0.0, ge=0, le=1, description="share of drivers drawn evenly over how far lips are open")
     gate: bool = Field(
         True, description="whether training fails that draws held-out frames worse than their still source"
     )
@@ -66,8 +69,10 @@ class Spaces(SettingsPart):
 class Decouple(SettingsPart):
     """Mouth and pose apart; section 3.2, eqs. 3 to 7."""
 
-    start: Literal["principal", "random"] = Field(
-        "principal", description="of the bases: the backbone's, the directions that move most for the pose; or drawn"
+    start: Literal["principal", "switched", "random"] = Field(
+        "principal",
+        description="of the bases: the backbone's, the directions that move most for the pose, or those that switched "
+        "mouths move least; or drawn",
     )
     train_backbone: bool = Field(True, description="whether encoder, trunk and generator learn too")
     cross: bool = Field(True, description="False: wo_cross")
@@ -75,6 +80,7 @@ class Decouple(SettingsPart):
     adversarial_every: int = Field(1, ge=1, description="steps between those with the adversarial loss")
     fea: float = Field(1.0, ge=0, description="weight of eq. 7; 0: wo_fea")
     mouth: float = Field(1.0, ge=0, description="how often L1 counts in the box of the mouth")
+    even_lips: float = Field(0.0, ge=0, le=1, description="share of frames drawn evenly over how far lips are open")
     box: float = Field(5 / 256, ge=0, description="how far the pasted box reaches beyond the lips, in sides")
     feather: float = Field(2 / 256, ge=0, description="width of the pasted box' soft edge, in sides")
     train: AnimatorTraining = AnimatorTraining(steps=4_000, batch=4, rate=2e-3)
@@ -160,6 +166,10 @@ class Generation(SettingsPart):
 class Settings(SettingsPart):
     """All of EDTalk."""
 
+    source: Source = Field(
+        "train",
+        description="shipped: the backbone that comes with gmbench, where settings and data are its; train: a new one",
+    )
     backbone: Backbone = Backbone()
     spaces: Spaces = Spaces()
     decouple: Decouple = Decouple()

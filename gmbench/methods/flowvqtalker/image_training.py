@@ -19,12 +19,12 @@ from gmbench.methods.flowvqtalker.flows import POSE as POSE_COLUMNS
 from gmbench.methods.flowvqtalker.image_generator import Drawn, ImageGenerator, motion_windows
 from gmbench.methods.flowvqtalker.picture_code import PictureCode
 from gmbench.methods.flowvqtalker.settings import Codebook, Vqig
+from gmbench.methods.lips import by_opening
 from gmbench.methods.picture_tracks import ClipMotion
 from gmbench.methods.pictures import PeoplePictures
 from gmbench.methods.scaling import Scale
 from gmbench.methods.tracks import POSE
 from gmbench.methods.training_jobs import TrainedFile
-from gmbench.morphable.landmarks_478 import LEFT_EYE, MOUTH_LOWER, MOUTH_UPPER, RIGHT_EYE
 from gmbench.nn.gan import PatchDiscriminator, adversarial_step
 from gmbench.nn.perceptual import perceptual
 from gmbench.nn.pictures import to_signed
@@ -33,7 +33,6 @@ from gmbench.nn.warp import flow_at
 
 BETAS = (0.5, 0.9)
 GRADIENT_NORM = 1.0
-OPENINGS = 8
 
 
 def load_code(path: Path) -> PictureCode:
@@ -141,23 +140,6 @@ def frame_pairs(
     rows = np.concatenate(targets)
     alike = by_opening(np.asarray(people.landmarks[rows[:, 0]]))
     return FramePairs(people, tracks, rows, same, own, people.clip_numbers(), alike)
-
-
-def by_opening(landmarks: NDArray[np.float32]) -> list[NDArray[np.int64]]:
-    """Rows of landmarks (M, 478, 2) in at most :data:`OPENINGS` groups of equal width by how far lips are open.
-
-    The distance of the inner lips counts in distances of the eyes; the widest hundredth is one with what comes before
-    it. Frames without landmarks are in no group.
-    """
-    eyes = np.linalg.norm(landmarks[:, LEFT_EYE].mean(1) - landmarks[:, RIGHT_EYE].mean(1), axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        opening = np.linalg.norm(landmarks[:, MOUTH_UPPER] - landmarks[:, MOUTH_LOWER], axis=-1) / eyes
-    known = np.flatnonzero(np.isfinite(opening))
-    if not len(known):
-        return []
-    least, most = np.quantile(opening[known], (0, 0.99))
-    group = ((opening[known] - least) / max(most - least, 1e-6) * OPENINGS).astype(int).clip(0, OPENINGS - 1)
-    return [known[group == number] for number in range(OPENINGS) if (group == number).any()]
 
 
 def encode_motion(beta: NDArray[np.float32], rho: NDArray[np.float32], code: ExpressionCode, pose: Scale) -> Tensor:

@@ -11,6 +11,7 @@ from gmbench.methods.edtalk.animator import Animator, Enhancement
 from gmbench.methods.edtalk.backbone_training import SPACE, check_gate, landmark_losses, load_backbone, train_backbone
 from gmbench.methods.edtalk.decouple_training import (
     _check_spread,
+    directions,
     feature_loss,
     load_decoupled,
     started,
@@ -21,6 +22,7 @@ from gmbench.methods.edtalk.expression_training import load_whole, with_expressi
 from gmbench.methods.edtalk.frames import MOUTH, TrainingFrames
 from gmbench.methods.edtalk.mouths import crop_boxes, switch_mouth
 from gmbench.methods.edtalk.settings import Spaces
+from gmbench.morphable.landmarks_478 import MOUTH_LOWER, MOUTH_UPPER
 from gmbench.nn.pictures import to_signed
 from tests.methods.edtalk.made import SIDE, SMALL, made_people
 
@@ -216,6 +218,31 @@ def test_landmark_losses_are_zero_where_the_flow_leads_from_target_to_source():
     assert float(terms["flow"]) < 1e-6
 
 
+def test_the_lips_landmarks_can_count_more_than_the_others():
+    people = made_people(2, frames=4)
+    own = TrainingFrames(people, SIDE).places(np.arange(4))
+    animator = Animator(SMALL.backbone, {SPACE: SMALL.backbone.bases})
+    pictures = to_signed(torch.from_numpy(people.frames[:4]))
+    drawn = animator.draw(animator.encoder(pictures), animator.weights(pictures))
+    still = drawn._replace(flows=tuple(torch.zeros_like(flow) for flow in drawn.flows))
+    source = own.clone()
+    source[:, MOUTH] += 0.1
+    for lips, expected in ((1.0, 0.1 * 20 / 68), (5.0, 0.1 * 100 / 148)):
+        terms = landmark_losses(own.flatten(1), still, own, source, own, lips)
+        assert float(terms["flow"]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_directions_of_the_mouth_are_those_that_switched_mouths_change():
+    torch.manual_seed(0)
+    weights = torch.randn(500, 3) * torch.tensor([1.0, 3.0, 0.5])
+    switched = torch.randn(200, 3) * torch.tensor([0.1, 2.0, 0.1])
+    principal, divided = directions(weights), directions(weights, switched)
+    assert principal.abs().argmax(1).tolist() == [1, 0, 2]
+    assert int(divided[-1].abs().argmax()) == 1  # what mouths change comes last, however much it varies
+    assert int(divided[0].abs().argmax()) == 0
+    torch.testing.assert_close(divided @ divided.T, torch.eye(3), atol=1e-5, rtol=0)
+
+
 class TestMouths:
     def test_a_face_with_its_own_mouth_is_itself(self):
         people = made_people(side=64)
@@ -273,6 +300,19 @@ class TestFrames:
         assert TrainingFrames(people, SIDE).usable(range(2)) == [1]
         with pytest.raises(InputError, match="no training clip shows a face"):
             TrainingFrames(people, SIDE).usable([0])
+
+    def test_drivers_can_be_drawn_evenly_by_how_far_lips_are_open(self):
+        people = made_people(2, frames=40)
+        openings = np.zeros(80)
+        openings[3] = 1.0  # one frame of 80
+        people.landmarks[:, MOUTH_LOWER, 1] = people.landmarks[:, MOUTH_UPPER, 1] + openings
+        people.landmarks[:, MOUTH_LOWER, 0] = people.landmarks[:, MOUTH_UPPER, 0]
+        frames = TrainingFrames(people, SIDE)
+        torch.manual_seed(0)
+        clips, rows = frames.draw_drivers([0, 1], 400, even_lips=1.0)
+        assert (rows == 3).mean() == pytest.approx(0.5, abs=0.1)
+        assert (clips == people.clip_numbers()[rows]).all()
+        assert (frames.draw_drivers([0, 1], 400)[1] == 3).mean() < 0.05
 
 
 def test_short_videos_are_played_to_and_fro():

@@ -15,7 +15,6 @@ from gmbench.methods.flowvqtalker.codebook_training import train_codebook
 from gmbench.methods.flowvqtalker.face_features import feature_cells, feature_weights, weighted_l1
 from gmbench.methods.flowvqtalker.image_generator import WINDOW, ImageGenerator, MotionDescriptor, motion_windows
 from gmbench.methods.flowvqtalker.image_training import (
-    by_opening,
     encode_motion,
     flow_loss,
     frame_pairs,
@@ -26,6 +25,7 @@ from gmbench.methods.flowvqtalker.image_training import (
 )
 from gmbench.methods.flowvqtalker.picture_code import PictureCode
 from gmbench.methods.flowvqtalker.settings import LADDER_PARTS, Settings
+from gmbench.methods.lips import by_opening
 from gmbench.methods.picture_tracks import ClipMotion, held_out_clips
 from gmbench.methods.scaling import Scale
 from gmbench.methods.tracks import POSE
