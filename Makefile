@@ -47,7 +47,7 @@ demo: install
 	@echo "page: reports/index.html, table: reports/table-synth.md, records: results/synth/scores/records.parquet"
 	$(BIN)/python -m tools.demo_numbers
 
-# GMTalker, FlowVQTalker and EDTalk beside each other, on the demo's clips and on people whom none has met. Rewrites params.yaml.
+# All four systems beside each other, on the demo's clips and on people whom none has met. Rewrites params.yaml.
 peers: demo
 	$(BIN)/gmbench profile use peers --force
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
