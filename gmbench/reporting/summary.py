@@ -35,6 +35,11 @@ class Summary:
     records: pd.DataFrame
     rows: tuple[SummaryRow, ...]
 
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset."""
+        return str(self.records["dataset"].iloc[0])
+
     @classmethod
     def of(cls, records: pd.DataFrame) -> "Summary":
         """Aggregate records.

@@ -59,8 +59,9 @@ def quality_against_cost(summary: Summary, seconds: Mapping[str, float], rates: 
     name = figures.against_cost(rows, stem)
     text = (
         "Time of all parts of a training, one after the other, as run cards say it; variants of a system share its"
-        " training. Frames a second of one core, or of a GPU where one drew them: the median clip, without encoding and"
-        " loading. Rows that take something from the reference are left out."
+        " training, and what came with gmbench counts the minutes of the machine that made it. Frames a second"
+        " of one core, or of a GPU where one drew them: the median clip, without encoding and loading. Rows that take"
+        " something from the reference are left out."
     )
     return f"<p>{text}</p>{picture_html(f'figures/{name}', 'metrics against minutes of training and frames a second')}"
 

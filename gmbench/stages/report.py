@@ -84,12 +84,14 @@ def report(
     folders = [part.folder for part in sources]
     if ablated := _ablations():
         sections.append(Section("Ablations", ablated))
-    summaries, with_ablations = Summary.per_protocol(merged), _with_ablations(merged)
+    places = {name: place for place, name in enumerate(run.params.evaluate)}
+    summaries = sorted(Summary.per_protocol(merged), key=lambda summary: places.get(summary.dataset, len(places)))
+    with_ablations = _with_ablations(merged)
     all_summaries = summaries if with_ablations is merged else Summary.per_protocol(with_ablations)
     for summary in summaries:
-        dataset = str(summary.records["dataset"].iloc[0])
-        if shown := quality_against_cost(summary, training_seconds(run, dataset), frame_rates(run, dataset), out):
-            sections.append(Section(f"Quality and cost on {dataset}", shown))
+        name = summary.dataset
+        if shown := quality_against_cost(summary, training_seconds(run, name), frame_rates(run, name), out):
+            sections.append(Section(f"Quality and cost on {name}", shown))
     sections += [*left_out(folders), pairs(merged), papers(all_summaries, out)]
     sections += [
         Section(f"{name}: clips and fits", _dataset(run, DatasetPaths(name), out)) for name in run.params.datasets

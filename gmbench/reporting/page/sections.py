@@ -75,7 +75,7 @@ def _filled(form: PaperTable, summaries: Sequence[Summary]) -> Mapping[str, Tabl
     """A paper's table for every dataset and protocol, by name; one without numbers for studies and latents."""
     if form.kind not in ("comparison", "ablation"):
         return {form.name: paper_table_builder.build(form)}
-    datasets = [str(summary.records["dataset"].iloc[0]) for summary in summaries]
+    datasets = [summary.dataset for summary in summaries]
     tables = {}
     for dataset, summary in zip(datasets, summaries, strict=True):
         protocol = f"-{summary.records['protocol_hash'].iloc[0]}" if datasets.count(dataset) > 1 else ""
