@@ -225,6 +225,6 @@ def test_a_run_card_holds_the_last_losses_of_a_part():
     part = TrainedPart("gmeg", 20, 1.5, 100, 7, 2**30, losses, True, "ab")
     assert part.as_json() == {
         "steps": 20, "seconds": 1.5, "parameters": 100, "frozen_parameters": 7, "peak_memory": 2**30,
-        "stopped_early": True, "sha256": "ab", "losses": {"rec": 2.0},
+        "stopped_early": True, "sha256": "ab", "device": "", "losses": {"rec": 2.0},
     }  # fmt: skip
     assert TrainedPart("none", 0, 0.0, 0).as_json()["losses"] == {}
