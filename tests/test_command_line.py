@@ -144,7 +144,7 @@ def interrupted(environment, folder, *arguments):
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_an_interrupt_says_how_to_go_on(environment, tmp_path, workers):
-    write_sketches(tmp_path, speakers=2, clips=4, seconds=3, size=128)
+    write_sketches(tmp_path, speakers=2, clips=8, seconds=3, size=128)  # long enough for a busy machine to interrupt
     arguments = ["eval", "--videos", tmp_path / "near", "--reference", tmp_path / "reference", "--landmarks", "sidecar",
                  "--metrics", "psnr,ssim,cpbd,m_lmd", "--out", tmp_path / "out", "--workers", workers]  # fmt: skip
     code, out, err = interrupted(environment, tmp_path, *arguments)
@@ -154,7 +154,7 @@ def test_an_interrupt_says_how_to_go_on(environment, tmp_path, workers):
     if workers == 1:
         code, out, _ = run(environment, *arguments, "--json")
         assert code == 0
-        assert {row["n"] for row in json.loads(out)["rows"]} == {8}
+        assert {row["n"] for row in json.loads(out)["rows"]} == {16}
 
 
 @pytest.fixture(scope="module")
