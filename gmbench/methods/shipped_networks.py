@@ -58,6 +58,8 @@ def take_shipped(
 ) -> TrainingJob:
     """A job as it is, or where its network came with gmbench, one that takes it.
 
+    Of a system some networks may come and others be trained.
+
     Args:
         system: registered name.
         job: the training.
@@ -66,16 +68,17 @@ def take_shipped(
 
     Raises:
         InputError: the network that came is another one, or was trained on other data.
-        WeightsError: its file is not the one that came.
+        WeightsError: its file is not the one that came, or nothing of the system came.
     """
-    facts = shipped_facts(system)
+    facts, remedy = shipped_facts(system), f"set source of {system} to train"
+    if not facts["networks"]:
+        raise WeightsError(f"{ROOT / system}: no networks came with this gmbench; {remedy}, or install gmbench again")
     if job.name not in facts["networks"]:
         return job
     path = ROOT / system / f"{job.name}.safetensors"
     if not path.is_file() or file_digest(path) != facts["networks"][job.name]["sha256"]:
         raise WeightsError(f"{path}: not the file that came with gmbench; install gmbench again")
     advice = f"{system}: source is shipped, but {job.name} as it came with gmbench"
-    remedy = f"set source of {system} to train"
     if wrong := _differences(data_facts(dataset), facts["data"]):
         raise InputError(f"{advice} was trained on other data than {dataset.dataset}: {'; '.join(wrong)}; {remedy}")
     made = _facts_of(path)

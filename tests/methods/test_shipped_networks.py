@@ -11,9 +11,13 @@ from safetensors.torch import load
 
 from gmbench import config
 from gmbench.datasets.manifest import ClipRow
+from gmbench.emotions import SUITE_ORDER
 from gmbench.errors import InputError, WeightsError
 from gmbench.methods import registry, shipped_networks
 from gmbench.methods.checkpoint import CheckpointFormat
+from gmbench.methods.dicetalk.settings import Sampling
+from gmbench.methods.dicetalk.video_generator import VideoGenerator
+from gmbench.methods.edtalk.backbone_training import load_backbone
 from gmbench.methods.interface import PreparedDataset, TrainedPart
 from gmbench.methods.shipped_networks import data_facts, shipped_facts, take_shipped
 from gmbench.methods.training_jobs import TrainingFolder, TrainingJob
@@ -85,7 +89,13 @@ def test_how_long_it_was_trained_may_differ(shipped, dataset):
 def test_networks_that_did_not_come_are_trained(shipped, dataset):
     other = replace(JOB, name="other")
     assert take_shipped("toy", other, dataset, SETTINGS) is other
-    assert take_shipped("unknown", JOB, dataset, SETTINGS) is JOB
+
+
+def test_a_system_of_which_nothing_came_says_so(shipped, dataset):
+    with pytest.raises(
+        WeightsError, match="unknown: no networks came with this gmbench; set source of unknown to train"
+    ):
+        take_shipped("unknown", JOB, dataset, SETTINGS)
 
 
 def test_other_settings_are_refused_with_both_values(shipped, dataset):
@@ -122,6 +132,22 @@ def test_what_is_shipped_fits_the_code(system):
     assert shipped_systems.problems(system) == []
     size = sum(network["bytes"] for network in shipped_facts(system)["networks"].values())
     assert size < 10 * 2**20
+
+
+def _unpacked(system, folder):
+    """The shipped networks of a system as training writes them."""
+    for name, facts in shipped_facts(system)["networks"].items():
+        path = shipped_networks.ROOT / system / f"{name}.safetensors"
+        content, _ = shipped_networks._read((path, facts), TrainingFolder(folder, {}, lambda *_: None))
+        (folder / path.name).write_bytes(content)
+
+
+def test_what_is_shipped_can_be_loaded(tmp_path):
+    _unpacked("edtalk", tmp_path)
+    assert load_backbone(tmp_path / "backbone.safetensors").settings.mouth == 20
+    _unpacked("dicetalk", tmp_path)
+    made = VideoGenerator(tmp_path, Sampling(), torch.device("cpu"))
+    assert set(made.emotions) == set(SUITE_ORDER)
 
 
 @pytest.mark.parametrize("profile", ["demo", "peers"])

@@ -97,11 +97,11 @@ def training_jobs(
     keys: dict[str, str] = {}
 
     def job(name: str, needs: tuple[str, ...], *more: str) -> TrainingJob:
-        own = digest(getattr(settings, name).model_dump(mode="json"))
-        key = digest(name, own, base, *(keys[other] for other in needs), *more)
+        own = getattr(settings, name).model_dump(mode="json")
+        key = digest(name, digest(own), base, *(keys[other] for other in needs), *more)
         made = TrainingJob(name, key, _FUNCTIONS[name], data, needs)
         if settings.source == "shipped":
-            made = take_shipped("edtalk", made, dataset, {"settings": getattr(settings, name).model_dump(mode="json")})
+            made = take_shipped("edtalk", made, dataset, {"settings": own})
         keys[name] = made.key
         return made
 
