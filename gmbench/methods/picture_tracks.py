@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.corpus.track_people import TrackClip
 from gmbench.corpus.truth import Truth
 from gmbench.errors import InputError
 from gmbench.methods.interface import PreparedDataset
@@ -28,20 +29,25 @@ class ClipMotion:
 
 
 def read_motion(
-    dataset: PreparedDataset, pretraining: PreparedDataset | None, people: PeoplePictures
-) -> dict[int, ClipMotion]:
-    """Coefficients by the clip's place in ``people``; clips that were not fitted are missing.
+    dataset: PreparedDataset, pretraining: PreparedDataset | None, people: PeoplePictures,
+    drawn: Sequence[TrackClip] = (),
+) -> dict[int, ClipMotion]:  # fmt: skip
+    """Coefficients by the clip's place in ``people``, ``drawn`` ones too; clips that were not fitted are missing.
 
     Raises:
         InputError: a clip with other frames than its coefficients.
     """
     root = pretraining.true_tracks if pretraining is not None else None
     truth = Truth(root) if root is not None else None
+    own = {clip.clip_id: {"beta": clip.beta, "rho": clip.rho} for clip in drawn}
     result = {}
     shards_read: dict[tuple[Path, str], dict[str, dict[str, Any]]] = {}
     for number, clip in enumerate(people.clips):
-        if clip.pretraining and truth is not None:
-            track: Mapping[str, Any] | None = truth.frames(clip.clip_id, ["beta", "rho"])
+        track: Mapping[str, Any] | None
+        if clip.clip_id in own:
+            track = own[clip.clip_id]
+        elif clip.pretraining and truth is not None:
+            track = truth.frames(clip.clip_id, ["beta", "rho"])
         else:
             source = pretraining if clip.pretraining and pretraining is not None else dataset
             place = (source.coefficients, clip.speaker)

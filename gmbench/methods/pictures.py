@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench import shards
+from gmbench.corpus.track_people import TrackClip
 from gmbench.corpus.truth import Truth
 from gmbench.datasets.manifest import TRAIN, ClipRow
 from gmbench.errors import InputError
@@ -20,6 +21,7 @@ from gmbench.media import Video
 from gmbench.methods.interface import PreparedDataset
 from gmbench.methods.pretraining import PREFIX
 from gmbench.methods.tracks import read_shard
+from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.names import counted, some
 from gmbench.shards import shard_path
 from gmbench.store import digest, file_digest
@@ -76,8 +78,9 @@ class _Source:
 
 
 def read_people(
-    dataset: PreparedDataset, pretraining: PreparedDataset | None, folder: Path, side: int
-) -> PeoplePictures:
+    dataset: PreparedDataset, pretraining: PreparedDataset | None, folder: Path, side: int,
+    drawn: Sequence[TrackClip] = (),
+) -> PeoplePictures:  # fmt: skip
     """All frames of the training clips of a dataset and of the pre-training people, as arrays in a folder.
 
     The dataset's frames are its crops. Those of the pre-training people are the synthetic corpus' films with their
@@ -88,12 +91,13 @@ def read_people(
         pretraining: of many people; None for no further people.
         folder: of the arrays; what lies there is written anew.
         side: S of the pictures.
+        drawn: further labelled clips, whose pictures are drawn here at the dataset's size.
 
     Raises:
         InputError: there are no frames, or a video has other frames than its landmarks.
     """
     sources = _sources(dataset, pretraining)
-    count = sum(len(source.landmarks) for source in sources)
+    count = sum(len(source.landmarks) for source in sources) + sum(len(clip.rho) for clip in drawn)
     frames = new_array(folder, "frames", np.uint8, (count, side, side, 3))
     landmarks = new_array(folder, "landmarks", np.float32, (count, LANDMARKS, 2))
     clips, first = [], 0
@@ -102,6 +106,14 @@ def read_people(
         scale = _write_frames(frames[first:stop], source)
         landmarks[first:stop] = source.landmarks * scale  # pixel centres lie at halves, so corners stay at zero
         clips.append(PictureClip(**(vars(source.clip) | {"first": first, "stop": stop})))
+        first = stop
+    model = synthetic_model()
+    for clip in drawn:
+        stop = first + len(clip.rho)
+        for place, picture in enumerate(clip.pictures(model, dataset.size), first):
+            frames[place] = resize(picture, side)
+        landmarks[first:stop] = clip.landmarks(model, side)
+        clips.append(PictureClip(clip.clip_id, clip.speaker, clip.emotion, clip.level, False, first, stop))
         first = stop
     return PeoplePictures(frames, landmarks, tuple(clips))
 

@@ -1,4 +1,7 @@
-"""Clips of people without pictures beside those of a synthetic dataset: more speech to learn from, at 5 ms a clip."""
+"""Clips of further people beside those of a synthetic dataset, drawn when a training begins, without files.
+
+Of coefficients and sound alone (5 ms a clip) there can be thousands; with pictures (7 ms a frame) hundreds.
+"""
 
 import json
 from collections.abc import Sequence
@@ -19,9 +22,9 @@ SHORTEST = 30
 """Least number of frames that a clip of the corpus has."""
 
 
-def check_track_people(system: str, dataset: PreparedDataset) -> None:
-    """Raise InputError where the corpus' coefficients or audio features are not the dataset's."""
-    advice = f"{system}: track_people must be 0 for {dataset.dataset}"
+def check_track_people(setting: str, dataset: PreparedDataset) -> None:
+    """Raise InputError, naming the setting, where the corpus' coefficients or audio features are not the dataset's."""
+    advice = f"{setting} must be 0 for {dataset.dataset}"
     if dataset.truth is None:
         raise InputError(f"{advice}: they are people of the synthetic corpus, and it is none")
     if dataset.true_tracks is None:
@@ -32,6 +35,13 @@ def check_track_people(system: str, dataset: PreparedDataset) -> None:
     version = json.loads(dataset.face_model.with_suffix(".json").read_text("utf-8")).get("version")
     if version != "synthetic":
         raise InputError(f"{advice}: their coefficients belong to the synthetic face model, and its to {version}")
+
+
+def draw_pictured(count: int, rows: Sequence[ClipRow], frames: int) -> list[TrackClip]:
+    """A clip of each of ``count`` people in each emotion and level of ``rows``, whose pictures are learnt from too."""
+    if not count:
+        return []
+    return list(draw_track_people(count, emotions_of(rows), _levels(rows), takes=1, frames=max(frames, SHORTEST)))
 
 
 def track_people_digest(count: int) -> str:
@@ -51,8 +61,11 @@ def draw_clips(count: int, rows: Sequence[ClipRow], frames: int, pair: str, take
     """
     if not count:
         return []
-    levels = sorted({row.level for row in rows if row.emotion != "neutral"}) or [1]
-    return draw_people(count, emotions_of(rows), levels, frames, pair, takes)
+    return draw_people(count, emotions_of(rows), _levels(rows), frames, pair, takes)
+
+
+def _levels(rows: Sequence[ClipRow]) -> list[int]:
+    return sorted({row.level for row in rows if row.emotion != "neutral"}) or [1]
 
 
 def draw_people(

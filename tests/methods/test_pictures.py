@@ -13,7 +13,10 @@ from gmbench.datasets.manifest import TEST, TRAIN, ClipRow
 from gmbench.errors import InputError
 from gmbench.media import Video, write_video
 from gmbench.methods.interface import PreparedDataset
-from gmbench.methods.pictures import new_array, people_digest, read_mattes, read_people, resize
+from gmbench.methods.picture_tracks import read_motion
+from gmbench.methods.pictures import PeoplePictures, new_array, people_digest, read_mattes, read_people, resize
+from gmbench.methods.track_people import draw_pictured
+from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.store import Store
 
 SETTINGS = CorpusSettings(
@@ -55,6 +58,20 @@ def test_training_clips_and_pretraining_people(corpus, tmp_path):
     wanted = truth.frames(last.clip_id, ["landmarks"])["landmarks"][7] / 2
     assert np.allclose(pictures.landmarks[67], wanted)
     assert pictures.clip_numbers().tolist() == [0] * 30 + [1] * 30 + [2] * 30
+
+
+def test_drawn_people_come_last_with_labels_landmarks_and_motion(corpus, tmp_path):
+    drawn = draw_pictured(1, corpus.rows, 30)
+    assert [(clip.emotion, clip.level) for clip in drawn] == [("neutral", 1), ("sad", 3)]
+    assert draw_pictured(0, corpus.rows, 30) == []
+    pictures = read_people(corpus, None, tmp_path, 32, drawn)
+    assert [(clip.clip_id, clip.pretraining) for clip in pictures.clips[1:]] == [(c.clip_id, False) for c in drawn]
+    film = list(drawn[1].pictures(synthetic_model(), SETTINGS.size))
+    assert np.array_equal(pictures.frames[65], resize(film[5], 32))
+    assert np.allclose(pictures.landmarks[60:], drawn[1].landmarks(synthetic_model(), 32), atol=1e-4)
+    motion = read_motion(corpus, corpus, PeoplePictures(pictures.frames, pictures.landmarks, pictures.clips[1:]), drawn)
+    assert np.array_equal(motion[1].beta, drawn[1].beta)
+    assert motion[1].known.all()
 
 
 def test_people_of_another_dataset_come_from_its_crops(corpus, tmp_path):

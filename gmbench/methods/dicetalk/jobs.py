@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gmbench.corpus.track_people import TrackClip
 from gmbench.corpus.truth import Truth
 from gmbench.datasets.manifest import TRAIN, ClipRow
 from gmbench.devices import current
@@ -29,7 +30,7 @@ from gmbench.methods.pictures import PeoplePictures, new_array, people_digest, r
 from gmbench.methods.pretraining import pretraining_digest, read_pretraining
 from gmbench.methods.scaling import Scale
 from gmbench.methods.shipped_networks import take_shipped
-from gmbench.methods.track_people import check_track_people, draw_clips, track_people_digest
+from gmbench.methods.track_people import check_track_people, draw_clips, draw_pictured, track_people_digest
 from gmbench.methods.tracks import ClipTracks, emotions_of, read_clips, track_digests
 from gmbench.methods.training_jobs import (
     TrainedFile,
@@ -100,9 +101,11 @@ def training_jobs(
             " to train"
         )
     if settings.embedder.track_people:
-        check_track_people("dicetalk: embedder", dataset)
+        check_track_people("dicetalk: embedder: track_people", dataset)
         if settings.speech.source == "whisper":
             raise InputError("dicetalk: embedder: track_people must be 0 with speech.source whisper")
+    if settings.diffusion.drawn_people:
+        check_track_people("dicetalk: diffusion: drawn_people", dataset)
     base = digest(
         "dicetalk", DICETALK_TRAINING_VERSION, seed, track_digests(dataset, dict(sorted(by_speaker.items()))),
         dict(dataset.audio_facts), pretraining_digest(pretraining), file_digest(dataset.face_model),
@@ -122,7 +125,8 @@ def training_jobs(
     embedder = job("embedder", base, others, speech={"source": settings.speech.source})
     files = [part_digest(settings.unet.folder, "unet"), part_digest(settings.clip_folder, "image_encoder")]
     bank, unet = settings.bank.model_dump(mode="json"), settings.unet.model_dump(mode="json")
-    more = (base, vae.key, embedder.key, [bank, unet], files)
+    drawn = track_people_digest(settings.diffusion.drawn_people)
+    more = (base, vae.key, embedder.key, [bank, unet], files, drawn)
     yield vae
     yield embedder
     yield job("diffusion", *more, needs=("vae", "embedder"), bank=bank, unet=unet)
@@ -162,7 +166,8 @@ def _diffusion(data: _Data, folder: TrainingFolder) -> TrainedFile:
     code = load_code(folder.needed["vae"]).to(device)
     reader, _, embedder = load_priors(folder.needed["embedder"])
     facts = {"speech": embedder["speech"], "clip": None}
-    people = _people(data, folder)
+    drawn = draw_pictured(s.diffusion.drawn_people, data.rows, s.diffusion.drawn_frames)
+    people = _people(data, folder, drawn)
     latents = _encoded(code, people, folder.scratch)
     pictures: NDArray[np.float32] | None = None
     if s.diffusion.picture == "clip":
@@ -170,8 +175,8 @@ def _diffusion(data: _Data, folder: TrainingFolder) -> TrainedFile:
         facts["clip"] = seer.facts()
         parts = [seer.of_pictures(people.frames[k : k + ENCODED]) for k in range(0, len(people.frames), ENCODED)]
         pictures = np.concatenate([part.cpu().numpy() for part in parts])
-    speech = read_speech(data, people, Listener(embedder["speech"]))
-    motion = read_motion(data.dataset, None if _same(data) else data.pretraining, people)
+    speech = read_speech(data, people, Listener(embedder["speech"]), drawn)
+    motion = read_motion(data.dataset, None if _same(data) else data.pretraining, people, drawn)
     boxes, numbers = face_boxes(people), motion_numbers(motion, len(people.clips))
     classes = class_names(data.rows, s.diffusion.classes)
     clips = {}
@@ -211,11 +216,17 @@ def class_name(emotion: str, level: int, kind: str) -> str:
     return emotion if kind == "emotions" or emotion in ("", "neutral") else f"{emotion}/{level}"
 
 
-def read_speech(data: _Data, people: PeoplePictures, listener: Listener) -> dict[int, SpeechStates]:
-    """Speech states by the clip's place in ``people``; clips without sound are missing."""
+def read_speech(
+    data: _Data, people: PeoplePictures, listener: Listener, drawn: Sequence[TrackClip] = ()
+) -> dict[int, SpeechStates]:
+    """Speech states by the clip's place in ``people``, which ``drawn`` ones are of; clips without sound are missing."""
     sounds = [_sounds(data.dataset), _sounds(data.pretraining)]
+    own = {clip.clip_id: clip.sound for clip in drawn}
     found = {}
     for n, clip in enumerate(people.clips):
+        if clip.clip_id in own:
+            found[n] = listener.of_sound(own[clip.clip_id], clip.stop - clip.first)
+            continue
         path = sounds[int(clip.pretraining)].get(clip.clip_id)
         if path is not None and path.exists():
             found[n] = listener.of_sound(read_audio(path), clip.stop - clip.first)
@@ -250,8 +261,8 @@ def _encoded(code: Any, people: PeoplePictures, folder: Path) -> NDArray[np.floa
     return latents
 
 
-def _people(data: _Data, folder: TrainingFolder) -> PeoplePictures:
-    return read_people(data.dataset, data.pretraining, folder.scratch / "pictures", data.settings.vae.side)
+def _people(data: _Data, folder: TrainingFolder, drawn: Sequence[TrackClip] = ()) -> PeoplePictures:
+    return read_people(data.dataset, data.pretraining, folder.scratch / "pictures", data.settings.vae.side, drawn)
 
 
 def _same(data: _Data) -> bool:

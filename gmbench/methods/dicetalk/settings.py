@@ -157,6 +157,10 @@ class Diffusion(SettingsPart):
         {"sound": 0.05, "picture": 0.05, "emotion": 0.05, "all": 0.05},
         description="probabilities that a condition is left out in training; one at a time",
     )
+    drawn_people: int = Field(
+        0, ge=0, description="further labelled people, drawn with pictures: a clip in each emotion and level"
+    )
+    drawn_frames: int = Field(32, ge=30, description="length of those clips at 25 frames per second")
     labelled: float = Field(0.5, ge=0, le=1, description="share of labelled clips in a batch, where there are others")
     train_unet: Literal["all", "adapters"] = Field(
         "all", description="which weights of the denoiser learn: all, or those of sound, emotion and face box alone"

@@ -94,7 +94,7 @@ def training_jobs(
     codebook = key("codebook", people, base, *file_digests(settings.needed_files()))
     yield TrainingJob("codebook", codebook, _codebook, data)
     if settings.expflow.track_people:
-        check_track_people("flowvqtalker: expflow", dataset)
+        check_track_people("flowvqtalker: expflow: track_people", dataset)
     further = track_people_digest(settings.expflow.track_people)
     yield TrainingJob("expflow", key("expflow", base, further), _expflow, data)
     yield TrainingJob("poseflow", key("poseflow", base), _poseflow, data)

@@ -114,7 +114,7 @@ def training_jobs(
     settings = settings.model_copy(update={"head": settings.head.for_crops(dataset.size)})
     check_start(settings, dataset)
     if settings.gmeg.track_people:
-        check_track_people("gmtalker: gmeg", dataset)
+        check_track_people("gmtalker: gmeg: track_people", dataset)
     rows = dataset.split(TRAIN)
     if not rows:
         raise InputError(f"{dataset.dataset}: no training clips; see the splits in the manifest")

@@ -183,9 +183,10 @@ class TestJobs:
             fit_all(dataset, dataset, tmp_path, DiceTalk().settings({}), 0, None, ["hair"])
         with pytest.raises(InputError, match=r"dicetalk: bank\.entrys"):
             DiceTalk().settings({"bank": {"entrys": 4}})
-        settings = DiceTalk().settings(SMALL_SETTINGS | {"embedder": {"track_people": 2}})
-        with pytest.raises(InputError, match="track_people must be 0 for d"):
-            list(training_jobs(dataset, dataset, settings, 0))
+        for part, name in (("embedder", "track_people"), ("diffusion", "drawn_people")):
+            settings = DiceTalk().settings(SMALL_SETTINGS | {part: {name: 2}})
+            with pytest.raises(InputError, match=f"dicetalk: {part}: {name} must be 0 for d"):
+                list(training_jobs(dataset, dataset, settings, 0))
 
     def test_classes(self, dataset):
         rows = [replace(dataset.rows[0], emotion=e, level=v) for e, v in (("sad", 1), ("sad", 3), ("neutral", 1))]
