@@ -33,7 +33,7 @@ def values(shown):
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-@pytest.mark.parametrize(("methods", "metrics"), [(2, 3), (2, 40), (12, 3), (12, 40), (1, 1)])
+@pytest.mark.parametrize(("methods", "metrics"), [(2, 3), (2, 40), (12, 3), (12, 40), (1, 1), (0, 3)])
 def test_every_number_is_there_and_every_line_fits(width, methods, metrics):
     made = table(methods, metrics)
     shown = lines(made, width)

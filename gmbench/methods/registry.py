@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from gmbench.methods.settings import read_settings
 from gmbench.names import closest
 
 ALIASES = {"ours": "gmtalker"}
+_LOADING = threading.RLock()
+"""Libraries that read their parts late, as diffusers does, cannot do so in two threads at once."""
 _SEED = re.compile(r"s(\d+)")
 
 
@@ -115,7 +118,8 @@ def load(name: str, folder: Path) -> TalkingHeadMethod:
         WeightsError: checkpoints that are missing or are not the method's.
     """
     method = create(name)
-    method.load(folder)
+    with _LOADING:
+        method.load(folder)
     if missing := [part for part in ("speakers", "emotions") if not hasattr(method, part)]:
         raise InputError(f"method {name!r} has no {missing[0]} after load; see gmbench.methods.interface")
     return method

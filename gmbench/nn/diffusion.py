@@ -34,10 +34,13 @@ def denoised(network: Callable[[Tensor, Tensor], Tensor], x: Tensor, sigma: Tens
     return skip * x + out * network(into * x, p.noise)
 
 
-def denoising_loss(estimate: Tensor, clean: Tensor, sigma: Tensor) -> Tensor:
-    """Mean of (1 + sigma^2) / sigma^2 times the squared error: the plain squared error of F; levels are (B,)."""
+def denoising_loss(estimate: Tensor, clean: Tensor, sigma: Tensor, places: Tensor | float = 1.0) -> Tensor:
+    """Mean of (1 + sigma^2) / sigma^2 times the squared error: the plain squared error of F; levels are (B,).
+
+    ``places``, which can be broadcast to the data, are weights of their places.
+    """
     weight = (1 + sigma.square()) / sigma.square()
-    return (over(weight, clean) * (estimate - clean).square()).mean()
+    return (over(weight, clean) * places * (estimate - clean).square()).mean()
 
 
 def draw_sigmas(count: int, mean: float, deviation: float) -> Tensor:

@@ -176,7 +176,10 @@ def build_request(card: MethodCard, inputs: RequestInputs, seed: int, frames: in
     reference = None
     if inputs.reference_wanted:
         if inputs.reference is None:
-            raise MissingInput(f"{row.clip_id}: no training clip shows its emotion {row.emotion!r} as reference")
+            raise MissingInput(
+                f"{row.clip_id}: no training clip shows its emotion {row.emotion!r} as reference; the dataset's"
+                " reference (same, other, own) says whose clips are taken"
+            )
         reference = read_reference(inputs.reference)
     return GenRequest(
         row.clip_id, audio, _emotion(card, inputs, reference), row.speaker, seed,

@@ -75,11 +75,11 @@ class WithoutSound:
 
 
 @contextlib.contextmanager
-def drawn_otherwise(generator: VideoGenerator, sound: bool = True, shift: int | None = None) -> Iterator[None]:
-    """Videos without sound in any pass, or with windows whose grid moves by so many frames a step."""
+def drawn_otherwise(generator: VideoGenerator, sound: bool = True, **sampling: float | None) -> Iterator[None]:
+    """Videos without sound in any pass, or with other values of the sampling."""
     kept = generator.sampler
     network = kept.network if sound else WithoutSound(kept.network)
-    settings = kept.settings if shift is None else kept.settings.model_copy(update={"shift": shift})
+    settings = kept.settings.model_copy(update=sampling)
     generator.sampler = LatentSampler(network, kept.speech, settings, kept.window, kept.residual, kept.null_bank)
     try:
         yield

@@ -95,13 +95,14 @@ class VideoMeasures:
         ]  # fmt: skip
 
     def guidance(self, scales: Sequence[float] = SCALES) -> dict[float, Scaled]:
-        """A clip of each emotion at each scale of sound and emotion."""
+        """A clip of each emotion at each scale of sound and emotion together, in three passes."""
         chosen = [self.emotions.index(e) for e in dict.fromkeys(self.emotions)]
         real = np.concatenate([self.judges.features(self.clips[n].film()) for n in chosen])
         found = {}
         for scale in scales:
             requests = [replace(self.clips[n].by_label, options={"guidance": scale}) for n in chosen]
-            films = [np.stack(list(self.method.generate(request).frames)) for request in requests]
+            with drawn_otherwise(self.method.generator, emotion_guidance=None):
+                films = [np.stack(list(self.method.generate(request).frames)) for request in requests]
             faces = [self.judges.see(film) for film in films]
             found[scale] = Scaled(
                 [face.probability(self.emotions[n]) for n, face in zip(chosen, faces, strict=True)],

@@ -35,6 +35,8 @@ def test_the_loss_is_the_plain_error_of_the_network():
     assert torch.allclose(denoising_loss(estimate, z, sigma), wanted.square().mean(), rtol=1e-4)
     right = denoised(lambda scaled, noise: wanted, x, sigma)
     assert torch.allclose(right, z, atol=1e-3)
+    places = torch.tensor([0.0, 0.0, 4.0, 0.0])
+    assert torch.allclose(denoising_loss(estimate, z, sigma, places), wanted[..., 2].square().mean(), rtol=1e-4)
 
 
 def test_levels_are_log_normal_and_those_of_the_sampler_fall_to_zero():

@@ -120,7 +120,7 @@ def _aligned(cells: Sequence[Cell]) -> tuple[str, ...]:
     intervals = [f"[{cell.interval}]" if cell.interval else "" for cell in cells]
     remarks = [_remark(cell) for cell in cells]
     parts = [values, *(texts for texts in (intervals, remarks) if any(texts))]
-    widths = [max(map(cell_len, texts)) for texts in parts]
+    widths = [max(map(cell_len, texts), default=0) for texts in parts]
     lines = zip(*parts, strict=True)
     return tuple(
         " ".join(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gmbench.methods.dicetalk.checkpoints import CHECKPOINTS
+from gmbench.methods.dicetalk.conditions import face_mask
 from gmbench.methods.dicetalk.denoiser import Denoised, Denoiser
 from gmbench.methods.dicetalk.settings import Bank, Diffusion, Unet
 from gmbench.methods.dicetalk.windows import Batch, LatentWindows
@@ -80,11 +81,18 @@ def diffusion_losses(
     sigma = draw_sigmas(len(z), settings.sigma_mean, settings.sigma_deviation).to(z.device)
     noisy = z + over(sigma, z) * torch.randn_like(z)
     found: Denoised = network(noisy, sigma, batch.conditions, all_entries)
-    terms = {"denoise": denoising_loss(found.estimate, z, sigma), "bank": found.bank_loss}
+    places = face_weights(batch.conditions.boxes, z.shape[-1], settings.face) if settings.face else 1.0
+    terms = {"denoise": denoising_loss(found.estimate, z, sigma, places), "bank": found.bank_loss}
     labelled = batch.labels >= 0
     if settings.discrimination and bool(labelled.any()):
         terms["class"] = F.cross_entropy(found.logits[labelled], batch.labels[labelled])
     return terms
+
+
+def face_weights(boxes: Tensor, side: int, face: float) -> Tensor:
+    """(B, 1, 1, s, s) with mean 1 in each picture: the cells of the face's box (B, 4) count more."""
+    weights = 1 + face * face_mask(boxes, side, 1.0)
+    return (weights / weights.mean((1, 2, 3), keepdim=True))[:, None]
 
 
 def drop_conditions(count: int, dropped: Mapping[Any, float]) -> Tensor:

@@ -150,6 +150,7 @@ class Diffusion(SettingsPart):
     window: int = Field(25, ge=2, description="frames at 12.5 per second")
     sigma_mean: float = Field(0.7, description="of the logarithm of the noise level in training")
     sigma_deviation: float = Field(1.6, gt=0)
+    face: float = Field(0.0, ge=0, description="how much more the cells of the face count in the denoising loss")
     discrimination: float = Field(0.1, ge=0, description="lambda of the classifier's loss; 0: wo_discrimination")
     classes: Literal["emotions", "emotions_levels"] = "emotions"
     classifier: tuple[int, int] = Field((512, 256), description="widths of its hidden layers")

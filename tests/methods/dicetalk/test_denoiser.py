@@ -9,7 +9,7 @@ import torch
 
 from gmbench.methods.dicetalk.conditions import ConditionedAttention, face_mask
 from gmbench.methods.dicetalk.denoiser import Conditions, Denoiser
-from gmbench.methods.dicetalk.diffusion_training import diffusion_losses, drop_conditions, train_diffusion
+from gmbench.methods.dicetalk.diffusion_training import diffusion_losses, drop_conditions, face_weights, train_diffusion
 from gmbench.methods.dicetalk.frame_rate import between, doubled
 from gmbench.methods.dicetalk.latents import LappedCode
 from gmbench.methods.dicetalk.sampler import LatentSampler, VideoConditions
@@ -167,6 +167,22 @@ class TestTraining:
         }
         assert list(shares.values()) == pytest.approx([0.05, 0.05, 0.05, 0.05, 0.8], abs=0.01)
         assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
+
+    def test_the_face_counts_more_and_a_picture_as_much_as_before(self, folder):
+        weights = face_weights(torch.tensor([[0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 1.0, 1.0]]), 8, 4.0)
+        assert weights.shape == (2, 1, 1, 8, 8)
+        assert weights.mean((1, 2, 3, 4)).tolist() == pytest.approx([1, 1])
+        assert float(weights[0, 0, 0, 5, 4] / weights[0, 0, 0, 0, 0]) == pytest.approx(5)
+        windows, losses = made_windows(folder), []
+        for face in (0.0, 4.0):
+            torch.manual_seed(0)
+            batch = windows.draw(4)
+            c = batch.conditions
+            sizes = c.sound.shape[2], c.picture.shape[1], c.prior.shape[1]
+            network = Denoiser(SMALL.diffusion, SMALL.bank, SMALL.unet, 6, *sizes, 3)
+            settings = SMALL.diffusion.model_copy(update={"face": face})
+            losses.append(diffusion_losses(network, batch, settings, SMALL.bank)["denoise"].item())
+        assert losses[0] != losses[1]
 
     def test_two_steps_and_a_stop_between_give_the_same_bits(self, folder, tmp_path):
         windows, facts = made_windows(folder), {"speech": FACTS, "clip": None}
