@@ -247,6 +247,19 @@ def test_frames_step_and_differences_lie_over_the_clips(shown):
     shown.find_element("id", "differences").click()
     over = wait(lambda: shown.find_elements("css selector", ".difference .over"))
     assert "/reference/" in over[0].get_attribute("src")
+    find = "const s = document.querySelector(`select[aria-label=${arguments[0]}]`);"
+    choose = f"{find} s.value = arguments[1]; s.dispatchEvent(new Event('change'));"
+    for name, value in (("zoom", "2"), ("speed", "0.5")):
+        shown.execute_script(choose, name, value)
+    assert all(part in shown.current_url for part in ("differences=1", "zoom=2", "speed=0.5"))
+    shown.refresh()
+    wait(lambda: shown.find_elements("css selector", ".difference .over"))
+    assert [shown.execute_script(f"{find} return s.value;", name) for name in ("zoom", "speed")] == ["2", "0.5"]
+    assert "--zoom: 2" in shown.find_element("css selector", "#player .players").get_attribute("style")
+    shown.find_element("id", "differences").click()
+    for name in ("zoom", "speed"):
+        shown.execute_script(choose, name, "1")
+    assert not any(part in shown.current_url for part in ("differences", "zoom", "speed"))
 
 
 HIT = """

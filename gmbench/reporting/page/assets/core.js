@@ -3,7 +3,7 @@
 // of a board are scripts in data/ that call gmbench.add. Text from outside enters as text, never as markup.
 const pageData = JSON.parse(document.getElementById("page-data").textContent);
 const $ = (id) => document.getElementById(id);
-const DEFAULTS = { dataset: "", sort: "", up: false, find: "", controls: true, columns: "usual", by: "", metric: "", method: "", order: "", rising: false, clip: "", beside: "", landmarks: false };
+const DEFAULTS = { dataset: "", sort: "", up: false, find: "", controls: true, columns: "usual", by: "", metric: "", method: "", order: "", rising: false, clip: "", beside: "", landmarks: false, differences: false, zoom: "1", speed: "1" };
 const state = { ...DEFAULTS, page: 0 };
 
 const board = () => pageData.boards[Math.max(0, pageData.boards.findIndex((one) => boardName(one) === state.dataset))];

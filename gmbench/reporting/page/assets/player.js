@@ -32,9 +32,10 @@ async function openClip(n, step = true) {
   const screens = make("div", { class: "players" }), sound = make("select", {}), time = make("span", { class: "time" }, "0.00 s");
   const seek = make("input", { type: "range", min: 0, max: 1, step: 0.001, value: 0, "aria-label": "time" });
   const play = button("Play", () => { if (current.playing) pause(); else if (lead() && lead().ended) restart(); else start(); }, { id: "play" });
-  const speed = make("select", { "aria-label": "speed" }, ...[1, 0.5, 0.25].map((v) => option(v, `${v} x`)));
-  const loop = make("input", { type: "checkbox", checked: true }), differences = make("input", { type: "checkbox", id: "differences", onchange: () => showDifferences() });
-  const zoom = make("select", { "aria-label": "zoom", onchange: () => screens.style.setProperty("--zoom", zoom.value) }, ...[1, 2, 4].map((v) => option(v, `${v} x large`)));
+  const speed = make("select", { "aria-label": "speed" }, ...["1", "0.5", "0.25"].map((v) => option(v, `${v} x`, state.speed)));
+  const loop = make("input", { type: "checkbox", checked: true }), differences = make("input", { type: "checkbox", id: "differences", checked: state.differences, onchange: () => { set("differences", differences.checked); showDifferences(); } });
+  const zoom = make("select", { "aria-label": "zoom", onchange: () => { set("zoom", zoom.value); screens.style.setProperty("--zoom", zoom.value); } }, ...["1", "2", "4"].map((v) => option(v, `${v} x large`, state.zoom)));
+  screens.style.setProperty("--zoom", zoom.value);
   const marks = button("Landmarks", () => { state.landmarks = !state.landmarks; writeAddress(); showLandmarks(); }, { id: "landmarks", "aria-pressed": String(state.landmarks) });
   const legend = make("small", { id: "legend-of-landmarks", hidden: !state.landmarks }, "blue: the clip's own; yellow: its reference's");
   const shown = [], shownOthers = [];
@@ -124,6 +125,7 @@ async function openClip(n, step = true) {
   const frames = (by) => { pause(); go(Math.min(length() - FRAME / 2, Math.max(0, (Math.floor(lead().currentTime / FRAME + 0.01) + by + 0.5) * FRAME))); };
   seek.addEventListener("input", () => go(seek.value * length()));
   sound.addEventListener("change", listen);
+  speed.addEventListener("change", () => set("speed", speed.value));
   speed.addEventListener("change", () => moving().forEach(([one]) => { one.playbackRate = Number(speed.value); }));
   screens.addEventListener("pointermove", (event) => { const box = event.target.getBoundingClientRect(); if (zoom.value > 1) screens.style.setProperty("--at", `${100 * (event.clientX - box.left) / box.width}% ${100 * (event.clientY - box.top) / box.height}%`); });
 
