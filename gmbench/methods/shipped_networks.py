@@ -23,6 +23,7 @@ from gmbench.datasets.manifest import TRAIN
 from gmbench.errors import InputError, WeightsError
 from gmbench.methods.interface import PreparedDataset
 from gmbench.methods.training_jobs import TrainedFile, TrainingFolder, TrainingJob
+from gmbench.names import some
 from gmbench.nn.training import TrainReport
 from gmbench.store import digest, file_digest
 
@@ -46,10 +47,13 @@ def data_facts(dataset: PreparedDataset) -> dict[str, Any]:
     truth = Truth(dataset.truth)
     shapes = np.stack([np.asarray(shape, np.float64) for shape in truth.speakers.sort_index()["shape"]])
     clips = [(row.clip_id, row.emotion, row.level) for row in sorted(dataset.split(TRAIN), key=lambda row: row.clip_id)]
+    speakers = sorted({row.speaker for row in dataset.split(TRAIN)})
+    films = digest(clips, truth.clips["frames"].sort_index().tolist())[:12]
+    faces = digest((np.round(shapes, 2) + 0.0).tolist())[:12]
     return {
         "corpus": CORPUS_VERSION, "fitted": dataset.fitted, "audio": dict(dataset.audio_facts),
-        "clips": digest(clips, truth.clips["frames"].sort_index().tolist()),
-        "people": digest((np.round(shapes, 2) + 0.0).tolist()),
+        "clips": f"{len(clips)} of {some(speakers)} to learn from, {len(truth.clips)} in all ({films})",
+        "people": f"{len(shapes)} ({faces})",
     }  # fmt: skip
 
 
