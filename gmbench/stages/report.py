@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gmbench import shards
+from gmbench import executor, shards
 from gmbench.datasets import manifest
+from gmbench.devices import using
 from gmbench.emotions import SUITE_ORDER
-from gmbench.errors import InputError
+from gmbench.errors import InputError, StoreError
 from gmbench.evaluation import validate
 from gmbench.evaluation.results import merging, records, references, result_folder
+from gmbench.executor import one_thread
 from gmbench.morphable import coefficient_io
 from gmbench.morphable.landmarks_478 import SPARSE
 from gmbench.morphable.render import Renderer
@@ -62,6 +64,7 @@ def report(
     """
     page_folder.claim(out, force)
     merged, sections, folders = None, [], []
+    shown_systems = _system_figures(run, out)
     for name in run.params.evaluate:
         dataset_run = replace(run, paths=DatasetPaths(name))
         table = result_folder.only(records.read(dataset_run.paths.scores / records.FILE), dataset=name)
@@ -73,7 +76,7 @@ def report(
         if said := what_can_be_said(table, run.params.datasets[name]):
             sections.append(Section(f"What the numbers of {name} can say", said))
         for system in run.params.trained:
-            sections.append(Section(f"{system} on {name}", system_figures(dataset_run, system, out)))
+            sections.append(Section(f"{system} on {name}", shown_systems[name, system]))
         if heads := head_motion_html(dataset_run, run.params.methods, out):
             sections.append(Section(f"Heads of {name}", heads))
     if merged is None:
@@ -107,6 +110,24 @@ def report(
     )  # fmt: skip
     write(page, out, clips, force)
     _plots(values, run, out)
+
+
+def _system_figures(run: PipelineRun, out: Path) -> dict[tuple[str, str], str]:
+    """Figures of each trained system on each dataset, drawn side by side: each generates clips of its own."""
+    names = [(name, system) for name in run.params.evaluate for system in run.params.trained]
+    tasks = [(replace(run, paths=DatasetPaths(name)), system, out) for name, system in names]
+    found = {}
+    for number, text in executor.run(_draw_system, tasks, min(run.workers, len(tasks))):
+        if isinstance(text, Exception):
+            raise StoreError(f"report: the figures of {names[number][1]} on {names[number][0]} stopped: {text}")
+        found[names[number]] = text
+    return found
+
+
+def _draw_system(task: tuple[PipelineRun, str, Path]) -> str:
+    run, system, out = task
+    with one_thread(), using(run.device):
+        return system_figures(run, system, out)
 
 
 def _levels(paths: DatasetPaths) -> dict[str, int]:
