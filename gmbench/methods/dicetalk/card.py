@@ -6,7 +6,7 @@ from gmbench.methods.dicetalk.settings import ABLATIONS, STAGES
 INTERPOLATIONS = (Interpolation("prior", talking=True), Interpolation("hard_switch", bound=True))
 """Ways between two emotions: on the line between their priors, which the bank then sees, or flipped half way."""
 PAIRS = (("fear", "sad"), ("happy", "angry"), ("neutral", "surprised"), ("disgusted", "contempt"))
-METRICS = {"": ("acc_emo", "f_sim", "sync_c"), "reference": ("emo_score", "f_sim")}
+METRICS = {"": ("acc_emo", "f_sim", "sync_c"), "reference": ("emo_score", "emo_neutral", "emo_nonneutral", "f_sim")}
 """Metrics of the videos from labels (P), and of those from a reference clip (V): table 4."""
 EXPECTED_ORDERINGS = (
     ExpectedOrdering(
