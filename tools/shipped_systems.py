@@ -1,8 +1,9 @@
 """The systems' networks that come with gmbench: ``python -m tools.shipped_systems`` says whether they fit the code.
 
 ``--write dicetalk`` trains them anew, in a folder whose dataset of the profile ``peers`` is prepared (``gmbench init
---profile peers``, ``dvc repro fit@synth audio@synth``), on the device of ``params.yaml`` or ``GMBENCH_DEVICE``: about
-eight minutes of a large GPU, hours of a processor. Do so after a change of a system's networks or of the corpus.
+--profile peers``, ``dvc repro fit@synth audio@synth``), on the device of ``params.yaml`` or ``GMBENCH_DEVICE``: about a
+quarter of an hour of a large GPU and its processor, hours of a processor alone. Do so after a change of a system's
+networks or of the corpus.
 """
 
 import argparse

@@ -1,5 +1,7 @@
 """Cards, requests, systems, drop-in folders: what a method is to the benchmark."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -228,3 +230,23 @@ def test_a_run_card_holds_the_last_losses_of_a_part():
         "stopped_early": True, "sha256": "ab", "device": "", "losses": {"rec": 2.0},
     }  # fmt: skip
     assert TrainedPart("none", 0, 0.0, 0).as_json()["losses"] == {}
+
+
+def test_threads_load_one_after_another(monkeypatch, tmp_path):
+    """Libraries such as diffusers cannot read their parts in two threads at once."""
+    inside, most = 0, []
+
+    class Slow:
+        speakers, emotions = (), ()
+
+        def load(self, folder):
+            nonlocal inside
+            inside += 1
+            most.append(inside)
+            time.sleep(0.05)
+            inside -= 1
+
+    monkeypatch.setattr(registry, "create", lambda name: Slow())
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda name: registry.load(name, tmp_path), "abcd"))
+    assert most == [1, 1, 1, 1]

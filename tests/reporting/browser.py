@@ -1,9 +1,13 @@
 """A headless Chromium for pages on this disk."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
+
+HOSTILE = "<script>window.broken=1</script>"
+"""Name of a method that must stay text."""
 
 
 def open_browser(width: int = 1300, height: int = 900, dark: bool = False):
@@ -46,3 +50,19 @@ def shot(driver, path: Path) -> None:
     """A picture of what the browser shows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     driver.save_screenshot(str(path))
+
+
+def wait(condition, seconds=10.0):
+    """What a condition gives once it gives anything."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "the page did not come to it"
+        time.sleep(0.05)
+    return found
+
+
+def open_clips(driver, method):
+    """Rows of a method's clips, which a click on its name shows."""
+    button = next(b for b in driver.find_elements("css selector", "#chosen-table th button") if b.text == method)
+    driver.execute_script("arguments[0].click()", button)
+    return wait(lambda: driver.find_elements("css selector", "#clips tbody tr"))

@@ -2,64 +2,19 @@
 
 import json
 import re
-import shutil
-import sys
 import threading
-import time
 import urllib.request
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from gmbench.commands import app
 from gmbench.errors import InputError
 from gmbench.reporting.page import PageContent, Section, server, write
 from gmbench.reporting.page.sections import left_out
-from gmbench.reporting.page.write import from_folders, script_json
+from gmbench.reporting.page.write import script_json
 from gmbench.reporting.summary import Summary
-from tests.reporting.browser import complaints, open_browser, shot
+from tests.reporting.browser import HOSTILE, complaints, open_clips, shot, wait
 from tools.random_records import random_records
-
-READY = "return [...document.querySelectorAll('#player video')].every((v) => v.readyState >= 3)"
-HOSTILE = "<script>window.broken=1</script>"
-
-
-@pytest.fixture(scope="module")
-def page(sketches, tmp_path_factory):
-    """A page of an evaluation: one hostile name, one method with two clips of six missing, two controls."""
-    root = tmp_path_factory.mktemp("page")
-    partial = root / "partial"
-    shutil.copytree(sketches / "far", partial)
-    shutil.rmtree(partial / "S002")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GMBENCH_STORE", str(root / "store"))
-        for arguments in (
-            ["eval", "--videos", sketches / "near", "--method", HOSTILE, "--videos", partial, "--method", "partial",
-             "--videos", sketches / "far", "--method", "far", "--reference", sketches / "reference", "--landmarks",
-             "sidecar", "--pose", "mediapipe", "--controls", "ground_truth,still", "--metrics", "psnr,ssim,m_lmd,pcm",
-             "--dataset", "sketch", "--out", root / "results"],
-            ["report", "--records", root / "results", "--out", root / "reports", "--title", "A <b>test</b>"],
-        ):  # fmt: skip
-            patch.setattr(sys, "argv", ["gmbench", *map(str, arguments)])
-            with pytest.raises(SystemExit) as stop:
-                app.main()
-            assert stop.value.code == 0
-    return root / "reports"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    driver = open_browser()
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def shown(browser, page):
-    browser.get((page / "index.html").as_uri())
-    yield browser
-    assert complaints(browser) == []
 
 
 def names(driver):
@@ -167,20 +122,6 @@ def test_keys_move_between_cells_and_open_a_method(shown):
     assert shown.find_element("css selector", "#method h2").text == "far"
 
 
-def wait(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "the page did not come to it"
-        time.sleep(0.05)
-    return found
-
-
-def open_clips(driver, method):
-    button = next(b for b in driver.find_elements("css selector", "#chosen-table th button") if b.text == method)
-    driver.execute_script("arguments[0].click()", button)
-    return wait(lambda: driver.find_elements("css selector", "#clips tbody tr"))
-
-
 def test_worst_and_best_clips_and_failures(shown):
     rows = open_clips(shown, "partial")
     assert len(rows) == 6
@@ -193,131 +134,6 @@ def test_worst_and_best_clips_and_failures(shown):
     shown.find_element("id", "best").click()
     first = shown.find_element("css selector", "#clips tbody tr > :nth-child(2)").text
     assert float(first) == max(numbers)
-
-
-def beside(driver, method):
-    more = driver.find_element("id", "beside")
-    driver.execute_script(
-        "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))", more, method
-    )
-
-
-def test_clips_play_in_step_with_controls_made_in_the_page(shown, page):
-    open_clips(shown, HOSTILE)
-    shown.find_element("css selector", "#clips tbody th button").click()
-    wait(lambda: len(shown.find_elements("css selector", "#player video")) == 2)
-    beside(shown, "far")
-    wait(lambda: len(shown.find_elements("css selector", "#player video")) == 3)
-    beside(shown, "still")
-    wait(lambda: len(shown.find_elements("css selector", "#player video")) == 4)
-    wait(lambda: shown.execute_script(READY))
-    shown.find_element("id", "play").click()
-    times = "return [...document.querySelectorAll('#player video')].map((v) => [v.currentTime, v.paused, v.muted])"
-    wait(lambda: shown.execute_script(times)[0][0] > 0.4)
-    apart = []
-    for _ in range(8):
-        *found, still = shown.execute_script(times)
-        assert not any(paused for _, paused, _ in found)
-        assert still[:2] == [0, True]
-        apart.append(max(t for t, _, _ in found) - min(t for t, _, _ in found))
-        time.sleep(0.05)
-    assert sorted(apart)[len(apart) // 2] < 0.08  # two frames
-    assert [muted for *_, muted in found] == [False, True, True]
-    shown.find_element("id", "play").click()
-    assert all(paused for _, paused, _ in shown.execute_script(times))
-    head = [th.text for th in shown.find_elements("css selector", "#values thead th")]
-    assert head == ["Metric", HOSTILE, "far", f"− {HOSTILE}", "still", f"− {HOSTILE}"]
-    line = shown.find_element("css selector", "#values tbody tr").text.split()  # PSNR ↑ dB near far difference ...
-    assert float(line[5]) == pytest.approx(float(line[4]) - float(line[3]), abs=0.02)
-    assert "beside=far%2Cstill" in shown.current_url
-    shot(shown, page.parent / "shots" / "players.png")
-
-
-def test_frames_step_and_differences_lie_over_the_clips(shown):
-    open_clips(shown, "far")
-    shown.find_element("css selector", "#clips tbody th button").click()
-    wait(lambda: len(shown.find_elements("css selector", "#player video")) == 2)
-    wait(lambda: shown.execute_script("return document.querySelector('#player video').readyState >= 3"))
-    for _ in range(3):
-        shown.find_element("id", "forward").click()
-        wait(lambda: not shown.execute_script("return document.querySelector('#player video').seeking"))
-    assert "frame 3" in wait(lambda: shown.find_element("css selector", ".time").text)
-    shown.find_element("id", "back").click()
-    wait(lambda: "frame 2" in shown.find_element("css selector", ".time").text)
-    shown.find_element("id", "differences").click()
-    over = wait(lambda: shown.find_elements("css selector", ".difference .over"))
-    assert "/reference/" in over[0].get_attribute("src")
-    find = "const s = document.querySelector(`select[aria-label=${arguments[0]}]`);"
-    choose = f"{find} s.value = arguments[1]; s.dispatchEvent(new Event('change'));"
-    for name, value in (("zoom", "2"), ("speed", "0.5")):
-        shown.execute_script(choose, name, value)
-    assert all(part in shown.current_url for part in ("differences=1", "zoom=2", "speed=0.5"))
-    shown.refresh()
-    wait(lambda: shown.find_elements("css selector", ".difference .over"))
-    assert [shown.execute_script(f"{find} return s.value;", name) for name in ("zoom", "speed")] == ["2", "0.5"]
-    assert "--zoom: 2" in shown.find_element("css selector", "#player .players").get_attribute("style")
-    shown.find_element("id", "differences").click()
-    for name in ("zoom", "speed"):
-        shown.execute_script(choose, name, "1")
-    assert not any(part in shown.current_url for part in ("differences", "zoom", "speed"))
-
-
-HIT = """
-const canvas = document.querySelectorAll('#player canvas')[arguments[0]], pen = canvas.getContext('2d');
-const scale = canvas.width / arguments[2];
-const near = (v) => Math.round(v * scale) - 1;
-return arguments[1].filter(([x, y]) => pen.getImageData(near(x), near(y), 3, 3).data.some((v) => v > 0)).length;
-"""
-
-
-def hits(driver, n, points, size=128):
-    """How many of 68 points (68, 2) in pixels of the clip are drawn on the n-th canvas."""
-    return driver.execute_script(HIT, n, points.tolist(), size)
-
-
-def go_to(driver, frame):
-    """Move the player to the middle of a frame."""
-    seek = "const s = document.querySelector('#transport input'), v = document.querySelector('#player video');"
-    move = "s.value = (arguments[0] + 0.5) / 25 / v.duration; s.dispatchEvent(new Event('input'));"
-    driver.execute_script(seek + move, frame)
-    wait(lambda: driver.find_element("css selector", ".time").text.endswith(f"frame {frame}"))
-
-
-def test_landmarks_lie_over_the_clips_frame_by_frame(shown, sketches, page):
-    """Those of the files that the evaluation read, of the frame that is shown; by a key, and kept in the address."""
-    open_clips(shown, "far")
-    shown.find_element("css selector", "#clips tbody th button").click()
-    wait(lambda: shown.execute_script(READY) and len(shown.find_elements("css selector", "#player video")) == 2)
-    assert not shown.find_elements("css selector", "#player canvas")
-    shown.switch_to.active_element.send_keys("l")
-    assert shown.find_element("id", "landmarks").get_attribute("aria-pressed") == "true"
-    assert "landmarks=1" in shown.current_url
-    truth = [np.load(sketches / name / "S000" / "000.landmarks.npz")["points"] for name in ("reference", "far")]
-    for frame, other in ((4, 40), (40, 4)):
-        go_to(shown, frame)
-        wait(lambda wanted=truth[1][frame]: hits(shown, 1, wanted) == 68)
-        assert hits(shown, 0, truth[0][frame]) == 68
-        assert hits(shown, 1, truth[0][frame]) == 68  # the reference's, too
-        assert hits(shown, 0, truth[0][other]) < 68
-    shot(shown, page.parent / "shots" / "landmarks.png")
-    shown.switch_to.active_element.send_keys(".")
-    wait(lambda: shown.find_element("css selector", ".time").text.endswith("frame 41"))
-    shown.get(shown.current_url + "&controls=0")
-    shown.refresh()
-    wait(lambda: len(shown.find_elements("css selector", "#player canvas")) == 2)
-    shown.find_element("id", "landmarks").click()
-    assert "landmarks=1" not in shown.current_url
-    assert not any(one.is_displayed() for one in shown.find_elements("css selector", "#player canvas"))
-
-
-def test_the_player_says_why_there_are_no_landmarks(browser, page, tmp_path):
-    from_folders([page.parent / "results"], tmp_path / "page", "Bare", store=tmp_path / "none")
-    assert not list((tmp_path / "page" / "data").glob("landmarks-*"))
-    browser.get(f"{(tmp_path / 'page' / 'index.html').as_uri()}#method=far&clip=S000%2F000&landmarks=1")
-    told = wait(lambda: browser.find_elements("id", "no-landmarks"))
-    assert "its store does not have them" in told[0].text
-    assert not browser.find_elements("id", "landmarks")
-    assert complaints(browser) == []
 
 
 OWN_PARTS = {

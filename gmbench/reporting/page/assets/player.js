@@ -125,8 +125,7 @@ async function openClip(n, step = true) {
   const frames = (by) => { pause(); go(Math.min(length() - FRAME / 2, Math.max(0, (Math.floor(lead().currentTime / FRAME + 0.01) + by + 0.5) * FRAME))); };
   seek.addEventListener("input", () => go(seek.value * length()));
   sound.addEventListener("change", listen);
-  speed.addEventListener("change", () => set("speed", speed.value));
-  speed.addEventListener("change", () => moving().forEach(([one]) => { one.playbackRate = Number(speed.value); }));
+  speed.addEventListener("change", () => { set("speed", speed.value); moving().forEach(([one]) => { one.playbackRate = Number(speed.value); }); });
   screens.addEventListener("pointermove", (event) => { const box = event.target.getBoundingClientRect(); if (zoom.value > 1) screens.style.setProperty("--at", `${100 * (event.clientX - box.left) / box.width}% ${100 * (event.clientY - box.top) / box.height}%`); });
 
   async function addMethod(name) {
