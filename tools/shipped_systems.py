@@ -35,7 +35,7 @@ from gmbench.store import file_digest, write_atomically
 JOBS: Mapping[str, Any] = {"dicetalk": dicetalk_jobs, "edtalk": edtalk_jobs}
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "dicetalk": {"vae": {}, "embedder": {}, "diffusion": {"steps": 2000, "batch": 128}},
-    "edtalk": {"backbone": {"steps": 6700, "batch": 16}},
+    "edtalk": {"backbone": {"steps": 6700, "batch": 16}, "teachers": {}},
 }
 """Networks by system, and what their training has other than in the profile ``peers``."""
 

@@ -8,8 +8,9 @@ are asked for, take 350 ms at 128 pixels.
 
 import copy
 import itertools
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from gmbench.datasets import manifest
 from gmbench.datasets.manifest import HELD_OUT, TRAIN, ClipRow
 from gmbench.emotions import SUITE_ORDER
 from gmbench.errors import InputError
-from gmbench.media import Audio, Frames
+from gmbench.media import SAMPLES_PER_FRAME, Audio, Frames
 from gmbench.morphable import coefficient_io
 from gmbench.morphable.light import canonical_light
 from gmbench.morphable.model import FaceModel
@@ -54,6 +55,7 @@ class TrackClip:
         sound: int16 at 16 kHz, 640 samples per frame.
         shape, texture: (150,) and (251,) coefficients of the person.
         tracks: all of it but the pictures; ``seed``: of the corpus that it is of.
+        first: frame of the tracks that it begins with.
     """
 
     clip_id: str
@@ -69,6 +71,7 @@ class TrackClip:
     texture: NDArray[np.float32]
     tracks: TakeTracks
     seed: int
+    first: int = 0
 
     def landmarks(self, model: FaceModel, size: int) -> NDArray[np.float64]:
         """(T, 478, 2) pixels in pictures of a side; computed when asked for, in 4 ms."""
@@ -78,9 +81,20 @@ class TrackClip:
         """Frames (size, size, 3), one at a time, as a film of the corpus would show the person; the same ones again."""
         generator = copy.deepcopy(self.tracks.generator)
         person, performance = self.tracks.performer, self.tracks.performance
-        look = draw_look(generator, person, self.emotion, self.level, len(self.rho), size, self.seed)
+        look = draw_look(generator, person, self.emotion, self.level, len(performance.rho), size, self.seed)
+        rows = slice(self.first, self.first + len(self.rho))
+        performance = replace(performance, full=performance.full[rows], rho=performance.rho[rows])
+        look = replace(look, light=look.light[rows])
         for frame in draw(model, person, performance, look, generator):
             yield frame.image
+
+    def part(self, frames: int) -> "TrackClip":
+        """So many of the clip's frames in a row, from a place that its name decides; all where it has no more."""
+        first = zlib.crc32(self.clip_id.encode()) % max(1, len(self.rho) - frames + 1)
+        rows, samples = (slice(first * unit, (first + frames) * unit) for unit in (1, SAMPLES_PER_FRAME))
+        return replace(
+            self, beta=self.beta[rows], rho=self.rho[rows], sound=self.sound[samples], first=self.first + first
+        )
 
 
 def draw_track_people(

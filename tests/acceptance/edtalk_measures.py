@@ -14,6 +14,7 @@ from gmbench.methods.edtalk.frames import MOUTH
 from gmbench.methods.edtalk.method import EDTalk
 from gmbench.methods.edtalk.mouths import switch_mouth
 from gmbench.methods.edtalk.settings import Decouple, Expression, Spaces
+from gmbench.methods.edtalk.teachers import FaceTeacher
 from gmbench.methods.pictures import resize
 from tests.acceptance.edtalk_clips import Drawing, HeldOutClip, driver_pairs
 from tests.acceptance.edtalk_swaps import draw_expression_swap, draw_identity_swap, draw_swap
@@ -168,7 +169,8 @@ class EDTalkMeasures:
         """Test 14: of the animator's numbers, those that stage 2 trains."""
         facts = CHECKPOINTS.read_facts(self._file("expression"), "expression")
         settings, spaces = Expression.model_validate(facts["settings"]), Spaces.model_validate(facts["spaces"])
-        whole = with_expression(load_decoupled(self._file("decouple")), settings, spaces)
+        face = FaceTeacher(**facts["face"])
+        whole = with_expression(load_decoupled(self._file("decouple")), settings, spaces, face)
         numbers = [(p.numel(), p.requires_grad) for p in whole.parameters()]
         share = sum(n for n, learns in numbers if learns) / sum(n for n, _ in numbers)
         return at_most(14, "share of the animator's parameters that stage 2 trains", share, 0.3)

@@ -72,6 +72,19 @@ def test_tracks_are_those_of_the_same_take_with_pictures(clips):
         assert np.array_equal(list(clip.pictures(synthetic_model(), 64)), film)
 
 
+def test_a_part_shows_and_says_what_the_clip_does_there(clips):
+    clip, model = clips[0], synthetic_model()
+    part = clip.part(4)
+    frames, samples = slice(part.first, part.first + 4), slice(640 * part.first, 640 * (part.first + 4))
+    assert np.array_equal(part.rho, clip.rho[frames])
+    assert np.array_equal(part.sound, clip.sound[samples])
+    whole = np.stack(list(clip.pictures(model, 64)))[frames].astype(float)
+    drawn = np.stack(list(part.pictures(model, 64))).astype(float)
+    assert np.abs(drawn - whole).mean() < 4  # the pixels' noise alone is another
+    assert len({other.part(4).first for other in clips}) > 1
+    assert len(clip.part(10_000).rho) == len(clip.rho)
+
+
 def draw_film(settings, take):
     """Frames as the corpus draws them before they are encoded."""
     content = draw_content(synthetic_model(), settings, take)

@@ -3,7 +3,7 @@
 Sources: EDTalk, sections 3.1 and 3.2; Wang et al., "Latent Image Animator", ICLR 2022.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -130,11 +130,13 @@ class Animator(nn.Module):
         counts: bases of the spaces by name.
         bank: how bases are made.
         enhancing: the kind of EEM; it acts where an expression is given.
+        sight: of pictures (B, 3, S, S) what the expression's head is told beside the latents (B, d), if anything.
     """
 
     def __init__(
-        self, settings: Backbone, counts: Mapping[str, int], bank: Bank = "orthonormal", enhancing: Enhancing = "none"
-    ) -> None:
+        self, settings: Backbone, counts: Mapping[str, int], bank: Bank = "orthonormal", enhancing: Enhancing = "none",
+        sight: nn.Module | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         s = settings
         self.settings = s
@@ -143,10 +145,16 @@ class Animator(nn.Module):
         self.generator = Generator(s.side, s.channels, s.latent)
         kinds = [] if enhancing == "none" else sides(s.side)[1:]
         self.enhancement = nn.ModuleList([Enhancement(s.channels[side], s.latent, enhancing) for side in kinds])
+        self.sight = sight
 
-    def weights(self, pictures: Tensor) -> dict[str, Tensor]:
-        """Weights (B, n) of pictures (B, 3, S, S) in all spaces."""
-        return self.spaces.weights(self.encoder(pictures).latents)
+    def weights(self, pictures: Tensor, names: Iterable[str] | None = None) -> dict[str, Tensor]:
+        """Weights (B, n) of pictures (B, 3, S, S) in some spaces, all by default."""
+        chosen = list(self.spaces.sizes if names is None else names)
+        latents = self.encoder(pictures).latents
+        found = self.spaces.weights(latents, chosen)
+        if self.sight is not None and "expression" in chosen:
+            found |= self.spaces.weights(latents + self.sight(pictures), ("expression",))
+        return found
 
     def draw(self, source: Encoded, weights: Mapping[str, Tensor]) -> Drawn:
         """Sources moved by weights (B, n) of some spaces."""

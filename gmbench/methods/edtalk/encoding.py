@@ -31,8 +31,7 @@ def encode_clips(
 @torch.inference_mode()
 def encode(animator: Animator, pictures: Tensor, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     """Weights (B, n) in some spaces of pictures (B, 3, S, S), which are brought to the animator's device."""
-    latents = animator.encoder(pictures.to(animator.generator.start.device)).latents
-    weights = animator.spaces.weights(latents, names)
+    weights = animator.weights(pictures.to(animator.generator.start.device), names)
     return {name: np.asarray(part.cpu().numpy()) for name, part in weights.items()}
 
 

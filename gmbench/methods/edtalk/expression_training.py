@@ -1,5 +1,6 @@
 """Training of expressions: what frozen mouth and pose cannot explain; EDTalk, section 3.2, eqs. 8 to 10."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,15 @@ from gmbench.methods.edtalk.encoding import encode_clips
 from gmbench.methods.edtalk.frames import TrainingFrames
 from gmbench.methods.edtalk.picture_losses import PictureLosses, Update
 from gmbench.methods.edtalk.settings import SPACES, Backbone, Expression, Spaces
-from gmbench.methods.edtalk.teachers import TeacherPair, load_teachers
+from gmbench.methods.edtalk.teachers import EmotionSight, FaceTeacher, TeacherPair, load_teachers
 from gmbench.methods.pictures import PeoplePictures, PictureClip
 from gmbench.methods.training_jobs import TrainedFile
 from gmbench.nn.training import ProgressCallback, TrainState, Updater, train
 
 LABEL_STEP = 5
 """Frames between those that the stored weights of a label are means of."""
+FACE_BOX = 5 / 256
+"""How far the face's box reaches beyond the landmarks, in sides."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,18 @@ def train_expression(
         progress: see :func:`gmbench.nn.training.train`.
     """
     torch.manual_seed(seed)
-    animator = with_expression(load_decoupled(decouple), settings, spaces)
+    teacher = load_teachers(teachers)
+    animator = with_expression(load_decoupled(decouple), settings, spaces, teacher.face)
     frames = TrainingFrames(people, animator.settings.side)
     numbers = frames.usable(_labelled(people.clips))
     losses = PictureLosses(animator.settings, settings)
-    teacher = load_teachers(teachers) if settings.mot else None
-    modules: dict[str, nn.Module] = {"animator": animator} | ({"teachers": teacher} if teacher else {})
+    modules: dict[str, nn.Module] = {"animator": animator, "teachers": teacher}
     state = losses.state(modules, (p for module in modules.values() for p in module.parameters()))
     state.update = _update(animator, teacher, losses, state, frames, numbers, settings)
     report = train(state, settings.train.config(seed), folder, progress)
     facts = {
         "settings": settings.model_dump(mode="json"), "backbone": animator.settings.model_dump(mode="json"),
-        "spaces": spaces.model_dump(mode="json"),
+        "spaces": spaces.model_dump(mode="json"), "face": teacher.face.sizes,
     }  # fmt: skip
     emotions, labels = stored_weights(animator, frames)
     return CHECKPOINTS.pack("expression", animator, facts | {"emotions": list(emotions)}, {"labels": labels}), report
@@ -81,25 +84,34 @@ def load_whole(path: Path) -> WholeAnimator:
     """The animator with all spaces; raises WeightsError where the file is another's."""
     facts = CHECKPOINTS.read_facts(path, "expression")
     settings, spaces = Expression.model_validate(facts["settings"]), Spaces.model_validate(facts["spaces"])
-    network = _animator(Backbone.model_validate(facts["backbone"]), settings, spaces)
+    network = _animator(Backbone.model_validate(facts["backbone"]), settings, spaces, FaceTeacher(**facts["face"]))
     constants = CHECKPOINTS.load_weights(path, network)
     return WholeAnimator(network, settings.window, tuple(facts["emotions"]), constants["labels"])
 
 
-def with_expression(decoupled: Animator, settings: Expression, spaces: Spaces) -> Animator:
-    """A decoupled animator with a further space and EEM, which alone can be trained."""
-    made = _animator(decoupled.settings, settings, spaces)
+def with_expression(decoupled: Animator, settings: Expression, spaces: Spaces, face: FaceTeacher) -> Animator:
+    """A decoupled animator with a further space, what its head reads, and EEM, which alone can be trained.
+
+    Expressions add nothing at first, so that it draws as before.
+    """
+    made = _animator(decoupled.settings, settings, spaces, copy.deepcopy(face))
     made.load_state_dict(made.state_dict() | decoupled.state_dict())
     made.requires_grad_(False)
+    for parameter in made.spaces.heads["expression"][-1].parameters():
+        nn.init.zeros_(parameter)
     made.spaces.heads["expression"].requires_grad_(True)
     made.enhancement.requires_grad_(True)
+    if made.sight is not None:
+        made.sight.latent.requires_grad_(True)
     if made.spaces.banks is not None:
         made.spaces.banks.raw[SPACES.index("expression")].requires_grad_(True)
     return made
 
 
-def _animator(backbone: Backbone, settings: Expression, spaces: Spaces) -> Animator:
-    return Animator(backbone, {name: getattr(spaces, name) for name in SPACES}, spaces.bank, settings.eem)
+def _animator(backbone: Backbone, settings: Expression, spaces: Spaces, face: FaceTeacher) -> Animator:
+    counts: dict[str, int] = {name: getattr(spaces, name) for name in SPACES}
+    sight = EmotionSight(face, backbone.latent) if settings.reads == "teacher" else None
+    return Animator(backbone, counts, spaces.bank, settings.eem, sight)
 
 
 def _labelled(clips: Sequence[PictureClip]) -> list[int]:
@@ -109,7 +121,7 @@ def _labelled(clips: Sequence[PictureClip]) -> list[int]:
 
 
 def _update(
-    animator: Animator, teacher: TeacherPair | None, losses: PictureLosses, state: TrainState,
+    animator: Animator, teacher: TeacherPair, losses: PictureLosses, state: TrainState,
     frames: TrainingFrames, numbers: Sequence[int], s: Expression,
 ) -> Update:  # fmt: skip
     """One step: a source of the person is moved as the driver, with the mean expression of frames around it."""
@@ -121,16 +133,16 @@ def _update(
         around = frames.pictures(window_rows(frames, chosen, drivers, s.window)).to(updater.device)
         source = frames.pictures(frames.draw_sources(chosen, s.neutral)).to(updater.device)
         with torch.no_grad():
-            weights = animator.spaces.weights(animator.encoder(target).latents, ("mouth", "pose"))
-            latents = animator.encoder(around).latents
+            weights = animator.weights(target, ("mouth", "pose"))
             encoded = animator.encoder(source)
-        own = animator.spaces.weights(latents, ("expression",))["expression"]
+        own = animator.weights(around, ("expression",))["expression"]
         weights["expression"] = own.view(len(target), s.window, -1).mean(1)
         drawn = animator.draw(encoded, weights).pictures
-        terms = losses.terms(drawn, target)
+        counts = None if s.face == 1 else 1 + (s.face - 1) * frames.face_masks(drivers, FACE_BOX).to(updater.device)
+        terms = losses.terms(drawn, target, counts)
         terms |= losses.adversarial(step, updater, target, drawn, drawn)
         total = losses.total(terms)
-        if teacher is not None:
+        if s.mot:
             terms["mot"] = motion_loss(teacher, drawn, target)
             total = total + s.mot * terms["mot"]
         if s.mc:
@@ -165,7 +177,7 @@ def motion_loss(teacher: TeacherPair, drawn: Tensor, target: Tensor) -> Tensor:
 
 def mouth_loss(animator: Animator, drawn: Tensor, wanted: Tensor) -> Tensor:
     """exp(-cosine) of what the mouth adds in a picture that was drawn and in the driver (B, n); eq. 10."""
-    found = animator.spaces.weights(animator.encoder(drawn).latents, ("mouth",))["mouth"]
+    found = animator.weights(drawn, ("mouth",))["mouth"]
     features = [animator.spaces.features({"mouth": weights})["mouth"] for weights in (found, wanted)]
     return torch.exp(-F.cosine_similarity(*features)).mean()
 

@@ -106,8 +106,15 @@ class TrainingFrames:
 
     def mouth_masks(self, rows: NDArray[np.int64], grow: float) -> Tensor:
         """(B, 1, S, S), 1 in the box of the mouth's landmarks, grown by a share of the side."""
+        return self._masks(mouth_boxes(self.points[rows], grow * self.side))
+
+    def face_masks(self, rows: NDArray[np.int64], grow: float) -> Tensor:
+        """(B, 1, S, S), 1 in the box of all landmarks, grown by a share of the side."""
+        return self._masks(boxes(self.points[rows], grow * self.side))
+
+    def _masks(self, edges: NDArray[np.float32]) -> Tensor:
         centres = torch.arange(self.side) + 0.5
-        box = torch.from_numpy(mouth_boxes(self.points[rows], grow * self.side))[..., None]
+        box = torch.from_numpy(edges)[..., None]
         across = (centres >= box[:, 0]) & (centres <= box[:, 2])
         down = (centres >= box[:, 1]) & (centres <= box[:, 3])
         return (down[:, :, None] & across[:, None]).float()[:, None]
@@ -119,8 +126,12 @@ class TrainingFrames:
 
 def mouth_boxes(points: NDArray[np.float32], grow: float) -> NDArray[np.float32]:
     """Left, top, right and bottom (B, 4) of the mouths of landmarks (B, 68, 2), grown by so many pixels."""
-    mouth = points[:, MOUTH]
-    return np.concatenate([mouth.min(axis=1) - grow, mouth.max(axis=1) + grow], axis=1)
+    return boxes(points[:, MOUTH], grow)
+
+
+def boxes(points: NDArray[np.float32], grow: float) -> NDArray[np.float32]:
+    """Left, top, right and bottom (B, 4) of points (B, n, 2), grown by so many pixels."""
+    return np.concatenate([points.min(axis=1) - grow, points.max(axis=1) + grow], axis=1)
 
 
 def lower_faces(points: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gmbench.corpus.track_people import TrackClip
 from gmbench.datasets.manifest import TRAIN
 from gmbench.errors import InputError
+from gmbench.media import Audio
 from gmbench.methods.edtalk.backbone_training import train_backbone
 from gmbench.methods.edtalk.decouple_training import SWITCH_SIDE, load_decoupled, train_decouple
 from gmbench.methods.edtalk.encoding import encode_clips
@@ -17,7 +19,7 @@ from gmbench.methods.edtalk.frames import TrainingFrames
 from gmbench.methods.edtalk.lip_training import train_lips
 from gmbench.methods.edtalk.pose_training import train_posemotion
 from gmbench.methods.edtalk.semantics_training import SpokenClip, train_semantics
-from gmbench.methods.edtalk.settings import STAGES, Settings
+from gmbench.methods.edtalk.settings import STAGES, DrawnPeople, Settings
 from gmbench.methods.edtalk.sounds import read_features, read_mels, read_words, sounds, sounds_digest
 from gmbench.methods.edtalk.teacher_training import face_labels, train_teachers
 from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext
@@ -25,6 +27,7 @@ from gmbench.methods.picture_tracks import read_motion
 from gmbench.methods.pictures import PeoplePictures, people_digest, people_sounds, read_people
 from gmbench.methods.pretraining import pretraining_digest
 from gmbench.methods.shipped_networks import take_shipped
+from gmbench.methods.track_people import check_track_people, draw_pictured, track_people_digest
 from gmbench.methods.tracks import track_digests
 from gmbench.methods.training_jobs import (
     TrainedFile,
@@ -37,7 +40,7 @@ from gmbench.methods.training_jobs import (
 )
 from gmbench.store import digest, write_atomically
 
-EDTALK_TRAINING_VERSION = 3
+EDTALK_TRAINING_VERSION = 4
 GENERATION = "generation.json"
 """What generation does beside the networks; none depends on it."""
 EXPRESSION_STEP = 3
@@ -53,15 +56,20 @@ class _Data:
     settings: Settings
     seed: int
 
-    def people(self, folder: TrainingFolder, least: int = 0) -> PeoplePictures:
-        """All frames, of the backbone's side or of a least one."""
+    def people(self, folder: TrainingFolder, least: int = 0, drawn: Sequence[TrackClip] = ()) -> PeoplePictures:
+        """All frames, of the backbone's side or of a least one, ``drawn`` clips last."""
         side = max(least, self.settings.backbone.side)
-        return read_people(self.dataset, self.pretraining, folder.scratch / "pictures", side)
+        return read_people(self.dataset, self.pretraining, folder.scratch / "pictures", side, drawn)
 
-    @property
-    def sounds(self) -> list[Path]:
-        """Files of the clips' sounds."""
-        return people_sounds(self.dataset, self.pretraining)
+    def further(self, name: str) -> tuple[list[TrackClip], list[TrackClip]]:
+        """Clips of the further people that a network learns from, whole, and the parts that are drawn."""
+        part = self.settings.drawn.get(name, DrawnPeople())
+        whole = draw_pictured(part.people, self.dataset.split(TRAIN), part.frames)
+        return whole, [clip.part(part.frames) for clip in whole]
+
+    def sounds(self, drawn: Sequence[TrackClip] = ()) -> list[Path | Audio]:
+        """The sounds of :meth:`people`: files, and those of ``drawn`` clips."""
+        return [*people_sounds(self.dataset, self.pretraining), *(clip.sound for clip in drawn)]
 
 
 def fit_all(
@@ -92,13 +100,16 @@ def training_jobs(
     if not dataset.split(TRAIN):
         raise InputError(f"{dataset.dataset}: no training clips; see the splits in the manifest")
     data = _Data(dataset, pretraining, settings, seed)
+    for name in settings.drawn:
+        check_track_people(f"edtalk: {name}: drawn: people", dataset)
     base = digest("edtalk", EDTALK_TRAINING_VERSION, seed, people_digest(dataset, pretraining))
     heard = sounds_digest(dataset, pretraining)
     keys: dict[str, str] = {}
 
     def job(name: str, needs: tuple[str, ...], *more: str) -> TrainingJob:
         own = getattr(settings, name).model_dump(mode="json")
-        key = digest(name, digest(own), base, *(keys[other] for other in needs), *more)
+        further = [track_people_digest(settings.drawn[name].people)] if name in settings.drawn else []
+        key = digest(name, digest(own), base, *(keys[other] for other in needs), *more, *further)
         made = TrainingJob(name, key, _FUNCTIONS[name], data, needs)
         if settings.source == "shipped":
             made = take_shipped("edtalk", made, dataset, {"settings": own})
@@ -145,25 +156,27 @@ def _decouple(data: _Data, folder: TrainingFolder) -> TrainedFile:
 
 def _teachers(data: _Data, folder: TrainingFolder) -> TrainedFile:
     allow_atomics()
-    people = data.people(folder)
+    _, drawn = data.further("teachers")
+    people = data.people(folder, drawn=drawn)
     frames = TrainingFrames(people, data.settings.backbone.side)
-    labels = face_labels(frames, read_motion(data.dataset, data.pretraining, people))
-    mels = read_mels(people, data.sounds, folder.scratch / "sounds")
+    labels = face_labels(frames, read_motion(data.dataset, data.pretraining, people, drawn))
+    mels = read_mels(people, data.sounds(drawn), folder.scratch / "sounds")
     return train_teachers(frames, labels, mels, data.settings.teachers, data.seed, folder.scratch, folder.progress)
 
 
 def _expression(data: _Data, folder: TrainingFolder) -> TrainedFile:
     allow_atomics()
+    _, drawn = data.further("expression")
     return train_expression(
-        data.people(folder), folder.needed["decouple"], folder.needed["teachers"], data.settings.expression,
-        data.settings.spaces, data.seed, folder.scratch, folder.progress,
+        data.people(folder, drawn=drawn), folder.needed["decouple"], folder.needed["teachers"],
+        data.settings.expression, data.settings.spaces, data.seed, folder.scratch, folder.progress,
     )  # fmt: skip
 
 
 def _lips(data: _Data, folder: TrainingFolder) -> TrainedFile:
     allow_atomics()
     people = data.people(folder)
-    mels = read_mels(people, data.sounds, folder.scratch / "sounds")
+    mels = read_mels(people, data.sounds(), folder.scratch / "sounds")
     return train_lips(
         people, mels, folder.needed["decouple"], folder.needed["teachers"], data.settings.lips, data.seed,
         folder.scratch, folder.progress,
@@ -174,7 +187,7 @@ def _posemotion(data: _Data, folder: TrainingFolder) -> TrainedFile:
     people = data.people(folder)
     animator = load_decoupled(folder.needed["decouple"])
     frames = TrainingFrames(people, animator.settings.side)
-    features = read_features(people, data.sounds, data.dataset)
+    features = read_features(people, data.sounds(), data.dataset)
     runs = [(number, rows) for number in range(len(people.clips)) for rows in _runs(frames.of_clip[number])]
     tracks = encode_clips(animator, frames, [rows for _, rows in runs], ("pose",))["pose"]
     audio = [features[number][rows - people.clips[number].first] for number, rows in runs]
@@ -183,17 +196,19 @@ def _posemotion(data: _Data, folder: TrainingFolder) -> TrainedFile:
 
 
 def _semantics(data: _Data, folder: TrainingFolder) -> TrainedFile:
-    people = data.people(folder)
+    whole, drawn = data.further("semantics")
+    people = data.people(folder, drawn=drawn)
     animator = load_whole(folder.needed["expression"]).network
     frames = TrainingFrames(people, animator.settings.side)
-    features = read_features(people, data.sounds, data.dataset)
-    texts = read_words(people, data.dataset, data.pretraining)
     kept = frames.usable(range(len(people.clips)))
     found = encode_clips(animator, frames, [frames.of_clip[n][::EXPRESSION_STEP] for n in kept], ("expression",))
     means = {n: track.mean(axis=0) for n, track in zip(kept, found["expression"], strict=True)}
+    heard = data.sounds(whole)
+    features = read_features(people, heard, data.dataset)
+    texts = [*read_words(people, data.dataset, data.pretraining), *(clip.transcript for clip in whole)]
     clips = [
         SpokenClip(audio, features[n], texts[n], means[n])
-        for n, audio in enumerate(sounds(people, data.sounds))
+        for n, audio in enumerate(sounds(people, heard))
         if n in means
     ]
     settings, facts = data.settings.semantics, data.dataset.audio_facts

@@ -65,6 +65,10 @@ def train_lips(
     material = _Material(frames, mels, runs, _all_weights(animator, frames))
     teacher = load_teachers(teachers) if settings.sync else None
     network = LipEncoder(settings.widths, animator.spaces.sizes["mouth"])
+    if settings.standardised:
+        seen = material.weights["mouth"][np.concatenate(frames.of_clip)]
+        network.mean.copy_(seen.mean(0))
+        network.deviation.copy_(seen.std(0).clamp_min(1e-6))
     modules: dict[str, nn.Module] = {"lips": network, "animator": animator}
     state = TrainState(
         nn.ModuleDict(modules | ({"teachers": teacher} if teacher else {})),
@@ -100,11 +104,11 @@ def _update(
         rows = first[:, None] + np.arange(s.frames)
         heard = network(_mels(material, clips, rows).to(updater.device))
         wanted = material.weights["mouth"][rows.reshape(-1)].to(heard)
-        terms = {"fea": (heard - wanted).square().mean()}
+        error = (heard - wanted) / network.deviation
+        terms = {"fea": error.square().mean()}
         if s.weights["velocity"]:
-            of_run = [part.view(*rows.shape, -1).diff(dim=1) for part in (heard, wanted)]
-            terms["velocity"] = (of_run[0] - of_run[1]).square().mean()
-        if s.weights["rec"] or s.weights["mouth"] or teacher is not None:
+            terms["velocity"] = error.view(*rows.shape, -1).diff(dim=1).square().mean()
+        if step % s.pictures_every == 0 and (s.weights["rec"] or s.weights["mouth"] or teacher is not None):
             terms |= _picture_terms(animator, teacher, material, clips, rows, heard, s)
         total = weighted_sum(terms, s.weights | {"sync": s.sync})
         updater.backward_and_step(total, "lips")

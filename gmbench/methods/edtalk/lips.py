@@ -32,7 +32,12 @@ class LipEncoder(nn.Module):
     Args:
         widths: of the five levels.
         weights: n.
+
+    Its last layer tells them in ``deviation`` (n,) from ``mean`` (n,), 1 and 0 unless they are set.
     """
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, widths: Sequence[int], weights: int) -> None:
         super().__init__()
@@ -42,10 +47,12 @@ class LipEncoder(nn.Module):
             layers += [_Block(a, b, stride), _Block(b, b, residual=True), _Block(b, b, residual=True)]
         self.layers = nn.Sequential(*layers)
         self.weights = nn.Linear(widths[-1], weights)
+        self.register_buffer("mean", torch.zeros(weights))
+        self.register_buffer("deviation", torch.ones(weights))
 
     def forward(self, mels: Tensor) -> Tensor:
         """(N, n)."""
-        return self.weights(self.layers(mels[:, None]).mean((2, 3)))
+        return self.mean + self.deviation * self.weights(self.layers(mels[:, None]).mean((2, 3)))
 
 
 def smooth(weights: Tensor) -> Tensor:

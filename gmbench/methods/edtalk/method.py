@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from gmbench.audio.spectra import mel_spectrogram, mel_windows
 from gmbench.devices import current, using
@@ -171,6 +172,8 @@ class EDTalk:
         """Weights (T, n) of the pose from sound, relative to their mean."""
         temperature = 1.0 if request.temperature is None else request.temperature
         found = self.poses.sample(self._features(request), request.seed, temperature, self.generation.persistence)
+        if width := self.generation.pose_smoothing:
+            found = torch.from_numpy(gaussian_filter1d(found.numpy(), width, axis=0, mode="nearest"))
         return found.to(self.device)
 
     def _expression(self, request: GenRequest) -> tuple[torch.Tensor, str]:

@@ -19,6 +19,13 @@ class AnimatorTraining(FallingRate):
     momentum: float = Field(0.0, ge=0, lt=1, description="first beta of Adam")
 
 
+class DrawnPeople(SettingsPart):
+    """Further people of the synthetic corpus, labelled and drawn when a training begins, in each emotion and level."""
+
+    people: int = Field(0, ge=0)
+    frames: int = Field(30, ge=1, description="of each clip, in a row; 8 ms each on one core")
+
+
 class Backbone(SettingsPart):
     """Latent image animator: encoder, generator, and one space of motion for its own training; section 3.1."""
 
@@ -94,6 +101,7 @@ class Teachers(SettingsPart):
     sync_widths: tuple[int, ...] = Field((32, 64, 128, 256), min_length=1)
     sync_size: int = Field(512, ge=1)
     mouth: tuple[int, int] = Field((48, 96), description="height and width of the lower half of a face")
+    drawn: DrawnPeople = DrawnPeople()
     train: FallingRate = FallingRate(steps=20_000, batch=32, rate=1e-3)
 
 
@@ -105,6 +113,12 @@ class Expression(SettingsPart):
         "residual", description="enhancement of the source's features: identity at the start, eq. 8, or none (wo_eem)"
     )
     neutral: float = Field(0.5, ge=0, le=1, description="share of sources that are neutral frames of the person")
+    reads: Literal["latent", "teacher"] = Field(
+        "latent",
+        description="what weights are read from: f (wo_sight), or beside it what the face's teacher sees of an emotion",
+    )
+    drawn: DrawnPeople = DrawnPeople()
+    face: float = Field(1.0, ge=0, description="how often L1 counts in the box of the face")
     weights: dict[Literal["l1", "per", "adv"], float] = Field({"l1": 1.0, "per": 10.0, "adv": 1.0})
     adversarial_every: int = Field(1, ge=1, description="steps between those with the adversarial loss")
     mot: float = Field(10.0, ge=0, description="weight of eq. 9, by the teachers; 0: wo_mot")
@@ -121,7 +135,9 @@ class Lips(SettingsPart):
         {"fea": 1.0, "velocity": 0.0, "rec": 1.0, "mouth": 0.0},
         description="of eq. 11's two terms, of the weights' velocity, and of L1 in the mouth's box",
     )
+    standardised: bool = Field(False, description="whether fea and velocity count each weight in its own deviation")
     sync: float = Field(1.0, ge=0, description="weight of eq. 12; 0: wo_sync")
+    pictures_every: int = Field(1, ge=1, description="steps between those with losses of pictures: rec, mouth, sync")
     train: FallingRate = FallingRate(steps=20_000, batch=4, rate=1e-4)
 
 
@@ -147,6 +163,7 @@ class Semantics(SettingsPart):
     heads: int = Field(4, ge=1)
     words: int = Field(256, ge=1, description="places that words are hashed to")
     masking: bool = Field(True, description="whether one modality is left out in half of the draws; False: wo_mask")
+    drawn: DrawnPeople = DrawnPeople()
     train: FallingRate = FallingRate(steps=5_000, batch=32, rate=1e-4)
 
     @model_validator(mode="after")
@@ -161,6 +178,9 @@ class Generation(SettingsPart):
 
     smooth: bool = Field(True, description="whether weights of the mouth from sound are smoothed over three frames")
     persistence: float = Field(0.9, ge=0, lt=1, description="of the pose's noise from frame to frame")
+    pose_smoothing: float = Field(
+        0.0, ge=0, description="deviation in frames of the Gaussian that poses from sound are smoothed by"
+    )
 
 
 class Settings(SettingsPart):
@@ -189,6 +209,12 @@ class Settings(SettingsPart):
             raise ValueError(f"backbone.bases: more than the {self.backbone.latent} numbers of latent")
         return self
 
+    @property
+    def drawn(self) -> dict[str, DrawnPeople]:
+        """The further people of each network that learns from some."""
+        parts = {name: getattr(getattr(self, name), "drawn", DrawnPeople()) for name in STAGES}
+        return {name: part for name, part in parts.items() if part.people}
+
     def needed_files(self) -> dict[str, Path]:
         """Files of the user that training reads, by the key that names them."""
         loss = self.backbone.perceptual
@@ -206,6 +232,7 @@ ABLATIONS: dict[str, dict[str, dict[str, object]]] = {
     "wo_fea": {"decouple": {"fea": 0.0}},
     "wo_window": {"expression": {"window": 1}},
     "wo_eem": {"expression": {"eem": "none"}},
+    "wo_sight": {"expression": {"reads": "latent"}},
     "wo_mot": {"expression": {"mot": 0.0}},
     "wo_mc": {"expression": {"mc": 0.0}},
     "wo_sync": {"lips": {"sync": 0.0}},

@@ -37,16 +37,19 @@ class ClipMels:
         return mel_windows_at(self.bands[self.edges[clip] : self.edges[clip + 1]].T, frames, frames_before)
 
 
-def sounds(people: PeoplePictures, files: Sequence[Path]) -> Iterator[Audio]:
-    """Sound of each clip, as long as its frames: cut, or silent at the end."""
-    for clip, path in zip(people.clips, files, strict=True):
-        audio, wanted = read_audio(path), (clip.stop - clip.first) * SAMPLES_PER_FRAME
+def sounds(people: PeoplePictures, given: Sequence[Path | Audio]) -> Iterator[Audio]:
+    """Sound of each clip: of a file, as long as the frames, cut or silent at the end; else as it is given."""
+    for clip, sound in zip(people.clips, given, strict=True):
+        if not isinstance(sound, Path):
+            yield sound
+            continue
+        audio, wanted = read_audio(sound), (clip.stop - clip.first) * SAMPLES_PER_FRAME
         yield np.pad(audio, (0, max(0, wanted - len(audio))))[:wanted]
 
 
-def read_mels(people: PeoplePictures, files: Sequence[Path], folder: Path) -> ClipMels:
+def read_mels(people: PeoplePictures, given: Sequence[Path | Audio], folder: Path) -> ClipMels:
     """Spectrograms of all clips, as an array in a folder."""
-    mels = [mel_spectrogram(audio) for audio in sounds(people, files)]
+    mels = [mel_spectrogram(audio) for audio in sounds(people, given)]
     edges = np.cumsum([0, *(mel.shape[1] for mel in mels)])
     bands = new_array(folder, "mels", np.float32, (int(edges[-1]), MEL_BANDS))
     for mel, first in zip(mels, edges, strict=False):
@@ -54,10 +57,12 @@ def read_mels(people: PeoplePictures, files: Sequence[Path], folder: Path) -> Cl
     return ClipMels(bands, edges)
 
 
-def read_features(people: PeoplePictures, files: Sequence[Path], dataset: PreparedDataset) -> list[NDArray[np.float32]]:
+def read_features(
+    people: PeoplePictures, given: Sequence[Path | Audio], dataset: PreparedDataset
+) -> list[NDArray[np.float32]]:
     """Features (T, a) of each clip as generation makes them."""
     facts = dataset.audio_facts
-    return [audio_features(audio, len(audio) // SAMPLES_PER_FRAME, facts, TITLE) for audio in sounds(people, files)]
+    return [audio_features(audio, len(audio) // SAMPLES_PER_FRAME, facts, TITLE) for audio in sounds(people, given)]
 
 
 def read_words(people: PeoplePictures, dataset: PreparedDataset, pretraining: PreparedDataset) -> list[str]:

@@ -37,6 +37,7 @@ class FaceTeacher(nn.Module):
 
     def __init__(self, widths: Sequence[int], size: int, coefficients: int, emotions: int) -> None:
         super().__init__()
+        self.sizes = {"widths": widths, "size": size, "coefficients": coefficients, "emotions": emotions}
         pairs = zip((3, *widths), widths, strict=False)
         self.layers = nn.Sequential(
             *[nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), nn.GroupNorm(min(4, b), b), nn.SiLU()) for a, b in pairs]
@@ -52,6 +53,25 @@ class FaceTeacher(nn.Module):
         x = self.layers(pictures).flatten(1)
         motion, emotion = F.silu(self.motion(x)), F.silu(self.emotion(x))
         return FaceFeatures(motion, emotion, self.coefficients(motion), self.logits(emotion))
+
+
+class EmotionSight(nn.Module):
+    """What the face's teacher sees of an emotion, as something to add to a latent.
+
+    Args:
+        face: trained; it stays as it is.
+        latent: d.
+    """
+
+    def __init__(self, face: FaceTeacher, latent: int) -> None:
+        super().__init__()
+        self.face = face.requires_grad_(False)
+        self.latent = nn.Linear(face.emotion.out_features, latent)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(B, d) of pictures (B, 3, S, S)."""
+        found: Tensor = self.latent(self.face(pictures).emotion)
+        return found
 
 
 class TeacherPair(nn.Module):

@@ -20,7 +20,7 @@ SMALL = Settings.model_validate({
     "decouple": {"weights": PICTURES, "mouth": 4.0, "train": TRAIN},
     "teachers": {"widths": [4, 8, 8, 8], "features": 8, "sync_widths": [4, 8], "sync_size": 8, "mouth": [8, 16],
                  "train": TRAIN},
-    "expression": {"window": 3, "weights": PICTURES, "train": TRAIN},
+    "expression": {"window": 3, "reads": "teacher", "weights": PICTURES, "train": TRAIN},
     "lips": {"widths": [4, 4, 8, 8, 8], "weights": {"fea": 1, "velocity": 0.1, "rec": 1, "mouth": 1}, "train": TRAIN},
     "posemotion": {"steps": 2, "width": 16, "audio_halfwidth": 2, "window": 8, "train": TRAIN},
     "semantics": {"width": 16, "layers": 1, "heads": 2, "words": 32, "train": TRAIN},

@@ -18,10 +18,11 @@ from gmbench.methods.edtalk.decouple_training import (
     train_decouple,
 )
 from gmbench.methods.edtalk.drivers import to_and_fro, window_mean
-from gmbench.methods.edtalk.expression_training import load_whole, with_expression
+from gmbench.methods.edtalk.expression_training import load_whole, train_expression, with_expression
 from gmbench.methods.edtalk.frames import MOUTH, TrainingFrames
 from gmbench.methods.edtalk.mouths import crop_boxes, switch_mouth
 from gmbench.methods.edtalk.settings import Spaces
+from gmbench.methods.edtalk.teachers import load_teachers
 from gmbench.morphable.landmarks_478 import MOUTH_LOWER, MOUTH_UPPER
 from gmbench.nn.pictures import to_signed
 from tests.methods.edtalk.made import SIDE, SMALL, made_people
@@ -130,10 +131,32 @@ class TestStages:
         assert float((bases[:, :26] - first).abs().max()) < 1e-6
 
     def test_only_the_expressions_parts_can_be_trained(self, trained):
-        network = with_expression(load_decoupled(trained[0] / "decouple.safetensors"), SMALL.expression, SMALL.spaces)
+        decoupled = load_decoupled(trained[0] / "decouple.safetensors")
+        face = load_teachers(trained[0] / "teachers.safetensors").face
+        network = with_expression(decoupled, SMALL.expression, SMALL.spaces, face)
         free = {name for name, p in network.named_parameters() if p.requires_grad}
-        assert free
-        assert all(name.startswith(("enhancement", "spaces.heads.expression", "spaces.banks.raw.2")) for name in free)
+        own = ("enhancement", "spaces.heads.expression", "spaces.banks.raw.2", "sight.latent")
+        assert all(any(name.startswith(part) for name in free) for part in own)
+        assert all(name.startswith(own) for name in free)
+        pictures = to_signed(torch.from_numpy(made_people().frames[:3]))
+        drawn = [net.draw(net.encoder(pictures), net.weights(pictures)).pictures for net in (decoupled, network)]
+        torch.testing.assert_close(*drawn, atol=1e-5, rtol=0)  # expressions add nothing at first
+
+    def test_expressions_are_read_from_the_latent_or_what_the_teacher_sees(self, trained):
+        pictures = to_signed(torch.from_numpy(made_people().frames[:3]))
+        latent = SMALL.expression.model_copy(update={"reads": "latent"})
+        (folder, _), found = trained, {}
+        for settings in (SMALL.expression, latent):
+            files = (folder / "decouple.safetensors", folder / "teachers.safetensors")
+            content, _ = train_expression(made_people(), *files, settings, SMALL.spaces, 0)
+            (path := folder / f"{settings.reads}.safetensors").write_bytes(content)
+            network = load_whole(path).network
+            for scale in (1.0, 0.0):
+                if network.sight is not None:
+                    network.sight.latent.weight.data *= scale
+                found[settings.reads, scale] = network.weights(pictures, ("expression",))["expression"]
+        assert torch.equal(found["latent", 1.0], found["latent", 0.0])
+        assert not torch.allclose(found["teacher", 1.0], found["teacher", 0.0])
 
     def test_labels_have_stored_weights(self, trained):
         whole = load_whole(trained[0] / "expression.safetensors")

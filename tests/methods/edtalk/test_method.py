@@ -13,6 +13,7 @@ from gmbench.errors import InputError
 from gmbench.media import Video, encode_video
 from gmbench.methods.edtalk.jobs import fit_all, training_jobs
 from gmbench.methods.edtalk.method import EDTalk
+from gmbench.methods.edtalk.settings import Generation
 from gmbench.methods.interface import (
     Drivers,
     EmbedsEmotion,
@@ -88,6 +89,14 @@ def test_each_input_moves_its_own_weights(method):
     assert moved("plain", "words") == {"expression"}
     assert moved("plain", "label") == {"expression"}
     assert {"mouth", "expression"} <= moved("plain", "silence")
+
+
+def test_smoothed_poses_move_slower(method, monkeypatch):
+    moves = []
+    for width in (0.0, 1.0):
+        monkeypatch.setattr(method, "generation", Generation(persistence=0.0, pose_smoothing=width))
+        moves.append(float(method._pose(_request()).diff(dim=0).std()))
+    assert moves[1] < 0.6 * moves[0]
 
 
 @pytest.mark.parametrize("part", ["mouth", "pose", "expression"])
@@ -203,11 +212,12 @@ class TestJobs:
         ("wo_bank", {"decouple", "expression", "lips", "posemotion", "semantics"}),
         ("wo_fea", {"decouple", "expression", "lips", "posemotion", "semantics"}),
         ("wo_window", {"expression", "semantics"}), ("wo_eem", {"expression", "semantics"}),
+        ("wo_sight", {"expression", "semantics"}),
         ("wo_sync", {"lips"}), ("mean_pose", {"posemotion"}), ("wo_mask", {"semantics"}),
     ])  # fmt: skip
     def test_ablations_share_what_they_do_not_change(self, dataset, ablation, anew):
         def keys(*ablations, seed=0):
-            settings = EDTalk().settings({}, ablations)
+            settings = EDTalk().settings({"expression": {"reads": "teacher"}}, ablations)
             return {job.name: job.key for job in training_jobs(dataset, dataset, settings, seed)}
 
         whole, changed = keys(), keys(ablation)
@@ -220,6 +230,17 @@ class TestJobs:
         keys = [{job.name: job.key for job in training_jobs(d, d, settings, 0)} for d in (dataset, spoken)]
         assert keys[0]["backbone"] == keys[1]["backbone"]
         assert keys[0]["semantics"] != keys[1]["semantics"]
+
+    def test_further_people_are_of_the_corpus_and_in_the_keys_of_what_learns_from_them(self, dataset, monkeypatch):
+        further = {"semantics": {"drawn": {"people": 2}}}
+        with pytest.raises(InputError, match="edtalk: semantics: drawn: people must be 0 for d: they are people of"):
+            list(training_jobs(dataset, dataset, EDTalk().settings(further), 0))
+        monkeypatch.setattr("gmbench.methods.edtalk.jobs.check_track_people", lambda *_: None)
+        keys = [
+            {job.name: job.key for job in training_jobs(dataset, dataset, EDTalk().settings(given), 0)}
+            for given in ({}, further)
+        ]
+        assert {name for name in keys[0] if keys[0][name] != keys[1][name]} == {"semantics"}
 
     def test_who_waits_for_whom(self, dataset):
         jobs = {job.name: job.needs for job in training_jobs(dataset, dataset, EDTalk().settings({}), 0)}
