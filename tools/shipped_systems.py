@@ -2,8 +2,8 @@
 
 ``--write dicetalk`` trains them anew, in a folder whose dataset of the profile ``peers`` is prepared (``gmbench init
 --profile peers``, ``dvc repro fit@synth audio@synth``), on the device of ``params.yaml`` or ``GMBENCH_DEVICE``: about a
-quarter of an hour of a large GPU and its processor, hours of a processor alone. Do so after a change of a system's
-networks or of the corpus.
+quarter of an hour of a large GPU and its processor, hours of a processor alone; ``--write edtalk --only teachers``
+a quarter of an hour of one core. Do so after a change of a system's networks or of the corpus.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from gmbench.api.generation import project
 from gmbench.corpus.make import CORPUS_VERSION
 from gmbench.devices import CPU
 from gmbench.devices.choice import cards
-from gmbench.errors import GmbenchError
+from gmbench.errors import GmbenchError, InputError
 from gmbench.methods import registry
 from gmbench.methods.dicetalk.jobs import training_jobs as dicetalk_jobs
 from gmbench.methods.edtalk.jobs import training_jobs as edtalk_jobs
@@ -44,10 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Check, or make anew; 1 where the networks that are there do not fit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", choices=sorted(RECIPES), help="the system whose networks are trained anew")
+    parser.add_argument("--only", metavar="NETWORK", help="the one of its networks that is trained anew")
     options = parser.parse_args(arguments)
     try:
         if options.write:
-            write(options.write)
+            write(options.write, options.only)
     except GmbenchError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
@@ -70,16 +71,31 @@ def problems(system: str) -> list[str]:
     return [f"{line}; {remedy}" for line in found]
 
 
-def write(system: str) -> None:
-    """Train a system's networks in the project here and put them into the package."""
+def write(system: str, only: str | None = None) -> None:
+    """Train a system's networks, or one of them that needs no other, in the project here and put them into the package.
+
+    Raises:
+        InputError: the system ships no such network, or it starts from another one.
+    """
+    names = chosen(system, only)
     run = project(None)
     dataset = prepared_dataset(run, run.paths, run.params.datasets[run.paths.dataset])
     settings = registry.create(system).settings(recipe(system))
-    jobs = [job for job in JOBS[system](dataset, dataset, settings, run.params.seed) if job.name in RECIPES[system]]
+    jobs = [job for job in JOBS[system](dataset, dataset, settings, run.params.seed) if job.name in names]
+    if needed := sorted({name for job in jobs for name in job.needs} - set(names)):
+        raise InputError(f"{only} of {system} starts from {', '.join(needed)}: train all of it, without --only")
     with tempfile.TemporaryDirectory() as folder:
         report = train_all(jobs, Path(folder), dataset.dataset, context(run))
         put(system, report.parts, {part.name: Path(folder) / f"{part.name}.safetensors" for part in report.parts},
             dataset, _device(run))  # fmt: skip
+
+
+def chosen(system: str, only: str | None) -> list[str]:
+    """Networks that are to be trained; raises InputError where ``only`` is none of the system's."""
+    names = list(RECIPES[system])
+    if only is not None and only not in names:
+        raise InputError(f"{system} ships {', '.join(names)}, and no {only}")
+    return names if only is None else [only]
 
 
 def recipe(system: str) -> dict[str, Any]:

@@ -94,9 +94,10 @@ def _surroundings(speaker: str, size: int, seed: int) -> tuple[NDArray[np.float6
 
 
 def draw(
-    model: FaceModel, performer: Performer, performance: Performance, look: Look, generator: np.random.Generator
-) -> Iterator[DrawnFrame]:
-    """The frames of a clip, one at a time."""
+    model: FaceModel, performer: Performer, performance: Performance, look: Look, generator: np.random.Generator,
+    frames: range | None = None,
+) -> Iterator[DrawnFrame]:  # fmt: skip
+    """The frames of a clip, one at a time; all, or some in a row."""
     size = look.background.shape[0]
     large = size * _SHARPER
     identity, albedo = model.identity(performer.shape), model.albedo(performer.texture)
@@ -108,8 +109,9 @@ def draw(
     background = cv2.resize(look.background, (large, large), interpolation=cv2.INTER_CUBIC)
     rho = performance.rho
     torso = _torso(rho)
-    for start in range(0, len(rho), _BATCH):
-        part = slice(start, start + _BATCH)
+    drawn = range(len(rho)) if frames is None else frames
+    for start in drawn[::_BATCH]:
+        part = slice(start, min(start + _BATCH, drawn.stop))
         gaze = np.concatenate([rho[part, LEFT_GAZE], rho[part, RIGHT_GAZE]], axis=1)
         vertices = model.vertices(identity, performance.full[part], gaze)
         placed = place(vertices, rho[part])

@@ -78,14 +78,15 @@ class TrackClip:
         return model.landmark_points(self.shape, model.join(self.beta, self.rho[:, 10:]), self.rho, size)
 
     def pictures(self, model: FaceModel, size: int) -> Iterator[Frames]:
-        """Frames (size, size, 3), one at a time, as a film of the corpus would show the person; the same ones again."""
+        """Frames (size, size, 3), one at a time, as a film of the corpus would show the person; the same ones again.
+
+        The noise of a part's pixels is another one than that of the whole clip's.
+        """
         generator = copy.deepcopy(self.tracks.generator)
         person, performance = self.tracks.performer, self.tracks.performance
         look = draw_look(generator, person, self.emotion, self.level, len(performance.rho), size, self.seed)
-        rows = slice(self.first, self.first + len(self.rho))
-        performance = replace(performance, full=performance.full[rows], rho=performance.rho[rows])
-        look = replace(look, light=look.light[rows])
-        for frame in draw(model, person, performance, look, generator):
+        rows = range(self.first, self.first + len(self.rho))
+        for frame in draw(model, person, performance, look, generator, rows):
             yield frame.image
 
     def part(self, frames: int) -> "TrackClip":

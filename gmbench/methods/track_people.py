@@ -11,6 +11,7 @@ import numpy as np
 from gmbench.audio.hubert import to_video_rate
 from gmbench.audio.spectra import logmel
 from gmbench.corpus.make import CORPUS_VERSION
+from gmbench.corpus.takes import FIRST_TRACK_PERSON
 from gmbench.corpus.track_people import TrackClip, draw_track_people
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
@@ -24,29 +25,51 @@ SHORTEST = 30
 
 def check_track_people(setting: str, dataset: PreparedDataset) -> None:
     """Raise InputError, naming the setting, where the corpus' coefficients or audio features are not the dataset's."""
-    advice = f"{setting} must be 0 for {dataset.dataset}"
-    if dataset.truth is None:
-        raise InputError(f"{advice}: they are people of the synthetic corpus, and it is none")
-    if dataset.true_tracks is None:
-        raise InputError(f"{advice}: their coefficients are true, and its are fitted")
+    check_people_with_coefficients(setting, dataset)
     extractor = dataset.audio_facts["extractor"]
     if extractor != "logmel":
-        raise InputError(f"{advice}: their audio features are logmel, and its are {extractor}")
+        raise InputError(f"{_must_be_0(setting, dataset)}: their audio features are logmel, and its are {extractor}")
+
+
+def check_corpus_people(setting: str, dataset: PreparedDataset) -> None:
+    """Raise InputError, naming the setting, where the dataset is not the synthetic corpus."""
+    if dataset.truth is None:
+        raise InputError(f"{_must_be_0(setting, dataset)}: they are people of the synthetic corpus, and it is none")
+
+
+def check_people_with_coefficients(setting: str, dataset: PreparedDataset) -> None:
+    """Raise InputError, naming the setting, where the corpus' coefficients are not the dataset's."""
+    check_corpus_people(setting, dataset)
+    advice = _must_be_0(setting, dataset)
+    if dataset.true_tracks is None:
+        raise InputError(f"{advice}: their coefficients are true, and its are fitted")
     version = json.loads(dataset.face_model.with_suffix(".json").read_text("utf-8")).get("version")
     if version != "synthetic":
         raise InputError(f"{advice}: their coefficients belong to the synthetic face model, and its to {version}")
 
 
-def draw_pictured(count: int, rows: Sequence[ClipRow], frames: int) -> list[TrackClip]:
-    """A clip of each of ``count`` people in each emotion and level of ``rows``, whose pictures are learnt from too."""
+def _must_be_0(setting: str, dataset: PreparedDataset) -> str:
+    return f"{setting} must be 0 for {dataset.dataset}"
+
+
+def draw_pictured(count: int, rows: Sequence[ClipRow], frames: int, after: int = 0) -> list[TrackClip]:
+    """A clip of each of ``count`` people in each emotion and level of ``rows``, whose pictures are learnt from too.
+
+    Args:
+        count: number of people.
+        rows: clips of the dataset that is learnt from.
+        frames: length of a clip; at least :data:`SHORTEST` are drawn.
+        after: so many people are left to others.
+    """
     if not count:
         return []
-    return list(draw_track_people(count, emotions_of(rows), _levels(rows), takes=1, frames=max(frames, SHORTEST)))
+    labels, length = (emotions_of(rows), _levels(rows)), max(frames, SHORTEST)
+    return list(draw_track_people(count, *labels, takes=1, frames=length, first=FIRST_TRACK_PERSON + after))
 
 
-def track_people_digest(count: int) -> str:
-    """Digest of what :func:`draw_clips` depends on beside its arguments, for the keys of training jobs."""
-    return digest("track people", count, CORPUS_VERSION) if count else ""
+def track_people_digest(count: int, after: int = 0) -> str:
+    """Digest of what people that are drawn depend on beside a function's other arguments, for keys of training jobs."""
+    return digest("track people", count, CORPUS_VERSION, *([after] if after else [])) if count else ""
 
 
 def draw_clips(count: int, rows: Sequence[ClipRow], frames: int, pair: str, takes: int = 1) -> list[ClipTracks]:

@@ -171,7 +171,8 @@ class EDTalkMeasures:
         settings, spaces = Expression.model_validate(facts["settings"]), Spaces.model_validate(facts["spaces"])
         face = FaceTeacher(**facts["face"])
         whole = with_expression(load_decoupled(self._file("decouple")), settings, spaces, face)
-        numbers = [(p.numel(), p.requires_grad) for p in whole.parameters()]
+        own = [p for name, p in whole.named_parameters() if not name.startswith("sight.face")]
+        numbers = [(p.numel(), p.requires_grad) for p in own]
         share = sum(n for n, learns in numbers if learns) / sum(n for n, _ in numbers)
         return at_most(14, "share of the animator's parameters that stage 2 trains", share, 0.3)
 

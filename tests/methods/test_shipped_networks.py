@@ -18,6 +18,7 @@ from gmbench.methods.checkpoint import CheckpointFormat
 from gmbench.methods.dicetalk.settings import Sampling
 from gmbench.methods.dicetalk.video_generator import VideoGenerator
 from gmbench.methods.edtalk.backbone_training import load_backbone
+from gmbench.methods.edtalk.teachers import load_teachers
 from gmbench.methods.interface import PreparedDataset, TrainedPart
 from gmbench.methods.shipped_networks import data_facts, shipped_facts, take_shipped
 from gmbench.methods.training_jobs import TrainingFolder, TrainingJob
@@ -145,9 +146,17 @@ def _unpacked(system, folder):
 def test_what_is_shipped_can_be_loaded(tmp_path):
     _unpacked("edtalk", tmp_path)
     assert load_backbone(tmp_path / "backbone.safetensors").settings.mouth == 20
+    assert load_teachers(tmp_path / "teachers.safetensors").face.sizes["emotions"] == len(SUITE_ORDER)
     _unpacked("dicetalk", tmp_path)
     made = VideoGenerator(tmp_path, Sampling(), torch.device("cpu"))
     assert set(made.emotions) == set(SUITE_ORDER)
+
+
+def test_one_network_can_be_made_anew():
+    with pytest.raises(InputError, match="edtalk ships backbone, teachers, and no lips"):
+        shipped_systems.chosen("edtalk", "lips")
+    assert shipped_systems.chosen("edtalk", "teachers") == ["teachers"]
+    assert shipped_systems.chosen("edtalk", None) == ["backbone", "teachers"]
 
 
 @pytest.mark.parametrize("profile", ["demo", "peers"])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gmbench.emotions import SUITE_ORDER
+from gmbench.errors import InputError
 from gmbench.methods.edtalk.animator import Animator
 from gmbench.methods.edtalk.checkpoints import CHECKPOINTS
 from gmbench.methods.edtalk.decouple_training import load_decoupled
@@ -61,14 +62,22 @@ def train_expression(
         seed: of everything random.
         folder: for checkpoints and the log.
         progress: see :func:`gmbench.nn.training.train`.
+
+    Raises:
+        InputError: expressions are read from a teacher that knows no emotions.
     """
     torch.manual_seed(seed)
     teacher = load_teachers(teachers)
+    if settings.reads == "teacher" and teacher.face.logits.out_features < 2:
+        raise InputError(
+            "edtalk: expression: reads is teacher, but the clips that the teacher has learnt from have fewer than two"
+            " emotions; set it to latent, or label the clips"
+        )
     animator = with_expression(load_decoupled(decouple), settings, spaces, teacher.face)
     frames = TrainingFrames(people, animator.settings.side)
     numbers = frames.usable(_labelled(people.clips))
     losses = PictureLosses(animator.settings, settings)
-    modules: dict[str, nn.Module] = {"animator": animator, "teachers": teacher}
+    modules: dict[str, nn.Module] = {"animator": animator} | ({"teachers": teacher} if settings.mot else {})
     state = losses.state(modules, (p for module in modules.values() for p in module.parameters()))
     state.update = _update(animator, teacher, losses, state, frames, numbers, settings)
     report = train(state, settings.train.config(seed), folder, progress)
@@ -92,7 +101,7 @@ def load_whole(path: Path) -> WholeAnimator:
 def with_expression(decoupled: Animator, settings: Expression, spaces: Spaces, face: FaceTeacher) -> Animator:
     """A decoupled animator with a further space, what its head reads, and EEM, which alone can be trained.
 
-    Expressions add nothing at first, so that it draws as before.
+    Expressions add nothing at first, so that it draws as before, unless EEM is literal.
     """
     made = _animator(decoupled.settings, settings, spaces, copy.deepcopy(face))
     made.load_state_dict(made.state_dict() | decoupled.state_dict())

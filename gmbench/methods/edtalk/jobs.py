@@ -27,7 +27,12 @@ from gmbench.methods.picture_tracks import read_motion
 from gmbench.methods.pictures import PeoplePictures, people_digest, people_sounds, read_people
 from gmbench.methods.pretraining import pretraining_digest
 from gmbench.methods.shipped_networks import take_shipped
-from gmbench.methods.track_people import check_track_people, draw_pictured, track_people_digest
+from gmbench.methods.track_people import (
+    check_corpus_people,
+    check_people_with_coefficients,
+    draw_pictured,
+    track_people_digest,
+)
 from gmbench.methods.tracks import track_digests
 from gmbench.methods.training_jobs import (
     TrainedFile,
@@ -38,6 +43,7 @@ from gmbench.methods.training_jobs import (
     file_digests,
     train_all,
 )
+from gmbench.names import some
 from gmbench.store import digest, write_atomically
 
 EDTALK_TRAINING_VERSION = 4
@@ -64,7 +70,7 @@ class _Data:
     def further(self, name: str) -> tuple[list[TrackClip], list[TrackClip]]:
         """Clips of the further people that a network learns from, whole, and the parts that are drawn."""
         part = self.settings.drawn.get(name, DrawnPeople())
-        whole = draw_pictured(part.people, self.dataset.split(TRAIN), part.frames)
+        whole = draw_pictured(part.people, self.dataset.split(TRAIN), part.frames, self.settings.after(name))
         return whole, [clip.part(part.frames) for clip in whole]
 
     def sounds(self, drawn: Sequence[TrackClip] = ()) -> list[Path | Audio]:
@@ -100,15 +106,19 @@ def training_jobs(
     if not dataset.split(TRAIN):
         raise InputError(f"{dataset.dataset}: no training clips; see the splits in the manifest")
     data = _Data(dataset, pretraining, settings, seed)
-    for name in settings.drawn:
-        check_track_people(f"edtalk: {name}: drawn: people", dataset)
+    if settings.drawn:
+        check_corpus_people(f"edtalk: drawn: people of {some(list(settings.drawn))}", dataset)
+    if "teachers" in settings.drawn:
+        check_people_with_coefficients("edtalk: teachers: drawn: people", dataset)
     base = digest("edtalk", EDTALK_TRAINING_VERSION, seed, people_digest(dataset, pretraining))
     heard = sounds_digest(dataset, pretraining)
     keys: dict[str, str] = {}
 
     def job(name: str, needs: tuple[str, ...], *more: str) -> TrainingJob:
         own = getattr(settings, name).model_dump(mode="json")
-        further = [track_people_digest(settings.drawn[name].people)] if name in settings.drawn else []
+        further = []
+        if name in settings.drawn:
+            further = [track_people_digest(settings.drawn[name].people, settings.after(name))]
         key = digest(name, digest(own), base, *(keys[other] for other in needs), *more, *further)
         made = TrainingJob(name, key, _FUNCTIONS[name], data, needs)
         if settings.source == "shipped":
@@ -205,7 +215,7 @@ def _semantics(data: _Data, folder: TrainingFolder) -> TrainedFile:
     means = {n: track.mean(axis=0) for n, track in zip(kept, found["expression"], strict=True)}
     heard = data.sounds(whole)
     features = read_features(people, heard, data.dataset)
-    texts = [*read_words(people, data.dataset, data.pretraining), *(clip.transcript for clip in whole)]
+    texts = read_words(people, data.dataset, data.pretraining, whole)
     clips = [
         SpokenClip(audio, features[n], texts[n], means[n])
         for n, audio in enumerate(sounds(people, heard))

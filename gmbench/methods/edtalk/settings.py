@@ -188,7 +188,8 @@ class Settings(SettingsPart):
 
     source: Source = Field(
         "train",
-        description="shipped: the backbone that comes with gmbench, where settings and data are its; train: a new one",
+        description="shipped: backbone and teachers that come with gmbench, where settings and data are theirs; "
+        "train: new ones",
     )
     backbone: Backbone = Backbone()
     spaces: Spaces = Spaces()
@@ -214,6 +215,10 @@ class Settings(SettingsPart):
         """The further people of each network that learns from some."""
         parts = {name: getattr(getattr(self, name), "drawn", DrawnPeople()) for name in STAGES}
         return {name: part for name, part in parts.items() if part.people}
+
+    def after(self, name: str) -> int:
+        """How many further people come before a network's: the teachers', which those that ask them must not know."""
+        return 0 if name == "teachers" else self.teachers.drawn.people
 
     def needed_files(self) -> dict[str, Path]:
         """Files of the user that training reads, by the key that names them."""

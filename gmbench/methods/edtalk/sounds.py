@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmbench.audio.spectra import MEL_BANDS, mel_spectrogram, mel_windows_at
+from gmbench.corpus.track_people import TrackClip
 from gmbench.corpus.truth import Truth
 from gmbench.media import SAMPLES_PER_FRAME, Audio, read_audio
 from gmbench.methods.features import audio_features
@@ -65,11 +66,14 @@ def read_features(
     return [audio_features(audio, len(audio) // SAMPLES_PER_FRAME, facts, TITLE) for audio in sounds(people, given)]
 
 
-def read_words(people: PeoplePictures, dataset: PreparedDataset, pretraining: PreparedDataset) -> list[str]:
-    """Transcript of each clip, empty where it is unknown."""
+def read_words(
+    people: PeoplePictures, dataset: PreparedDataset, pretraining: PreparedDataset, drawn: Sequence[TrackClip] = ()
+) -> list[str]:
+    """Transcript of each clip, ``drawn`` ones too, empty where it is unknown."""
     root = pretraining.true_tracks
-    drawn: dict[Any, Any] = {} if root is None else Truth(root).clips["transcript"].to_dict()
-    known = {**pretraining.transcripts, **dataset.transcripts, **drawn}
+    true: dict[Any, Any] = {} if root is None else Truth(root).clips["transcript"].to_dict()
+    own = {clip.clip_id: clip.transcript for clip in drawn}
+    known = {**pretraining.transcripts, **dataset.transcripts, **true, **own}
     return [str(known.get(clip.clip_id, "")) for clip in people.clips]
 
 

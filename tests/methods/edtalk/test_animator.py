@@ -1,6 +1,7 @@
 """EDTalk's animator: spaces, enhancement, switched mouths, losses, frozen parts."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,10 +23,11 @@ from gmbench.methods.edtalk.expression_training import load_whole, train_express
 from gmbench.methods.edtalk.frames import MOUTH, TrainingFrames
 from gmbench.methods.edtalk.mouths import crop_boxes, switch_mouth
 from gmbench.methods.edtalk.settings import Spaces
+from gmbench.methods.edtalk.teacher_training import face_labels, train_teachers
 from gmbench.methods.edtalk.teachers import load_teachers
 from gmbench.morphable.landmarks_478 import MOUTH_LOWER, MOUTH_UPPER
 from gmbench.nn.pictures import to_signed
-from tests.methods.edtalk.made import SIDE, SMALL, made_people
+from tests.methods.edtalk.made import SIDE, SMALL, made_mels, made_motion, made_people
 
 
 def _digests(network, names):
@@ -138,9 +140,31 @@ class TestStages:
         own = ("enhancement", "spaces.heads.expression", "spaces.banks.raw.2", "sight.latent")
         assert all(any(name.startswith(part) for name in free) for part in own)
         assert all(name.startswith(own) for name in free)
+
+    @pytest.mark.parametrize("bank", ["orthonormal", "scaled", "none"])
+    @pytest.mark.parametrize("eem", ["residual", "none"])
+    def test_expressions_add_nothing_at_first(self, trained, tmp_path, bank, eem):
+        spaces = SMALL.spaces.model_copy(update={"bank": bank})
+        backbone = trained[0] / "backbone.safetensors"
+        settings = SMALL.decouple.model_copy(update={"train": SMALL.decouple.train.model_copy(update={"steps": 1})})
+        content, _ = train_decouple(made_people(side=32), backbone, settings, spaces, 0)
+        (tmp_path / "decouple.safetensors").write_bytes(content)
+        decoupled = load_decoupled(tmp_path / "decouple.safetensors")
+        face = load_teachers(trained[0] / "teachers.safetensors").face
+        network = with_expression(decoupled, SMALL.expression.model_copy(update={"eem": eem}), spaces, face)
         pictures = to_signed(torch.from_numpy(made_people().frames[:3]))
         drawn = [net.draw(net.encoder(pictures), net.weights(pictures)).pictures for net in (decoupled, network)]
-        torch.testing.assert_close(*drawn, atol=1e-5, rtol=0)  # expressions add nothing at first
+        torch.testing.assert_close(*drawn, atol=1e-5, rtol=0)
+
+    def test_a_teacher_without_emotions_is_not_read(self, trained, tmp_path):
+        people = made_people()
+        labels = face_labels(frames := TrainingFrames(people, SIDE), made_motion(people))
+        labels = replace(labels, names=("happy",), emotions=np.zeros_like(labels.emotions))
+        content, _ = train_teachers(frames, labels, made_mels(people), SMALL.teachers, 0)
+        (path := tmp_path / "teachers.safetensors").write_bytes(content)
+        decouple = trained[0] / "decouple.safetensors"
+        with pytest.raises(InputError, match=r"reads is teacher, but .* fewer than two emotions; set it to latent"):
+            train_expression(people, decouple, path, SMALL.expression, SMALL.spaces, 0)
 
     def test_expressions_are_read_from_the_latent_or_what_the_teacher_sees(self, trained):
         pictures = to_signed(torch.from_numpy(made_people().frames[:3]))
@@ -207,6 +231,17 @@ def _stop_after(write, steps):
             raise KeyboardInterrupt
 
     return stopping
+
+
+def test_masks_cover_the_boxes_of_mouth_and_face():
+    frames = TrainingFrames(made_people(side=64), 64)
+    rows = np.array([0, 5])
+    mouth, face = frames.mouth_masks(rows, 0.02), frames.face_masks(rows, 0.02)
+    assert mouth.shape == face.shape == (2, 1, 64, 64)
+    assert bool((mouth <= face).all())
+    for mask, points in zip(face[:, 0], frames.points[rows], strict=True):
+        left, top, right, bottom = *points.min(0), *points.max(0)
+        assert float(mask.sum()) == pytest.approx((right - left + 2.56) * (bottom - top + 2.56), rel=0.1)
 
 
 def test_the_gate_names_both_errors():

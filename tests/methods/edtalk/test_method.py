@@ -233,9 +233,10 @@ class TestJobs:
 
     def test_further_people_are_of_the_corpus_and_in_the_keys_of_what_learns_from_them(self, dataset, monkeypatch):
         further = {"semantics": {"drawn": {"people": 2}}}
-        with pytest.raises(InputError, match="edtalk: semantics: drawn: people must be 0 for d: they are people of"):
+        with pytest.raises(InputError, match="edtalk: drawn: people of semantics must be 0 for d: they are people of"):
             list(training_jobs(dataset, dataset, EDTalk().settings(further), 0))
-        monkeypatch.setattr("gmbench.methods.edtalk.jobs.check_track_people", lambda *_: None)
+        monkeypatch.setattr("gmbench.methods.edtalk.jobs.check_corpus_people", lambda *_: None)
+        assert EDTalk().settings({"teachers": {"drawn": {"people": 5}}}).after("semantics") == 5
         keys = [
             {job.name: job.key for job in training_jobs(dataset, dataset, EDTalk().settings(given), 0)}
             for given in ({}, further)

@@ -1,18 +1,24 @@
 """EDTalk's audio parts: lips, pose, semantics, teachers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from gmbench.audio.spectra import mel_windows
 from gmbench.errors import InputError, WeightsError
+from gmbench.media import write_audio
+from gmbench.methods.edtalk.decouple_training import load_decoupled
+from gmbench.methods.edtalk.encoding import encode_clips
 from gmbench.methods.edtalk.frames import TrainingFrames
-from gmbench.methods.edtalk.lips import LipEncoder, smooth
+from gmbench.methods.edtalk.lip_training import train_lips
+from gmbench.methods.edtalk.lips import LipEncoder, load_lips, smooth
 from gmbench.methods.edtalk.pose import PoseGenerator, PoseSampler
 from gmbench.methods.edtalk.pose_training import PoseBatches, pose_losses, train_posemotion
 from gmbench.methods.edtalk.semantics import SemanticReader, kept_modalities, new_network
 from gmbench.methods.edtalk.semantics_training import semantic_loss, train_semantics
-from gmbench.methods.edtalk.sounds import word_places
+from gmbench.methods.edtalk.sounds import read_words, sounds, word_places
 from gmbench.methods.edtalk.sync_windows import SyncWindows
 from gmbench.methods.edtalk.teacher_training import face_labels
 from gmbench.methods.edtalk.teachers import FaceTeacher
@@ -24,6 +30,31 @@ from tests.methods.edtalk.made import FACTS, SIDE, SMALL, made_mels, made_motion
 def test_lips_come_from_windows_of_sound():
     network = LipEncoder((4, 8, 8, 8, 8), 20).eval()
     assert network(torch.randn(3, 80, 16)).shape == (3, 20)
+
+
+def test_standardised_lips_tell_weights_in_deviations(trained, tmp_path):
+    people = made_people()
+    settings = SMALL.lips.model_copy(update={"standardised": True, "pictures_every": 2})
+    files = [trained[0] / f"{name}.safetensors" for name in ("decouple", "teachers")]
+    content, report = train_lips(people, made_mels(people), *files, settings, 0)
+    (path := tmp_path / "lips.safetensors").write_bytes(content)
+    network, frames = load_lips(path), TrainingFrames(people, SIDE)
+    seen = np.concatenate(encode_clips(load_decoupled(files[0]), frames, frames.of_clip, ("mouth",))["mouth"])
+    assert network.mean.numpy() == pytest.approx(seen.mean(0), abs=1e-5)
+    assert network.deviation.numpy() == pytest.approx(seen.std(0, ddof=1), rel=1e-3)
+    assert torch.equal(load_lips(trained[0] / "lips.safetensors").deviation, torch.ones(20))
+    drawn = [{"rec", "mouth", "sync"} <= set(row) for row in report.log]
+    assert drawn == [True, False, True]
+
+
+def test_sounds_and_words_of_drawn_clips_stand_in_their_places(tmp_path):
+    people, audio = made_people(3), made_sound(20)
+    write_audio(path := tmp_path / "c0.wav", made_sound(12))
+    drawn = [SimpleNamespace(clip_id=clip.clip_id, transcript=f"words {clip.clip_id}") for clip in people.clips[1:]]
+    heard = list(sounds(people, [path, audio, audio[:640]]))
+    assert [len(sound) for sound in heard] == [12 * 640, len(audio), 640]
+    spoken = SimpleNamespace(transcripts={"c0": "own"}, true_tracks=None)
+    assert read_words(people, spoken, spoken, drawn) == ["own", "words c1", "words c2"]
 
 
 def test_smoothing_keeps_what_does_not_move_and_the_weights_sum_to_one():
