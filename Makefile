@@ -52,6 +52,8 @@ peers: demo
 	$(BIN)/gmbench profile use peers --force
 	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 	@$(BIN)/gmbench table --records results/synth/scores --no-intervals
+	@$(BIN)/gmbench table --records results/strangers/scores --no-intervals
+	@echo "page: reports/index.html, tables: reports/table-synth.md, reports/table-strangers.md"
 
 ablations: demo
 	$(BIN)/gmbench ablate --method gmtalker --seeds 5

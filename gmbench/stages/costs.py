@@ -1,4 +1,4 @@
-"""What training and generating cost: in words, from run cards, and as a figure beside quality."""
+"""On what terms systems stand beside each other: data, training and speed, by run cards, and as a figure."""
 
 import json
 from collections.abc import Mapping
@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from gmbench.config import DatasetSection
+from gmbench.datasets import manifest
+from gmbench.datasets.manifest import TEST, TRAIN
 from gmbench.errors import InputError
 from gmbench.methods.registry import System
 from gmbench.metrics.key import MetricKey
 from gmbench.reporting import figures
-from gmbench.reporting.page.markup import picture_html
+from gmbench.reporting.page.markup import grid_html, picture_html
 from gmbench.reporting.summary import Summary
 from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
@@ -21,17 +23,85 @@ from gmbench.stages.train import CARD, model_folder
 
 METRICS = ("acc_emo", "sync_c", "fid")
 """Metrics that stand against cost."""
+PEOPLE = ("track_people", "pretrain_people", "drawn_people")
+"""Settings of how many further people a part learns from."""
 
 
 def training_costs(run: PipelineRun, dataset: str) -> dict[str, str]:
     """Parameters, time and clips by method, of those methods of a run that are trained here."""
-    said = {method: cost_in_words(card) for method, card in _cards(run, dataset).items()}
+    said = {method: cost_in_words(card) for method, (_, card) in _cards(run, dataset).items()}
     return {method: text for method, text in said.items() if text}
+
+
+def terms_html(run: PipelineRun, dataset: str) -> str:
+    """What each trained system has learnt from, for how long, and how fast it draws; empty without systems."""
+    scored = _speakers(dataset, TEST)
+    rates = frame_rates(run, dataset)
+    rows: dict[str, list[str]] = {}
+    for method, (system, card) in _cards(run, dataset).items():
+        parts = card.get("parts", {})
+        here = sum(part.get("seconds") or 0 for part in parts.values() if not part.get("device"))
+        came = [
+            f"{name}: {_duration(part['seconds'])} of {part['device']}"
+            for name, part in parts.items()
+            if part.get("device")
+        ]
+        met = len(scored & _speakers(str(card.get("dataset", "")), TRAIN))
+        rows.setdefault(system.trained, [
+            system.trained, _learnt_from(card), f"{met} of {len(scored)}" if scored else "–",
+            _duration(here) if here else "–", "; ".join(came) or "–", f"{_total(card, 'parameters') / 1e6:.1f}",
+            f"{rates[method]:.0f}" if method in rates else "–",
+        ])  # fmt: skip
+    if not rows:
+        return ""
+    head = ["system", "learnt from", "scored people met before", "trained here", "came with gmbench, after",
+            "million parameters", "frames a second"]  # fmt: skip
+    text = (
+        "Systems that are trained here, whatever drives them. Further people are the synthetic corpus', drawn or as"
+        " tracks when a training begins, by the part that learns from them. Times are sums of all parts, one after the"
+        " other, on the machine that trained them."
+    )
+    return f"<p>{text}</p>{grid_html(head, list(rows.values()))}"
+
+
+def _speakers(dataset: str, split: str) -> set[str]:
+    path = DatasetPaths(dataset).cropped
+    return {row.speaker for row in manifest.read(path) if row.split == split} if dataset and path.is_file() else set()
+
+
+def _learnt_from(card: Mapping[str, Any]) -> str:
+    """Clips and further people of a run card in words.
+
+    >>> _learnt_from({"clips": {"train": 60}, "settings": {"gmeg": {"track_people": 200}, "head": {"train": {}}}})
+    '60 clips; further people: gmeg 200'
+    """
+    clips = card.get("clips", {}).get("train")
+    people = further_people(card.get("settings", {}))
+    said = [f"{clips:,} clips"] if clips else []
+    if people:
+        said.append(f"further people: {', '.join(f'{part} {count:,}' for part, count in people.items())}")
+    return "; ".join(said) or "–"
+
+
+def further_people(settings: Mapping[str, Any]) -> dict[str, int]:
+    """How many further people of the corpus each part of a system's settings asks for, of those that ask for some.
+
+    >>> further_people({"teachers": {"drawn": {"people": 800}}, "diffusion": {"drawn_people": 100}, "vae": {}})
+    {'teachers': 800, 'diffusion': 100}
+    """
+    found = {}
+    for part, values in settings.items():
+        if isinstance(values, Mapping):
+            drawn = values.get("drawn")
+            asked = [values.get(name) or 0 for name in PEOPLE]
+            if count := sum(asked) + (drawn.get("people", 0) if isinstance(drawn, Mapping) else 0):
+                found[part] = count
+    return found
 
 
 def training_seconds(run: PipelineRun, dataset: str) -> dict[str, float]:
     """Seconds of all parts of the training by method, of those methods of a run whose run card says them."""
-    found = {method: _total(card, "seconds") for method, card in _cards(run, dataset).items()}
+    found = {method: _total(card, "seconds") for method, (_, card) in _cards(run, dataset).items()}
     return {method: seconds for method, seconds in found.items() if seconds}
 
 
@@ -73,8 +143,8 @@ def _points(summary: Summary, key: str, costs: Mapping[str, float]) -> dict[str,
     return known if len({place for place, _ in known.values()}) > 1 else {}
 
 
-def _cards(run: PipelineRun, dataset: str) -> dict[str, dict[str, Any]]:
-    """Run cards by method, of those methods that are trained here."""
+def _cards(run: PipelineRun, dataset: str) -> dict[str, tuple[System, dict[str, Any]]]:
+    """Systems and run cards by method, of those methods that are trained here."""
     found = {}
     for method in run.params.methods:
         try:
@@ -84,7 +154,7 @@ def _cards(run: PipelineRun, dataset: str) -> dict[str, dict[str, Any]]:
         section: DatasetSection | None = run.params.datasets.get(dataset)
         path = model_folder((section.models_of if section else "") or dataset, system) / CARD
         if path.is_file():
-            found[method] = json.loads(path.read_text("utf-8"))
+            found[method] = system, json.loads(path.read_text("utf-8"))
     return found
 
 
@@ -92,21 +162,26 @@ def cost_in_words(card: dict[str, Any]) -> str:
     """One line of a run card; empty where it says nothing of its parts.
 
     >>> cost_in_words({"parts": {"a": {"parameters": 1500000, "seconds": 90.0}}, "clips": {"train": 60}})
-    '1.5 million parameters in 2 min on 60 clips'
+    '1.5 million parameters, 2 min on 60 clips'
     >>> cost_in_words({"parts": {"a": {"parameters": 1500000, "seconds": 90.0, "device": "one GPU"}}})
-    '1.5 million parameters in 2 min; a came with gmbench, trained in 2 min on one GPU'
+    '1.5 million parameters, a came with gmbench'
     """
-    parameters, seconds = (_total(card, name) for name in ("parameters", "seconds"))
-    clips = card.get("clips", {}).get("train")
-    said = f"{parameters / 1e6:.1f} million parameters" if parameters else ""
-    took = f"in {_duration(seconds)}" if seconds else ""
-    trained = " ".join(text for text in (said, took, f"on {clips:,} clips" if clips and said else "") if text)
-    shipped = [
-        f"{name} came with gmbench, trained in {_duration(part['seconds'])} on {part['device']}"
-        for name, part in card.get("parts", {}).items()
-        if part.get("device")
+    parts = card.get("parts", {})
+    here = sum(part.get("seconds") or 0 for part in parts.values() if not part.get("device"))
+    parameters, clips, people = (
+        _total(card, "parameters"),
+        card.get("clips", {}).get("train"),
+        further_people(card.get("settings", {})),
+    )
+    data = [f"{clips:,} clips"] if clips else []
+    data += [f"{sum(people.values()):,} further people"] if people else []
+    came = [name for name, part in parts.items() if part.get("device")]
+    said = [
+        f"{parameters / 1e6:.1f} million parameters" if parameters else "",
+        f"{_duration(here)}{' on ' + ' and '.join(data) if data else ''}" if here else "",
+        f"{' and '.join(came)} came with gmbench" if came else "",
     ]
-    return "; ".join(text for text in (trained, *shipped) if text)
+    return ", ".join(text for text in said if text)
 
 
 def _total(card: dict[str, Any], name: str) -> float:

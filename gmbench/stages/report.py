@@ -30,7 +30,7 @@ from gmbench.reporting.page.sections import left_out, pairs, papers
 from gmbench.reporting.page.write import read_sources
 from gmbench.reporting.summary import Summary
 from gmbench.stages import ablations, verdicts
-from gmbench.stages.costs import frame_rates, quality_against_cost, training_costs, training_seconds
+from gmbench.stages.costs import frame_rates, quality_against_cost, terms_html, training_costs, training_seconds
 from gmbench.stages.head_motion_figures import head_motion_html
 from gmbench.stages.paths import EXTRACTORS, REPORTS, DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
@@ -93,9 +93,11 @@ def report(
     all_summaries = summaries if with_ablations is merged else Summary.per_protocol(with_ablations)
     for summary in summaries:
         name = summary.dataset
-        if shown := quality_against_cost(summary, training_seconds(run, name), frame_rates(run, name), out):
-            sections.append(Section(f"Quality and cost on {name}", shown))
-    sections += [*left_out(folders), pairs(merged), papers(all_summaries, out)]
+        shown = terms_html(run, name)
+        shown += quality_against_cost(summary, training_seconds(run, name), frame_rates(run, name), out)
+        if shown:
+            sections.append(Section(f"Terms and cost on {name}", shown))
+    sections += [*left_out(folders), pairs(summaries), papers(all_summaries, out)]
     sections += [
         Section(f"{name}: clips and fits", _dataset(run, DatasetPaths(name), out)) for name in run.params.datasets
     ]

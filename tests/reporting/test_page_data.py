@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gmbench.reporting.latents import Latents, write_latents
 from gmbench.reporting.page import overlays
 from gmbench.reporting.page.breakdowns import MAX_DOTS, breakdowns
 from gmbench.reporting.page.headline import headline
 from gmbench.reporting.page.markup import facts_html, grid_html
+from gmbench.reporting.page.sections import pairs, papers
 from gmbench.reporting.summary import Summary
 from gmbench.stages.costs import cost_in_words, quality_against_cost
 from gmbench.store import Store, digest
@@ -97,12 +99,40 @@ def test_facts_are_a_table_with_numbers_in_their_order():
     assert grid_html(["a", "b"], [["x", "1.0"]]).count('class="text"') == 2
 
 
+def test_of_many_methods_those_that_are_ranked_are_paired():
+    def shown(*names):
+        return pairs([summary_of(*(rows(name, "psnr", HARD + n) for n, name in enumerate(names)))]).body
+
+    takes = [f"{method}-{drive}" for method in ("gmtalker", "flowvqtalker") for drive in ("pose", "coefficients")]
+    takes += ["edtalk-video", "edtalk-pose", "edtalk-pose-reference"]
+    assert shown("a", "b", *takes[:2]).count("<summary>") == 6
+    many = shown("a", "b", *takes)
+    assert many.count("<summary>") == 1
+    assert "the 2 methods that make everything themselves" in many
+    assert "any two of 9 methods" in many
+    assert "any two of 9 methods" in shown(*"abcdefghi")
+
+
+def test_tables_of_latents_are_filled_from_the_figures_beside_the_page(tmp_path):
+    (summary,) = [summary_of(rows("a", "psnr", HARD))]
+    assert "No embeddings: pass an NPZ" in papers([summary], tmp_path).body
+    vectors = np.random.default_rng(0).normal(size=(16, 3)) + np.repeat(np.arange(4), 4)[:, None]
+    labels = np.repeat(["angry", "contempt", "disgusted", "happy"], 4)
+    (tmp_path / "figures").mkdir()
+    write_latents(Latents(vectors, labels, np.array(["p"] * 16)), tmp_path / "figures" / "synth-dicetalk-priors.npz")
+    body = papers([summary], tmp_path).body
+    assert "synth-dicetalk-priors" in body
+    assert body.count("No embeddings: pass an NPZ") == 1  # FlowVQTalker's
+
+
 def test_costs_in_words():
     assert (
-        cost_in_words({"parts": {"a": {"parameters": 2_000_000, "seconds": 9000.0}}})
-        == "2.0 million parameters in 2.5 h"
+        cost_in_words({"parts": {"a": {"parameters": 2_000_000, "seconds": 9000.0}}}) == "2.0 million parameters, 2.5 h"
     )
     assert cost_in_words({}) == ""
+    parts = {"a": {"parameters": 10**6, "seconds": 120.0, "device": ""}, "b": {"seconds": 9e9, "device": "one GPU"}}
+    card = {"parts": parts, "clips": {"train": 60}, "settings": {"a": {"drawn": {"people": 40}, "track_people": 2}}}
+    assert cost_in_words(card) == "1.0 million parameters, 2 min on 60 clips and 42 further people, b came with gmbench"
 
 
 def decoded(data):

@@ -5,12 +5,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results import result_folder
 from gmbench.reporting import paper_table_builder, paper_tables, published_tables
 from gmbench.reporting.comparisons import HOW, cells, compare_each, remarks
+from gmbench.reporting.latents import read_latents
 from gmbench.reporting.page.markup import Section, grid_html, wide_html
 from gmbench.reporting.paper_tables import PaperTable
 from gmbench.reporting.summary import Summary
@@ -19,14 +18,12 @@ from gmbench.store import write_atomically
 
 SUFFIXES = {"md": "md", "latex": "tex", "csv": "csv", "html": "html"}
 MAX_PAIRED = 8
-"""Methods of which all pairs are compared on the page; of more, the command compares those that matter."""
+"""Most methods of which all pairs are compared on the page; of more than that, those that are ranked."""
 
 
-def record_sections(
-    records: pd.DataFrame, summaries: Sequence[Summary], folders: Sequence[Path], out: Path
-) -> list[Section]:
+def record_sections(summaries: Sequence[Summary], folders: Sequence[Path], out: Path) -> list[Section]:
     """All of them; ``folders`` are the evaluations', tables and figures go below the page's folder ``out``."""
-    return [*left_out(folders), pairs(records), papers(summaries, out)]
+    return [*left_out(folders), pairs(summaries), papers(summaries, out)]
 
 
 def left_out(folders: Sequence[Path]) -> list[Section]:
@@ -35,19 +32,23 @@ def left_out(folders: Sequence[Path]) -> list[Section]:
     return [Section("Left out", f"<ul>{''.join(dict.fromkeys(lines))}</ul>")] if lines else []
 
 
-def pairs(records: pd.DataFrame) -> Section:
-    """Paired differences of the methods of each dataset and protocol."""
+def pairs(summaries: Sequence[Summary]) -> Section:
+    """Paired differences of the methods of each dataset and protocol; of many, of those that are ranked."""
     parts = []
-    for (dataset, protocol), part in records.groupby(["dataset", "protocol"], sort=True):
-        methods = sorted(set(part["method"]) - set(CONTROLS))
-        name = html.escape(f"{dataset}, {protocol}")
+    for summary in summaries:
+        every = [name for name in summary.methods if name not in CONTROLS]
+        methods = sorted(every if len(every) <= MAX_PAIRED else summary.ranked)
+        name = html.escape(f"{summary.dataset}, {summary.records['protocol'].iloc[0]}")
+        command = f"<code>gmbench compare A B</code> compares any two of {len(every)} methods"
         if not 2 <= len(methods) <= MAX_PAIRED:
-            parts.append(f"<p>{name}: <code>gmbench compare A B</code> compares any two of {len(methods)} methods.</p>")
+            parts.append(f"<p>{name}: {command}.</p>")
             continue
-        for (first, second), every in compare_each(part, [*itertools.combinations(methods, 2)]).items():
-            compared = [c for c in every if c.direction != "none"]
+        if len(methods) < len(every):
+            parts.append(f"<p>{name}: the {len(methods)} methods that make everything themselves; {command}.</p>")
+        for (first, second), found in compare_each(summary.records, [*itertools.combinations(methods, 2)]).items():
+            compared = [c for c in found if c.direction != "none"]
             head = ["metric", f"{first} - {second}", "95 % interval", "p (Holm)", "clips", "better"]
-            said = remarks(compared) if every else ["no metric of one protocol that both have"]
+            said = remarks(compared) if found else ["no metric of one protocol that both have"]
             notes = "".join(f"<p>{html.escape(note)}</p>" for note in said)
             title = f"{name}: {html.escape(first)} and {html.escape(second)}"
             parts.append(
@@ -63,7 +64,7 @@ def papers(summaries: Sequence[Summary], out: Path) -> Section:
         "measured otherwise: never compare across the two.</p>"
     ]
     for form in paper_tables.load_all().values():
-        tables = [_measured_html(name, table, out) for name, table in _filled(form, summaries).items()]
+        tables = [_measured_html(name, table, out) for name, table in _filled(form, summaries, out).items()]
         for printed in [] if form.figure else published_tables.select(form.source, form.dataset, form.table):
             tables.append(wide_html(render(published_tables.as_table(printed), "html")))
         title = html.escape(f"{form.source} {form.place} ({form.name})")
@@ -71,10 +72,12 @@ def papers(summaries: Sequence[Summary], out: Path) -> Section:
     return Section("The papers' tables", "".join(parts))
 
 
-def _filled(form: PaperTable, summaries: Sequence[Summary]) -> Mapping[str, Table]:
-    """A paper's table for every dataset and protocol, by name; one without numbers for studies and latents."""
+def _filled(form: PaperTable, summaries: Sequence[Summary], out: Path) -> Mapping[str, Table]:
+    """A paper's table for every dataset and protocol, by name; one of latents, and one without numbers for studies."""
     if form.kind not in ("comparison", "ablation"):
-        return {form.name: paper_table_builder.build(form)}
+        system = form.name.partition("-")[0]
+        drawn = sorted((out / "figures").glob(f"*-{system}-*.npz")) if form.kind == "latents" else []
+        return {form.name: paper_table_builder.build(form, spaces=[(path.stem, read_latents(path)) for path in drawn])}
     datasets = [summary.dataset for summary in summaries]
     tables = {}
     for dataset, summary in zip(datasets, summaries, strict=True):

@@ -177,7 +177,7 @@ def from_folders(
     folders = [part.folder for part in parts]
     provenance = {str(place): facts for place in folders if (facts := result_folder.provenance(place))}
     summaries = Summary.per_protocol(table)
-    sections = record_sections(table, summaries, folders, out)
+    sections = record_sections(summaries, folders, out)
     page = PageContent(title, summaries, read_sources(parts), sections, provenance, stores=[store or default_root()])
     return write(page, out, clips, force)
 

@@ -1,7 +1,9 @@
 // Drawings: methods across the chosen metrics, clip values of a metric by method, clips under two metrics. Every one of
 // them shows numbers that a table on this page has too.
 const COLOURS = 8;
-const colourOf = (name) => `var(--c${board().methods.indexOf(name) % COLOURS})`;
+// Beyond the eighth, the same colours nearer to that of the text.
+const colourAt = (n) => n < COLOURS ? `var(--c${n})` : `color-mix(in srgb, var(--c${n % COLOURS}) ${Math.max(25, 100 - 45 * Math.floor(n / COLOURS))}%, var(--text))`;
+const colourOf = (name) => colourAt(board().methods.indexOf(name));
 const text = (x, y, content, given = {}) => svg("text", { x, y, ...given }, content);
 function ticks(low, high, most) {
   const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw));
@@ -81,10 +83,10 @@ function scatter(clips, first, second, watch) {
   const range = (side) => { const all = points.map((p) => p[side]), low = Math.min(...all), high = Math.max(...all), pad = (high - low || 1) * 0.05; return [low - pad, high + pad]; };
   const [[x0, x1], [y0, y1]] = [range(0), range(1)], x = (v) => left + (v - x0) / (x1 - x0) * (width - left - 12), y = (v) => bottom - (v - y0) / (y1 - y0) * (bottom - 10);
   const emotions = [...new Set(clips.emotion)].sort();
-  const dots = points.map(([a, b, n]) => svg("circle", { class: "dot", cx: x(a), cy: y(b), r: 4, "data-n": n, style: `--colour: var(--c${emotions.indexOf(clips.emotion[n]) % COLOURS})` }, svg("title", {}, `${clips.clips[n]}: ${formatNumber(a)}, ${formatNumber(b)}`)));
+  const dots = points.map(([a, b, n]) => svg("circle", { class: "dot", cx: x(a), cy: y(b), r: 4, "data-n": n, style: `--colour: ${colourAt(emotions.indexOf(clips.emotion[n]))}` }, svg("title", {}, `${clips.clips[n]}: ${formatNumber(a)}, ${formatNumber(b)}`)));
   const axes = [...ticks(x0, x1, 5).map((v) => svg("g", {}, svg("line", { class: "grid", x1: x(v), x2: x(v), y1: 10, y2: bottom }), text(x(v), bottom + 15, shortNumber(v), { class: "tick", "text-anchor": "middle" }))),
     ...ticks(y0, y1, 5).map((v) => svg("g", {}, svg("line", { class: "grid", x1: left, x2: width - 12, y1: y(v), y2: y(v) }), text(left - 6, y(v) + 4, shortNumber(v), { class: "tick", "text-anchor": "end" })))];
-  const legend = emotions.length > 1 ? make("p", { class: "legend" }, ...emotions.map((name, n) => make("span", {}, make("i", { style: `background: var(--c${n % COLOURS})` }), name || "no label"))) : null;
+  const legend = emotions.length > 1 ? make("p", { class: "legend" }, ...emotions.map((name, n) => make("span", {}, make("i", { style: `background: ${colourAt(n)}` }), name || "no label"))) : null;
   return make("figure", {}, svg("svg", { width, height, role: "img", "aria-label": `Clips under ${titleOf(first)} and ${titleOf(second)}`, onclick: (event) => { const dot = event.target.closest(".dot"); if (dot) watch(Number(dot.dataset.n)); } },
     ...axes, ...dots, text(width / 2, height - 6, titleOf(first), { class: "label", "text-anchor": "middle" })), legend,
     make("figcaption", {}, `Across: ${titleOf(first)}. Up: ${titleOf(second)}. Click a clip to watch it.`));
