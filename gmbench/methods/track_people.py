@@ -25,10 +25,7 @@ SHORTEST = 30
 
 def check_track_people(setting: str, dataset: PreparedDataset) -> None:
     """Raise InputError, naming the setting, where the corpus' coefficients or audio features are not the dataset's."""
-    check_people_with_coefficients(setting, dataset)
-    extractor = dataset.audio_facts["extractor"]
-    if extractor != "logmel":
-        raise InputError(f"{_must_be_0(setting, dataset)}: their audio features are logmel, and its are {extractor}")
+    check_people_with_coefficients(setting, dataset, audio=True)
 
 
 def check_corpus_people(setting: str, dataset: PreparedDataset) -> None:
@@ -37,12 +34,14 @@ def check_corpus_people(setting: str, dataset: PreparedDataset) -> None:
         raise InputError(f"{_must_be_0(setting, dataset)}: they are people of the synthetic corpus, and it is none")
 
 
-def check_people_with_coefficients(setting: str, dataset: PreparedDataset) -> None:
-    """Raise InputError, naming the setting, where the corpus' coefficients are not the dataset's."""
+def check_people_with_coefficients(setting: str, dataset: PreparedDataset, audio: bool = False) -> None:
+    """Raise InputError, naming the setting, where the corpus' coefficients are not the dataset's, or its ``audio``."""
     check_corpus_people(setting, dataset)
     advice = _must_be_0(setting, dataset)
     if dataset.true_tracks is None:
         raise InputError(f"{advice}: their coefficients are true, and its are fitted")
+    if audio and (extractor := dataset.audio_facts["extractor"]) != "logmel":
+        raise InputError(f"{advice}: their audio features are logmel, and its are {extractor}")
     version = json.loads(dataset.face_model.with_suffix(".json").read_text("utf-8")).get("version")
     if version != "synthetic":
         raise InputError(f"{advice}: their coefficients belong to the synthetic face model, and its to {version}")

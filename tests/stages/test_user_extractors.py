@@ -27,6 +27,8 @@ from gmbench.store import Store
 from gmbench.weights import files
 
 SIDE, FRAMES = 96, 3
+STEPS = 60
+"""After 30, a machine told the colours of strangers in 33 % of clips, where another told them in all."""
 QUICK = {"batch": 6, "rate": 1e-3, "frames": 2, "hidden": 16, "side": 32}
 
 
@@ -67,7 +69,7 @@ def run(tmp_path, monkeypatch):
     return PipelineRun(params, paths, Store(tmp_path / "store"), quiet=True)
 
 
-def _train(run, kind="emotion", steps=40, start=None):
+def _train(run, kind="emotion", steps=STEPS, start=None):
     torch.set_num_threads(1)
     section, settings = run.params.datasets["crema_d"], UserTraining(steps, **QUICK, start=start)
     return user_extractors.train_extractor(run, section, kind, settings, 2)
@@ -86,10 +88,10 @@ def test_crema_ds_classifier_learns_from_the_76_apart_and_judges_crema_d(run):
     assert not set(report["people"]) & set(report["held_out_people"])
     written = json.loads(path.with_suffix(".json").read_text())
     assert written["sha256"] == weights.load_path("emotion_fan_crema_d")[1]
-    assert written["recipe"]["steps"] == 40
+    assert written["recipe"]["steps"] == STEPS
     assert files.status("emotion_fan_crema_d")["training"]["held_out"]["people"] == 1
     assert len(emotion_fan.load(path).pred_fc2.bias) == len(CREMA_ORDER)
-    again, _ = _train(run, steps=30)  # another file in the place of the first is not called damaged
+    again, _ = _train(run, steps=STEPS + 10)  # another file in the place of the first is not called damaged
     assert weights.load_path("emotion_fan_crema_d")[1] != written["sha256"]
     again.write_bytes(again.read_bytes() + b"0")
     assert files.status("emotion_fan_crema_d")["status"] == "damaged"
