@@ -86,6 +86,8 @@ def _learnt_from(card: Mapping[str, Any]) -> str:
 def further_people(settings: Mapping[str, Any]) -> dict[str, int]:
     """How many further people of the corpus each part of a system's settings asks for, of those that ask for some.
 
+    Parts may ask for the same people, so the numbers must not be added up.
+
     >>> further_people({"teachers": {"drawn": {"people": 800}}, "diffusion": {"drawn_people": 100}, "vae": {}})
     {'teachers': 800, 'diffusion': 100}
     """
@@ -168,13 +170,9 @@ def cost_in_words(card: dict[str, Any]) -> str:
     """
     parts = card.get("parts", {})
     here = sum(part.get("seconds") or 0 for part in parts.values() if not part.get("device"))
-    parameters, clips, people = (
-        _total(card, "parameters"),
-        card.get("clips", {}).get("train"),
-        further_people(card.get("settings", {})),
-    )
+    parameters, clips = _total(card, "parameters"), card.get("clips", {}).get("train")
     data = [f"{clips:,} clips"] if clips else []
-    data += [f"{sum(people.values()):,} further people"] if people else []
+    data += ["further people"] if further_people(card.get("settings", {})) else []
     came = [name for name, part in parts.items() if part.get("device")]
     said = [
         f"{parameters / 1e6:.1f} million parameters" if parameters else "",
