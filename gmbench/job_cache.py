@@ -3,6 +3,7 @@
 The store lies outside of the outputs that a pipeline deletes before it runs a stage, so that a killed stage resumes.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ class Job:
     name: str
     key: str
     argument: Any
+
+
+_turns = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def run_jobs(
         store: where features go.
         workers, scheduler, priority: as for :func:`gmbench.executor.run`.
         report: called with (done, all).
-        device: of networks; the jobs are dealt out over its cards by their number, and learn theirs from
+        device: of networks; its cards take turns, over all calls of this process, and jobs learn theirs from
             :func:`gmbench.devices.current`. Keys must tell the device where numbers depend on it.
 
     Returns:
@@ -63,7 +67,7 @@ def run_jobs(
     missing = [job for job in jobs if not store.has(job.key)]
     done = len(jobs) - len(missing)
     failures: dict[str, str] = {}
-    tasks = [_Task(function, job, store.root, dealt(device, number)) for number, job in enumerate(missing)]
+    tasks = [_Task(function, job, store.root, dealt(device, next(_turns))) for job in missing]
     for index, result in run(_make, tasks, min(workers, max(len(tasks), 1)), scheduler, priority):
         done += 1
         if isinstance(result, Exception):

@@ -25,11 +25,12 @@ from gmbench.errors import GmbenchError, InputError
 from gmbench.methods import registry
 from gmbench.methods.dicetalk.jobs import training_jobs as dicetalk_jobs
 from gmbench.methods.edtalk.jobs import training_jobs as edtalk_jobs
-from gmbench.methods.interface import PreparedDataset, TrainedPart, TrainingContext
+from gmbench.methods.interface import PreparedDataset, TrainedPart
 from gmbench.methods.shipped_networks import FACTS, ROOT, data_facts, half, shipped_facts
 from gmbench.methods.training_jobs import train_all
 from gmbench.stages.pipeline_run import PipelineRun, write_json
-from gmbench.stages.train import prepared_dataset
+from gmbench.stages.train import prepared_dataset, training_context
+from gmbench.stages.training_pool import shared_workers
 from gmbench.store import file_digest, write_atomically
 
 JOBS: Mapping[str, Any] = {"dicetalk": dicetalk_jobs, "edtalk": edtalk_jobs}
@@ -84,8 +85,8 @@ def write(system: str, only: str | None = None) -> None:
     jobs = [job for job in JOBS[system](dataset, dataset, settings, run.params.seed) if job.name in names]
     if needed := sorted({name for job in jobs for name in job.needs} - set(names)):
         raise InputError(f"{only} of {system} starts from {', '.join(needed)}: train all of it, without --only")
-    with tempfile.TemporaryDirectory() as folder:
-        report = train_all(jobs, Path(folder), dataset.dataset, context(run))
+    with tempfile.TemporaryDirectory() as folder, shared_workers(run) as shared:
+        report = train_all(jobs, Path(folder), dataset.dataset, training_context(shared))
         put(system, report.parts, {part.name: Path(folder) / f"{part.name}.safetensors" for part in report.parts},
             dataset, _device(run))  # fmt: skip
 
@@ -104,12 +105,6 @@ def recipe(system: str) -> dict[str, Any]:
     for name, train in RECIPES[system].items():
         values[name]["train"] |= train
     return values | {"source": "train"}
-
-
-def context(run: PipelineRun) -> TrainingContext:
-    """Where a run's trainings work."""
-    how = run.params.training
-    return TrainingContext(run.store, run.run_jobs, None, run.device, how.precision, how.jobs_per_device)
 
 
 def put(

@@ -215,25 +215,37 @@ class PreparedDataset:
         return tuple(row for row in self.rows if row.split == name)
 
 
+class RunJobs(Protocol):
+    """See :class:`TrainingContext`."""
+
+    def __call__(
+        self, function: Callable[[Any], JobResult], jobs: Sequence[Job], priority: int = 0, /
+    ) -> dict[str, str]:
+        """Reasons by name of the jobs that failed."""
+
+
 @dataclass(frozen=True)
 class TrainingContext:
     """Where training works.
 
     Attributes:
         store: what is done already.
-        run_jobs: runs jobs there, side by side; a job learns its device from :func:`gmbench.devices.current`.
+        run_jobs: runs jobs there, side by side, those of a call of higher ``priority`` before others; a job learns its
+            device from :func:`gmbench.devices.current`.
         previews: a folder for pictures of what is drawn so far; None for none.
         device: that jobs run on, ``cpu`` or a kind of accelerator; part of their keys where it is not the CPU.
         precision: of products on an accelerator: ``float32``, ``tf32`` or ``bfloat16``.
         jobs_per_device: networks that are trained on one accelerator at a time.
+        at_once: whether several threads may call ``run_jobs`` at once.
     """
 
     store: Store
-    run_jobs: "Callable[[Callable[[Any], JobResult], Sequence[Job]], dict[str, str]]"
+    run_jobs: RunJobs
     previews: Path | None = None
     device: str = CPU
     precision: str = FLOAT32
     jobs_per_device: int = 1
+    at_once: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Training of a system as jobs: one per network, run in rounds, cached by key, resumed where they were stopped.
+"""Training of a system as jobs: one per network, begun when what it needs is there, cached by key, resumed.
 
 A job's key names everything that its network depends on, so that systems and ablations share what they have in common.
 """
@@ -9,7 +9,9 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +110,7 @@ def write_face_model(model: Path, out: Path) -> None:
 def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: TrainingContext) -> FitReport:
     """Train what the store lacks and write each network's file ``<name>.safetensors`` below a folder.
 
-    Jobs run in rounds: the first holds those that need no other, the next those that need only jobs of rounds before.
+    A job begins when those that it needs are done; of several that could, the one that the longest chain waits for.
 
     Args:
         jobs: of one system.
@@ -117,46 +119,57 @@ def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: Train
         context: store and workers.
 
     Raises:
-        InputError: a training failed; the files of the rounds before are there.
+        InputError: a training failed; files of those that do not need it are there.
         ValueError: a job needs one that is not in the list, or jobs need each other.
     """
-    jobs = [replace(job, key=_key_on(context, job.key)) for job in jobs]
-    keys = {job.name: job.key for job in jobs}
-    root, previews = context.store.root, context.previews
-    parts = []
-    for jobs_of_round in rounds(jobs):
-        tasks = []
-        for job in jobs_of_round:
-            needed = {name: keys[name] for name in job.needs}
-            how = (previews, context.precision, context.jobs_per_device)
-            tasks.append(Job(job.name, job.key, _Task(job, label, root, needed, *how)))
-        failures = context.run_jobs(train_one, tasks)
-        if failures:
-            name, reason = next(iter(failures.items()))
-            raise InputError(f"training of {name} failed: {reason}")
-        for task in tasks:
-            feature = job_cache.load(context.store, task)
-            content = feature.arrays["file"].tobytes()
-            write_atomically(out / f"{task.name}.safetensors", content)
-            parts.append(_trained_part(task.name, content, TrainReport(**feature.meta["report"])))
-            shutil.rmtree(task.argument.scratch, ignore_errors=True)
-    return FitReport(tuple(parts))
+    ready = in_order([replace(job, key=_key_on(context, job.key)) for job in jobs])
+    keys, waiting = {job.name: job.key for job in ready}, chains(ready)
+    how = (context.previews, context.precision, context.jobs_per_device)
+
+    def make(job: TrainingJob) -> TrainedPart:
+        for name in job.needs:
+            made[name].result()
+        needed = {name: keys[name] for name in job.needs}
+        task = _Task(job, label, context.store.root, needed, *how)
+        return _make(task, out, context, waiting[job.name])
+
+    made: dict[str, Future[TrainedPart]] = {}
+    with ThreadPoolExecutor(max(1, len(ready)) if context.at_once else 1) as threads:
+        for job in ready:
+            made[job.name] = threads.submit(make, job)
+    return FitReport(tuple(part.result() for part in made.values()))
 
 
-def rounds(jobs: Sequence[TrainingJob]) -> list[list[TrainingJob]]:
-    """Jobs in rounds, in the list's order within each; raises ValueError where needs cannot be met."""
-    result: list[list[TrainingJob]] = []
-    finished: set[str] = set()
-    waiting = list(jobs)
-    while waiting:
-        ready = [job for job in waiting if finished.issuperset(job.needs)]
-        if not ready:
-            needs = {job.name: sorted(set(job.needs) - finished) for job in waiting}
-            raise ValueError(f"jobs wait for jobs that do not exist or wait themselves: {needs}")
-        result.append(ready)
-        finished |= {job.name for job in ready}
-        waiting = [job for job in waiting if job.name not in finished]
-    return result
+def _make(task: _Task, out: Path, context: TrainingContext, priority: int) -> TrainedPart:
+    """Train one network, or take it from the store, and write its file."""
+    job = Job(task.job.name, task.job.key, task)
+    for reason in context.run_jobs(train_one, [job], priority).values():
+        raise InputError(f"training of {job.name} failed: {reason}")
+    feature = job_cache.load(context.store, job)
+    content = feature.arrays["file"].tobytes()
+    write_atomically(out / f"{job.name}.safetensors", content)
+    shutil.rmtree(task.scratch, ignore_errors=True)
+    return _trained_part(job.name, content, TrainReport(**feature.meta["report"]))
+
+
+def in_order(jobs: Sequence[TrainingJob]) -> list[TrainingJob]:
+    """Jobs after those that they need; raises ValueError where needs cannot be met."""
+    named = {job.name: job for job in jobs}
+    if missing := {job.name: absent for job in jobs if (absent := sorted(set(job.needs) - set(named)))}:
+        raise ValueError(f"jobs need others that are not in the list: {missing}")
+    try:
+        return [named[name] for name in TopologicalSorter({job.name: job.needs for job in jobs}).static_order()]
+    except CycleError as error:
+        raise ValueError(f"jobs need each other: {', '.join(error.args[1])}") from error
+
+
+def chains(ordered: Sequence[TrainingJob]) -> dict[str, int]:
+    """How many jobs wait for each, one after another in the longest chain, by name."""
+    waiting = dict.fromkeys((job.name for job in ordered), 0)
+    for job in reversed(ordered):
+        for name in job.needs:
+            waiting[name] = max(waiting[name], waiting[job.name] + 1)
+    return waiting
 
 
 def train_one(task: _Task) -> JobResult:

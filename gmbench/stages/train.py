@@ -1,9 +1,8 @@
 """Stage ``train``: train a system on a dataset."""
 
-import itertools
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ from gmbench import provenance
 from gmbench.config import DatasetSection
 from gmbench.datasets import manifest
 from gmbench.devices import CPU
-from gmbench.devices.processes import first_of_processes
+from gmbench.devices.processes import first_of_processes, several_processes
 from gmbench.errors import InputError
-from gmbench.job_cache import Job, JobResult
 from gmbench.methods import registry
 from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext, as_json
 from gmbench.methods.registry import System
@@ -65,20 +63,6 @@ def checkpoint_digest(folder: Path) -> str:
     return digest(*((name, file_digest(folder / name)) for name in names))
 
 
-class RisingPriority:
-    """Runs the jobs of one system's training, those of later rounds before earlier rounds of other systems.
-
-    Beside systems that have many jobs at once, one whose networks wait for one another is thereby not left for the end.
-    """
-
-    def __init__(self, run: PipelineRun) -> None:
-        self._run, self._rounds = run, itertools.count()
-
-    def __call__(self, function: Callable[[Any], JobResult], jobs: Sequence[Job]) -> dict[str, str]:
-        """Reasons by name of the jobs that failed."""
-        return self._run.run_jobs(function, jobs, next(self._rounds))
-
-
 def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
     """Train a system and write its checkpoints, its run card, and one table of losses per network.
 
@@ -97,8 +81,7 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
     dataset = prepared_dataset(run, run.paths, section)
     seed = run.params.seed + system.seed
     previews = (PREVIEWS / run.paths.dataset / system.trained).absolute()
-    how = run.params.training
-    context = TrainingContext(run.store, RisingPriority(run), previews, run.device, how.precision, how.jobs_per_device)
+    context = training_context(run, previews)
     report = method.fit(dataset, _pretraining(run, dataset), out, settings, seed, context)
     training = dataset.split(manifest.TRAIN)
     for part in report.parts:
@@ -114,9 +97,16 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
         "code": {"gmbench": facts["gmbench"], "commit": facts["commit"], "torch": facts["packages"]["torch"]},
     }  # fmt: skip
     if run.device != CPU:
-        card |= {"device": run.device, "precision": how.precision}
+        card |= {"device": run.device, "precision": context.precision}
     write_json(out / CARD, card)
     registry.load(system.method, out)  # what cannot be loaded is reported now, not when videos are made
+
+
+def training_context(run: PipelineRun, previews: Path | None = None) -> TrainingContext:
+    """Where a run's trainings work; each says itself how far it is. Several at once need workers that are shared."""
+    how, jobs = run.params.training, replace(run, quiet=True).run_jobs
+    shared = run.scheduler is not None and not several_processes()
+    return TrainingContext(run.store, jobs, previews, run.device, how.precision, how.jobs_per_device, shared)
 
 
 def _pretraining(run: PipelineRun, dataset: PreparedDataset) -> PreparedDataset:

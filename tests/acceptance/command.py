@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gmbench.errors import InputError
-from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext
+from gmbench.methods.interface import FitReport, PreparedDataset
 from gmbench.stages.pipeline_run import PipelineRun
-from gmbench.stages.train import prepared_dataset
+from gmbench.stages.train import prepared_dataset, training_context
+from gmbench.stages.training_pool import shared_workers
 from tests.acceptance.outcome import Outcome, failed, reported, table
 
 Method = TypeVar("Method", bound=Any)
@@ -41,8 +42,8 @@ def train(
 ) -> FitReport:  # fmt: skip
     """Train what the store lacks of a system of ``params.yaml``, or of some of its networks."""
     settings = method.settings(run.params.systems.get(method.card.name, {}), ablations)
-    context = TrainingContext(run.store, run.run_jobs)
-    return method.fit(dataset, dataset, out, settings, run.params.seed + seed, context, stages)
+    with shared_workers(run) as shared:
+        return method.fit(dataset, dataset, out, settings, run.params.seed + seed, training_context(shared), stages)
 
 
 def loaded(method: Method, folder: Path) -> Method:

@@ -19,10 +19,11 @@ from gmbench.methods.dicetalk.jobs import fit_all
 from gmbench.methods.dicetalk.method import DiceTalk
 from gmbench.methods.dicetalk.prior_reader import load_priors
 from gmbench.methods.dicetalk.settings import STAGES
-from gmbench.methods.interface import PreparedDataset, TrainingContext
+from gmbench.methods.interface import PreparedDataset
 from gmbench.methods.track_people import draw_clips
 from gmbench.methods.tracks import read_clips
 from gmbench.stages.pipeline_run import PipelineRun
+from gmbench.stages.train import training_context
 from tests.acceptance.command import corpus, costs, finish, loaded, options, train
 from tests.acceptance.dice_bank import BankMeasures
 from tests.acceptance.dice_clips import dice_clips
@@ -69,8 +70,8 @@ def embedder_outcomes(
     trained = EmbedderMeasures(load_priors(out / "embedder.safetensors")[0], learnt, test)
     once = e.model_copy(update={"train": e.train.model_copy(update={"steps": 1, "rate": 1e-9})})
     none = settings.model_copy(update={"embedder": once, "source": "train"})
-    context = TrainingContext(run.store, run.run_jobs)
-    fit_all(dataset, dataset, out / "untrained", none, run.params.seed + seed, context, ("embedder",))
+    seed_of = run.params.seed + seed
+    fit_all(dataset, dataset, out / "untrained", none, seed_of, training_context(run), ("embedder",))
     untrained = EmbedderMeasures(load_priors(out / "untrained" / "embedder.safetensors")[0], learnt, test)
     measured = (*untrained.clusters(), *untrained.accuracies())
     found = [*trained.outcomes(), *costs(0, report)]

@@ -1,6 +1,7 @@
-"""Training jobs: rounds, files of needed jobs, what is kept of a stopped run, reports."""
+"""Training jobs: their order, files of needed jobs, what is kept of a stopped run, reports."""
 
 import hashlib
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from gmbench import job_cache
 from gmbench.errors import InputError
 from gmbench.methods.interface import TrainingContext
-from gmbench.methods.training_jobs import TrainingJob, chosen_stages, rounds, train_all
+from gmbench.methods.training_jobs import TrainingJob, chains, chosen_stages, in_order, train_all
 from gmbench.nn.training import TrainReport
 from gmbench.store import Store, digest
 
@@ -39,16 +40,45 @@ def _job(name, *needs, fails=False):
 def context(tmp_path):
     CALLS.clear()
     store = Store(tmp_path / "store")
-    return TrainingContext(store, lambda function, jobs: job_cache.run_jobs(function, jobs, store))
+    return TrainingContext(store, lambda function, jobs, priority=0: job_cache.run_jobs(function, jobs, store))
 
 
 def test_jobs_wait_for_what_they_need():
-    jobs = [_job("last", "b", "a"), _job("a"), _job("b", "a"), _job("c")]
-    assert [[job.name for job in group] for group in rounds(jobs)] == [["a", "c"], ["b"], ["last"]]
+    jobs = in_order([_job("last", "b", "a"), _job("a"), _job("b", "a"), _job("c")])
+    names = [job.name for job in jobs]
+    assert sorted(names) == ["a", "b", "c", "last"]
+    assert names.index("a") < names.index("b") < names.index("last")
+    assert chains(jobs) == {"a": 2, "b": 1, "c": 0, "last": 0}
     with pytest.raises(ValueError, match=r"'a': \['missing'\]"):
-        rounds([_job("a", "missing")])
-    with pytest.raises(ValueError, match="wait themselves"):
-        rounds([_job("a", "b"), _job("b", "a")])
+        in_order([_job("a", "missing")])
+    with pytest.raises(ValueError, match=r"need each other: (a, b, a|b, a, b)"):
+        in_order([_job("a", "b"), _job("b", "a")])
+
+
+def test_a_chain_does_not_wait_for_jobs_that_it_does_not_need(context, tmp_path):
+    """``last`` needs ``b`` alone, and ``slow`` ends only after ``last`` has begun; longer chains have priority."""
+    begun, priorities = threading.Event(), {}
+
+    def run_jobs(function, jobs, priority=0):
+        name = jobs[0].name
+        priorities[name] = priority
+        if name == "last":
+            begun.set()
+        if name == "slow":
+            assert begun.wait(20)
+        return job_cache.run_jobs(function, jobs, context.store)
+
+    at_once = TrainingContext(context.store, run_jobs, at_once=True)
+    train_all([_job("slow", "a"), _job("a"), _job("b", "a"), _job("last", "b")], tmp_path / "out", "synth", at_once)
+    assert (tmp_path / "out" / "last.safetensors").read_bytes() == b"last+b+a"
+    assert priorities == {"a": 2, "b": 1, "slow": 0, "last": 0}
+
+
+def test_others_go_on_where_one_fails(context, tmp_path):
+    jobs = [_job("a", fails=True), _job("b", "a"), _job("c")]
+    with pytest.raises(InputError, match="training of a failed: no memory"):
+        train_all(jobs, tmp_path / "out", "synth", context)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["c.safetensors"]
 
 
 def test_files_reports_and_progress(context, tmp_path, capsys):

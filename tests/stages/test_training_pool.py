@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -11,7 +12,7 @@ from gmbench.errors import InputError
 from gmbench.stages import training_pool
 from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
-from gmbench.stages.train import RisingPriority
+from gmbench.stages.train import training_context
 from gmbench.store import Store
 
 
@@ -62,10 +63,6 @@ def test_without_systems_there_is_an_empty_folder_for_later_stages(run, section,
     assert list((tmp_path / "models" / "d").iterdir()) == []
 
 
-def test_later_rounds_of_a_system_go_first(run, monkeypatch):
-    priorities = []
-    monkeypatch.setattr(PipelineRun, "run_jobs", lambda self, function, jobs, priority: priorities.append(priority))
-    runner = RisingPriority(run)
-    for _ in range(3):
-        runner(None, [])
-    assert priorities == [0, 1, 2]
+def test_trainings_call_at_once_where_workers_are_shared(run):
+    assert not training_context(run).at_once
+    assert training_context(replace(run, scheduler="tcp://pool")).at_once
