@@ -130,7 +130,7 @@ class MethodCard:
             videos is for a drop-in's card to say.
         diversity: seeds give different videos.
         identity_mode: ``one_shot`` (a request needs ``source_image``) or ``person_specific`` (it needs ``speaker``).
-        native_resolution, native_fps: of its videos; 0 where unknown.
+        native_resolution, native_fps: of its publication's videos; 0 where unknown. Records say what was scored.
         drivers: what a request may take from videos: ``mouth``, ``pose``, ``expression``.
         needs: fields of a request it cannot do without, however it is driven.
         drive_needs: further fields by drives (joined by a hyphen, empty without a drive).

@@ -57,12 +57,11 @@ def build(
         return _measured(form, None, form.dataset)
     asked = {name for names in form.metrics.values() for name in names} | set(form.requires)
     datasets = ", ".join(sorted(records["dataset"].unique()))
-    if summary is not None:
-        return _measured(form, summary.only(asked), datasets)
-    return _measured(form, Summary.of(records[records["metric_name"].isin(asked)]), datasets)
+    part = summary.only(asked) if summary else Summary.of(records[records["metric_name"].isin(asked)])
+    return _measured(form, part, datasets, (summary or Summary(records, ())).sizes)
 
 
-def _measured(form: PaperTable, summary: Summary | None, dataset: str) -> Table:
+def _measured(form: PaperTable, summary: Summary | None, dataset: str, sizes: Mapping[str, str] | None = None) -> Table:
     """A table of metrics; without a summary every cell says what is missing."""
     measured = summary.rows if summary is not None else ()
     by_system = _by_system(measured)
@@ -78,9 +77,10 @@ def _measured(form: PaperTable, summary: Summary | None, dataset: str) -> Table:
     for (printed, names), column in zip(form.metrics.items(), columns, strict=True):
         header += _titles(printed, names, column, summary)
     records = summary.records if summary is not None else None
+    size_of = {_SEED.sub("", method): size for method, size in (sizes or {}).items()}
     body = []
     for printed, system in systems.items():
-        driven = [Cell(_ability(card_of(system), what)) for what in form.about]
+        driven = [Cell(_ability(card_of(system), what, size_of.get(system, ""))) for what in form.about]
         values = [
             _value(by_system.get((system, key), []), key in found and found[key].best == system, records)
             for column in columns
@@ -184,8 +184,10 @@ def _reason(row: SummaryRow, records: pd.DataFrame | None) -> str:
     return "" if reasons.empty else str(reasons.mode().iloc[0])
 
 
-def _ability(card: MethodCard | None, what: str) -> str:
-    """One of the columns on what drives a method."""
+def _ability(card: MethodCard | None, what: str, size: str) -> str:
+    """One of the columns on what drives a method; its resolution is the size of the frames that were scored."""
+    if what == "resolution":
+        return size or "–"
     if card is None:
         return "–"
     abilities: dict[str, str] = {
@@ -194,7 +196,6 @@ def _ability(card: MethodCard | None, what: str) -> str:
         "eye": card.eye,
         "emotion": card.emotion,
         "diversity": "yes" if card.diversity else "no",
-        "resolution": str(card.native_resolution) if card.native_resolution else "–",
     }
     return abilities[what]
 

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -90,6 +91,15 @@ class Summary:
     def ranked(self) -> list[str]:
         """The methods that may be best: no controls, and none that takes something from the reference."""
         return [m for m in self.methods if m not in self.takes and m not in CONTROLS]
+
+    @functools.cached_property
+    def sizes(self) -> dict[str, str]:
+        """Width x height of the decoded frames by method, most clips first; methods without a decoded clip are absent."""
+        clips = self.records[self.records["generated_size"] != ""].drop_duplicates(["method", "clip"])
+        found: dict[str, Counter[str]] = {}
+        for method, size in sorted(zip(clips["method"].astype(str), clips["generated_size"].astype(str), strict=True)):
+            found.setdefault(method, Counter())[size] += 1
+        return {method: ", ".join(size for size, _ in sizes.most_common()) for method, sizes in found.items()}
 
     @functools.cached_property
     def leads(self) -> dict[str, Lead]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gmbench.errors import InputError
+from gmbench.methods import registry
 from gmbench.reporting import paper_tables, published_tables, ranks, tables
 from gmbench.reporting.latents import Latents
 from gmbench.reporting.paper_table_builder import ABSENT, build
@@ -80,6 +81,21 @@ def test_a_comparison_has_cards_arrows_and_reasons():
     assert any("Sync: no records of sync_c (needs" in note for note in table.notes)
     bold = [line[0].text for line in table.body for cell in line if cell.bold]
     assert bold == ["gmtalker"]
+
+
+def test_the_resolution_is_that_of_the_scored_frames_not_of_the_card():
+    found = table_of(
+        rows("gmtalker", "psnr", HARD[:3], generated_size="128x128") + rows("gmtalker", "ssim", HARD[:3]),
+        [row | {"generated_size": "96x96" if row["clip"] < "c02" else "32x24"} for row in rows("eat", "ssim", HARD[:3])],
+        rows("flowvqtalker-s1", "ssim", HARD[:3], generated_size="64x64"),
+        rows("edtalk", "ssim", [np.nan], status="missing", reason="no clip"),
+    )
+    table = build(paper_tables.find("flowvqtalker-1"), found)
+    place = table.header.index("Resolution")
+    assert {line[0].text: line[place].text for line in table.body} == {
+        "eat": "96x96, 32x24", "gmtalker": "128x128", "flowvqtalker": "64x64", "edtalk": "–",
+    }  # fmt: skip
+    assert registry.create("gmtalker").card.native_resolution == 512  # which the table does not print
 
 
 def test_missing_values_carry_their_reason():

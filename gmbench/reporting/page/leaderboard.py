@@ -101,6 +101,7 @@ def leaderboard(
         "titles": {key: tables.short_title(key) for key in keys},
         "cells": cells,
         "takes": summary.takes,
+        "sizes": summary.sizes,
         "why": [
             *tables.fallback_notes(keys),
             *tables.claim_notes(summary.leads, keys, summary.ranked, summary.takes),
@@ -154,7 +155,7 @@ def method_descriptions(names: Iterable[str]) -> dict[str, dict[str, Any]]:
                 "from the reference": ", ".join(card.taken) or "nothing",
                 "several videos of one sound": "yes" if card.diversity else "no",
                 "person": card.identity_mode.replace("_", " "),
-                "resolution": str(card.native_resolution or "unknown"),
+                "published resolution": str(card.native_resolution or "unknown"),
                 "licence": card.licence,
             }
         descriptions[name] = description

@@ -39,7 +39,8 @@ function drawMethod(clips) {
 function cardOf(name) {
   const { card, description } = pageData.methods[name];
   if (!card) return make("p", { class: "small" }, description || "No card: add one in dropin/<slug>/card.yaml.");
-  return make("details", {}, make("summary", {}, `Card: ${card.title || name}`), make("dl", {}, ...Object.entries(card).filter(([, value]) => value).flatMap(([key, value]) => [make("dt", {}, key), make("dd", {}, value)])));
+  const facts = { ...card, "frames scored here": board().sizes[name] || "none" };
+  return make("details", {}, make("summary", {}, `Card: ${card.title || name}`), make("dl", {}, ...Object.entries(facts).filter(([, value]) => value).flatMap(([key, value]) => [make("dt", {}, key), make("dd", {}, value)])));
 }
 
 // Values that a metric's definition rules out are no failures.
