@@ -10,6 +10,9 @@ from tests.reporting.browser import HOSTILE, complaints, open_clips, shot, wait
 
 READY = "return [...document.querySelectorAll('#player video')].every((v) => v.readyState >= 3)"
 
+FIND = "const s = document.querySelector(`select[aria-label=${arguments[0]}]`);"
+CHOOSE = f"{FIND} s.value = arguments[1]; s.dispatchEvent(new Event('change'));"
+
 
 def beside(driver, method):
     more = driver.find_element("id", "beside")
@@ -63,18 +66,16 @@ def test_frames_step_and_differences_lie_over_the_clips(shown):
     shown.find_element("id", "differences").click()
     over = wait(lambda: shown.find_elements("css selector", ".difference .over"))
     assert "/reference/" in over[0].get_attribute("src")
-    find = "const s = document.querySelector(`select[aria-label=${arguments[0]}]`);"
-    choose = f"{find} s.value = arguments[1]; s.dispatchEvent(new Event('change'));"
     for name, value in (("zoom", "2"), ("speed", "0.5")):
-        shown.execute_script(choose, name, value)
+        shown.execute_script(CHOOSE, name, value)
     assert all(part in shown.current_url for part in ("differences=1", "zoom=2", "speed=0.5"))
     shown.refresh()
     wait(lambda: shown.find_elements("css selector", ".difference .over"))
-    assert [shown.execute_script(f"{find} return s.value;", name) for name in ("zoom", "speed")] == ["2", "0.5"]
+    assert [shown.execute_script(f"{FIND} return s.value;", name) for name in ("zoom", "speed")] == ["2", "0.5"]
     assert "--zoom: 2" in shown.find_element("css selector", "#player .players").get_attribute("style")
     shown.find_element("id", "differences").click()
     for name in ("zoom", "speed"):
-        shown.execute_script(choose, name, "1")
+        shown.execute_script(CHOOSE, name, "1")
     assert not any(part in shown.current_url for part in ("differences", "zoom", "speed"))
 
 
@@ -124,6 +125,61 @@ def test_landmarks_lie_over_the_clips_frame_by_frame(shown, sketches, page):
     shown.find_element("id", "landmarks").click()
     assert "landmarks=1" not in shown.current_url
     assert not any(one.is_displayed() for one in shown.find_elements("css selector", "#player canvas"))
+
+
+MOUTHS = """
+return [...document.querySelectorAll('#player .screen')].map((screen) => {
+  const video = screen.querySelector('video').getBoundingClientRect(), box = screen.getBoundingClientRect();
+  return [video.left - box.left, video.top - box.top, video.width].map((length) => length / box.width);
+});
+"""
+
+
+def test_the_mouth_crop_follows_the_mouth_of_each_clip(shown, sketches, page):
+    """Its centre, on average over a second, stands in the middle of the screen, half of it wide; in all alike."""
+    open_clips(shown, "far")
+    shown.find_element("css selector", "#clips tbody th button").click()
+    wait(lambda: shown.execute_script(READY) and len(shown.find_elements("css selector", "#player video")) == 2)
+    shown.execute_script(CHOOSE, "zoom", "mouth")
+    assert "zoom=mouth" in shown.current_url
+    truth = [np.load(sketches / name / "S000" / "000.landmarks.npz")["points"] for name in ("reference", "far")]
+    width = np.linalg.norm(truth[0][:, 54] - truth[0][:, 48], axis=1).mean() / 128
+    centres = {}
+    for frame in (4, 30, 55):
+        go_to(shown, frame)
+        around = slice(max(0, frame - 12), frame + 13)
+
+        def off(around=around):
+            found = shown.execute_script(MOUTHS)
+            placed = [
+                np.array([left, top]) + points[around, 48:68].mean((0, 1)) / 128 * large
+                for (left, top, large), points in zip(found, truth, strict=True)
+            ]
+            return np.abs(np.array(placed) - 0.5).max() < 0.01 and found
+
+        found = wait(off)
+        assert [large * width for *_, large in found] == pytest.approx([0.5, 0.5], abs=0.01)
+        centres[frame] = np.array(found)[:, :2] / np.array(found)[:, 2:]
+    assert np.abs(centres[4] - centres[55]).max() > 0.005  # heads move, and the crop with them
+    assert np.abs(centres[4][0] - centres[4][1]).max() > 0.005  # each clip's own
+    shown.find_element("id", "landmarks").click()
+    wait(lambda: hits(shown, 1, truth[1][55]) == 68)  # drawn where the enlarged picture has them
+    shot(shown, page.parent / "shots" / "mouths.png")
+    assert not [one for one in shown.find_elements("css selector", ".uncropped") if one.is_displayed()]
+    shown.execute_script(CHOOSE, "zoom", "1")
+    wait(lambda: np.allclose(shown.execute_script(MOUTHS), [[0, 0, 1]] * 2, atol=1e-3))
+
+
+def test_without_landmarks_the_mouth_crop_says_that_it_is_fixed(browser, page, tmp_path):
+    from_folders([page.parent / "results"], tmp_path / "page", "Bare", store=tmp_path / "none")
+    browser.get(f"{(tmp_path / 'page' / 'index.html').as_uri()}#method=far&clip=S000%2F000&zoom=mouth")
+    wait(lambda: len(browser.find_elements("css selector", "#player .uncropped")) == 2)
+    assert "enlarged about a fixed point" in browser.find_element("css selector", "#player .uncropped").text
+    (left, top, large), _ = wait(lambda: browser.execute_script(MOUTHS))
+    assert (left + 0.5 * large, top + 0.72 * large, large) == pytest.approx((0.5, 0.72, 4), abs=0.01)
+    browser.execute_script(CHOOSE, "zoom", "1")
+    assert not browser.find_element("css selector", "#player .uncropped").is_displayed()
+    assert complaints(browser) == []
 
 
 def test_the_player_says_why_there_are_no_landmarks(browser, page, tmp_path):

@@ -34,8 +34,7 @@ async function openClip(n, step = true) {
   const play = button("Play", () => { if (current.playing) pause(); else if (lead() && lead().ended) restart(); else start(); }, { id: "play" });
   const speed = make("select", { "aria-label": "speed" }, ...["1", "0.5", "0.25"].map((v) => option(v, `${v} x`, state.speed)));
   const loop = make("input", { type: "checkbox", checked: true }), differences = make("input", { type: "checkbox", id: "differences", checked: state.differences, onchange: () => { set("differences", differences.checked); showDifferences(); } });
-  const zoom = make("select", { "aria-label": "zoom", onchange: () => { set("zoom", zoom.value); screens.style.setProperty("--zoom", zoom.value); } }, ...["1", "2", "4"].map((v) => option(v, `${v} x large`, state.zoom)));
-  screens.style.setProperty("--zoom", zoom.value);
+  const zoom = make("select", { "aria-label": "zoom", onchange: () => { set("zoom", zoom.value); showZoom(); } }, ...["1", "2", "4"].map((v) => option(v, `${v} x large`, state.zoom)), option("mouth", "mouth", state.zoom));
   const marks = button("Landmarks", () => { state.landmarks = !state.landmarks; writeAddress(); showLandmarks(); }, { id: "landmarks", "aria-pressed": String(state.landmarks) });
   const legend = make("small", { id: "legend-of-landmarks", hidden: !state.landmarks }, "blue: the clip's own; yellow: its reference's");
   const shown = [], shownOthers = [];
@@ -46,7 +45,7 @@ async function openClip(n, step = true) {
 
   function add(name, url, reference, change, landmarks, why = "no file that a browser can play") {
     const how = changeOf(change), source = url || (change && how ? reference : ""), frame = make("div", { class: "screen" });
-    const screen = { name, frame, video: null, over: null, sound: null, late: how ? how.late : 0, reference: name === "reference" ? "" : reference, landmarks, marks: null, shown: null };
+    const screen = { name, frame, video: null, over: null, sound: null, late: how ? how.late : 0, reference: name === "reference" ? "" : reference, landmarks, canvas: null, own: null, real: null, problem: "", shown: null };
     const note = change ? make("small", {}, how ? `made from the reference: ${change}` : "") : null;
     if (!source) frame.append(make("div", { class: "none" }, change ? `made from the reference, ${change}: not played here` : why));
     else {
@@ -65,6 +64,7 @@ async function openClip(n, step = true) {
     listen();
     if (differences.checked) showDifferences();
     showLandmarks();
+    showZoom();
   }
   const listen = () => current.screens.forEach((screen) => { const mine = screen.name === sound.value; if (screen.video) screen.video.muted = !mine || Boolean(screen.sound); if (screen.sound) screen.sound.muted = !mine; });
   function showDifferences() {
@@ -76,26 +76,40 @@ async function openClip(n, step = true) {
     if (current.playing) start(); else go(lead() ? lead().currentTime : 0);
   }
 
-  // Landmarks of each clip, and of its reference over it: files are read when they are first asked for.
   async function showLandmarks() {
     marks.setAttribute("aria-pressed", String(state.landmarks));
     screens.classList.toggle("marked", state.landmarks);
     legend.hidden = !state.landmarks;
     for (const screen of current.screens.filter((one) => one.video)) {
-      if (!screen.marks && state.landmarks) {
-        screen.marks = marksOver(screen.frame);
-        const read = screen.landmarks.map((file) => file ? load(file).then(decodeLandmarks) : null);
-        const [own, real, problem] = await Promise.all(read).catch((error) => [null, null, error.message]);
-        Object.assign(screen.marks, { own, real });
-        if (!own) screen.frame.parentElement.querySelector("figcaption").append(make("small", { class: "unmarked" }, `no landmarks: ${problem || "the evaluation kept none of this clip"}`));
+      if (!screen.canvas && state.landmarks) {
+        screen.canvas = canvasOver(screen.frame);
+        await readLandmarks(screen);
+        if (!screen.own) say(screen, "unmarked", `no landmarks: ${screen.problem || "the evaluation kept none of this clip"}`);
       }
-      if (screen.marks) screen.marks.canvas.hidden = !state.landmarks;
+      if (screen.canvas) screen.canvas.hidden = !state.landmarks;
+    }
+  }
+  const say = (screen, kind, text) => screen.frame.parentElement.querySelector("figcaption").append(make("small", { class: kind }, text));
+
+  async function showZoom() {
+    const mouth = zoom.value === "mouth";
+    screens.classList.toggle("mouths", mouth);
+    screens.style.setProperty("--zoom", mouth ? 1 : zoom.value);
+    for (const screen of current.screens.filter((one) => one.video)) {
+      for (const name of ["--zoom", "--at"]) screen.frame.style.removeProperty(name);
+      if (!mouth || screen.cropped) continue;
+      screen.cropped = true;
+      await readLandmarks(screen);
+      if (!screen.own || !screen.own.some(Boolean)) say(screen, "uncropped", "no landmarks: enlarged about a fixed point");
     }
   }
 
   function follow() {
     if (current !== player) return;
-    if (state.landmarks) current.screens.forEach((screen) => drawLandmarks(screen, current.screens[0].video, Number(zoom.value)));
+    for (const screen of current.screens.filter((one) => one.video)) {
+      const times = zoom.value === "mouth" ? showMouth(screen, current.screens[0].video) : Number(zoom.value);
+      if (state.landmarks) drawLandmarks(screen, current.screens[0].video, times);
+    }
     const first = lead();
     if (first) {
       for (const [media, late] of moving().slice(current.playing ? 1 : moving().length)) {
