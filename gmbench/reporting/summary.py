@@ -94,7 +94,7 @@ class Summary:
 
     @functools.cached_property
     def sizes(self) -> dict[str, str]:
-        """Width x height of the decoded frames by method, most clips first; methods without a decoded clip are absent."""
+        """Width x height of the decoded frames by method, most clips first; none of methods without a clip."""
         clips = self.records[self.records["generated_size"] != ""].drop_duplicates(["method", "clip"])
         found: dict[str, Counter[str]] = {}
         for method, size in sorted(zip(clips["method"].astype(str), clips["generated_size"].astype(str), strict=True)):

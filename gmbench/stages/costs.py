@@ -28,9 +28,9 @@ PEOPLE = ("track_people", "pretrain_people", "drawn_people")
 
 
 def training_costs(run: PipelineRun, dataset: str) -> dict[str, str]:
-    """Parameters, time and clips by method, of those methods of a run that are trained here."""
-    said = {method: cost_in_words(card) for method, (_, card) in _cards(run, dataset).items()}
-    return {method: text for method, text in said.items() if text}
+    """How long each system of a run was trained here, in words, by system, whatever drives it."""
+    said = {system.trained: cost_in_words(card) for system, card in _cards(run, dataset).values()}
+    return {system: text for system, text in said.items() if text}
 
 
 def terms_html(run: PipelineRun, dataset: str) -> str:
@@ -161,25 +161,18 @@ def _cards(run: PipelineRun, dataset: str) -> dict[str, tuple[System, dict[str, 
 
 
 def cost_in_words(card: dict[str, Any]) -> str:
-    """One line of a run card; empty where it says nothing of its parts.
+    """Time of the parts of a run card that were trained here; empty where it says nothing of its parts.
 
-    >>> cost_in_words({"parts": {"a": {"parameters": 1500000, "seconds": 90.0}}, "clips": {"train": 60}})
-    '1.5 million parameters, 2 min on 60 clips'
-    >>> cost_in_words({"parts": {"a": {"parameters": 1500000, "seconds": 90.0, "device": "one GPU"}}})
-    '1.5 million parameters, a came with gmbench'
+    >>> cost_in_words({"parts": {"a": {"seconds": 90.0}, "b": {"seconds": 600.0, "device": "one GPU"}}})
+    '2 min (shipped parts apart)'
+    >>> cost_in_words({"parts": {"b": {"seconds": 600.0, "device": "one GPU"}}})
+    'came with gmbench'
     """
     parts = card.get("parts", {})
     here = sum(part.get("seconds") or 0 for part in parts.values() if not part.get("device"))
-    parameters, clips = _total(card, "parameters"), card.get("clips", {}).get("train")
-    data = [f"{clips:,} clips"] if clips else []
-    data += ["further people"] if further_people(card.get("settings", {})) else []
-    came = [name for name, part in parts.items() if part.get("device")]
-    said = [
-        f"{parameters / 1e6:.1f} million parameters" if parameters else "",
-        f"{_duration(here)}{' on ' + ' and '.join(data) if data else ''}" if here else "",
-        f"{' and '.join(came)} came with gmbench" if came else "",
-    ]
-    return ", ".join(text for text in said if text)
+    if not any(part.get("device") for part in parts.values()):
+        return _duration(here) if here else ""
+    return f"{_duration(here)} (shipped parts apart)" if here else "came with gmbench"
 
 
 def _total(card: dict[str, Any], name: str) -> float:

@@ -91,7 +91,7 @@ def test_an_address_shows_the_same_again(shown, page):
 def test_the_headline_and_the_files_of_the_table(shown, page):
     text = shown.find_element("id", "headline").text
     assert "3 methods, beside 2 controls made from the real clips, on sketch: 6 clips of 3 people" in text
-    assert "Evaluated 20" in text
+    assert ", evaluated 20" in text
     assert "fallback" not in shown.find_element("css selector", "#chosen-table thead").text
     assert "†" in shown.find_element("css selector", "#chosen-table thead").text
     for link in shown.find_elements("css selector", "#files a"):

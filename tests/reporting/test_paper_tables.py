@@ -86,7 +86,10 @@ def test_a_comparison_has_cards_arrows_and_reasons():
 def test_the_resolution_is_that_of_the_scored_frames_not_of_the_card():
     found = table_of(
         rows("gmtalker", "psnr", HARD[:3], generated_size="128x128") + rows("gmtalker", "ssim", HARD[:3]),
-        [row | {"generated_size": "96x96" if row["clip"] < "c02" else "32x24"} for row in rows("eat", "ssim", HARD[:3])],
+        [
+            row | {"generated_size": "96x96" if row["clip"] < "c02" else "32x24"}
+            for row in rows("eat", "ssim", HARD[:3])
+        ],
         rows("flowvqtalker-s1", "ssim", HARD[:3], generated_size="64x64"),
         rows("edtalk", "ssim", [np.nan], status="missing", reason="no clip"),
     )

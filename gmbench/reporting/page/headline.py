@@ -2,6 +2,7 @@
 who leads in what. Every word follows from records and run cards; a lead is what :mod:`gmbench.reporting.comparisons`
 calls one."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from gmbench.emotions import canonical
@@ -15,98 +16,115 @@ from gmbench.reporting.summary import Summary
 
 _DRAWN = "corpus"
 """Part of the name of every fallback that was trained on drawn faces."""
+LEADERS, TITLES, SYSTEMS = 3, 4, 4
+"""Most methods that are named as leading, most metrics of each that are named rather than counted by aspect, and most
+systems whose training is named."""
 
 
 def headline(summary: Summary, dates: Sequence[str], costs: Mapping[str, str]) -> list[str]:
-    """Sentences on one dataset under one protocol.
+    """At most seven sentences on one dataset under one protocol; the sections below have the details.
 
     Args:
         dates: days on which its methods were evaluated, ISO.
-        costs: what training a method cost, in words, of those where it is known.
+        costs: how long its systems were trained, in words, by system.
     """
-    known: dict[str, list[str]] = {}
-    for method in summary.methods:
-        if method in costs:
-            known.setdefault(costs[method], []).append(method)
+    training = ", ".join(f"{system} {cost}" for system, cost in [*costs.items()][:SYSTEMS])
+    if len(costs) > SYSTEMS:
+        training += f", and {len(costs) - SYSTEMS} more"
     return [
-        _compared(summary),
-        *_when(dates),
+        _compared(summary, dates),
+        *_bounds(summary),
         _judges(summary),
-        *([f"Training: {'; '.join(f'{_joined(m)}: {cost}' for cost, m in known.items())}."] if known else []),
+        *([f"Training: {training}."] if training else []),
         *_leads(summary),
     ]
 
 
-def _compared(summary: Summary) -> str:
+def _compared(summary: Summary, dates: Sequence[str]) -> str:
     methods = [m for m in summary.methods if m not in CONTROLS]
     controls = len(summary.methods) - len(methods)
     first = summary.records.iloc[0]
     clips = summary.records[summary.records["clip"] != WHOLE_SET]
     people = clips["speaker"].astype(str).replace("", None).nunique()
     emotions = {canonical(str(label)) for label in clips["emotion"].unique()} - {""}
+    days = sorted(set(dates))
     beside = f", beside {_counted(controls, 'control')} made from the real clips," if controls else ""
     of = [
         text
         for n, text in ((people, _counted(people, "person")), (len(emotions), _counted(len(emotions), "emotion")))
         if n
     ]
+    when = f", evaluated {' to '.join(dict.fromkeys((days[0], days[-1])))}" if days else ""
     return (
         f"{_counted(len(methods), 'method')}{beside} on {first['dataset']}: {_counted(clips['clip'].nunique(), 'clip')}"
-        f"{' of ' + ' in '.join(of) if of else ''}."
+        f"{' of ' + ' in '.join(of) if of else ''}{when}."
     )  # fmt: skip
 
 
-def _when(dates: Sequence[str]) -> list[str]:
-    days = sorted(set(dates))
-    return [f"Evaluated {' to '.join(dict.fromkeys((days[0], days[-1])))}."] if days else []
+def _bounds(summary: Summary) -> list[str]:
+    """How many methods are ranked, where some are not."""
+    takes, ranked = len(summary.takes), len(summary.ranked)
+    if not takes:
+        return []
+    bounds = "takes part of the answer from the real clip: a bound, not a result"
+    if takes > 1:
+        bounds = "take part of the answer from the real clip: bounds, not results"
+    if not ranked:
+        return [f"None is ranked: {'it' if takes == 1 else f'all {takes}'} {bounds}."]
+    who = "1 makes" if ranked == 1 else f"{ranked} make"
+    return [f"{who} everything from sound, label and picture, {takes} {bounds}."]
 
 
 def _judges(summary: Summary) -> str:
-    """Which numbers come from published detectors and networks, and which from what stood in for them."""
+    """How many numbers come from published detectors and networks, and how many from what stood in for them."""
     fallbacks = fallback_extractors(summary.keys)
-    official = [key for key in summary.keys if not MetricKey.parse(key).fallback]
     if not fallbacks:
         return "Judges: the published detectors and networks, or plain arithmetic."
-    drawn = [name for name in fallbacks if _DRAWN in name]
-    who = ", ".join(fallbacks)
-    what = " (small networks for drawn faces, which come with gmbench)" if drawn else ""
+    marked = sum(bool(MetricKey.parse(key).fallback) for key in summary.keys)
+    drawn = any(_DRAWN in name for name in fallbacks)
+    what = "small networks for drawn faces" if drawn else ", ".join(fallbacks)
     return (
-        f"Judges: {len(official)} of {len(summary.keys)} metrics are plain arithmetic or by the published networks; "
-        f"the others, marked †, are by {who}{what}: never compare these with published figures."
+        f"Judges: {marked} of {_counted(len(summary.keys), 'metric')}, marked †, are by {what}; "
+        "never compare these with published figures."
     )
 
 
 def _leads(summary: Summary) -> list[str]:
-    """Who leads in which metrics, by aspect, as far as tests support it; else why nobody does."""
+    """Who leads in which metrics, as far as tests support it; else why nobody does."""
     if not summary.ranked:
-        return ["No method here makes everything itself, so none is ranked."]
+        return []
     if len(summary.ranked) == 1:
-        (only,) = summary.ranked
-        if len(summary.takes) == 0:
-            return [f"{only} is alone here: nothing is ranked, and no lead is claimed."]
-        return [
-            f"{only} alone makes everything from sound, label and picture. {_joined(summary.takes)} take part of "
-            "the answer from the real clip: what they reach is a bound, not a result, so no lead is claimed."
-        ]  # fmt: skip
-    won: dict[str, dict[str, list[str]]] = {}
+        return [f"{summary.ranked[0]} is alone among those that are ranked: no lead is claimed."]
+    won: dict[str, list[str]] = {}
     for key in summary.keys:
         if best := summary.leads[key].best:
-            won.setdefault(best, {}).setdefault(ASPECTS[aspect_of(key)].lower(), []).append(_title(key))
-    tested = f"in a paired test against every other one (p < {SIGNIFICANCE}, adjusted for all metrics)"
+            won.setdefault(best, []).append(key)
     if not won:
-        return [f"No method leads under any metric {tested}.", *_why(summary)]
-    lines = [
-        f"{method} leads in {'; '.join(f'{aspect}: {_joined(titles)}' for aspect, titles in found.items())}."
-        for method, found in sorted(won.items(), key=lambda item: -sum(map(len, item[1].values())))
+        return [f"Nobody leads under any metric{_why(summary)}."]
+    named = sorted(won, key=lambda method: -len(won[method]))
+    lines = [f"{method} leads in {_led(won[method])}" for method in named[:LEADERS]]
+    if rest := [key for method in named[LEADERS:] for key in won[method]]:
+        lines.append(f"{_counted(len(named) - LEADERS, 'further method')} in {_counted(len(rest), 'metric')}")
+    some = len(set(summary.keys)) - sum(map(len, won.values()))
+    return [
+        f"{'; '.join(lines)}.",
+        f"Leads: best in a paired test against every other one (p < {SIGNIFICANCE}, adjusted for all metrics)."
+        + (f" Under the other {_counted(some, 'metric')} nobody leads." if some else ""),
     ]
-    some = len(set(summary.keys)) - sum(len(t) for found in won.values() for t in found.values())
-    return [*lines, f"Leads: best {tested}. Under the other {some} metrics nobody leads."]
 
 
-def _why(summary: Summary) -> list[str]:
+def _led(keys: Sequence[str]) -> str:
+    """The metrics, named while they are few, else counted by aspect."""
+    if len(keys) <= TITLES:
+        return _joined(map(_title, keys))
+    counts = Counter(ASPECTS[aspect_of(key)].lower() for key in keys)
+    return f"{len(keys)} metrics ({', '.join(f'{aspect} {count}' for aspect, count in counts.items())})"
+
+
+def _why(summary: Summary) -> str:
     """The most frequent reason why nothing could be claimed."""
     reasons = [lead.reason for lead in summary.leads.values() if lead.reason]
-    return [f"Most often because: {max(sorted(set(reasons)), key=reasons.count)}."] if reasons else []
+    return f", most often because: {max(sorted(set(reasons)), key=reasons.count)}" if reasons else ""
 
 
 def _title(key: str) -> str:

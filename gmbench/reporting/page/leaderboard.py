@@ -61,7 +61,7 @@ class About:
 
     Attributes:
         dates: days on which its methods were evaluated.
-        costs: what training cost, in words, by method.
+        costs: how long systems were trained, in words, by system.
         levels: intensity of the emotion, by clip.
         files: the whole table as a file below the page's folder, by what its link is called.
     """

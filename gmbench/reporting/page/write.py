@@ -56,7 +56,7 @@ class PageContent:
         sources: tables of :mod:`gmbench.evaluation.results.compared_files` with the folders they stand in.
         sections: below the leaderboard.
         provenance: where the numbers come from, per evaluation.
-        costs: what training cost, in words, by dataset and method.
+        costs: how long systems were trained, in words, by dataset and system.
         levels: intensity of the emotion, by dataset and clip; else of those whose reference lies in a folder level_N.
         stores: folders of the features that the numbers were made from, whose landmarks are shown.
     """
@@ -118,10 +118,12 @@ def _about(content: PageContent, summary: Summary, place: int, sources: pd.DataF
     dataset, protocol = str(first["dataset"]), str(first["protocol_hash"])
     evaluated = [entry for facts in content.provenance.values() for entry in _entries(facts)]
     days = [str(e["time"])[:10] for e in evaluated if (e.get("dataset"), e.get("protocol_hash")) == (dataset, protocol)]
-    table, files = tables.comparison_table(summary, [str(key) for key in summary.keys]), {}
+    table, files, texts = tables.comparison_table(summary, [str(key) for key in summary.keys]), {}, {}
     for kind, suffix in (("CSV", "csv"), ("LaTeX", "tex"), ("markdown", "md")):
         files[kind] = f"tables/board-{place}.{suffix}"
-        write_atomically(out / files[kind], render(table, {"LaTeX": "latex"}.get(kind, suffix)).encode())
+        texts[kind] = render(table, {"LaTeX": "latex"}.get(kind, suffix))
+        write_atomically(out / files[kind], texts[kind].encode())
+    _write_data(out, f"{place}-files", texts)
     levels = content.levels.get(dataset) or _levels(sources, dataset)
     return About(days, content.costs.get(dataset, {}), levels, files)
 

@@ -18,8 +18,16 @@ function drawTables() {
     const own = keys.filter((key) => metric(key).aspect === aspect);
     return own.length ? [make("h3", {}, aspect), table(`table-${aspect.toLowerCase().replaceAll(" ", "-")}`, own, aspect)] : [];
   }) : [nothing()]));
-  $("files").replaceChildren("All metrics and methods of this board: ", ...Object.entries(one.files).flatMap(([kind, file], n) => [n ? ", " : "", make("a", { href: file, download: true }, kind)]));
+  $("files").replaceChildren("All metrics and methods of this board: ", ...Object.entries(one.files).flatMap(([kind, file], n) => [n ? ", " : "", make("a", { href: file, download: true, onclick: (event) => { event.preventDefault(); download(kind, file); } }, kind)]));
   drawRanks(one);
+}
+// Browsers show a file beside a page from disk instead of saving it, so what is saved is made from the page's own data.
+async function download(kind, file) {
+  let texts;
+  try { texts = await load(`${pageData.boards.indexOf(board())}-files`); } catch { location.href = file; return; }
+  const url = URL.createObjectURL(new Blob([texts[kind]]));
+  make("a", { href: url, download: file.split("/").pop() }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 const nothing = () => make("p", { class: "empty" }, `No method has "${state.find}" in its name${state.controls ? "" : ", controls left aside"}.`);
 
@@ -134,5 +142,5 @@ document.addEventListener("keydown", (event) => {
   if (to) {
     cell.closest("table").querySelectorAll("[tabindex='0']").forEach((one) => { one.tabIndex = -1; });
     to.tabIndex = 0; to.focus(); event.preventDefault();
-  } else if (event.key === "Enter" && event.target === cell) { const inside = cell.querySelector("button") || row.querySelector("button"); if (inside) inside.click(); }
+  } else if (event.key === "Enter" && event.target === cell) { const inside = cell.querySelector("button") || row.querySelector("button"); if (inside) { event.preventDefault(); inside.click(); } } // else Enter presses what gets the focus, too
 });
