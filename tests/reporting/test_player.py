@@ -2,6 +2,7 @@
 
 import time
 
+import cv2
 import numpy as np
 import pytest
 
@@ -77,6 +78,63 @@ def test_frames_step_and_differences_lie_over_the_clips(shown):
     for name in ("zoom", "speed"):
         shown.execute_script(CHOOSE, name, "1")
     assert not any(part in shown.current_url for part in ("differences", "zoom", "speed"))
+
+
+BOX = """
+const box = document.querySelectorAll('#player .screen')[arguments[0]].getBoundingClientRect();
+return [box.left, box.top, box.width, box.height, devicePixelRatio];
+"""
+
+
+def screen_pixels(driver, n):
+    """What the n-th screen shows (H, W, 3), without its rounded corners."""
+    driver.execute_script("document.querySelector('#player .players').scrollIntoView()")
+    left, top, wide, high, ratio = driver.execute_script(BOX, n)
+    picture = cv2.imdecode(np.frombuffer(driver.get_screenshot_as_png(), np.uint8), cv2.IMREAD_COLOR)
+    rows, columns = (slice(round((a + 8) * ratio), round((a + b - 8) * ratio)) for a, b in ((top, high), (left, wide)))
+    return picture[rows, columns].astype(float)
+
+
+def test_the_difference_to_the_reference_is_black_where_there_is_none(shown):
+    """The ground truth is the reference; the far imitation is not."""
+    for method, lightest in (("ground_truth", 2), ("far", 255)):
+        open_clips(shown, method)
+        shown.find_element("css selector", "#clips tbody th button").click()
+        wait(lambda: shown.execute_script(READY) and len(shown.find_elements("css selector", "#player video")) == 2)
+        plain = screen_pixels(shown, 1).mean()
+        assert plain > 30
+        shown.find_element("id", "differences").click()
+        wait(lambda: len(shown.find_elements("css selector", ".difference .over")) == 1)
+        wait(lambda: shown.execute_script(READY))
+        go_to(shown, 20)
+        wait(lambda lightest=lightest: screen_pixels(shown, 1).mean() < lightest)
+        assert screen_pixels(shown, 0).mean() > 30  # the reference itself is shown as it is
+        different = screen_pixels(shown, 1).mean()
+        shown.find_element("id", "differences").click()
+        wait(lambda: not shown.find_elements("css selector", ".difference"))
+    assert 5 < different < plain
+
+
+def test_full_screen_and_keys_of_the_player(shown):
+    open_clips(shown, "far")
+    shown.find_element("css selector", "#clips tbody th button").click()
+    wait(lambda: shown.execute_script(READY) and len(shown.find_elements("css selector", "#player video")) == 2)
+    before = shown.find_element("css selector", "#player video").size["width"]
+    shown.find_element("id", "full").click()
+    full = "return document.fullscreenElement && document.fullscreenElement.className"
+    assert "players" in wait(lambda: shown.execute_script(full))
+    wait(lambda: shown.find_element("css selector", "#player video").size["width"] > before)
+    shown.execute_script("document.exitFullscreen()")
+    wait(lambda: not shown.execute_script(full))
+    body, video = shown.find_element("css selector", "body"), "return document.querySelector('#player video').paused"
+    shown.execute_script("document.activeElement.blur()")
+    for key, frame in ((".", 1), (".", 2), (",", 1)):
+        body.send_keys(key)
+        wait(lambda wanted=frame: shown.find_element("css selector", ".time").text.endswith(f"frame {wanted}"))
+    body.send_keys(" ")
+    wait(lambda: not shown.execute_script(video))
+    body.send_keys(" ")
+    wait(lambda: shown.execute_script(video))
 
 
 HIT = """
