@@ -172,6 +172,10 @@ def test_a_phone_and_a_screen_reader(browser, page, dark):
     assert complaints(browser) == []
 
 
+OPENED_WITHIN = 2000
+"""Milliseconds until a page of thirty methods of a thousand clips stands there with its tables."""
+
+
 def test_thirty_methods_of_a_thousand_clips_are_as_few_elements_as_of_sixty(browser, tmp_path):
     """What is shown does not grow with the clips: they are data, drawn page by page."""
 
@@ -181,6 +185,8 @@ def test_thirty_methods_of_a_thousand_clips_are_as_few_elements_as_of_sixty(brow
         write(PageContent("many", summaries, sections=[Section("s", "<p>x</p>")]), folder)
         browser.get((folder / "index.html").as_uri())
         wait(lambda: len(names(browser)) == 31)
+        loaded = "return performance.getEntriesByType('navigation')[0].loadEventEnd"
+        assert 0 < wait(lambda: browser.execute_script(loaded)) < OPENED_WITHIN
         return browser.execute_script('return document.getElementsByTagName("*").length')
 
     few, many = elements(60), elements(1000)
@@ -189,6 +195,17 @@ def test_thirty_methods_of_a_thousand_clips_are_as_few_elements_as_of_sixty(brow
     assert len(rows) == 50
     assert "1000 clips, page 1 of 20" in browser.find_element("id", "clips").text
     assert complaints(browser) == []
+
+
+def test_many_sections_are_folded_away_in_the_head(browser, tmp_path):
+    summaries = Summary.per_protocol(random_records(1, 6, ("psnr",)))
+    write(PageContent("many", summaries, sections=[Section(f"part {n}", "<p>x</p>") for n in range(9)]), tmp_path / "p")
+    browser.get((tmp_path / "p" / "index.html").as_uri())
+    link = next(a for a in browser.find_elements("css selector", "nav a") if "part 7" in a.get_attribute("textContent"))
+    assert not link.is_displayed()
+    browser.find_element("css selector", "nav summary").click()
+    link.click()
+    assert browser.switch_to.active_element.find_element("css selector", "h2").text == "part 7"
 
 
 def test_the_server_answers_byte_ranges_and_plays(page, browser):

@@ -42,6 +42,8 @@ CLIPS = ("link", "copy", "none")
 """How clips come into the folder: hard links where the file system can, copies, or not at all."""
 SCRIPTS = ("core", "address", "board", "charts", "parts", "method", "landmarks", "player", "start")
 """The page's script, in this order."""
+MAX_LINKS = 8
+"""Most sections below the page's own that its head links one by one; more are folded away."""
 _LEVEL = re.compile(r"(?:^|/)level_(\d)(?:/|$)")
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -239,6 +241,8 @@ def _page(content: PageContent, page_data: dict[str, Any]) -> str:
         Section("Provenance", facts_html(content.provenance)),
     ]
     links = "".join(f'<a href="#s{n}">{html.escape(s.title)}</a>' for n, s in enumerate(sections))
+    if len(sections) > MAX_LINKS:
+        links = f"<details><summary>{len(sections)} further sections</summary>{links}</details>"
     bodies = "\n".join(
         f'<section id="s{n}"><h2>{html.escape(s.title)}</h2>{s.body}</section>' for n, s in enumerate(sections)
     )

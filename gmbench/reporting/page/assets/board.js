@@ -34,7 +34,7 @@ const nothing = () => make("p", { class: "empty" }, `No method has "${state.find
 function table(id, keys, caption, withAspects = false) {
   const sorted = (key) => state.sort === key ? (state.up ? "ascending" : "descending") : null;
   const heading = (key) => make("th", { scope: "col", "aria-sort": sorted(key), "data-key": key, tabindex: -1 },
-    withAspects ? make("small", {}, metric(key).aspect) : null, button(titleOf(key), () => sortBy(id, key, bestIsUp(key)), { tabindex: -1 }), make("small", { class: "unit" }, unitOf(key)));
+    withAspects ? make("small", {}, metric(key).aspect) : null, button(unbroken(titleOf(key)), () => sortBy(id, key, bestIsUp(key)), { tabindex: -1 }), make("small", { class: "unit" }, unitOf(key)));
   const head = make("tr", {}, make("th", { scope: "col", "aria-sort": sorted("name"), tabindex: -1 }, button("Method", () => sortBy(id, "name", true), { tabindex: -1 })), ...keys.map(heading));
   const good = Object.fromEntries(keys.map((key) => [key, goodness(key)]));
   const bands = shownBands(), several = bands.length > 1 || bands[0][0] !== BANDS[0][1];
@@ -52,7 +52,7 @@ function unitOf(key) {
 function methodHeading(name) {
   const takes = board().takes[name], about = pageData.methods[name].description;
   const tip = [about, takes ? `takes ${takes} from the reference` : ""].filter(Boolean).join("; ");
-  return make("th", { scope: "row", tabindex: -1, "data-tip": tip || null }, button(name, () => openMethod(name), { tabindex: -1 }),
+  return make("th", { scope: "row", tabindex: -1, "data-tip": tip || null }, button(breakable(name), () => openMethod(name), { tabindex: -1 }),
     takes ? make("small", {}, `takes ${takes}`) : null);
 }
 function numberCell(name, key, good) {

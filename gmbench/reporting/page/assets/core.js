@@ -40,7 +40,10 @@ function filled(element, given, children) {
   element.append(...children.flat().filter((child) => child != null && child !== false));
   return element;
 }
-const button = (text, onclick, given = {}) => make("button", { type: "button", onclick, ...given }, text);
+const button = (content, onclick, given = {}) => make("button", { type: "button", onclick, ...given }, content);
+// Names break after an underscore, titles of metrics between words, but not before their arrow.
+const breakable = (name) => name.split(/(?<=_)/).flatMap((part, n) => n ? [make("wbr"), part] : [part]);
+const unbroken = (title) => title.split(/ (?=→)|(?<!→|-) (?![↑↓→])/).flatMap((word, n) => [n ? " " : "", make("span", { class: "word" }, word)]);
 const option = (value, text, chosen) => make("option", { value, selected: value === chosen }, text);
 const wide = (table, label) => make("div", { class: "wide", tabindex: 0, role: "region", "aria-label": label }, table);
 const grid = (head, rows, words = []) => make("table", {}, make("thead", {}, make("tr", {}, ...head.map((text, n) => make("th", { scope: "col", class: words.includes(n) ? "text" : null }, text)))),

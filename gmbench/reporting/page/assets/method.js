@@ -65,10 +65,10 @@ function drawClips(clips) {
   if (clips.values[state.order]) order.sort((a, b) => compare(clips.values[state.order][a], clips.values[state.order][b], state.rising) || a - b);
   const pages = Math.max(1, Math.ceil(order.length / PAGE));
   state.page = Math.min(Math.max(0, state.page), pages - 1);
-  const rows = order.slice(state.page * PAGE, (state.page + 1) * PAGE).map((n) => make("tr", {}, make("th", { scope: "row" }, button(clips.clips[n], () => openClip(n)), make("small", {}, [clips.speaker[n], clips.emotion[n]].filter(Boolean).join(" · "))),
+  const rows = order.slice(state.page * PAGE, (state.page + 1) * PAGE).map((n) => make("tr", {}, make("th", { scope: "row" }, button(breakable(clips.clips[n]), () => openClip(n)), make("small", {}, [clips.speaker[n], clips.emotion[n]].filter(Boolean).join(" · "))),
     ...keys.map((key) => make("td", {}, formatNumber(clips.values[key][n])))));
   const heading = (key) => make("th", { scope: "col", "aria-sort": state.order === key ? (state.rising ? "ascending" : "descending") : null },
-    button(titleOf(key), () => { Object.assign(state, { rising: state.order === key ? !state.rising : bestIsUp(key), order: key, page: 0 }); writeAddress(); drawClips(clips); }), make("small", { class: "unit" }, unitOf(key)));
+    button(unbroken(titleOf(key)), () => { Object.assign(state, { rising: state.order === key ? !state.rising : bestIsUp(key), order: key, page: 0 }); writeAddress(); drawClips(clips); }), make("small", { class: "unit" }, unitOf(key)));
   const turn = (step) => () => { state.page += step; drawClips(clips); };
   $("clips").replaceChildren(wide(make("table", { class: "numbers" }, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Clip"), ...keys.map(heading))), make("tbody", {}, ...rows)), `Clips of ${state.method}`),
     make("div", { class: "transport" }, button("Previous", turn(-1), { disabled: state.page === 0 }), `${order.length} clips, page ${state.page + 1} of ${pages}`, button("Next", turn(1), { disabled: state.page === pages - 1 })));

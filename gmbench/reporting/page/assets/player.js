@@ -60,6 +60,7 @@ async function openClip(n, step = true) {
       watchFrames(screen);
     }
     current.screens.push(screen);
+    screens.style.setProperty("--screens", current.screens.length);
     screens.append(make("figure", {}, frame, make("figcaption", {}, name, note)));
     listen();
     if (differences.checked) showDifferences();
