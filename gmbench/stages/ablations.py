@@ -32,6 +32,7 @@ from gmbench.stages.verdicts import (
     Verdict,
     corrected,
     markdown,
+    plain_means,
     read_verdicts,
     verdicts_of,
     way_name,
@@ -108,17 +109,17 @@ def _tracks(run: PipelineRun, group: Group, systems: Sequence[System], say: Say,
     found = []
     if set(group.metrics) & set(generated_motion.MEASURED):
         say(f"generating the motion of {len(systems)} systems")
-        found.append(generated_motion.measure_motion(run, systems))
+        found.append(_keep(generated_motion.measure_motion(run, systems), out, group.name))
     if set(group.metrics) & set(generated_expressions.MEASURED):
         say(f"generating the expressions of {len(systems)} systems")
-        found.append(generated_expressions.measure_expressions(run, systems))
-    return _keep(records.concatenate(found), out, group.name)
+        found.append(_keep_measures(generated_expressions.measure_expressions(run, systems), out, group.name))
+    return records.concatenate(found)
 
 
 def _embeddings(run: PipelineRun, group: Group, systems: Sequence[System], say: Say, out: Path) -> pd.DataFrame:
     """Records of how apart emotions lie in what a group's systems read of clips."""
     say(f"embedding clips by {len(systems)} systems")
-    return _keep(measure_clusters(run, systems), out, group.name)
+    return _keep_measures(measure_clusters(run, systems), out, group.name)
 
 
 def _videos(run: PipelineRun, group: Group, systems: Sequence[System], say: Say, out: Path) -> pd.DataFrame:
@@ -141,6 +142,18 @@ def _keep(table: pd.DataFrame, out: Path, name: str) -> pd.DataFrame:
     """Write records and their table."""
     records.write(out / f"records-{name}.parquet", table)
     write_atomically(out / f"table-{name}.md", table_formats.render(tables.build(table), "md").encode())
+    return table
+
+
+def _keep_measures(table: pd.DataFrame, out: Path, name: str) -> pd.DataFrame:
+    """Write records of what is no metric of videos, apart from those that join the page's tables, and their means."""
+    records.write(out / f"measures-{name}.parquet", table)
+    lines = ["| system | measure | mean |", "|---|---|---:|"]
+    for metric, part in table.groupby("metric_name", observed=True):
+        lines += [
+            f"| {system} | {metric} | {table_formats.number(mean)} |" for system, mean in plain_means(part).items()
+        ]
+    write_atomically(out / f"measures-{name}.md", ("\n".join(lines) + "\n").encode())
     return table
 
 

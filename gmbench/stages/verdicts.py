@@ -20,7 +20,6 @@ from gmbench.evaluation.results import aggregate
 from gmbench.evaluation.scoring.registry import metrics
 from gmbench.methods.card import BETWEEN, EMBEDDINGS, TALKING, TRACKS, ExpectedOrdering
 from gmbench.methods.registry import System
-from gmbench.metrics.key import MetricKey
 from gmbench.metrics.statistics import holm
 from gmbench.reporting import table_formats
 
@@ -122,12 +121,14 @@ def verdicts_of(
             out.
     """
     untrained = untrained or {}
+    metric = metrics().get(ordering.metric)
     means: dict[str, float] = {}
     for table in measured:
-        for row in aggregate.rows(table):
-            if MetricKey.parse(row.metric).name == ordering.metric:
-                means[row.method] = row.value
-    metric = metrics().get(ordering.metric)
+        of_metric = table[table["metric_name"] == ordering.metric]
+        if metric is None:
+            means |= plain_means(of_metric)
+        else:
+            means |= {row.method: row.value for row in aggregate.rows(of_metric)}
     lower = metric.spec.direction == "lower" if metric else ordering.lower
     sign, asked = -1.0 if lower else 1.0, ordering.seeds(seeds)
     result = []
@@ -146,6 +147,11 @@ def verdicts_of(
         )  # fmt: skip
         result.append(verdict)
     return result
+
+
+def plain_means(table: pd.DataFrame) -> dict[str, float]:
+    """By system, the mean of the records of a measure that is no metric of videos; NaN where it has no value."""
+    return {str(name): float(part.mean()) for name, part in table.groupby("method", observed=True)["value"]}
 
 
 def lacking(
@@ -213,15 +219,27 @@ def system_of(method: str, name: str, drive: str, shared: Sequence[str], seed: i
     return System.of(method, "-".join(part for part in (name, *shared) if part), taken, seed)
 
 
+def reasons(verdicts: Sequence[Verdict]) -> list[str]:
+    """What keeps verdicts from a value, each once; the table's cells have their places here as numbers."""
+    return list(dict.fromkeys(v.reason for v in verdicts if v.reason))
+
+
 def rows(verdicts: Sequence[Verdict]) -> list[list[str]]:
-    """Cells of a table of verdicts, in the order of :data:`HEAD`."""
+    """Cells of a table of verdicts, in the order of :data:`HEAD`; numbers in brackets are of :func:`reasons`."""
     number = table_formats.number
+    places = {reason: place for place, reason in enumerate(reasons(verdicts), 1)}
     found = []
     for v in verdicts:
         measured_on = " ".join(part for part in (v.drive or "own", v.shared) if part)
         interval = "" if math.isnan(v.low) else f"{number(v.low)} to {number(v.high)}"
-        outcome = v.verdict + (f": {v.reason}" if v.reason else "")
-        numbers = [number(v.margin), interval, str(len(v.values) or ""), _p(v.p), _p(v.holm)]
+        outcome = v.verdict + (f" ({places[v.reason]})" if v.reason else "")
+        numbers = [
+            "" if math.isnan(v.margin) else number(v.margin),
+            interval,
+            str(len(v.values) or ""),
+            _p(v.p),
+            _p(v.holm),
+        ]
         found.append(
             [v.method, v.metric, v.table, measured_on, v.better or "full", v.worse or "full", *numbers, outcome]
         )
@@ -233,6 +251,8 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     tested = [v for v in verdicts if not math.isnan(v.p)]
     found = [v for v in tested if v.verdict in ("resolved", "reversed")]
     kept = sum(v.holm < LEVEL for v in found)
+    if not tested:
+        return f"None of {len(verdicts)} claims has an interval: that takes two seeds or more."
     return (
         "Mean difference in the expected direction over seeds; interval and two-sided p of a paired t-test. "
         f"The interval excludes zero in {len(found)} of {len(tested)}; "
@@ -241,9 +261,11 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 
 
 def markdown(verdicts: Sequence[Verdict]) -> str:
-    """Verdicts as a table, below a sentence on what they rest on."""
+    """Verdicts as a table, below a sentence on what they rest on and above the reasons of missing values."""
     lines = [summary(verdicts), "", f"| {' | '.join(HEAD)} |", "|---|---|---|---|---|---|---:|---|---:|---:|---:|---|"]
     lines += [f"| {' | '.join(cells)} |" for cells in rows(verdicts)]
+    if listed := reasons(verdicts):
+        lines += ["", *(f"{place}. {reason}" for place, reason in enumerate(listed, 1))]
     return "\n".join(lines) + "\n"
 
 
