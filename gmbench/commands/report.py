@@ -150,7 +150,9 @@ def _paper_table(
     from gmbench.evaluation.results import result_folder
     from gmbench.reporting import paper_table_builder, paper_tables
     from gmbench.reporting.latents import read_latents
+    from gmbench.reporting.training_costs import read_run_cards
     from gmbench.reporting.user_study import read_ratings, study_rows
+    from gmbench.stages.paths import MODELS
 
     form = paper_tables.find(name)
     if form.kind == "study":
@@ -159,6 +161,8 @@ def _paper_table(
         )
     if form.kind == "latents":
         return paper_table_builder.build(form, spaces=[(path.stem, read_latents(path)) for path in latents or []])
+    if form.kind == "cost":
+        return paper_table_builder.build(form, cards=read_run_cards(MODELS, dataset))
     found = gather(records)
     chosen = result_folder.only(found.records, dataset, several=True)
     if dataset is None and len(found.pipeline) == 1 and chosen["dataset"].nunique() > 1:

@@ -5,6 +5,7 @@ import re
 import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -27,6 +28,7 @@ from gmbench.reporting.tables import (
     method_cell,
     number_cell,
 )
+from gmbench.reporting.training_costs import jobs_table
 from gmbench.reporting.user_study import StudyRow
 
 ABSENT = "n/a"
@@ -41,8 +43,9 @@ def build(
     study: Sequence[StudyRow] | None = None,
     spaces: Sequence[tuple[str, Latents]] = (),
     summary: Summary | None = None,
+    cards: Sequence[Mapping[str, Any]] = (),
 ) -> Table:
-    """A paper's table from records of one dataset and protocol, from ratings, or from embeddings by name.
+    """A paper's table from records of one dataset and protocol, from ratings, embeddings by name, or run cards.
 
     ``summary`` holds the numbers of the same records where they are aggregated already.
 
@@ -53,6 +56,8 @@ def build(
         return _study(form, study)
     if form.kind == "latents":
         return _latents(form, spaces)
+    if form.kind == "cost":
+        return jobs_table(form.title, cards)
     if records is None or records.empty:
         return _measured(form, None, form.dataset)
     asked = {name for names in form.metrics.values() for name in names} | set(form.requires)

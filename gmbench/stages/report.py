@@ -32,7 +32,14 @@ from gmbench.reporting.page.sections import left_out, pairs, papers
 from gmbench.reporting.page.write import read_sources
 from gmbench.reporting.summary import Summary
 from gmbench.stages import ablations, verdicts
-from gmbench.stages.costs import frame_rates, quality_against_cost, terms_html, training_costs, training_seconds
+from gmbench.stages.costs import (
+    frame_rates,
+    quality_against_cost,
+    run_cards,
+    terms_html,
+    training_costs,
+    training_seconds,
+)
 from gmbench.stages.head_motion_figures import head_motion_html
 from gmbench.stages.paths import EXTRACTORS, REPORTS, DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
@@ -99,7 +106,7 @@ def report(
         shown += quality_against_cost(summary, training_seconds(run, name), frame_rates(run, name), out)
         if shown:
             sections.append(Section(f"Terms and cost on {name}", shown))
-    sections += [*left_out(folders), pairs(summaries), papers(all_summaries, out)]
+    sections += [*left_out(folders), pairs(summaries), papers(all_summaries, out, run_cards(run))]
     sections += [
         Section(f"{name}: clips and fits", _dataset(run, DatasetPaths(name), out)) for name in run.params.datasets
     ]

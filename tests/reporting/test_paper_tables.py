@@ -30,6 +30,7 @@ ALL = (
     "flowvqtalker-fig5",
     "flowvqtalker-fig6",
     "flowvqtalker-fig7",
+    "edtalk-fig5",
     "edtalk-fig6",
 )
 PRINTED = tuple(form for form in paper_tables.load_all().values() if not form.figure)
