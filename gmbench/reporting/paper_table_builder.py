@@ -12,6 +12,7 @@ import pandas as pd
 from gmbench.evaluation.results.aggregate import SummaryRow
 from gmbench.evaluation.scoring.registry import metrics
 from gmbench.methods.card import MethodCard
+from gmbench.methods.registry import System
 from gmbench.metrics.key import MetricKey
 from gmbench.reporting.comparisons import Lead, leads
 from gmbench.reporting.latents import Latents, latent_rows
@@ -129,10 +130,18 @@ def _systems(
     methods = {method for method, _ in by_system}
     if form.rows:
         lacking = [(printed, name) for printed, name in form.rows.items() if not _has_any(by_system, name, keys)]
-        notes += [f"{printed}: no records of {name}." for printed, name in lacking]
+        notes += [f"{printed}: no records of {name}; {_how_to_make(name)}." for printed, name in lacking]
         return dict(form.rows) | ({"ground_truth": "ground_truth"} if "ground_truth" in methods else {})
     required = [key for key in present if MetricKey.parse(key).name in form.requires] if form.requires else keys
     return {method: method for method in ordered_methods(methods, takes) if _has_any(by_system, method, required)}
+
+
+def _how_to_make(system: str) -> str:
+    """What generates and scores a system of an ablation's rows."""
+    parsed = System.parse(system)
+    if parsed.ablations:
+        return f"'gmbench ablate --method {parsed.method}' trains it"
+    return f"name {system} under methods in params.yaml, then 'dvc repro'"
 
 
 def _has_any(by_system: RowsBySystem, system: str, keys: Sequence[str]) -> bool:
@@ -241,5 +250,7 @@ def _latents(form: PaperTable, spaces: Sequence[tuple[str, Latents]]) -> Table:
     for name, space in spaces:
         strength = {row["emotion"]: row["value"] for row in latent_rows(space) if row["measure"] == "d_cls"}
         body.append((Cell(name), *(Cell(number(strength.get(emotion, math.nan))) for emotion in form.emotions)))
-    note = "Clustering strength: distance between the emotions' centres over that within, one identity at a time."
-    return Table(form.title, header, tuple(body), (note,))
+    notes = ["Clustering strength: distance between the emotions' centres over that within, one identity at a time."]
+    if any(cell.text == ABSENT for line in body for cell in line[1:]):
+        notes.append(f"{ABSENT}: no identity has two clips of the emotion, and one of another.")
+    return Table(form.title, header, tuple(body), tuple(notes))

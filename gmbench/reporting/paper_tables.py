@@ -47,6 +47,11 @@ class PaperTable(BaseModel):
     emotions: tuple[str, ...] = ()
 
     @property
+    def system(self) -> str:
+        """The paper's method, as it is registered."""
+        return self.name.partition("-")[0]
+
+    @property
     def title(self) -> str:
         """Which table it is like."""
         return f"as {self.source} {self.place}, measured"

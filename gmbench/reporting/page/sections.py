@@ -10,7 +10,7 @@ from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results import result_folder
 from gmbench.reporting import paper_table_builder, paper_tables, published_tables
 from gmbench.reporting.comparisons import HOW, cells, compare_each, remarks
-from gmbench.reporting.latents import read_latents
+from gmbench.reporting.latents import drawn_latents
 from gmbench.reporting.page.markup import Section, grid_html, wide_html
 from gmbench.reporting.paper_tables import PaperTable
 from gmbench.reporting.summary import Summary
@@ -81,9 +81,7 @@ def _filled(
 ) -> Mapping[str, Table]:
     """A paper's table for every dataset and protocol, by name; one of latents or costs, and one, empty, of studies."""
     if form.kind not in ("comparison", "ablation"):
-        system = form.name.partition("-")[0]
-        drawn = sorted((out / "figures").glob(f"*-{system}-*.npz")) if form.kind == "latents" else []
-        spaces = [(path.stem, read_latents(path)) for path in drawn]
+        spaces = drawn_latents(out / "figures", form.system) if form.kind == "latents" else []
         return {form.name: paper_table_builder.build(form, spaces=spaces, cards=cards)}
     datasets = [summary.dataset for summary in summaries]
     tables = {}
