@@ -33,6 +33,7 @@ from gmbench.reporting.training_costs import jobs_table
 from gmbench.reporting.user_study import StudyRow
 
 ABSENT = "n/a"
+_SEQUENCES = "pass --interpolation NAME=DIR to 'gmbench eval', or run 'gmbench ablate'"
 _SEED = re.compile(r"-s\d+$")
 RowsBySystem = Mapping[tuple[str, str], Sequence[SummaryRow]]
 """Numbers by (system without its seed, metric key), one per seed."""
@@ -156,7 +157,7 @@ def _keys(printed: str, names: Sequence[str], present: Sequence[str], notes: lis
             return keys
     metric = metrics().get(names[0])
     needs = ", ".join(metric.spec.needs) if metric else ""
-    remedy = "pass --interpolation NAME=DIR to 'gmbench eval'" if "interpolation" in needs else "see 'gmbench doctor'"
+    remedy = _SEQUENCES if "interpolation" in needs else "see 'gmbench doctor'"
     notes.append(f"{printed}: no records of {' or '.join(names)} (needs {needs or 'nothing more'}); {remedy}.")
     return []
 
