@@ -63,7 +63,10 @@ def table(
     ] = None,
     ranks: Annotated[bool, typer.Option("--ranks", help="Methods ranked over all metrics instead.")] = False,
     ratings: Annotated[Path | None, typer.Option(help="CSV of a user study, for --like of one.")] = None,
-    latents: Annotated[list[Path] | None, typer.Option(help="NPZ of embeddings, for --like dicetalk-5.")] = None,
+    latents: Annotated[
+        list[Path] | None,
+        typer.Option(help="NPZ of embeddings, for --like dicetalk-5; by default what the pipeline's page drew."),
+    ] = None,
     form: Format = None,
     out: File = None,
     wide: Wide = False,
@@ -149,8 +152,10 @@ def _paper_table(
     """A paper's table from what its kind needs; without records every cell says what is missing."""
     from gmbench.evaluation.results import result_folder
     from gmbench.reporting import paper_table_builder, paper_tables
-    from gmbench.reporting.latents import read_latents
+    from gmbench.reporting.latents import drawn_latents, read_latents
+    from gmbench.reporting.training_costs import read_run_cards
     from gmbench.reporting.user_study import read_ratings, study_rows
+    from gmbench.stages.paths import MODELS, REPORTS
 
     form = paper_tables.find(name)
     if form.kind == "study":
@@ -158,7 +163,11 @@ def _paper_table(
             form, study=study_rows(read_ratings(ratings, form.study), form.study) if ratings else None
         )
     if form.kind == "latents":
-        return paper_table_builder.build(form, spaces=[(path.stem, read_latents(path)) for path in latents or []])
+        spaces = [(path.stem, read_latents(path)) for path in latents or []]
+        spaces = spaces or drawn_latents(REPORTS / "figures", form.system, dataset)
+        return paper_table_builder.build(form, spaces=spaces)
+    if form.kind == "cost":
+        return paper_table_builder.build(form, cards=read_run_cards(MODELS, dataset))
     found = gather(records)
     chosen = result_folder.only(found.records, dataset, several=True)
     if dataset is None and len(found.pipeline) == 1 and chosen["dataset"].nunique() > 1:

@@ -66,6 +66,8 @@ BETWEEN, TALKING = "between", "between-talking"
 """Drives of orderings that are measured on sequences between two emotions: of one instant, and of talking videos."""
 TRACKS = "tracks"
 """Drive of orderings that are measured on generated coefficients, without pictures."""
+EMBEDDINGS = "embeddings"
+"""Drive of orderings of what the full system reads clips by (sound, face, both): how apart emotions lie there."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +93,16 @@ class ExpectedOrdering:
 
     Attributes:
         metric: base name.
-        order: from the best to the worst: ablations (empty: the full system), drives, or ways to interpolate.
+        order: from the best to the worst: ablations (empty: the full system), drives, ways to interpolate, or what
+            clips are read by.
         table: of the method's paper.
         drive: how the videos are generated, drives joined by a hyphen; or :data:`BETWEEN`, :data:`TALKING`,
-            :data:`TRACKS`.
+            :data:`TRACKS`, :data:`EMBEDDINGS`.
         dataset: of params.yaml; the one that ``gmbench ablate`` is asked about by default.
         labelled: it says something of emotions, and needs clips of at least two.
         shared: ablations that hold networks fixed over the seeds which the ordering says nothing of.
         most_seeds: where the networks are too dear for more; 0 for as many as asked.
+        lower: less is better; for measures that are no metrics of videos, which say it themselves.
     """
 
     metric: str
@@ -109,6 +113,7 @@ class ExpectedOrdering:
     labelled: bool = False
     shared: tuple[str, ...] = ()
     most_seeds: int = 0
+    lower: bool = False
 
     def seeds(self, asked: int) -> int:
         """How many seeds it is measured at."""

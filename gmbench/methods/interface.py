@@ -392,6 +392,26 @@ class HasLatents(Protocol):
 
 
 @runtime_checkable
+class HasLikelihood(Protocol):
+    """A method that knows how likely expressions are."""
+
+    def log_likelihood(
+        self, request: GenRequest, expression: NDArray[np.float32], motion: NDArray[np.float32]
+    ) -> float:
+        """log p of real coefficients (T, 169) and (T, 12) under the request, nats per frame and number of its code."""
+        ...
+
+
+@runtime_checkable
+class RefusesTrainings(Protocol):
+    """A method that cannot be trained with every ablation at every seed, as one whose networks came with gmbench."""
+
+    def check_trainable(self, dataset: PreparedDataset, pretraining: PreparedDataset, settings: Any, seed: int) -> None:
+        """Raises InputError with the reason and the remedy; trains nothing."""
+        ...
+
+
+@runtime_checkable
 class EmbedsEmotion(Protocol):
     """A method with a space of emotions that both a request and a clip have a place in."""
 

@@ -45,6 +45,12 @@ def read_latents(path: Path) -> Latents:
     return Latents(x, emotion, speaker)
 
 
+def drawn_latents(figures: Path, system: str, dataset: str | None = None) -> list[tuple[str, Latents]]:
+    """Embeddings by name that a report wrote beside its maps of a system's latents, of all datasets or of one."""
+    paths = sorted(figures.glob(f"{dataset or '*'}-{system}-*.npz"))
+    return [(path.stem, read_latents(path)) for path in paths]
+
+
 def latent_rows(space: Latents) -> list[dict[str, Any]]:
     """Clustering strength per emotion (one identity at a time, then their mean), silhouette and purity."""
     rows = []

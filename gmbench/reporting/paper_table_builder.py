@@ -5,12 +5,14 @@ import re
 import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from gmbench.evaluation.results.aggregate import SummaryRow
 from gmbench.evaluation.scoring.registry import metrics
 from gmbench.methods.card import MethodCard
+from gmbench.methods.registry import System
 from gmbench.metrics.key import MetricKey
 from gmbench.reporting.comparisons import Lead, leads
 from gmbench.reporting.latents import Latents, latent_rows
@@ -27,9 +29,11 @@ from gmbench.reporting.tables import (
     method_cell,
     number_cell,
 )
+from gmbench.reporting.training_costs import jobs_table
 from gmbench.reporting.user_study import StudyRow
 
 ABSENT = "n/a"
+_SEQUENCES = "pass --interpolation NAME=DIR to 'gmbench eval', or run 'gmbench ablate'"
 _SEED = re.compile(r"-s\d+$")
 RowsBySystem = Mapping[tuple[str, str], Sequence[SummaryRow]]
 """Numbers by (system without its seed, metric key), one per seed."""
@@ -41,8 +45,9 @@ def build(
     study: Sequence[StudyRow] | None = None,
     spaces: Sequence[tuple[str, Latents]] = (),
     summary: Summary | None = None,
+    cards: Sequence[Mapping[str, Any]] = (),
 ) -> Table:
-    """A paper's table from records of one dataset and protocol, from ratings, or from embeddings by name.
+    """A paper's table from records of one dataset and protocol, from ratings, embeddings by name, or run cards.
 
     ``summary`` holds the numbers of the same records where they are aggregated already.
 
@@ -53,6 +58,8 @@ def build(
         return _study(form, study)
     if form.kind == "latents":
         return _latents(form, spaces)
+    if form.kind == "cost":
+        return jobs_table(form.title, cards)
     if records is None or records.empty:
         return _measured(form, None, form.dataset)
     asked = {name for names in form.metrics.values() for name in names} | set(form.requires)
@@ -124,10 +131,18 @@ def _systems(
     methods = {method for method, _ in by_system}
     if form.rows:
         lacking = [(printed, name) for printed, name in form.rows.items() if not _has_any(by_system, name, keys)]
-        notes += [f"{printed}: no records of {name}." for printed, name in lacking]
+        notes += [f"{printed}: no records of {name}; {_how_to_make(name)}." for printed, name in lacking]
         return dict(form.rows) | ({"ground_truth": "ground_truth"} if "ground_truth" in methods else {})
     required = [key for key in present if MetricKey.parse(key).name in form.requires] if form.requires else keys
     return {method: method for method in ordered_methods(methods, takes) if _has_any(by_system, method, required)}
+
+
+def _how_to_make(system: str) -> str:
+    """What generates and scores a system of an ablation's rows."""
+    parsed = System.parse(system)
+    if parsed.ablations:
+        return f"'gmbench ablate --method {parsed.method}' trains it"
+    return f"name {system} under methods in params.yaml, then 'dvc repro'"
 
 
 def _has_any(by_system: RowsBySystem, system: str, keys: Sequence[str]) -> bool:
@@ -142,7 +157,7 @@ def _keys(printed: str, names: Sequence[str], present: Sequence[str], notes: lis
             return keys
     metric = metrics().get(names[0])
     needs = ", ".join(metric.spec.needs) if metric else ""
-    remedy = "pass --interpolation NAME=DIR to 'gmbench eval'" if "interpolation" in needs else "see 'gmbench doctor'"
+    remedy = _SEQUENCES if "interpolation" in needs else "see 'gmbench doctor'"
     notes.append(f"{printed}: no records of {' or '.join(names)} (needs {needs or 'nothing more'}); {remedy}.")
     return []
 
@@ -237,5 +252,7 @@ def _latents(form: PaperTable, spaces: Sequence[tuple[str, Latents]]) -> Table:
     for name, space in spaces:
         strength = {row["emotion"]: row["value"] for row in latent_rows(space) if row["measure"] == "d_cls"}
         body.append((Cell(name), *(Cell(number(strength.get(emotion, math.nan))) for emotion in form.emotions)))
-    note = "Clustering strength: distance between the emotions' centres over that within, one identity at a time."
-    return Table(form.title, header, tuple(body), (note,))
+    notes = ["Clustering strength: distance between the emotions' centres over that within, one identity at a time."]
+    if any(cell.text == ABSENT for line in body for cell in line[1:]):
+        notes.append(f"{ABSENT}: no identity has two clips of the emotion, and one of another.")
+    return Table(form.title, header, tuple(body), tuple(notes))

@@ -22,7 +22,7 @@ class PaperTable(BaseModel):
         name: as asked for with ``--like``.
         source, table, dataset: the paper's.
         figure: in place of the table, of a figure with which no numbers are printed.
-        kind: ``comparison``, ``ablation``, ``study`` or ``latents``.
+        kind: ``comparison``, ``ablation``, ``study``, ``latents`` or ``cost``: jobs of trainings, by run cards.
         about: columns on what drives each method.
         metrics: printed column to our metrics, the preferred one first.
         rows: of an ablation, printed row to our system.
@@ -38,13 +38,18 @@ class PaperTable(BaseModel):
     table: str = ""
     figure: str = ""
     dataset: str
-    kind: Literal["comparison", "ablation", "study", "latents"]
+    kind: Literal["comparison", "ablation", "study", "latents", "cost"]
     about: tuple[str, ...] = ()
     metrics: dict[str, tuple[str, ...]] = {}
     rows: dict[str, str] = {}
     requires: tuple[str, ...] = ()
     study: str = ""
     emotions: tuple[str, ...] = ()
+
+    @property
+    def system(self) -> str:
+        """The paper's method, as it is registered."""
+        return self.name.partition("-")[0]
 
     @property
     def title(self) -> str:

@@ -15,12 +15,14 @@ from gmbench.evaluation.interpolation import SCORED
 from gmbench.evaluation.results import records
 from gmbench.evaluation.run import evaluate as score
 from gmbench.methods import registry
-from gmbench.methods.card import BETWEEN, TALKING, TRACKS, Interpolation
+from gmbench.methods.card import BETWEEN, EMBEDDINGS, TALKING, TRACKS, Interpolation
+from gmbench.methods.registry import System
 from gmbench.reporting import table_formats, tables
+from gmbench.stages import generated_expressions, generated_motion
 from gmbench.stages.ablation_plan import AblationPlan, Group, Say, plan_ablations
+from gmbench.stages.clip_embeddings import measure_clusters
 from gmbench.stages.evaluation_plan import make_plan
 from gmbench.stages.generate import generate
-from gmbench.stages.generated_motion import measure_motion
 from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun, write_json
 from gmbench.stages.training_pool import shared_workers, train_systems
@@ -30,8 +32,8 @@ from gmbench.stages.verdicts import (
     Verdict,
     corrected,
     markdown,
+    plain_means,
     read_verdicts,
-    system_of,
     verdicts_of,
     way_name,
     without_value,
@@ -51,13 +53,13 @@ def ablate(run: PipelineRun, method: str, seeds: int, say: Say, out: Path = OUT)
     ``out/claims.md`` has the verdicts of all methods.
 
     Raises:
-        InputError: the method expects no ordering, or none can be measured on this dataset.
+        InputError: the method expects no ordering, or there is nothing to learn from or to score.
         WeightsError: a file that an ordering's metric needs is missing.
     """
-    plan = plan_ablations(run, registry.create(method).card, seeds, say)
+    plan = plan_ablations(run, registry.create(method), seeds, say)
     with shared_workers(run) as shared:
         names = plan.systems(method)
-        say(f"training {', '.join(names)}")
+        say(f"training {', '.join(names) or 'nothing'}")
         train_systems(shared, shared.params.datasets[shared.paths.dataset], names)
         measured = _measure(shared, method, plan, say, out / method)
     found = _verdicts(run, method, plan, measured, seeds, out / method)
@@ -70,9 +72,10 @@ def _measure(
 ) -> list[tuple[str, str, tuple[str, ...], pd.DataFrame]]:
     """Dataset, drive, shared ablations and records of everything that is measured."""
     found = []
+    measures = {TRACKS: _tracks, EMBEDDINGS: _embeddings}
     for group in plan.groups:
-        measure = _motion if group.drive == TRACKS else _videos
-        found.append((group.dataset, group.drive, group.shared, measure(run, group, method, say, out)))
+        table = measures.get(group.drive, _videos)(run, group, plan.of_group(group, method), say, out)
+        found.append((group.dataset, group.drive, group.shared, table))
     if plan.ways:
         say("sequences between emotions")
         table = measure_transitions(run, method, plan, out / BETWEEN)
@@ -93,30 +96,38 @@ def _verdicts(
             found += without_value(ordering, plan.without[ordering], method)
             continue
         wanted = (ordering.dataset or run.paths.dataset, ordering.drive, ordering.shared)
-        found += verdicts_of(ordering, [table for *key, table in measured if tuple(key) == wanted], method, seeds)
+        tables = [table for *key, table in measured if tuple(key) == wanted]
+        found += verdicts_of(ordering, tables, method, seeds, plan.untrained)
     result = corrected(found)
     write_json(out / FILE, {"seeds": seeds, "verdicts": [asdict(verdict) for verdict in result]})
     write_atomically(out / "verdicts.md", markdown(result).encode())
     return result
 
 
-def _motion(run: PipelineRun, group: Group, method: str, say: Say, out: Path) -> pd.DataFrame:
-    """Records of the head motion that a group's systems generate."""
-    names = [(name, seed) for seed in range(group.seeds) for name in group.variants]
-    say(f"generating the motion of {len(names)} systems")
-    systems = [system_of(method, name, "", group.shared, seed) for name, seed in names]
-    return _keep(measure_motion(run, systems), out, group.name)
+def _tracks(run: PipelineRun, group: Group, systems: Sequence[System], say: Say, out: Path) -> pd.DataFrame:
+    """Records of the head motion and expressions that a group's systems generate, of those that are asked for."""
+    found = []
+    if set(group.metrics) & set(generated_motion.MEASURED):
+        say(f"generating the motion of {len(systems)} systems")
+        found.append(_keep(generated_motion.measure_motion(run, systems), out, group.name))
+    if set(group.metrics) & set(generated_expressions.MEASURED):
+        say(f"generating the expressions of {len(systems)} systems")
+        found.append(_keep_measures(generated_expressions.measure_expressions(run, systems), out, group.name))
+    return records.concatenate(found)
 
 
-def _videos(run: PipelineRun, group: Group, method: str, say: Say, out: Path) -> pd.DataFrame:
+def _embeddings(run: PipelineRun, group: Group, systems: Sequence[System], say: Say, out: Path) -> pd.DataFrame:
+    """Records of how apart emotions lie in what a group's systems read of clips."""
+    say(f"embedding clips by {len(systems)} systems")
+    return _keep_measures(measure_clusters(run, systems), out, group.name)
+
+
+def _videos(run: PipelineRun, group: Group, systems: Sequence[System], say: Say, out: Path) -> pd.DataFrame:
     """Records of the videos that a group's systems generate."""
     here = group.dataset == run.paths.dataset
     run = run if here else replace(run, paths=DatasetPaths(group.dataset))
     section = run.params.datasets[group.dataset]
-    names = [
-        system_of(method, name, group.drive, group.shared, seed).name
-        for seed in range(group.seeds) for name in group.variants
-    ]  # fmt: skip
+    names = [system.name for system in systems]
     for number, name in enumerate(names, 1):
         say(f"generating {name} ({number}/{len(names)})")
         generate(run, section, name)
@@ -131,6 +142,18 @@ def _keep(table: pd.DataFrame, out: Path, name: str) -> pd.DataFrame:
     """Write records and their table."""
     records.write(out / f"records-{name}.parquet", table)
     write_atomically(out / f"table-{name}.md", table_formats.render(tables.build(table), "md").encode())
+    return table
+
+
+def _keep_measures(table: pd.DataFrame, out: Path, name: str) -> pd.DataFrame:
+    """Write records of what is no metric of videos, apart from those that join the page's tables, and their means."""
+    records.write(out / f"measures-{name}.parquet", table)
+    lines = ["| system | measure | mean |", "|---|---|---:|"]
+    for metric, part in table.groupby("metric_name", observed=True):
+        lines += [
+            f"| {system} | {metric} | {table_formats.number(mean)} |" for system, mean in plain_means(part).items()
+        ]
+    write_atomically(out / f"measures-{name}.md", ("\n".join(lines) + "\n").encode())
     return table
 
 

@@ -16,6 +16,7 @@ from gmbench.metrics.key import MetricKey
 from gmbench.reporting import figures
 from gmbench.reporting.page.markup import grid_html, picture_html
 from gmbench.reporting.summary import Summary
+from gmbench.reporting.training_costs import further_people
 from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
 from gmbench.stages.scored_clips import GENERATED
@@ -23,8 +24,6 @@ from gmbench.stages.train import CARD, model_folder
 
 METRICS = ("acc_emo", "sync_c", "fid")
 """Metrics that stand against cost."""
-PEOPLE = ("track_people", "pretrain_people", "drawn_people")
-"""Settings of how many further people a part learns from."""
 
 
 def training_costs(run: PipelineRun, dataset: str) -> dict[str, str]:
@@ -59,7 +58,8 @@ def terms_html(run: PipelineRun, dataset: str) -> str:
     text = (
         "Systems that are trained here, whatever drives them. Further people are the synthetic corpus', drawn or as"
         " tracks when a training begins, by the part that learns from them. Times are sums of all parts, one after the"
-        " other, on the machine that trained them."
+        " other, on the machine that trained them; job by job, with steps and memory: edtalk-fig5 among the papers'"
+        " tables."
     )
     return f"<p>{text}</p>{grid_html(head, list(rows.values()))}"
 
@@ -81,24 +81,6 @@ def _learnt_from(card: Mapping[str, Any]) -> str:
     if people:
         said.append(f"further people: {', '.join(f'{part} {count:,}' for part, count in people.items())}")
     return "; ".join(said) or "–"
-
-
-def further_people(settings: Mapping[str, Any]) -> dict[str, int]:
-    """How many further people of the corpus each part of a system's settings asks for, of those that ask for some.
-
-    Parts may ask for the same people, so the numbers must not be added up.
-
-    >>> further_people({"teachers": {"drawn": {"people": 800}}, "diffusion": {"drawn_people": 100}, "vae": {}})
-    {'teachers': 800, 'diffusion': 100}
-    """
-    found = {}
-    for part, values in settings.items():
-        if isinstance(values, Mapping):
-            drawn = values.get("drawn")
-            asked = [values.get(name) or 0 for name in PEOPLE]
-            if count := sum(asked) + (drawn.get("people", 0) if isinstance(drawn, Mapping) else 0):
-                found[part] = count
-    return found
 
 
 def training_seconds(run: PipelineRun, dataset: str) -> dict[str, float]:
@@ -143,6 +125,16 @@ def _points(summary: Summary, key: str, costs: Mapping[str, float]) -> dict[str,
     found = {method: summary.by_cell.get((method, key)) for method in costs if method in summary.ranked}
     known = {m: (costs[m], row.value) for m, row in found.items() if row is not None and np.isfinite(row.value)}
     return known if len({place for place, _ in known.values()}) > 1 else {}
+
+
+def run_cards(run: PipelineRun) -> list[dict[str, Any]]:
+    """Run cards of the systems that a run trains, of the datasets that it evaluates, each once."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for dataset in run.params.evaluate:
+        for system, card in _cards(run, dataset).values():
+            if not system.ablations and not system.seed:
+                found.setdefault((str(card.get("dataset", "")), system.trained), card)
+    return [card for card in found.values() if card.get("parts")]
 
 
 def _cards(run: PipelineRun, dataset: str) -> dict[str, tuple[System, dict[str, Any]]]:

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gmbench.audio.hubert import to_video_rate
 from gmbench.datasets.manifest import ClipRow
 from gmbench.errors import InputError
 from gmbench.evaluation.results import records
@@ -18,9 +17,7 @@ from gmbench.methods import registry, render
 from gmbench.methods.interface import (
     EmbedsEmotion,
     EmotionSpec,
-    HasLatents,
     Interpolates,
-    MissingInput,
     TalkingHeadMethod,
 )
 from gmbench.methods.registry import System
@@ -29,12 +26,12 @@ from gmbench.reporting import figures, latents
 from gmbench.reporting.images import thumbnail
 from gmbench.reporting.page.markup import grid_html, picture_html
 from gmbench.reporting.table_formats import number
-from gmbench.shards import read as read_shard
 from gmbench.stages.capability_checks import check_capabilities
+from gmbench.stages.clip_embeddings import emotion_spaces, expression_space
 from gmbench.stages.fit import training_coefficients
 from gmbench.stages.pipeline_run import PipelineRun
-from gmbench.stages.requests import RequestPlanner, build_request, read_reference
-from gmbench.stages.scored_clips import all_rows, scored_rows
+from gmbench.stages.requests import RequestPlanner, build_request
+from gmbench.stages.scored_clips import scored_rows
 from gmbench.stages.train import LOSSES, checkpoint_folder
 
 COLUMNS, STRIP, STRIP_FRAMES = 6, 9, 25
@@ -69,7 +66,7 @@ def system_figures(run: PipelineRun, name: str, folder: Path) -> str:
         show(strips, "Between emotions: same instant and noise")
     if angles := _angles(run, method, rows[0], stem.with_name(f"{stem.name}-motion")):
         show(angles, f"Head motion of {rows[0].clip_id}")
-    for kind, space in _latents(run, method).items():
+    for kind, space in _spaces(run, method).items():
         file = stem.with_name(f"{stem.name}-{kind.replace(' ', '-')}")
         latents.draw_map(space, file)
         latents.write_latents(space, file.with_name(f"{file.name}.npz"))
@@ -87,6 +84,14 @@ def _is_of(name: str, method: str) -> bool:
         return System.parse(name).method == method
     except InputError:
         return False
+
+
+def _spaces(run: PipelineRun, method: TalkingHeadMethod) -> dict[str, latents.Latents]:
+    """Embeddings of emotions by what is read of a clip, else of expressions."""
+    if isinstance(method, EmbedsEmotion):
+        return {f"emotions by {modality}": space for modality, space in emotion_spaces(run, method).items()}
+    space = expression_space(run, method)
+    return {} if space is None else {"latents": space}
 
 
 def _order(space: latents.Latents) -> str:
@@ -168,34 +173,3 @@ def _angles(run: PipelineRun, method: TalkingHeadMethod, row: ClipRow, stem: Pat
         if motion is not None:
             curves[f"seed {seed}"] = np.degrees(motion[:, :3])
     return figures.angles(curves, stem) if len(curves) > 1 else ""
-
-
-def _latents(run: PipelineRun, method: TalkingHeadMethod) -> dict[str, latents.Latents]:
-    """Embeddings of all clips, held-out ones too: of emotions by what is read of a clip, else of expressions.
-
-    Clips that the method cannot embed, since they were not fitted, are left out.
-    """
-    rows, kept = all_rows(run), []
-    spaces: dict[str, list[NDArray[np.float32]]] = {}
-    if isinstance(method, EmbedsEmotion):
-        planner = RequestPlanner(run, method.card)
-        for row in rows:
-            reference = read_reference(planner.inputs(row, ()).clip)
-            try:
-                embedded = [method.embed_clip(reference, modality) for modality in method.modalities]
-            except MissingInput:
-                continue
-            kept.append(row)
-            for modality, vector in zip(method.modalities, embedded, strict=True):
-                spaces.setdefault(f"emotions by {modality}", []).append(vector)
-    elif isinstance(method, HasLatents):
-        kept, spaces["latents"] = rows, [_posterior(run, method, row) for row in rows]
-    names = [np.array([getattr(row, key) for row in kept]) for key in ("emotion", "speaker")]
-    return {name: latents.Latents(np.stack(values).astype(np.float64), *names) for name, values in spaces.items()}
-
-
-def _posterior(run: PipelineRun, method: HasLatents, row: ClipRow) -> NDArray[np.float32]:
-    folder = training_coefficients(run, run.params.datasets[run.paths.dataset])
-    beta = coefficient_io.read(folder, row.speaker, row.clip_id)["beta"]
-    sound = read_shard(run.paths.audio, row.speaker, row.clip_id, ["features"])["features"]
-    return method.posterior(beta, to_video_rate(sound, len(beta), run.params.audio.pair))

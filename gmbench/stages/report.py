@@ -18,6 +18,8 @@ from gmbench.errors import InputError, StoreError
 from gmbench.evaluation import validate
 from gmbench.evaluation.results import merging, records, references, result_folder
 from gmbench.executor import one_thread
+from gmbench.methods import registry
+from gmbench.methods.registry import System
 from gmbench.morphable import coefficient_io
 from gmbench.morphable.landmarks_478 import SPARSE
 from gmbench.morphable.render import Renderer
@@ -30,7 +32,14 @@ from gmbench.reporting.page.sections import left_out, pairs, papers
 from gmbench.reporting.page.write import read_sources
 from gmbench.reporting.summary import Summary
 from gmbench.stages import ablations, verdicts
-from gmbench.stages.costs import frame_rates, quality_against_cost, terms_html, training_costs, training_seconds
+from gmbench.stages.costs import (
+    frame_rates,
+    quality_against_cost,
+    run_cards,
+    terms_html,
+    training_costs,
+    training_seconds,
+)
 from gmbench.stages.head_motion_figures import head_motion_html
 from gmbench.stages.paths import EXTRACTORS, REPORTS, DatasetPaths
 from gmbench.stages.pipeline_run import PipelineRun
@@ -85,8 +94,8 @@ def report(
     sources = [*added, *merging.read_named(folders)]
     merged = merging.merge(merging.joined(added), merged)
     folders = [part.folder for part in sources]
-    if ablated := _ablations():
-        sections.append(Section("Ablations", ablated))
+    if claims := _claims(run):
+        sections.append(Section("Claims of the papers", claims))
     places = {name: place for place, name in enumerate(run.params.evaluate)}
     summaries = sorted(Summary.per_protocol(merged), key=lambda summary: places.get(summary.dataset, len(places)))
     with_ablations = _with_ablations(merged)
@@ -97,7 +106,7 @@ def report(
         shown += quality_against_cost(summary, training_seconds(run, name), frame_rates(run, name), out)
         if shown:
             sections.append(Section(f"Terms and cost on {name}", shown))
-    sections += [*left_out(folders), pairs(summaries), papers(all_summaries, out)]
+    sections += [*left_out(folders), pairs(summaries), papers(all_summaries, out, run_cards(run))]
     sections += [
         Section(f"{name}: clips and fits", _dataset(run, DatasetPaths(name), out)) for name in run.params.datasets
     ]
@@ -144,12 +153,28 @@ def _with_ablations(found: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def _ablations() -> str:
-    """Verdicts on the expected orderings of all methods whose ablations were run."""
+def _claims(run: PipelineRun) -> str:
+    """Verdicts on the expected orderings of all methods, those too of trained ones whose ablations were not run."""
     found = verdicts.read_verdicts(ablations.OUT)
+    missing = [system.method for system in map(System.parse, run.params.trained)]
+    missing = [name for name in dict.fromkeys(missing) if name not in {verdict.method for verdict in found}]
     if not found:
-        return ""
-    return f"<p>{verdicts.summary(found)}</p>" + grid_html(list(verdicts.HEAD), verdicts.rows(found))
+        commands = ", ".join(f"<code>{html.escape(_how_to_judge(name))}</code>" for name in missing)
+        return f"<p>Not judged here, since that takes trainings at several seeds: {commands}.</p>" if missing else ""
+    for name in missing:
+        for ordering in registry.create(name).card.expected_orderings:
+            found += verdicts.without_value(ordering, f"not run: {_how_to_judge(name)}", name)
+    notes = "".join(f"<li>{html.escape(reason)}</li>" for reason in verdicts.reasons(found))
+    return (
+        f"<p>{verdicts.summary(found)} Resolved: the interval lies above zero; reversed: below; not resolved: it holds"
+        " zero, or one seed has none.</p>"
+        + grid_html(list(verdicts.HEAD), verdicts.rows(found))
+        + (f"<ol>{notes}</ol>" if notes else "")
+    )
+
+
+def _how_to_judge(method: str) -> str:
+    return f"gmbench ablate --method {method} --seeds 3"
 
 
 def _corpus_extractors(out: Path) -> str:

@@ -82,7 +82,7 @@ def train(run: PipelineRun, section: DatasetSection, name: str) -> None:
     seed = run.params.seed + system.seed
     previews = (PREVIEWS / run.paths.dataset / system.trained).absolute()
     context = training_context(run, previews)
-    report = method.fit(dataset, _pretraining(run, dataset), out, settings, seed, context)
+    report = method.fit(dataset, pretraining_of(run, dataset), out, settings, seed, context)
     training = dataset.split(manifest.TRAIN)
     for part in report.parts:
         _write_losses(out / LOSSES / f"{part.name}.tsv", part.losses)
@@ -109,7 +109,8 @@ def training_context(run: PipelineRun, previews: Path | None = None) -> Training
     return TrainingContext(run.store, jobs, previews, run.device, how.precision, how.jobs_per_device, shared)
 
 
-def _pretraining(run: PipelineRun, dataset: PreparedDataset) -> PreparedDataset:
+def pretraining_of(run: PipelineRun, dataset: PreparedDataset) -> PreparedDataset:
+    """The dataset of many people that a training on a dataset also learns from."""
     other = run.params.pretrain_on
     if other not in run.params.datasets:
         raise InputError(f"params.yaml: pretrain_on: {closest(other, run.params.datasets)}")

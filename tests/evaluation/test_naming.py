@@ -25,6 +25,15 @@ def test_every_metric_is_in_a_group_and_a_group_stands_for_its_default_metrics()
     assert named_metrics(["psnr, lips", "PSNR", "sync-c"], SPECS)[:2] == ["psnr", "sync_c"]
 
 
+def test_default_stands_for_what_is_scored_where_nothing_is_named():
+    default = [metric.name for metric in registry.select(None, has_reference=True)]
+    chosen = registry.select(["default", "emo_neutral", "psnr"], has_reference=True)
+    assert "emo_neutral" not in default
+    assert [metric.name for metric in chosen] == [*default, "emo_neutral"]
+    alone = [metric.name for metric in registry.select("default", has_reference=False)]
+    assert alone == [metric.name for metric in registry.select(None, has_reference=False)]
+
+
 @pytest.mark.parametrize(("text", "hint"), [("pnsr", "mean psnr"), ("lip", "mean lips"), ("|", "known")])
 def test_an_unknown_name_is_refused_with_the_nearest(text, hint):
     with pytest.raises(InputError, match="unknown metric") as error:

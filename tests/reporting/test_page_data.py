@@ -152,6 +152,15 @@ def test_tables_of_latents_are_filled_from_the_figures_beside_the_page(tmp_path)
     assert body.count("No embeddings: pass an NPZ") == 1  # FlowVQTalker's
 
 
+def test_the_table_of_training_jobs_is_filled_from_run_cards(tmp_path):
+    (summary,) = [summary_of(rows("a", "psnr", HARD))]
+    assert "No run cards" in papers([summary], tmp_path).body
+    card = {"system": "edtalk", "dataset": "synth", "parts": {"backbone": {"steps": 7654, "seconds": 1.0}}}
+    body = papers([summary], tmp_path, [card]).body
+    assert "No run cards" not in body
+    assert "7654" in (tmp_path / "tables" / "edtalk-fig5.csv").read_text()
+
+
 def test_costs_in_words():
     assert cost_in_words({"parts": {"a": {"parameters": 2_000_000, "seconds": 9000.0}}}) == "2.5 h"
     assert cost_in_words({}) == ""

@@ -31,6 +31,7 @@ ALL = (
     "flowvqtalker-fig5",
     "flowvqtalker-fig6",
     "flowvqtalker-fig7",
+    "edtalk-fig5",
     "edtalk-fig6",
 )
 PRINTED = tuple(form for form in paper_tables.load_all().values() if not form.figure)
@@ -118,7 +119,11 @@ def test_an_ablation_averages_over_seeds_and_names_what_is_missing():
     assert (lines["Full"].text, lines["Full"].note) == ("22.00", "± 1.155, 3 seeds")
     assert lines["w/o EMN"].text == "20.00"
     assert lines["w/o GM"].text == "n/a"
-    assert "w/o GM: no records of gmtalker-wo_gm-pose." in table.notes
+    assert "w/o GM: no records of gmtalker-wo_gm-pose; 'gmbench ablate --method gmtalker' trains it." in table.notes
+    without = build(paper_tables.find("gmtalker-5"), table_of(rows("gmtalker-wo_emn-pose", "psnr", [19.0])))
+    assert "Full: no records of gmtalker-pose; name gmtalker-pose under methods in params.yaml, then 'dvc repro'." in (
+        without.notes
+    )
 
 
 def test_studies_and_latents_without_data_have_no_rows():
@@ -137,6 +142,7 @@ def test_studies_and_latents_with_data():
     space = Latents(np.array([[0.0, 0], [0, 2], [4, 0], [4, 2]]), names, np.full(4, "p"))
     table = build(paper_tables.find("dicetalk-5"), spaces=[("mine", space)])
     assert [cell.text for cell in table.body[0]] == ["mine", "4.000", "n/a", "n/a", "4.000"]
+    assert "n/a: no identity has two clips of the emotion" in table.notes[1]
 
 
 def shown_cells(text, form, headings=()):

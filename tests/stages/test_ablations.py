@@ -11,7 +11,17 @@ from gmbench.datasets.manifest import TEST, TRAIN, ClipRow
 from gmbench.emotions import SUITE_ORDER
 from gmbench.errors import InputError, WeightsError
 from gmbench.methods import registry
-from gmbench.methods.card import BETWEEN, POSE, REFERENCE, TRACKS, VIDEO, ExpectedOrdering, Interpolation, MethodCard
+from gmbench.methods.card import (
+    BETWEEN,
+    EMBEDDINGS,
+    POSE,
+    REFERENCE,
+    TRACKS,
+    VIDEO,
+    ExpectedOrdering,
+    Interpolation,
+    MethodCard,
+)
 from gmbench.stages import ablation_plan, ablations
 from gmbench.stages.ablation_plan import groups_of, plan_ablations
 from gmbench.stages.paths import DatasetPaths
@@ -70,9 +80,16 @@ def make(tmp_path, monkeypatch):
     return run
 
 
+@dataclass
+class _Method:
+    card: MethodCard
+
+    settings = fit = load = generate = print
+
+
 def planned(run, card, seeds=5):
     said = []
-    return plan_ablations(run, card, seeds, said.append), "\n".join(said)
+    return plan_ablations(run, _Method(card), seeds, said.append), "\n".join(said)
 
 
 def test_a_group_per_dataset_drive_and_shared_networks():
@@ -137,8 +154,9 @@ def test_an_ordering_on_an_absent_dataset_has_no_value(make):
     assert [o.metric for o in plan.without] == ["f_sim"]
     assert "left out: f_sim: no dataset strangers in params.yaml" in said
     elsewhere = replace(CARD, expected_orderings=(ExpectedOrdering("psnr", ("", "wo_a"), "1", "", "mead"),))
-    with pytest.raises(InputError, match="d: none of X's orderings can be measured here"):
-        plan_ablations(run, elsewhere, 5, print)
+    plan, _ = planned(run, elsewhere)
+    assert plan.groups == ()
+    assert list(plan.without.values()) == ["no dataset mead in params.yaml"]
 
 
 def test_a_missing_network_stops_before_training_unless_nothing_is_ordered_by_it(make, monkeypatch):
@@ -154,13 +172,47 @@ def test_a_missing_network_stops_before_training_unless_nothing_is_ordered_by_it
         ablations.ablate(run, "gmtalker", 5, print)
 
 
+def test_every_claim_of_the_four_papers_is_declared():
+    """Rows of the papers' claims: metric, drive, and what is compared, the best first."""
+    found = {
+        name: [(o.metric, o.drive, o.dataset, o.order) for o in registry.create(name).card.expected_orderings]
+        for name in ("flowvqtalker", "edtalk", "dicetalk")
+    }
+    assert found["flowvqtalker"] == [
+        ("nats", TRACKS, "", ("", "gmm")), ("fd_expressions", TRACKS, "", ("", "gmm")),
+        ("sync_c", "", "", ("", "wo_dropout")), ("sync_corr", "", "", ("", "wo_dropout")),
+        ("cpbd", "coefficients", "", ("", "b_w_phi_m", "b_w")),
+        ("f_sim", "coefficients", "", ("b_w_phi_m", "b_w_phi", "b_w")),
+    ]  # fmt: skip
+    banks = ("", "wo_orthogonal", "wo_bank")
+    assert found["edtalk"] == [
+        ("acc_emo", "label", "", banks), ("psnr", "video", "", banks), ("fid", "video", "", banks),
+        ("m_lmd", "", "", ("video", "pose-reference")), ("sync_c", "", "", ("pose-reference", "video")),
+    ]  # fmt: skip
+    table_4 = ("reference", "strangers")
+    assert found["dicetalk"] == [
+        ("emo_score", *table_4, ("", "learnable_ca", "wo_prior", "wo_bank")),
+        ("emo_score", *table_4, ("", "wo_discrimination")), ("emo_neutral", *table_4, ("wo_bank", "")),
+        ("f_sim", *table_4, ("", "wo_prior")), ("d_cls", EMBEDDINGS, "", ("both", "face", "sound")),
+    ]  # fmt: skip
+
+
+def test_edtalks_drives_are_compared_within_one_training(make):
+    plan, _ = planned(make(SUITE_ORDER), registry.create("edtalk").card, 3)
+    assert len(plan.systems("edtalk")) == 9  # full, wo_orthogonal and wo_bank at three seeds
+    own = next(group for group in plan.groups if group.drive == "")
+    names = [system.name for system in plan.of_group(own, "edtalk")]
+    assert names[:2] == ["edtalk-pose-reference", "edtalk-video"]
+    assert "edtalk-video-s2" in names
+
+
 def test_the_real_check_names_the_missing_file(make, monkeypatch):
     run = make(SUITE_ORDER)
     monkeypatch.undo()
     monkeypatch.chdir(run.store.root.parent)
     monkeypatch.setenv("GMBENCH_WEIGHTS", str(run.store.root.parent / "nothing"))
     with pytest.raises(WeightsError, match="an ordering needs"):
-        plan_ablations(run, GMTALKER, 5, print)
+        plan_ablations(run, _Method(GMTALKER), 5, print)
 
 
 def test_no_clips_to_learn_from_or_to_score_stop_it(make):
@@ -168,23 +220,60 @@ def test_no_clips_to_learn_from_or_to_score_stop_it(make):
     rows = manifest.read(run.paths.cropped)
     manifest.write([row for row in rows if row.split == TEST], run.paths.cropped)
     with pytest.raises(InputError, match="d: no training clips"):
-        plan_ablations(run, GMTALKER, 5, print)
+        plan_ablations(run, _Method(GMTALKER), 5, print)
     manifest.write([row for row in rows if row.split == TRAIN], run.paths.cropped)
     with pytest.raises(InputError, match="d: no clips in split 'test'"):
-        plan_ablations(run, GMTALKER, 5, print)
+        plan_ablations(run, _Method(GMTALKER), 5, print)
 
 
 def test_what_coefficients_do_not_give_is_refused(make):
     card = replace(CARD, expected_orderings=(ExpectedOrdering("fid", ("", "wo_a"), "1", TRACKS),))
     with pytest.raises(InputError, match="fid is not measured on coefficients"):
-        plan_ablations(make(SUITE_ORDER), card, 2, print)
+        plan_ablations(make(SUITE_ORDER), _Method(card), 2, print)
 
 
-@dataclass
-class _Method:
-    card: MethodCard
+class _Shipped(_Method):
+    """Its full system came at seed 0, and wo_a is trained here; nothing else is."""
 
-    settings = fit = load = generate = print
+    def check_trainable(self, dataset, pretraining, settings, seed):
+        if seed and "wo_a" not in settings:
+            raise InputError(f"no seed {seed}; set source to train")
+        if set(settings) - {"wo_a"}:
+            raise InputError("none came")
+
+    def settings(self, given, ablations):
+        return ablations
+
+
+def test_systems_that_cannot_be_trained_are_left_out_with_their_reason(make, monkeypatch):
+    card = replace(CARD, compared={}, expected_orderings=(
+        ExpectedOrdering("psnr", ("", "wo_a", "wo_b"), "1"), ExpectedOrdering("f_sim", ("wo_b", "wo_a"), "2"),
+        ExpectedOrdering("d_cls", ("both", "face"), "5", EMBEDDINGS),
+    ))  # fmt: skip
+    method = _Shipped(card)
+    ours = plugins.Plugins({"x": plugins.Plugin("x", "other 1.0", lambda: method)}, {})
+    monkeypatch.setattr(plugins, "load", lambda group: ours)
+    monkeypatch.setattr(ablation_plan, "prepared_dataset", lambda *a: None)
+    monkeypatch.setattr(ablation_plan, "pretraining_of", lambda *a: None)
+    said = []
+    plan = plan_ablations(make(SUITE_ORDER), method, 2, said.append)
+    assert plan.systems("x") == ["x", "x-wo_a", "x-wo_a-s1"]
+    assert [o.metric for o in plan.without] == ["f_sim"]
+    how = "set source to train, then 'gmbench ablate --method x --seeds 2' trains it, on a GPU or for hours"
+    assert plan.untrained["x-s1"] == f"no seed 1; {how}"
+    assert plan.untrained["x-wo_b"].startswith("none came")
+    own, read = plan.groups
+    assert [system.name for system in plan.of_group(own, "x")] == ["x", "x-wo_a", "x-wo_a-s1"]
+    assert (read.drive, read.variants, [s.name for s in plan.of_group(read, "x")]) == (EMBEDDINGS, ("",), ["x"])
+
+
+def test_where_nothing_can_be_measured_every_claim_stands_without_a_value(make, monkeypatch, tmp_path):
+    card = replace(CARD, expected_orderings=(ExpectedOrdering("psnr", ("", "wo_a"), "1", "", "mead"),))
+    ours = plugins.Plugins({"x": plugins.Plugin("x", "other 1.0", lambda: _Method(card))}, {})
+    monkeypatch.setattr(plugins, "load", lambda group: ours)
+    (found,) = ablations.ablate(make(SUITE_ORDER), "x", 2, print, tmp_path / "out")
+    assert (found.verdict, found.reason) == ("no value", "no dataset mead in params.yaml")
+    assert "1. no dataset mead in params.yaml" in (tmp_path / "out" / "claims.md").read_text()
 
 
 def test_systems_that_orderings_compare_are_trained_once(make, monkeypatch):

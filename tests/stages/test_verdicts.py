@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gmbench.methods.card import BETWEEN, TALKING, TRACKS, ExpectedOrdering
+from gmbench.methods.card import BETWEEN, EMBEDDINGS, TALKING, TRACKS, ExpectedOrdering
 from gmbench.stages import verdicts
 from gmbench.stages.verdicts import difference_over_seeds
 
@@ -89,7 +89,42 @@ def test_holms_correction_counts_all_verdicts_with_a_value(tmp_path):
     text = verdicts.markdown(found)
     assert "| gmtalker | psnr | V | own | full | wo_gm | 1.000 | 0.100 to 1.900 | 5 | 0.01 | 0.03 | resolved |" in text
     assert "| edtalk | acc_emo | V | own | a | b |" in text
-    assert "no value: no labels" in text
+    assert text.count("| no value (1) |") == 2
+    assert text.endswith("\n\n1. no labels\n")
+
+
+def test_seeds_at_which_a_system_cannot_be_trained_are_left_out():
+    values = {(f"dicetalk{name}{seed}", "psnr"): value for name, value in (("", 2.0), ("-wo_bank", 1.0))
+              for seed in ("", "-s1", "-s2")}  # fmt: skip
+    ordering = ExpectedOrdering("psnr", ("", "wo_bank", "wo_prior"), "4")
+    untrained = {"dicetalk-s2": "no seed 2", "dicetalk-wo_prior": "no prior"}
+    untrained |= {f"dicetalk-wo_prior-s{seed}": "no prior" for seed in (1, 2)}
+    first, second = verdicts.verdicts_of(ordering, [_records(values)], "dicetalk", 3, untrained)
+    assert (first.margin, len(first.values), first.reason) == (1.0, 2, "2 of 3 seeds: no seed 2")
+    assert (second.verdict, second.reason, second.values) == ("no value", "no prior", ())
+    (alone, _) = verdicts.verdicts_of(ordering, [_records(values)], "dicetalk", 3, untrained | {"dicetalk-s1": "no"})
+    assert (alone.verdict, alone.reason) == ("not resolved", "1 of 3 seeds, so no interval: no")
+    assert "None of 2 claims has an interval" in verdicts.summary([alone, second])
+
+
+def test_measures_that_are_no_metrics_say_themselves_what_is_better():
+    values = {(f"flowvqtalker{name}{seed}", "nats"): value for name, value in (("", 0.5), ("-gmm", 0.75))
+              for seed in ("", "-s1")}  # fmt: skip
+    for lower, margin in ((True, 0.25), (False, -0.25)):
+        ordering = ExpectedOrdering("nats", ("", "gmm"), "Fig 6", TRACKS, lower=lower)
+        (found,) = verdicts.verdicts_of(ordering, [_records(values)], "flowvqtalker", 2)
+        assert found.margin == margin
+
+
+def test_what_a_system_reads_clips_by_belongs_to_the_full_system():
+    ordering = ExpectedOrdering("d_cls", ("both", "face"), "5", EMBEDDINGS)
+    assert verdicts.column(ordering, "dicetalk", "both", 1) == "both-s1"
+    assert verdicts.trained(ordering, "dicetalk", "both", 1) == "dicetalk-s1"
+    drives = ExpectedOrdering("m_lmd", ("video", "pose-reference"), "1")
+    assert verdicts.trained(drives, "edtalk", "pose-reference", 1) == "edtalk-s1"
+    values = {("both-s0", "d_cls"): 2.0, ("face-s0", "d_cls"): 1.5}
+    (found,) = verdicts.verdicts_of(ordering, [_records(values)], "dicetalk", 2, {"dicetalk-s1": "one seed came"})
+    assert (found.margin, found.reason) == (0.5, "1 of 2 seeds, so no interval: one seed came")
 
 
 def test_verdicts_of_all_methods_are_read_and_corrected_together(tmp_path):

@@ -1,6 +1,7 @@
 """What a user means by the name of a metric: any spelling that is printed somewhere, or a group.
 
-``m_lmd``, ``M-LMD``, ``M-LMD ↓ [px (eat128)]`` and ``m_lmd_fb:mediapipe`` are one metric; ``lips`` is a group.
+``m_lmd``, ``M-LMD``, ``M-LMD ↓ [px (eat128)]`` and ``m_lmd_fb:mediapipe`` are one metric; ``lips`` is a group, and
+``default`` stands for what is scored where nothing is named.
 """
 
 import re
@@ -13,6 +14,8 @@ from gmbench.metrics.spec import ARROWS, Group, MetricSpec
 from gmbench.names import closest
 
 GROUPS: tuple[str, ...] = tuple(name for name in get_args(Group) if name)
+DEFAULT = "default"
+"""All metrics that are scored where none is named, for lists of these and further ones."""
 _HEADER_END = re.compile(rf"\s*(?:{'|'.join(re.escape(arrow) for arrow in ARROWS.values())})?"
                          r"\s*(?:\[[^\]]*\])?\s*(?:\(fallback: [^)]*\))?\s*$")  # fmt: skip
 
@@ -32,14 +35,16 @@ def split_names(names: str | Iterable[str]) -> list[str]:
 def named_metrics(names: str | Iterable[str], known: Mapping[str, MetricSpec]) -> list[str]:
     """Names of metrics that are meant, each once, in the order of the names.
 
-    A group stands for its default metrics, for all of them where it has none.
+    A group stands for its default metrics, for all of them where it has none; ``default`` for those of all groups.
 
     Raises:
         InputError: a name that means nothing, with the nearest, or more than one metric.
     """
     result: list[str] = []
     for text in split_names(names):
-        if text.casefold() in GROUPS:
+        if text.casefold() == DEFAULT:
+            result += [name for name, spec in known.items() if spec.default]
+        elif text.casefold() in GROUPS:
             members = [name for name, spec in known.items() if spec.group == text.casefold()]
             result += [name for name in members if known[name].default] or members
         elif (names_of := _PAPERS.get(_plain(text), ())) and set(names_of) <= set(known):
@@ -50,8 +55,8 @@ def named_metrics(names: str | Iterable[str], known: Mapping[str, MetricSpec]) -
 
 
 def has_group(names: str | Iterable[str]) -> bool:
-    """Whether one of the names is a group's, whose metrics are scored as far as the inputs and files allow."""
-    return any(text.casefold() in GROUPS for text in split_names(names))
+    """Whether one of the names is of several metrics, which are scored as far as the inputs and files allow."""
+    return any(text.casefold() in (DEFAULT, *GROUPS) for text in split_names(names))
 
 
 def metric_name(text: str, known: Mapping[str, MetricSpec]) -> str:
@@ -65,7 +70,7 @@ def metric_name(text: str, known: Mapping[str, MetricSpec]) -> str:
         return meant[0]
     if meant:
         raise InputError(f"metric {text!r} may be {' or '.join(meant)}; name one of them")
-    hint = closest(name.casefold().replace("-", "_"), [*known, *GROUPS])
+    hint = closest(name.casefold().replace("-", "_"), [*known, DEFAULT, *GROUPS])
     raise InputError(f"unknown metric {text!r}; {hint}; 'gmbench metrics' lists them")
 
 

@@ -1,6 +1,6 @@
 """What DICE-Talk is and can do, and what its paper claims of it."""
 
-from gmbench.methods.card import RECONSTRUCT, REFERENCE, ExpectedOrdering, Interpolation, MethodCard
+from gmbench.methods.card import EMBEDDINGS, RECONSTRUCT, REFERENCE, ExpectedOrdering, Interpolation, MethodCard
 from gmbench.methods.dicetalk.settings import ABLATIONS, STAGES
 
 INTERPOLATIONS = (Interpolation("prior", talking=True), Interpolation("hard_switch", bound=True))
@@ -10,11 +10,12 @@ METRICS = {"": ("acc_emo", "f_sim", "sync_c"), "reference": ("emo_score", "emo_n
 """Metrics of the videos from labels (P), and of those from a reference clip (V): table 4."""
 EXPECTED_ORDERINGS = (
     ExpectedOrdering(
-        "emo_score", ("", "learnable_ca", "wo_prior", "wo_bank"), "Table 4", "reference", "strangers", labelled=True
+        "emo_score", ("", "learnable_ca", "wo_prior", "wo_bank"), "4", "reference", "strangers", labelled=True
     ),
-    ExpectedOrdering("emo_score", ("", "wo_discrimination"), "Table 4", "reference", "strangers", labelled=True),
-    ExpectedOrdering("emo_neutral", ("wo_bank", ""), "Table 4", "reference", "strangers", labelled=True),
-    ExpectedOrdering("f_sim", ("", "wo_prior"), "Table 4", "reference", "strangers"),
+    ExpectedOrdering("emo_score", ("", "wo_discrimination"), "4", "reference", "strangers", labelled=True),
+    ExpectedOrdering("emo_neutral", ("wo_bank", ""), "4", "reference", "strangers", labelled=True),
+    ExpectedOrdering("f_sim", ("", "wo_prior"), "4", "reference", "strangers"),
+    ExpectedOrdering("d_cls", ("both", "face", "sound"), "5", EMBEDDINGS, labelled=True),
 )
 OPTIONS = {
     "guidance": "scale of sound and emotion, g2",

@@ -14,7 +14,7 @@ from torch import Tensor
 from gmbench.devices import current
 from gmbench.methods.dicetalk.card import CARD, INTERPOLATIONS
 from gmbench.methods.dicetalk.embedder import Gaussian, Modality
-from gmbench.methods.dicetalk.jobs import SAMPLING, fit_all
+from gmbench.methods.dicetalk.jobs import SAMPLING, fit_all, training_jobs
 from gmbench.methods.dicetalk.sampler import latent_frames, moving_priors, rescaled
 from gmbench.methods.dicetalk.settings import ABLATIONS, Sampling, Settings
 from gmbench.methods.dicetalk.video_generator import VideoGenerator
@@ -59,6 +59,13 @@ class DiceTalk:
     ) -> FitReport:  # fmt: skip
         """Autoencoder and embedder, then the denoiser; see :mod:`gmbench.methods.dicetalk.jobs`."""
         return fit_all(dataset, pretraining, out_dir, settings, seed, context, stages)
+
+    def check_trainable(
+        self, dataset: PreparedDataset, pretraining: PreparedDataset, settings: Settings, seed: int
+    ) -> None:
+        """Raises InputError where its networks came with gmbench and are not those that are asked for."""
+        for _ in training_jobs(dataset, pretraining, settings, seed):
+            pass
 
     def load(self, checkpoint_dir: Path) -> None:
         """Read all networks."""

@@ -16,7 +16,10 @@ EXPECTED_ORDERINGS = (
     ExpectedOrdering("acc_emo", ("", "wo_orthogonal", "wo_bank"), "Fig 6", "label", labelled=True),
     ExpectedOrdering("psnr", ("", "wo_orthogonal", "wo_bank"), "Fig 6", "video"),
     ExpectedOrdering("fid", ("", "wo_orthogonal", "wo_bank"), "Fig 6", "video"),
+    ExpectedOrdering("m_lmd", ("video", "pose-reference"), "1"),
+    ExpectedOrdering("sync_c", ("pose-reference", "video"), "1"),
 )
+"""Figure 6 orders ablations, table 1 two ways to drive one training: by videos (V), and by sound (A)."""
 CARD = MethodCard(
     name="edtalk", title="EDTalk", kind="trainable", emotion_sources=("audio", "text", "video", "label"),
     default_source="audio", pose="generate", eye="none", emotion="generate", diversity=True,

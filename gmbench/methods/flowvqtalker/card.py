@@ -5,6 +5,7 @@ from gmbench.methods.card import (
     POSE,
     RECONSTRUCT,
     REFERENCE,
+    TRACKS,
     ExpectedOrdering,
     Interpolation,
     MethodCard,
@@ -20,7 +21,10 @@ METRICS = {
 }
 """Metrics of the videos from sound and label, and of those from the reference's coefficients: figure 7's ladder."""
 EXPECTED_ORDERINGS = (
+    ExpectedOrdering("nats", ("", "gmm"), "Fig 6", TRACKS, lower=True),
+    ExpectedOrdering("fd_expressions", ("", "gmm"), "Fig 6", TRACKS, lower=True),
     ExpectedOrdering("sync_c", ("", "wo_dropout"), "Fig 6"),
+    ExpectedOrdering("sync_corr", ("", "wo_dropout"), "Fig 6"),
     ExpectedOrdering("cpbd", ("", "b_w_phi_m", "b_w"), "Fig 7", "coefficients"),
     ExpectedOrdering("f_sim", ("b_w_phi_m", "b_w_phi", "b_w"), "Fig 7", "coefficients"),
 )

@@ -105,6 +105,12 @@ class CoefficientGenerator:
         return sampling.transferred_latents(self.expflow, rows, sound, number, self._source_of(rows), len(rows)).numpy()
 
     @torch.inference_mode()
+    def log_likelihood(self, codes: Floats, audio: Floats, number: int, source: Floats) -> float:
+        """log p of codes (T, 64) under features (T, a), a class and a source's code (64,), per frame and number."""
+        rows, sound, first = torch.from_numpy(codes), torch.from_numpy(audio), torch.from_numpy(source)
+        return float(sampling.sequence_likelihoods(self.expflow, rows, sound, first, [number])) / codes.size
+
+    @torch.inference_mode()
     def poses(self, audio: Floats, seed: int, temperature: float = 1.0) -> Floats:
         """Poses (T, 6) around their mean, in radians and the model's units, of features (T, a)."""
         generator = torch.Generator().manual_seed(seed)

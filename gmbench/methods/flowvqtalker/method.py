@@ -137,6 +137,15 @@ class FlowVQTalker:
         codes, audio = self._reference(reference)
         return np.asarray(self.flows.posterior(codes, audio, self.flows.likeliest(codes, audio)).mean(axis=0))
 
+    def log_likelihood(self, request: GenRequest, expression: Floats, motion: Floats) -> float:
+        """log p of real coefficients (T, 169) and (T, 12) under the request's sound, label and source.
+
+        In nats per frame and number of the code; T must not exceed the request's frames.
+        """
+        codes = self.flows.code.encode(expression, motion)
+        audio, number = self._features(request)[: len(codes)], int(self._weights(request)[0].argmax())
+        return self.flows.log_likelihood(codes, audio, number, self._source_code(request))
+
     def posterior(self, beta: Floats, audio: Floats) -> Floats:
         """Mean latent (64,) of expressions (T, 169), lids open, and features (T, a), under the likeliest label."""
         codes = self.flows.code.encode(beta, np.zeros((len(beta), MOTION), np.float32))

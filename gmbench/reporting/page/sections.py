@@ -4,12 +4,13 @@ import html
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gmbench.evaluation.planning.controls import CONTROLS
 from gmbench.evaluation.results import result_folder
 from gmbench.reporting import paper_table_builder, paper_tables, published_tables
 from gmbench.reporting.comparisons import HOW, cells, compare_each, remarks
-from gmbench.reporting.latents import read_latents
+from gmbench.reporting.latents import drawn_latents
 from gmbench.reporting.page.markup import Section, grid_html, wide_html
 from gmbench.reporting.paper_tables import PaperTable
 from gmbench.reporting.summary import Summary
@@ -57,14 +58,17 @@ def pairs(summaries: Sequence[Summary]) -> Section:
     return Section("Paired comparisons", f"<p>Better: p &lt; 0.05 in {html.escape(HOW)}.</p>" + "".join(parts))
 
 
-def papers(summaries: Sequence[Summary], out: Path) -> Section:
-    """Each paper's table with these numbers, and below it as published; all formats in ``tables``."""
+def papers(summaries: Sequence[Summary], out: Path, cards: Sequence[Mapping[str, Any]] = ()) -> Section:
+    """Each paper's table with these numbers, and below it as published; all formats in ``tables``.
+
+    ``cards`` are the run cards of systems that were trained here.
+    """
     parts = [
         "<p>The papers' rows and columns with the numbers measured here, and each table as published, which was "
         "measured otherwise: never compare across the two.</p>"
     ]
     for form in paper_tables.load_all().values():
-        tables = [_measured_html(name, table, out) for name, table in _filled(form, summaries, out).items()]
+        tables = [_measured_html(name, table, out) for name, table in _filled(form, summaries, out, cards).items()]
         for printed in [] if form.figure else published_tables.select(form.source, form.dataset, form.table):
             tables.append(wide_html(render(published_tables.as_table(printed), "html")))
         title = html.escape(f"{form.source} {form.place} ({form.name})")
@@ -72,12 +76,13 @@ def papers(summaries: Sequence[Summary], out: Path) -> Section:
     return Section("The papers' tables", "".join(parts))
 
 
-def _filled(form: PaperTable, summaries: Sequence[Summary], out: Path) -> Mapping[str, Table]:
-    """A paper's table for every dataset and protocol, by name; one of latents, and one without numbers for studies."""
+def _filled(
+    form: PaperTable, summaries: Sequence[Summary], out: Path, cards: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Table]:
+    """A paper's table for every dataset and protocol, by name; one of latents or costs, and one, empty, of studies."""
     if form.kind not in ("comparison", "ablation"):
-        system = form.name.partition("-")[0]
-        drawn = sorted((out / "figures").glob(f"*-{system}-*.npz")) if form.kind == "latents" else []
-        return {form.name: paper_table_builder.build(form, spaces=[(path.stem, read_latents(path)) for path in drawn])}
+        spaces = drawn_latents(out / "figures", form.system) if form.kind == "latents" else []
+        return {form.name: paper_table_builder.build(form, spaces=spaces, cards=cards)}
     datasets = [summary.dataset for summary in summaries]
     tables = {}
     for dataset, summary in zip(datasets, summaries, strict=True):

@@ -22,6 +22,7 @@ from gmbench.methods.interface import (
     NotSupported,
     PreparedDataset,
     ReferenceClip,
+    RefusesTrainings,
     UnsupportedEmotion,
 )
 from tests.methods.dicetalk.made import SMALL_SETTINGS, made_clips, write_networks
@@ -170,6 +171,14 @@ class TestJobs:
     def test_an_ablation_keeps_the_other_values_of_its_part(self):
         settings = DiceTalk().settings(SMALL_SETTINGS, ["wo_bank"])
         assert (settings.bank.kind, settings.bank.width) == ("none", 32)
+
+    def test_what_came_is_of_one_seed_and_what_is_trained_of_any(self, dataset):
+        trained = DiceTalk().settings(SMALL_SETTINGS, ["wo_bank"])
+        assert isinstance(DiceTalk(), RefusesTrainings)
+        DiceTalk().check_trainable(dataset, dataset, trained, 3)
+        came = DiceTalk().settings({"source": "shipped"})
+        with pytest.raises(InputError, match="trained at seed 0, not 2; set source of dicetalk to train"):
+            DiceTalk().check_trainable(dataset, dataset, came, 2)
 
     def test_the_denoiser_waits_for_the_others(self, dataset):
         jobs = {job.name: job.needs for job in training_jobs(dataset, dataset, DiceTalk().settings(SMALL_SETTINGS), 0)}

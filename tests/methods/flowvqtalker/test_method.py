@@ -13,6 +13,7 @@ from gmbench.media import encode_video
 from gmbench.methods.flowvqtalker.drawing import Source
 from gmbench.methods.flowvqtalker.jobs import fit_all, training_jobs
 from gmbench.methods.flowvqtalker.method import FlowVQTalker
+from gmbench.methods.flowvqtalker.sampling import own_context
 from gmbench.methods.interface import (
     Drivers,
     EmbedsEmotion,
@@ -149,6 +150,24 @@ def test_embeddings(method):
     assert method.posterior(clip.beta, clip.audio).shape == (64,)
     with pytest.raises(NotSupported, match="not by 'sound'"):
         method.embed_clip(_reference(), "sound")
+
+
+def test_the_likelihood_is_that_of_the_clips_own_context(method):
+    clip = made_clips()[1]
+    rho, beta = clip.rho[:12], clip.beta[:12]
+    found = method.log_likelihood(_request(), beta, rho)
+    codes = torch.from_numpy(method.flows.code.encode(beta, rho))
+    request = _request()
+    source = torch.from_numpy(method.flows.code.encode(clip.beta[:1], clip.rho[:1])[0])
+    sound = torch.from_numpy(method._features(request))
+    network, number = method.flows.expflow, method.emotions.index("happy")
+    with torch.inference_mode():
+        context = own_context(codes, sound, number, network, source)
+        logs = network.log_likelihood(codes, context, torch.full((12,), number))
+    assert found == pytest.approx(float(logs.mean()) / 64, rel=1e-5)
+    assert method.log_likelihood(_request(emotion=EmotionSpec({"sad": 1.0})), beta, rho) != pytest.approx(found)
+    wild = beta + np.random.default_rng(2).normal(0, 30, beta.shape).astype(np.float32)
+    assert method.log_likelihood(_request(), wild, rho) < found
 
 
 class TestJobs:
