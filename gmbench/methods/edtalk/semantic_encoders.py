@@ -20,6 +20,7 @@ from gmbench.methods.edtalk.sounds import word_places
 from gmbench.nn.transformer import TransformerEncoder, masked_mean, sinusoid
 
 BAG_SIZE = 64
+KERNEL = 5
 FULL_SCALE = 32768.0
 MOST_TOKENS = 512
 
@@ -37,6 +38,28 @@ class FeatureSpeech(nn.Module):
         """(B, width); ``valid`` (B, T) bool."""
         x = self.input(sound) + sinusoid(sound.shape[1], self.width, sound.device).to(sound)
         return masked_mean(self.encoder(x, valid), valid)
+
+    def prepare(self, audio: Audio, features: NDArray[np.float32]) -> Tensor:
+        """(T, a): the features."""
+        return torch.from_numpy(np.asarray(features, np.float32))
+
+
+class ConvolvedSpeech(nn.Module):
+    """Mean of convolutions over audio features (B, T, a): (B, width). It hears nothing of where in a clip it is."""
+
+    def __init__(self, audio_dim: int, settings: Semantics) -> None:
+        super().__init__()
+        self.width = settings.width
+        inputs = (audio_dim, *[self.width] * (settings.layers - 1))
+        self.layers = nn.ModuleList([nn.Conv1d(n, self.width, KERNEL, padding=KERNEL // 2) for n in inputs])
+        self.norms = nn.ModuleList([nn.LayerNorm(self.width) for _ in inputs])
+
+    def forward(self, sound: Tensor, valid: Tensor) -> Tensor:
+        """(B, width); ``valid`` (B, T) bool."""
+        kept, x = valid[..., None].to(sound), sound
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = F.silu(norm(layer((x * kept).transpose(1, 2)).transpose(1, 2)))
+        return masked_mean(x, valid)
 
     def prepare(self, audio: Audio, features: NDArray[np.float32]) -> Tensor:
         """(T, a): the features."""
@@ -126,7 +149,7 @@ class RobertaText(nn.Module):
         return torch.tensor(numbers, dtype=torch.int64)
 
 
-SpeechEncoder = FeatureSpeech | HubertSpeech
+SpeechEncoder = FeatureSpeech | ConvolvedSpeech | HubertSpeech
 TextEncoder = WordBag | RobertaText
 
 

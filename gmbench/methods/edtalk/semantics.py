@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gmbench.media import Audio
 from gmbench.methods.edtalk.checkpoints import CHECKPOINTS
 from gmbench.methods.edtalk.semantic_encoders import (
+    ConvolvedSpeech,
     FeatureSpeech,
     HubertSpeech,
     RobertaText,
@@ -27,6 +28,10 @@ from gmbench.methods.edtalk.settings import Semantics
 HIDDEN, EMBEDDED = 512, 256
 MOST_FRAMES = 250
 """Of a clip that the network hears at once."""
+SMALL: Mapping[str, type[FeatureSpeech] | type[ConvolvedSpeech]] = {
+    "transformer": FeatureSpeech,
+    "convolutions": ConvolvedSpeech,
+}
 BOTH, TEXT_ALONE = 0.5, 0.25
 """Draws from the first on keep both modalities, from the second on the text alone, below it the sound alone."""
 
@@ -60,7 +65,7 @@ class SemanticNetwork(nn.Module):
     ) -> None:
         super().__init__()
         s = settings
-        self.speech: SpeechEncoder = HubertSpeech(configs["speech"]) if s.speech else FeatureSpeech(audio_dim, s)
+        self.speech: SpeechEncoder = HubertSpeech(configs["speech"]) if s.speech else SMALL[s.tone](audio_dim, s)
         self.text: TextEncoder = RobertaText(configs["text"], Path(s.text)) if s.text else WordBag(s.words)
         self.of_speech, self.of_text = (
             nn.Sequential(nn.Linear(part.width, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, EMBEDDED))

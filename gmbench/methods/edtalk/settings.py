@@ -156,9 +156,10 @@ class PoseMotion(SettingsPart):
 class Semantics(SettingsPart):
     """Expression from tone and words; section 3.3, eq. 15."""
 
-    speech: str = Field("", description="folder of a HuBERT that is fine-tuned; empty: a transformer on the features")
+    speech: str = Field("", description="folder of a HuBERT that is fine-tuned; empty: a small network on the features")
     text: str = Field("", description="folder of a RoBERTa; empty: a bag of hashed words")
-    width: int = Field(256, ge=1, description="of the transformer on the features")
+    tone: Literal["transformer", "convolutions"] = Field("transformer", description="of what the small network is made")
+    width: int = Field(256, ge=1, description="of the small network")
     layers: int = Field(2, ge=1)
     heads: int = Field(4, ge=1)
     words: int = Field(256, ge=1, description="places that words are hashed to")
