@@ -9,6 +9,7 @@ from gmbench.clips import Clip, Pair
 from gmbench.errors import InputError
 from gmbench.evaluation.planning.plan import make_plan
 from gmbench.evaluation.results import compared_files, identical, merging, records, references, result_folder
+from gmbench.evaluation.results.clip_values import ClipValues
 from gmbench.evaluation.scoring.registry import METRICS
 from gmbench.reporting import comparisons
 from gmbench.reporting.page.write import read_sources
@@ -209,3 +210,11 @@ def test_the_page_shows_the_files_of_each_dataset_of_one_name(tmp_path):
     parts = merging.read_named([tmp_path / "one", tmp_path / "two"])
     shown = {(str(t["dataset"].iloc[0]), t["video"].iloc[0]) for _, t in read_sources(parts)}
     assert shown == {(parts[0].names["d"], "one.mp4"), ("d", "two.mp4")}
+
+
+def test_part_of_a_long_list_of_references_finds_its_real_values():
+    """More references in the records than one byte counts, of which a method's dataset holds fewer."""
+    many = {f"c{n:03d}": f"x{n}" for n in range(200)}
+    values = ClipValues(of("a", many, reference_value=3.0).iloc[:100], "psnr")
+    assert len(values.table) == 100
+    assert values.real_mean == 3.0
