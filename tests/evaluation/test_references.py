@@ -10,6 +10,7 @@ from gmbench.errors import InputError
 from gmbench.evaluation.planning.plan import make_plan
 from gmbench.evaluation.results import compared_files, identical, merging, records, references, result_folder
 from gmbench.evaluation.results.clip_values import ClipValues
+from gmbench.evaluation.results.records import WHOLE_SET
 from gmbench.evaluation.scoring.registry import METRICS
 from gmbench.reporting import comparisons
 from gmbench.reporting.page.write import read_sources
@@ -212,9 +213,10 @@ def test_the_page_shows_the_files_of_each_dataset_of_one_name(tmp_path):
     assert shown == {(parts[0].names["d"], "one.mp4"), ("d", "two.mp4")}
 
 
-def test_part_of_a_long_list_of_references_finds_its_real_values():
-    """More references in the records than one byte counts, of which a method's dataset holds fewer."""
-    many = {f"c{n:03d}": f"x{n}" for n in range(200)}
-    values = ClipValues(of("a", many, reference_value=3.0).iloc[:100], "psnr")
-    assert len(values.table) == 100
-    assert values.real_mean == 3.0
+def test_one_number_of_a_set_of_many_references_has_no_clip_values():
+    """More references than one byte counts, and none of them has a value of its own under FID."""
+    many = of("a", {f"c{n:03d}": f"x{n}" for n in range(200)})
+    clips_of_all = pd.Categorical([WHOLE_SET] * 200, [*many["clip"].cat.categories, WHOLE_SET])
+    values = ClipValues(many.assign(metric="fid", clip=clips_of_all), "fid")
+    assert len(values.table) == 0
+    assert math.isnan(values.real_mean)
