@@ -3,9 +3,16 @@
 import ast
 import importlib.util
 import re
+import shlex
 from pathlib import Path
 
+import pytest
+import typer.main
+
+from gmbench.commands.app import app
+
 ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
 def test_the_page_of_metrics_is_what_the_metrics_declare():
@@ -40,3 +47,33 @@ def test_troubleshooting_quotes_the_programs_own_words():
         wanted = [re.compile(re.escape(quote))]  # <...> stands for itself, or for a value
         wanted.append(re.compile(".*".join(re.escape(part) for part in re.split(r"<\w+>", quote))))
         assert any(pattern.search(text) for text in texts for pattern in wanted), f"nothing says {quote!r}"
+
+
+def _commands(page):
+    """The indented lines of a page that call gmbench, with those that they continue in, without comments."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^    (?:\$ )?gmbench (.+)", text, re.MULTILINE):
+        yield shlex.split(line, comments=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_on_pages_have_the_options_that_they_show(page):
+    for words in _commands(page):
+        command, context = typer.main.get_command(app), None
+        while hasattr(command, "commands") and words and "COMMAND" not in words:
+            context = typer.Context(command, info_name="gmbench", parent=context)
+            words = [word for word in words if word != "--debug"]
+            assert words[0] in command.commands, f"{page.name}: no command {words[0]!r}"
+            command, words = command.commands[words[0]], words[1:]
+        if "COMMAND" in words or words in (["..."], []):
+            continue
+        try:
+            command.make_context("gmbench", [word for word in words if word != "..."], parent=context)
+        except Exception as error:  # of a parser that typer brings along
+            if not _only_shortened(words, error):
+                raise AssertionError(f"{page.name}: gmbench ... {shlex.join(words)}: {error}") from error
+
+
+def _only_shortened(words, error):
+    """Whether a line ends in ``...``, which stands for the rest of the options."""
+    return "..." in words and "Missing" in type(error).__name__
