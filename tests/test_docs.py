@@ -3,9 +3,16 @@
 import ast
 import importlib.util
 import re
+import shlex
 from pathlib import Path
 
+import pytest
+import typer.main
+
+from gmbench.commands.app import app
+
 ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 
 def test_the_page_of_metrics_is_what_the_metrics_declare():
@@ -40,3 +47,35 @@ def test_troubleshooting_quotes_the_programs_own_words():
         wanted = [re.compile(re.escape(quote))]  # <...> stands for itself, or for a value
         wanted.append(re.compile(".*".join(re.escape(part) for part in re.split(r"<\w+>", quote))))
         assert any(pattern.search(text) for text in texts for pattern in wanted), f"nothing says {quote!r}"
+
+
+def _commands(page):
+    """The indented lines of a page that call gmbench, with those that they continue in, without comments."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^    (?:\$ )?gmbench (.+)", text, re.MULTILINE):
+        yield shlex.split(line, comments=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_on_pages_have_the_options_that_they_show(page):
+    for words in _commands(page):
+        if "COMMAND" not in words:
+            assert _parsed([word for word in words if word != "--debug"]), f"{page.name}: gmbench {shlex.join(words)}"
+
+
+def _parsed(words):
+    """Whether a line parses, without running it; in ``...`` may be what it lacks. A wrong option raises."""
+    command, context = typer.main.get_command(app), None
+    while hasattr(command, "commands") and words:
+        context = typer.Context(command, info_name="gmbench", parent=context)
+        first, *words = words
+        if first not in command.commands:
+            return False
+        command = command.commands[first]
+    if "..." in words:
+        return all(word == "..." or not word.startswith("-") or word in _options(command) for word in words)
+    return command.make_context("gmbench", words, parent=context) is not None
+
+
+def _options(command):
+    return {option for parameter in command.params for option in parameter.opts}

@@ -61,7 +61,7 @@ def _pair(row: dict[str, str], where: str, folder: Path) -> Pair:
 
     def clip(video: str, audio: str, landmarks: str) -> Clip | None:
         given = files[video], files[audio], files[landmarks]
-        return Clip(name, *given, speaker, emotion, audio_first=True) if files[video] else None
+        return Clip(name, *given, speaker, emotion, audio_first=given[1] is not None) if files[video] else None
 
     generated = clip("generated", "audio", "landmarks")
     return Pair(name, generated, clip("reference", "reference_audio", "reference_landmarks"), (), speaker, emotion)

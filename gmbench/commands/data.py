@@ -160,6 +160,41 @@ def data_list(as_json: JsonFlag = False) -> None:
     )
 
 
+@data_app.command("requests")
+def data_requests(
+    dataset: Annotated[str | None, typer.Option(help="Of params.yaml; the first that is evaluated by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for requests.csv, the sounds and the source pictures.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List the test clips that a method must make videos of: sound, source picture, emotion, level, length, name.
+
+    With --out all that a method outside needs is written there, and the list is what 'gmbench eval --pairs' reads.
+    """
+    from dataclasses import asdict
+
+    from gmbench.api.generation import project
+    from gmbench.stages import request_list
+
+    run = project(dataset)
+    found = request_list.write(run, out) if out else request_list.requests(run, Path())
+    if as_json:
+        terminal.print_json([asdict(request) for request in found])
+    elif not out:
+        head = ("clip", "speaker", "emotion", "level", "frames", "source")
+        rows = [(r.clip, r.speaker, r.emotion, str(r.level), str(r.frames), Path(r.source).stem) for r in found]
+        terminal.print_list(head, rows, head=6)
+    if out:
+        options = " ".join(request_list.evaluation_options(run))
+        terminal.note(
+            f"{len(found)} clips: {out / request_list.FILE}; its column 'generated' says where each video belongs"
+        )
+        terminal.note(f"then: gmbench eval --pairs {out / request_list.FILE} --method NAME {options}")
+    else:
+        terminal.note(f"{len(found)} clips; --out FOLDER writes their sounds, source pictures and {request_list.FILE}")
+
+
 @facemodel_app.command("synth")
 def facemodel_synth(
     out: Annotated[Path, typer.Argument(help="File to write, .npz.")] = Path("face_model.npz"), seed: int = 0

@@ -1,5 +1,6 @@
 """Cards of methods: of those that are known here by name, and as the published tables describe them."""
 
+import contextlib
 import csv
 import functools
 from dataclasses import dataclass
@@ -13,17 +14,20 @@ from gmbench.names import closest
 
 
 def card_of(method: str) -> MethodCard | None:
-    """The card of a system that is trained here, as its drives change it, of a drop-in, of a baseline, or None."""
+    """The card of a system that is trained here, as its drives change it, of a drop-in, of a baseline, or None.
+
+    By the name that records have: ``ours`` is a folder that somebody called so, and no other name of GMTalker.
+    """
     if method in CONTROLS:
         return None
     if method in render.CARDS:
         return render.CARDS[method]
-    try:
-        system = registry.System.parse(method)
-        return registry.create(system.method).card.driven_by(system.drives)
-    except InputError:
-        folder = dropin.FOLDER / method
-        return dropin.card(folder) if (folder / dropin.CARD).is_file() else baseline_card(method)
+    with contextlib.suppress(InputError):
+        if method not in registry.ALIASES:
+            system = registry.System.parse(method)
+            return registry.create(system.method).card.driven_by(system.drives)
+    folder = dropin.FOLDER / method
+    return dropin.card(folder) if (folder / dropin.CARD).is_file() else baseline_card(method)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def facts_of(name: str) -> dict[str, object]:
         if _plain(control) == spelling:
             return {"method": control, "kind": "control", "what": what}
     known = {_plain(text): c.name for c in cards() for text in (c.title, c.name)}
-    card = card_of(name) or card_of(known.get(spelling, name.casefold()))
+    card = card_of(name) or card_of(registry.ALIASES.get(name, known.get(spelling, name.casefold())))
     printed = [p for p in published_cards() if _plain(p.name) == (_plain(card.title) if card else spelling)]
     if card is None and not printed:
         names = [text for line in overview() for text in (line.method, line.what.partition(";")[0]) if text]

@@ -87,7 +87,10 @@ def test_a_row_for_a_sample_is_no_stray_one(tmp_path):
     assert (labels, notes) == ({"a": ("", "happy")}, "")
 
 
-def pairs_of(folder, *rows, header="clip,generated,reference"):
+PAIRS = "clip,generated,reference"
+
+
+def pairs_of(folder, *rows, header=PAIRS):
     touch(folder, "ours/a.mp4", "ours/b.mp4", "real/a.mp4", "real/b.mp4")
     (folder / "pairs.csv").write_text("\n".join([header, *rows]) + "\n")
     return read_pairs(folder / "pairs.csv")
@@ -99,8 +102,15 @@ def test_paths_of_pairs_in_any_spelling(tmp_path, monkeypatch):
     for pair in found.methods["ours"]:
         assert pair.generated.video.is_file()
         assert pair.reference.video.is_file()
-        assert pair.generated.audio_first
     assert found.notes == ()
+
+
+def test_a_sound_that_a_table_names_goes_before_the_videos_own(tmp_path):
+    touch(tmp_path, "a.wav")
+    found = pairs_of(tmp_path, "a,ours/a.mp4,real/a.mp4,a.wav", "b,ours/b.mp4,real/b.mp4,", header=f"{PAIRS},audio")
+    named, own = (pair.generated for pair in found.methods["ours"])
+    assert (named.audio_first, named.audio) == (True, tmp_path / "a.wav")
+    assert (own.audio_first, own.audio) == (False, None)
 
 
 def test_paths_of_pairs_in_another_unicode_form(tmp_path):

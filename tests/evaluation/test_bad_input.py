@@ -147,7 +147,7 @@ def test_own_sound_goes_before_a_file_beside_the_video_and_a_named_folder_before
         write_wav(folder / "000.wav", tone(1.0), 16000)
     folders = {"videos": [str(pair / "ours")], "reference": pair / "real"}
 
-    def sources(**more):
+    def sources(folders=folders, **more):
         given = inputs.gather(**folders, **more)
         planned = plan.make_plan(given.methods, "x", helpers.protocol(), registry.select(["ba_m2a"], True))
         return [clip.generated.audio for clip in planned.clips], "\n".join((*given.warnings, *planned.warnings))
@@ -155,6 +155,11 @@ def test_own_sound_goes_before_a_file_beside_the_video_and_a_named_folder_before
     files, notes = sources()
     assert files == [pair / "ours" / "000.mp4", pair / "ours" / "001.mp4"]
     assert "1 sound beside videos with a track of their own not used (000.wav)" in notes
+    (pair / "list.csv").write_text(
+        "clip,generated,reference\n000,ours/000.mp4,real/000.mp4\n001,ours/001.mp4,real/001.mp4\n"
+    )
+    listed = {"videos": [], "pairs": pair / "list.csv"}
+    assert sources(listed) == (files, ""), "a table that names no sounds"
     files, notes = sources(audio=pair / "sounds")
     assert files == [pair / "sounds" / "000.wav", pair / "ours" / "001.mp4"]
     assert "not used" not in notes

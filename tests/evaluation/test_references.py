@@ -9,6 +9,8 @@ from gmbench.clips import Clip, Pair
 from gmbench.errors import InputError
 from gmbench.evaluation.planning.plan import make_plan
 from gmbench.evaluation.results import compared_files, identical, merging, records, references, result_folder
+from gmbench.evaluation.results.clip_values import ClipValues
+from gmbench.evaluation.results.records import WHOLE_SET
 from gmbench.evaluation.scoring.registry import METRICS
 from gmbench.reporting import comparisons
 from gmbench.reporting.page.write import read_sources
@@ -209,3 +211,12 @@ def test_the_page_shows_the_files_of_each_dataset_of_one_name(tmp_path):
     parts = merging.read_named([tmp_path / "one", tmp_path / "two"])
     shown = {(str(t["dataset"].iloc[0]), t["video"].iloc[0]) for _, t in read_sources(parts)}
     assert shown == {(parts[0].names["d"], "one.mp4"), ("d", "two.mp4")}
+
+
+def test_one_number_of_a_set_of_many_references_has_no_clip_values():
+    """More references than one byte counts, and none of them has a value of its own under FID."""
+    many = of("a", {f"c{n:03d}": f"x{n}" for n in range(200)})
+    clips_of_all = pd.Categorical([WHOLE_SET] * 200, [*many["clip"].cat.categories, WHOLE_SET])
+    values = ClipValues(many.assign(metric="fid", clip=clips_of_all), "fid")
+    assert len(values.table) == 0
+    assert math.isnan(values.real_mean)

@@ -70,3 +70,16 @@ def test_latents_file_to_rows_and_map(tmp_path):
 )
 def test_a_card_says_what_a_method_takes_from_the_reference(method, taken):
     assert str(method_cards.facts_of(method)["from the reference"]).startswith(taken)
+
+
+def test_a_folder_of_videos_called_ours_is_not_gmtalker(tmp_path, monkeypatch):
+    """'ours' asks the command for GMTalker; in records it is what somebody called so."""
+    monkeypatch.chdir(tmp_path)
+    assert method_cards.card_of("ours") is None
+    assert method_cards.facts_of("ours")["title"] == "GMTalker"
+    (tmp_path / "dropin" / "ours").mkdir(parents=True)
+    lines = ["title: Mine", "emotion_sources: [label]", "default_source: label"]
+    lines += ["pose: generate", "eye: generate", "emotion: generate"]
+    (tmp_path / "dropin" / "ours" / "card.yaml").write_text("\n".join(lines))
+    assert method_cards.card_of("ours").title == "Mine"
+    assert method_cards.facts_of("ours")["title"] == "Mine"

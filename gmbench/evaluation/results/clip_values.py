@@ -83,7 +83,8 @@ class ClipValues:
 
 def _real_values(counted: pd.DataFrame, pair: list[str], table: pd.DataFrame) -> NDArray[np.float64]:
     """The real clips' own values, as records say or as the control has them."""
-    real = counted.groupby(pair)["reference_value"].first().reindex(table.index)
+    known = counted[counted["reference_value"].notna()].drop_duplicates(pair)
+    real = known.set_index(pair)["reference_value"].reindex(table.index)
     return (real.fillna(table[REAL]) if REAL in table else real).to_numpy(np.float64)
 
 
