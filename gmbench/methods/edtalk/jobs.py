@@ -166,11 +166,11 @@ def _decouple(data: _Data, folder: TrainingFolder) -> TrainedFile:
 
 def _teachers(data: _Data, folder: TrainingFolder) -> TrainedFile:
     allow_atomics()
-    whole, drawn = data.further("teachers")
+    _, drawn = data.further("teachers")
     people = data.people(folder, drawn=drawn)
     frames = TrainingFrames(people, data.settings.backbone.side)
     labels = face_labels(frames, read_motion(data.dataset, data.pretraining, people, drawn))
-    mels = read_mels(people, data.sounds(whole), folder.scratch / "sounds", drawn)
+    mels = read_mels(people, data.sounds(drawn), folder.scratch / "sounds")
     return train_teachers(frames, labels, mels, data.settings.teachers, data.seed, folder.scratch, folder.progress)
 
 

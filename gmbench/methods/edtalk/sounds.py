@@ -27,18 +27,15 @@ class ClipMels:
 
     Attributes:
         bands: (C, 80) columns of all clips.
-        edges: (clips + 1,) first column of each clip's sound, and the end.
-        beginnings: (clips,) frame of its sound that is a clip's first; not 0 of a part, whose sound is the whole one.
+        edges: (clips + 1,) first column of each clip, and the end.
     """
 
     bands: NDArray[np.float32]
     edges: NDArray[np.int64]
-    beginnings: NDArray[np.int64]
 
     def windows(self, clip: int, frames: NDArray[np.int64], frames_before: int = 2) -> NDArray[np.float32]:
         """(n, 80, 16) of some frames of a clip; see :func:`gmbench.audio.spectra.mel_windows`."""
-        mel = self.bands[self.edges[clip] : self.edges[clip + 1]].T
-        return mel_windows_at(mel, self.beginnings[clip] + frames, frames_before)
+        return mel_windows_at(self.bands[self.edges[clip] : self.edges[clip + 1]].T, frames, frames_before)
 
 
 def sounds(people: PeoplePictures, given: Sequence[Path | Audio]) -> Iterator[Audio]:
@@ -51,24 +48,14 @@ def sounds(people: PeoplePictures, given: Sequence[Path | Audio]) -> Iterator[Au
         yield np.pad(audio, (0, max(0, wanted - len(audio))))[:wanted]
 
 
-def read_mels(
-    people: PeoplePictures, given: Sequence[Path | Audio], folder: Path, parts: Sequence[TrackClip] = ()
-) -> ClipMels:
-    """Spectrograms of all clips, as an array in a folder.
-
-    Args:
-        people: of the clips. given: their sounds.
-        folder: to write into.
-        parts: the last clips, where they are parts of those whose sounds are given.
-    """
+def read_mels(people: PeoplePictures, given: Sequence[Path | Audio], folder: Path) -> ClipMels:
+    """Spectrograms of all clips, as an array in a folder."""
     mels = [mel_spectrogram(audio) for audio in sounds(people, given)]
     edges = np.cumsum([0, *(mel.shape[1] for mel in mels)])
     bands = new_array(folder, "mels", np.float32, (int(edges[-1]), MEL_BANDS))
     for mel, first in zip(mels, edges, strict=False):
         bands[first : first + mel.shape[1]] = mel.T
-    beginnings = np.zeros(len(people.clips), np.int64)
-    beginnings[len(beginnings) - len(parts) :] = [part.first for part in parts]
-    return ClipMels(bands, edges, beginnings)
+    return ClipMels(bands, edges)
 
 
 def read_features(
