@@ -34,7 +34,7 @@ from gmbench.stages.requests import RequestPlanner, build_request
 from gmbench.stages.scored_clips import scored_rows
 from gmbench.stages.train import LOSSES, checkpoint_folder
 
-COLUMNS, STRIP, STRIP_FRAMES = 6, 9, 25
+COLUMNS, STRIP, STRIP_FRAMES = 6, 9, 16
 """Time stamps of a row of frames; pictures shown of a sequence between two emotions, and the length of its sound."""
 GRID_METRIC = "psnr"
 
