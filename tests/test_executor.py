@@ -17,7 +17,7 @@ import pytest
 from distributed import Client, LocalCluster, Security, get_worker
 
 from gmbench.errors import ClusterError
-from gmbench.executor import cluster, connection, kept_workers, remote, run
+from gmbench.executor import cluster, connection, kept_workers, pool, remote, run
 from gmbench.executor.remote import ROOT, code_digest
 
 CODE = """
@@ -149,6 +149,24 @@ def _listening():
     processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
     found = [c for p in processes for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
     return {(c.laddr.ip, c.laddr.port) for c in found}
+
+
+def test_ctrl_c_leaves_threads_that_wait():
+    waits, ended = threading.Event(), []
+
+    def interrupted():
+        with pool(1) as threads:
+            threads.submit(waits.wait, 20)
+            threads.submit(ended.append, "never begun")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not waits.is_set(), "the end did not wait"
+    waits.set()
+    with pool(1) as threads:
+        threads.submit(ended.append, "done")
+    assert ended == ["done"]
 
 
 def test_own_workers_listen_on_the_loopback_alone_and_refuse_strangers():

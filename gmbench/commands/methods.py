@@ -33,14 +33,13 @@ def train(
 ) -> None:
     """Train a method on a prepared dataset: checkpoints, losses and a run card below models/<dataset>/<method>."""
     from gmbench.methods.registry import System
-    from gmbench.stages.train import model_folder, train
-    from gmbench.stages.training_check import require_trainable
+    from gmbench.stages.train import model_folder
+    from gmbench.stages.training_pool import train_systems
 
     run = project(dataset, device, precision)
     system = System.parse(method)
     section = run.params.datasets[run.paths.dataset]
-    require_trainable(run, section, [system.name])
-    train(run, section, system.name)
+    train_systems(run, section, [system.trained])
     folder = model_folder(run.paths.dataset, system)
     card = json.loads((folder / "card.json").read_text("utf-8"))
     if "models_of" in card:

@@ -1,7 +1,7 @@
 """Run one function over many tasks: in this process, or on dask workers; the same results either way."""
 
 from gmbench.executor.runs import run
-from gmbench.executor.threads import one_thread
+from gmbench.executor.threads import one_thread, pool
 from gmbench.executor.workers import cluster, connection, kept_workers
 
-__all__ = ["cluster", "connection", "kept_workers", "one_thread", "run"]
+__all__ = ["cluster", "connection", "kept_workers", "one_thread", "pool", "run"]

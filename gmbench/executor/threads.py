@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 from threadpoolctl import threadpool_limits
@@ -22,6 +23,22 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         _single_threaded.leave()
+
+
+@contextlib.contextmanager
+def pool(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads for calls that wait for workers; the end waits for all of them, but for Ctrl-C, which leaves them.
+
+    Results are to be asked for inside, where Ctrl-C comes. What the threads wait for ends with its workers.
+    """
+    threads, waits = ThreadPoolExecutor(count), True
+    try:
+        yield threads
+    except KeyboardInterrupt:
+        waits = False
+        raise
+    finally:
+        threads.shutdown(waits, cancel_futures=not waits)
 
 
 class _SingleThreaded:

@@ -1,8 +1,9 @@
 """What a talking-head method is to the benchmark: its card, what it is asked for, what it gives, and its errors.
 
-Every method has what :class:`TalkingHeadMethod` lists; :class:`Interpolates`, :class:`HasLatents` and
-:class:`EmbedsEmotion` are optional and asked for with ``isinstance``. Third parties register a factory
-``() -> TalkingHeadMethod`` under the entry point group ``gmbench.methods``.
+Every method has what :class:`TalkingHeadMethod` lists; :class:`Interpolates`, :class:`HasLatents`,
+:class:`EmbedsEmotion`, :class:`HasLikelihood`, :class:`ChecksTraining` and :class:`RefusesTrainings` are optional and
+asked for with ``isinstance``. Third parties register a factory ``() -> TalkingHeadMethod`` under the entry point group
+``gmbench.methods``.
 """
 
 import json

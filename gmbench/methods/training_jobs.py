@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -22,6 +22,7 @@ from gmbench.devices import CPU, current
 from gmbench.devices.choice import FLOAT32, memory
 from gmbench.devices.slots import slot
 from gmbench.errors import DeviceError, InputError
+from gmbench.executor import pool
 from gmbench.job_cache import Job, JobResult
 from gmbench.methods.interface import FitReport, TrainedPart, TrainingContext
 from gmbench.nn.training import ProgressCallback, TrainReport, training_in
@@ -111,6 +112,7 @@ def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: Train
     """Train what the store lacks and write each network's file ``<name>.safetensors`` below a folder.
 
     A job begins when those that it needs are done; of several that could, the one that the longest chain waits for.
+    Where the context takes one call at a time they run one after another.
 
     Args:
         jobs: of one system.
@@ -119,7 +121,7 @@ def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: Train
         context: store and workers.
 
     Raises:
-        InputError: a training failed; files of those that do not need it are there.
+        InputError: a training failed; side by side, files of those that do not need it are there.
         ValueError: a job needs one that is not in the list, or jobs need each other.
     """
     ready = in_order([replace(job, key=_key_on(context, job.key)) for job in jobs])
@@ -128,16 +130,19 @@ def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: Train
 
     def make(job: TrainingJob) -> TrainedPart:
         for name in job.needs:
-            made[name].result()
+            if name in begun:
+                begun[name].result()
         needed = {name: keys[name] for name in job.needs}
         task = _Task(job, label, context.store.root, needed, *how)
         return _make(task, out, context, waiting[job.name])
 
-    made: dict[str, Future[TrainedPart]] = {}
-    with ThreadPoolExecutor(max(1, len(ready)) if context.at_once else 1) as threads:
+    begun: dict[str, Future[TrainedPart]] = {}
+    if not context.at_once:
+        return FitReport(tuple(make(job) for job in ready))
+    with pool(max(1, len(ready))) as threads:
         for job in ready:
-            made[job.name] = threads.submit(make, job)
-    return FitReport(tuple(part.result() for part in made.values()))
+            begun[job.name] = threads.submit(make, job)
+        return FitReport(tuple(part.result() for part in begun.values()))
 
 
 def _make(task: _Task, out: Path, context: TrainingContext, priority: int) -> TrainedPart:

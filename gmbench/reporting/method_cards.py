@@ -16,14 +16,14 @@ from gmbench.names import closest
 def card_of(method: str) -> MethodCard | None:
     """The card of a system that is trained here, as its drives change it, of a drop-in, of a baseline, or None.
 
-    By the name that records have: ``ours`` is a folder that somebody called so, and no other name of GMTalker.
+    By the name that records have: ``ours`` and ``ours-...`` are folders that somebody called so, not GMTalker's.
     """
     if method in CONTROLS:
         return None
     if method in render.CARDS:
         return render.CARDS[method]
     with contextlib.suppress(InputError):
-        if method not in registry.ALIASES:
+        if method.partition("-")[0] not in registry.ALIASES:
             system = registry.System.parse(method)
             return registry.create(system.method).card.driven_by(system.drives)
     folder = dropin.FOLDER / method

@@ -141,7 +141,7 @@ def _how_to_make(system: str) -> str:
     """What generates and scores a system of an ablation's rows."""
     parsed = System.parse(system)
     if parsed.ablations:
-        return f"'gmbench ablate --method {parsed.method}' trains it"
+        return f"'gmbench ablate --method {parsed.method}' trains it, or says why it cannot here"
     return f"name {system} under methods in params.yaml, then 'dvc repro'"
 
 

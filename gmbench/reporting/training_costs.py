@@ -11,8 +11,9 @@ from gmbench.reporting.table_formats import Cell, Table
 CARD = "card.json"
 PEOPLE = ("track_people", "pretrain_people", "drawn_people")
 """Settings of how many further people a part learns from."""
-PRETRAINED = "pretrained"
-"""Job that learns from the people of ``pretrain_people``, wherever that is set."""
+PRETRAINED, START, DRAWN = "pretrained", "start", "drawn"
+"""Job that learns from the people of ``pretrain_people``, wherever that is set, or else from those of a start that is
+drawn, from whom the job of that name learns."""
 UNKNOWN = "–"
 HEADER = (
     "System", "Job", "Steps", "Seconds", "Trained", "Parameters", "Frozen", "Share trained [%]", "Peak memory [MiB]",
@@ -97,11 +98,17 @@ def people_of(job: str, settings: Mapping[str, Any]) -> int:
     [200, 0, 400]
     """
     parts = {name: values for name, values in settings.items() if isinstance(values, Mapping)}
-    if job == PRETRAINED:
-        return sum(values.get("pretrain_people") or 0 for values in parts.values())
+    if job == PRETRAINED and (asked := sum(values.get("pretrain_people") or 0 for values in parts.values())):
+        return asked
+    if job in (PRETRAINED, START):
+        return _started_from(parts.get(START, {}))
     name = job.partition("-")[0]
     own = {key: value for key, value in parts.get(name, {}).items() if key != "pretrain_people"}
     return further_people({name: own}).get(name, 0)
+
+
+def _started_from(start: Mapping[str, Any]) -> int:
+    return int(start.get("people") or 0) if start.get("source") == DRAWN else 0
 
 
 def further_people(settings: Mapping[str, Any]) -> dict[str, int]:
@@ -117,6 +124,7 @@ def further_people(settings: Mapping[str, Any]) -> dict[str, int]:
         if isinstance(values, Mapping):
             drawn = values.get("drawn")
             asked = [values.get(name) or 0 for name in PEOPLE]
+            asked += [_started_from(values)] if part == START else []
             if count := sum(asked) + (drawn.get("people", 0) if isinstance(drawn, Mapping) else 0):
                 found[part] = count
     return found

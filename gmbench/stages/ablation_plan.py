@@ -192,7 +192,8 @@ def _untrained(
         return {}
     card = method.card
     plan = AblationPlan(tuple(groups_of(orderings, card, run.paths.dataset, seeds)), (), (), (), 0, {})
-    dataset = prepared_dataset(run, run.paths, run.params.datasets[run.paths.dataset])
+    trained_on = run.params.datasets[run.paths.dataset].models_of or run.paths.dataset
+    dataset = prepared_dataset(run, DatasetPaths(trained_on), run.params.datasets[trained_on])
     pretraining, found = pretraining_of(run, dataset), {}
     for name in plan.systems(card.name):
         system = System.parse(name)

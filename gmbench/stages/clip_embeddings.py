@@ -58,7 +58,7 @@ def expression_space(run: PipelineRun, method: TalkingHeadMethod) -> Latents | N
 
 
 def measure_clusters(run: PipelineRun, systems: Sequence[System]) -> pd.DataFrame:
-    """Records of the clustering strength of each system's embeddings, the mean over emotions, by what is read.
+    """Records of the clustering strength of systems' embeddings by what is read: the mean over emotions that have one.
 
     Raises:
         InputError: a system is not trained.
@@ -68,13 +68,13 @@ def measure_clusters(run: PipelineRun, systems: Sequence[System]) -> pd.DataFram
     for system in systems:
         method = registry.load(system.method, checkpoint_folder(run, system))
         for modality, space in emotion_spaces(run, method).items():
-            values = [row["value"] for row in latent_rows(space) if row["measure"] == MEASURED[0]]
-            value = float(np.mean(values))
-            defined, clips = bool(np.isfinite(value)), len(space.embeddings)
+            rows = [row for row in latent_rows(space) if row["measure"] == MEASURED[0] and row["emotion"]]
+            values = [row["value"] for row in rows if np.isfinite(row["value"])]
+            defined, clips = bool(values), len(space.embeddings)
             record = Record(
                 method=way_name(modality, system.seed), dataset=run.paths.dataset, clip=WHOLE_SET, metric=MEASURED[0],
-                value=value if defined else np.nan, status="ok" if defined else "undefined",
-                reason="" if defined else "a person has fewer than two clips of an emotion",
+                value=float(np.mean(values)) if defined else np.nan, status="ok" if defined else "undefined",
+                reason="" if defined else "nobody has two clips of one emotion and clips of another",
                 clips_used=clips if defined else 0, clips_expected=clips, protocol=protocol.name,
                 protocol_hash=protocol.hash, backend="official", weights_sha256="", metric_name=MEASURED[0],
                 metric_version=1,

@@ -157,13 +157,16 @@ def _claims(run: PipelineRun) -> str:
     """Verdicts on the expected orderings of all methods, those too of trained ones whose ablations were not run."""
     found = verdicts.read_verdicts(ablations.OUT)
     missing = [system.method for system in map(System.parse, run.params.trained)]
-    missing = [name for name in dict.fromkeys(missing) if name not in {verdict.method for verdict in found}]
+    missing = [
+        name for name in dict.fromkeys(missing)
+        if name not in {verdict.method for verdict in found} and registry.create(name).card.expected_orderings
+    ]  # fmt: skip
     if not found:
-        commands = ", ".join(f"<code>{html.escape(_how_to_judge(name))}</code>" for name in missing)
-        return f"<p>Not judged here, since that takes trainings at several seeds: {commands}.</p>" if missing else ""
+        commands = ", ".join(f"<code>{html.escape(_ablate(name))}</code>" for name in missing)
+        return f"<p>Not measured here, since that takes trainings at several seeds: {commands}.</p>" if missing else ""
     for name in missing:
         for ordering in registry.create(name).card.expected_orderings:
-            found += verdicts.without_value(ordering, f"not run: {_how_to_judge(name)}", name)
+            found += verdicts.without_value(ordering, f"not run: {_ablate(name)}", name)
     notes = "".join(f"<li>{html.escape(reason)}</li>" for reason in verdicts.reasons(found))
     return (
         f"<p>{verdicts.summary(found)} Resolved: the interval lies above zero; reversed: below; not resolved: it holds"
@@ -173,7 +176,7 @@ def _claims(run: PipelineRun) -> str:
     )
 
 
-def _how_to_judge(method: str) -> str:
+def _ablate(method: str) -> str:
     return f"gmbench ablate --method {method} --seeds 3"
 
 

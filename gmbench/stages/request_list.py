@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 
 from gmbench.errors import InputError
+from gmbench.evaluation.protocol import load as load_protocol
 from gmbench.media import FPS, Video, read_audio, write_audio
 from gmbench.methods.card import MethodCard
+from gmbench.stages.evaluation_plan import evaluation_protocol
 from gmbench.stages.pipeline_run import PipelineRun
 from gmbench.stages.requests import RequestPlanner, cut_audio
 from gmbench.stages.scored_clips import scored_rows
@@ -63,26 +65,29 @@ def requests(run: PipelineRun, folder: Path) -> list[ClipRequest]:
     Raises:
         InputError: the dataset is not prepared, or has no clip in that split.
     """
-    return [request for request, _ in _planned(run, folder)]
+    return [request for request, *_ in _planned(run, folder)]
 
 
 def write(run: PipelineRun, folder: Path) -> list[ClipRequest]:
-    """Write the list with sounds and source pictures into a folder; its subfolder ``videos`` waits for the method's.
+    """Write the list with all that it names but the real clips; the folder's ``videos`` waits for the method's.
 
     Raises:
         InputError: as :func:`requests`. MediaError: a clip's sound is not as long as its picture.
     """
     planned = _planned(run, folder)
     (folder / VIDEOS).mkdir(parents=True, exist_ok=True)
-    for request, source in planned:
-        reference, sound, picture = (folder / path for path in (request.reference, request.speech, request.source))
+    pictures: dict[str, Path] = {}
+    for request, source, shown in planned:
+        reference, sound = folder / request.reference, folder / request.speech
         sound.parent.mkdir(exist_ok=True)
         write_audio(sound, cut_audio(read_audio(reference), request.frames, request.clip))
-        if not picture.exists():
-            picture.parent.mkdir(exist_ok=True)
-            rgb = np.asarray(next(iter(Video(source))))
-            write_atomically(picture, cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes())
-    found = [request for request, _ in planned]
+        pictures[request.source] = source
+        if shown is not None:
+            write_atomically(folder / request.emotion_clip, shown.read_bytes())
+    for name, source in pictures.items():
+        rgb = np.asarray(next(iter(Video(source))))
+        write_atomically(folder / name, cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].tobytes())
+    found = [request for request, *_ in planned]
     write_atomically(folder / FILE, as_csv(found).encode())
     return found
 
@@ -97,32 +102,45 @@ def as_csv(found: Sequence[ClipRequest]) -> str:
 
 
 def evaluation_options(run: PipelineRun) -> list[str]:
-    """Options under which ``gmbench eval`` gives numbers that join the pipeline's."""
+    """Options under which ``gmbench eval`` gives numbers that join the pipeline's.
+
+    Raises:
+        InputError: there are none, since the pipeline judges the dataset as no protocol with these options does.
+    """
     section = run.params.datasets[run.paths.dataset]
+    plain = load_protocol(section.protocol, landmarks=section.landmarks, extractors=section.extractors)
+    if plain.hash != evaluation_protocol(section, plain.device).hash:
+        raise InputError(
+            f"{run.paths.dataset}: its emotion network is not that of protocol {section.protocol}; name one that has"
+            " it as the dataset's protocol in params.yaml, such as eat128_crema_d"
+        )
     named = {"dataset": run.paths.dataset, "protocol": section.protocol, "landmarks": section.landmarks,
              "extractors": section.extractors, "store": str(run.store.root)}  # fmt: skip
+    if run.params.evaluation.metrics:
+        named["metrics"] = ",".join(run.params.evaluation.metrics)
     return [part for name, value in named.items() for part in (f"--{name}", value)]
 
 
-def _planned(run: PipelineRun, folder: Path) -> list[tuple[ClipRequest, Path]]:
-    """Each request with the video whose first frame is its source picture."""
+def _planned(run: PipelineRun, folder: Path) -> list[tuple[ClipRequest, Path, Path | None]]:
+    """Each request with the video whose first frame is its source picture, and the one that shows its emotion."""
     if not run.paths.cropped.exists():
         raise InputError(f"{run.paths.cropped}: the clips are not prepared; run 'make demo' or 'dvc repro' first")
     planner = RequestPlanner(run, _ANYBODY)
     planned = []
     for row in scored_rows(run):
         inputs = planner.inputs(row, ())
-        source, shown = inputs.source or inputs.clip, planner.reference(row) if row.emotion else None
+        source, other = inputs.source or inputs.clip, planner.reference(row) if row.emotion else None
+        shown = other if other and other.row.clip_id != row.clip_id else None
         info = Video(inputs.clip.video).info
         name = row.video_path.removesuffix(".mp4")
         request = ClipRequest(
             name, f"{VIDEOS}/{row.video_path}", _seen_from(folder, inputs.clip.video), row.speaker,
             row.emotion, row.level, inputs.transcript, f"speech/{name}.wav",
             f"source/{source.row.video_path.removesuffix('.mp4')}.png",
-            _seen_from(folder, shown.video) if shown and shown.row.clip_id != row.clip_id else "",
+            f"emotion/{shown.row.video_path}" if shown else "",
             info.frames, FPS, info.width, info.height,
         )  # fmt: skip
-        planned.append((request, source.video))
+        planned.append((request, source.video, shown.video if shown else None))
     return planned
 
 

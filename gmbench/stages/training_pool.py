@@ -5,12 +5,12 @@ One after another, a system whose networks wait for one another would leave work
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
 from dataclasses import replace
 
 from gmbench.config import DatasetSection
 from gmbench.devices.processes import several_processes
-from gmbench.executor import cluster, connection
+from gmbench.executor import cluster, connection, pool
 from gmbench.methods.registry import System
 from gmbench.stages.paths import MODELS
 from gmbench.stages.pipeline_run import PipelineRun
@@ -40,8 +40,12 @@ def train_systems(run: PipelineRun, section: DatasetSection, names: Sequence[str
     with shared_workers(run) as shared:
         for whole in (True, False):
             chosen = list(dict.fromkeys(s.trained for s in systems if (not s.ablations) == whole))
-            with ThreadPoolExecutor(max(1, len(chosen)) if shared.scheduler else 1) as threads:
+            if len(chosen) == 1:  # in this thread, where Ctrl-C comes
+                train(shared, section, chosen[0])
+                continue
+            with pool(max(1, len(chosen)) if shared.scheduler else 1) as threads:
                 futures = [threads.submit(train, shared, section, name) for name in chosen]
+                wait(futures)
             for future in futures:
                 future.result()
 

@@ -2,11 +2,14 @@
 
 import types
 
+import numpy as np
 import pytest
 import torch
 
+from gmbench import job_cache
 from gmbench.devices import choice
 from gmbench.errors import InputError
+from gmbench.store import Store, digest
 
 
 @pytest.fixture
@@ -63,6 +66,22 @@ def test_jobs_are_dealt_out_by_their_number(two_cards, monkeypatch):
     assert [choice.dealt(name, 1) for name in ("cpu", "cuda:0")] == ["cpu", "cuda:0"]
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert choice.dealt("cuda", 0) == "cuda:1"
+
+
+def test_jobs_of_several_calls_take_the_cards_in_turn(two_cards, monkeypatch, tmp_path):
+    monkeypatch.setattr(choice, "_activate", lambda device: None)
+    seen = []
+
+    def noted(argument):
+        seen.append(choice.current())
+        return {"nothing": np.zeros(1)}, {}
+
+    for name in "abcd":
+        assert (
+            job_cache.run_jobs(noted, [job_cache.Job(name, digest(name), None)], Store(tmp_path), device="cuda") == {}
+        )
+    assert seen[:2] in (["cuda:0", "cuda:1"], ["cuda:1", "cuda:0"])
+    assert seen[2:] == seen[:2]
 
 
 def test_the_device_of_a_job_ends_with_it(monkeypatch):

@@ -76,6 +76,7 @@ def test_a_folder_of_videos_called_ours_is_not_gmtalker(tmp_path, monkeypatch):
     """'ours' asks the command for GMTalker; in records it is what somebody called so."""
     monkeypatch.chdir(tmp_path)
     assert method_cards.card_of("ours") is None
+    assert method_cards.card_of("ours-pose") is None
     assert method_cards.facts_of("ours")["title"] == "GMTalker"
     (tmp_path / "dropin" / "ours").mkdir(parents=True)
     lines = ["title: Mine", "emotion_sources: [label]", "default_source: label"]

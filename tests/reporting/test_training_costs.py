@@ -6,7 +6,7 @@ import pytest
 
 from gmbench.reporting import paper_tables
 from gmbench.reporting.paper_table_builder import build
-from gmbench.reporting.training_costs import HEADER, UNKNOWN, people_of, read_run_cards
+from gmbench.reporting.training_costs import HEADER, UNKNOWN, further_people, people_of, read_run_cards
 
 EXPRESSION = {"steps": 800, "seconds": 123.4, "parameters": 100, "frozen_parameters": 300, "peak_memory": 2**31}
 BACKBONE = {
@@ -74,3 +74,7 @@ def test_people_belong_to_the_jobs_that_ask_for_them():
     assert people_of("nfmg-M001", settings) == 0
     assert people_of("teachers", settings) == 800
     assert people_of("head-M001", settings) == 0
+    drawn = {"start": {"source": "drawn", "people": 60}, "nfmg": {"pretrain_people": 0}, "gmeg": {"track_people": 0}}
+    assert [people_of(job, drawn) for job in ("start", "pretrained", "gmeg")] == [60, 60, 0]
+    assert further_people(drawn) == {"start": 60}
+    assert people_of("start", {"start": {"source": "models/synth/gmtalker", "people": 60}}) == 0

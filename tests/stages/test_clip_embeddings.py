@@ -73,7 +73,17 @@ def test_one_clip_of_an_emotion_has_no_value(run, monkeypatch):
     monkeypatch.setattr(registry, "create", lambda name: Embedding())
     table = measure_clusters(run, [System.parse("gmtalker")])
     assert set(table["status"]) == {"undefined"}
-    assert set(table["reason"]) == {"a person has fewer than two clips of an emotion"}
+    assert set(table["reason"]) == {"nobody has two clips of one emotion and clips of another"}
+
+
+def test_an_emotion_of_a_single_clip_takes_no_part(run, monkeypatch):
+    monkeypatch.setattr(registry, "create", lambda name: Embedding())
+    manifest.write(CLIPS[:4], run.paths.cropped)
+    values = measure_clusters(run, [System.parse("gmtalker")])["value"]
+    kept = np.stack([_vector(row.clip_id, 5.0) for row in CLIPS[:4]]).astype(np.float64)
+    strengths = clustering_strength(kept, [row.emotion for row in CLIPS[:4]])
+    assert sorted(np.isfinite(list(strengths.values()))) == [False, True]
+    assert max(values) == pytest.approx(np.nanmean(list(strengths.values())))
 
 
 def test_methods_that_read_nothing_have_no_spaces(run):

@@ -1,6 +1,7 @@
 """The list of what an outside method is asked for, and what is evaluated by it."""
 
 import csv
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -55,7 +56,8 @@ def test_a_request_names_all_that_a_method_needs(run, tmp_path):
     source = cv2.imread(str(tmp_path / "asked" / happy.source))
     assert source.mean() == pytest.approx(SHADES["neutral"], abs=3), "of a training clip, not of the scored one"
     assert sad.source == happy.source, "one picture of a speaker for all"
-    assert (tmp_path / "asked" / happy.emotion_clip).resolve() == (run.paths.crops / ROWS[1].video_path).resolve()
+    shown = tmp_path / "asked" / happy.emotion_clip
+    assert shown.read_bytes() == (run.paths.crops / ROWS[1].video_path).read_bytes()
     assert sad.emotion_clip == "", "no training clip is sad"
 
 
@@ -73,6 +75,28 @@ def test_the_list_is_a_table_of_pairs(run, tmp_path):
     assert all(pair.reference.video.resolve().parent == run.paths.crops.resolve() for pair in pairs)
     assert Video(pairs[0].reference.video).info.frames == first.frames
     assert [note for note in inputs.warnings if "column" in note] == [], "no column looks like a misspelt one"
+
+
+def test_a_second_list_has_the_pictures_of_its_own_clips(run, tmp_path):
+    first, _ = request_list.write(run, tmp_path)
+    shade = np.full((SIDE, SIDE, 3), 90, np.uint8)
+    write_video(run.paths.crops / ROWS[0].video_path, [shade] * FRAMES)
+    request_list.write(run, tmp_path)
+    assert cv2.imread(str(tmp_path / first.source)).mean() == pytest.approx(90, abs=3)
+
+
+def test_the_command_that_judges_asks_for_the_pipelines_metrics(run):
+    evaluation = run.params.evaluation.model_copy(update={"metrics": ("default", "emo_neutral")})
+    asked = replace(run, params=run.params.model_copy(update={"evaluation": evaluation}))
+    options = request_list.evaluation_options(asked)
+    assert options[options.index("--metrics") + 1] == "default,emo_neutral"
+
+
+def test_a_dataset_that_no_options_judge_alike_is_refused(run):
+    section = run.params.datasets["d"].model_copy(update={"kind": "crema_d", "extractors": "official"})
+    other = replace(run, params=run.params.model_copy(update={"datasets": {"d": section}}))
+    with pytest.raises(InputError, match="d: its emotion network is not that of protocol"):
+        request_list.evaluation_options(other)
 
 
 def test_nothing_is_written_where_the_list_is_only_shown(run, tmp_path):

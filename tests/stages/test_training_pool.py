@@ -58,6 +58,17 @@ def test_one_that_fails_is_told_after_the_others_are_done(run, section, monkeypa
     assert done == ["gmtalker-s1"]
 
 
+def test_one_system_trains_in_this_thread_on_shared_workers(run, section, monkeypatch):
+    """Ctrl-C comes there."""
+    seen = []
+    monkeypatch.setattr(training_pool, "cluster", lambda workers: contextlib.nullcontext("tcp://pool"))
+    monkeypatch.setattr(
+        training_pool, "train", lambda run, section, name: seen.append((run.scheduler, threading.current_thread()))
+    )
+    training_pool.train_systems(run, section, ["gmtalker"])
+    assert seen == [("tcp://pool", threading.main_thread())]
+
+
 def test_without_systems_there_is_an_empty_folder_for_later_stages(run, section, tmp_path):
     training_pool.train_systems(run, section, [])
     assert list((tmp_path / "models" / "d").iterdir()) == []

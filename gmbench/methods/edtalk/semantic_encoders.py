@@ -45,7 +45,7 @@ class FeatureSpeech(nn.Module):
 
 
 class ConvolvedSpeech(nn.Module):
-    """Mean of convolutions over audio features (B, T, a): (B, width). It hears nothing of where in a clip it is."""
+    """Mean of convolutions over audio features (B, T, a): (B, width); where in a clip a frame is plays no part."""
 
     def __init__(self, audio_dim: int, settings: Semantics) -> None:
         super().__init__()

@@ -12,15 +12,17 @@ const metric = (key) => pageData.metrics[key];
 const cellOf = (method, key) => (board().cells[method] || {})[key];
 
 const files = new Map(), waiting = new Map();
-window.gmbench = { add(name, content) { files.set(name, content); (waiting.get(name) || []).forEach((done) => done(content)); waiting.delete(name); } };
+window.gmbench = { add(name, content) { files.set(name, content); waiting.get(name)?.done(content); waiting.delete(name); } };
 function load(name) {
   if (files.has(name)) return Promise.resolve(files.get(name));
-  return new Promise((done, failed) => {
-    waiting.set(name, [...(waiting.get(name) || []), done]);
-    if (waiting.get(name).length > 1) return;
-    const onerror = () => { waiting.delete(name); failed(new Error(`data/${name}.js is missing: keep the folder of the page whole.`)); };
+  if (!waiting.has(name)) {
+    const asked = {};
+    asked.answer = new Promise((done, failed) => Object.assign(asked, { done, failed }));
+    waiting.set(name, asked);
+    const onerror = () => { waiting.delete(name); asked.failed(new Error(`data/${name}.js is missing: keep the folder of the page whole.`)); };
     document.body.append(make("script", { src: `data/${name}.js`, onerror }));
-  });
+  }
+  return waiting.get(name).answer;
 }
 const loadClips = (method) => load(`${pageData.boards.indexOf(board())}-${board().methods.indexOf(method)}`);
 const loadParts = () => load(`${pageData.boards.indexOf(board())}-parts`);

@@ -15,8 +15,8 @@ function decodeLandmarks({ unit, points }) {
 
 // Files are read when they are first asked for, of a clip and of its reference.
 function readLandmarks(screen) {
-  const read = screen.landmarks.map((file) => file ? load(file).then(decodeLandmarks) : null);
-  screen.reading ||= Promise.all(read).then(([own, real]) => Object.assign(screen, { own, real }), (error) => { screen.problem = error.message; });
+  const read = (file) => file ? load(file).then(decodeLandmarks) : null;
+  screen.reading ||= Promise.all(screen.landmarks.map(read)).then(([own, real]) => Object.assign(screen, { own, real }), (error) => { screen.problem = error.message; });
   return screen.reading;
 }
 
@@ -46,7 +46,7 @@ const FIXED = { zoom: 4, at: "50% 72%" };
 function mouthPath(frames) {
   const centres = frames.map((points) => points && [0, 1].map((side) => mean(points.slice(2 * MOUTH[0], 2 * MOUTH[1]).filter((_, n) => n % 2 === side))));
   const widths = frames.filter(Boolean).map((points) => Math.hypot(points[108] - points[96], points[109] - points[97]));
-  if (!widths.length) return null;
+  if (!widths.length) return false;
   return { width: mean(widths), centres: centres.map((_, t) => {
     const around = centres.slice(Math.max(0, t - STEADY), t + STEADY + 1).filter(Boolean);
     return around.length ? [0, 1].map((side) => mean(around.map((centre) => centre[side]))) : null;
@@ -58,8 +58,8 @@ const alike = (one, other) => other && one.videoWidth === other.videoWidth && on
 
 // Enlarges a screen to the mouth; about a fixed point where no landmarks are known. Gives how many times.
 function showMouth(screen, reference) {
-  const { video, frame, own, real } = screen, path = own && (screen.path ||= mouthPath(own));
-  const { width } = (real && alike(video, reference) && (screen.realPath ||= mouthPath(real))) || path || {};
+  const { video, frame, own, real } = screen, path = own && (screen.path ??= mouthPath(own));
+  const { width } = (real && alike(video, reference) && (screen.realPath ??= mouthPath(real))) || path || {};
   let { zoom, at } = FIXED;
   if (path && video.videoWidth) {
     const { clientWidth: wide, clientHeight: high } = frame, scale = Math.min(wide / video.videoWidth, high / video.videoHeight);
