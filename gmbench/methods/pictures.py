@@ -79,7 +79,7 @@ class _Source:
 
 def read_people(
     dataset: PreparedDataset, pretraining: PreparedDataset | None, folder: Path, side: int,
-    drawn: Sequence[TrackClip] = (),
+    drawn: Sequence[TrackClip] = (), pictures: Sequence[NDArray[np.uint8]] = (),
 ) -> PeoplePictures:  # fmt: skip
     """All frames of the training clips of a dataset and of the pre-training people, as arrays in a folder.
 
@@ -92,6 +92,7 @@ def read_people(
         folder: of the arrays; what lies there is written anew.
         side: S of the pictures.
         drawn: further labelled clips, whose pictures are drawn here at the dataset's size.
+        pictures: frames (T, S, S, 3) of each of those, where :func:`draw_pictures` drew them before.
 
     Raises:
         InputError: there are no frames, or a video has other frames than its landmarks.
@@ -108,14 +109,20 @@ def read_people(
         clips.append(PictureClip(**(vars(source.clip) | {"first": first, "stop": stop})))
         first = stop
     model = synthetic_model()
-    for clip in drawn:
+    for clip, shown in zip(drawn, pictures or draw_pictures(drawn, dataset.size, side), strict=True):
         stop = first + len(clip.rho)
-        for place, picture in enumerate(clip.pictures(model, dataset.size), first):
-            frames[place] = resize(picture, side)
+        frames[first:stop] = shown
         landmarks[first:stop] = clip.landmarks(model, side)
         clips.append(PictureClip(clip.clip_id, clip.speaker, clip.emotion, clip.level, False, first, stop))
         first = stop
     return PeoplePictures(frames, landmarks, tuple(clips))
+
+
+def draw_pictures(clips: Sequence[TrackClip], size: int, side: int) -> Iterator[NDArray[np.uint8]]:
+    """Frames (T, S, S, 3) of each clip, drawn at a size and seen at a side S."""
+    model = synthetic_model()
+    for clip in clips:
+        yield np.stack([resize(picture, side) for picture in clip.pictures(model, size)])
 
 
 def people_digest(dataset: PreparedDataset, pretraining: PreparedDataset | None) -> str:

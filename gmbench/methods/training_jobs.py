@@ -60,6 +60,7 @@ class TrainingJob:
         function: trains; importable by workers; called with ``argument`` and a :class:`TrainingFolder`.
         argument: picklable.
         needs: names of the jobs whose files the function reads.
+        network: whether the file is one; else it is something that networks need, which stays in the store.
     """
 
     name: str
@@ -67,6 +68,7 @@ class TrainingJob:
     function: Callable[[Any, TrainingFolder], TrainedFile]
     argument: Any
     needs: tuple[str, ...] = ()
+    network: bool = True
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: Train
     keys, waiting = {job.name: job.key for job in ready}, chains(ready)
     how = (context.previews, context.precision, context.jobs_per_device)
 
-    def make(job: TrainingJob) -> TrainedPart:
+    def make(job: TrainingJob) -> TrainedPart | None:
         for name in job.needs:
             if name in begun:
                 begun[name].result()
@@ -136,20 +138,22 @@ def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: Train
         task = _Task(job, label, context.store.root, needed, *how)
         return _make(task, out, context, waiting[job.name])
 
-    begun: dict[str, Future[TrainedPart]] = {}
+    begun: dict[str, Future[TrainedPart | None]] = {}
     if not context.at_once:
-        return FitReport(tuple(make(job) for job in ready))
+        return FitReport(tuple(part for part in map(make, ready) if part))
     with pool(max(1, len(ready))) as threads:
         for job in ready:
             begun[job.name] = threads.submit(make, job)
-        return FitReport(tuple(part.result() for part in begun.values()))
+        return FitReport(tuple(part for future in begun.values() if (part := future.result())))
 
 
-def _make(task: _Task, out: Path, context: TrainingContext, priority: int) -> TrainedPart:
-    """Train one network, or take it from the store, and write its file."""
+def _make(task: _Task, out: Path, context: TrainingContext, priority: int) -> TrainedPart | None:
+    """Train one network, or take it from the store, and write its file; nothing is written of what is no network."""
     job = Job(task.job.name, task.job.key, task)
     for reason in context.run_jobs(train_one, [job], priority).values():
         raise InputError(f"training of {job.name} failed: {reason}")
+    if not task.job.network:
+        return None
     feature = job_cache.load(context.store, job)
     content = feature.arrays["file"].tobytes()
     write_atomically(out / f"{job.name}.safetensors", content)

@@ -14,7 +14,15 @@ from gmbench.errors import InputError
 from gmbench.media import Video, write_video
 from gmbench.methods.interface import PreparedDataset
 from gmbench.methods.picture_tracks import read_motion
-from gmbench.methods.pictures import PeoplePictures, new_array, people_digest, read_mattes, read_people, resize
+from gmbench.methods.pictures import (
+    PeoplePictures,
+    draw_pictures,
+    new_array,
+    people_digest,
+    read_mattes,
+    read_people,
+    resize,
+)
 from gmbench.methods.track_people import draw_pictured
 from gmbench.morphable.synthetic.model import synthetic_model
 from gmbench.store import Store
@@ -72,6 +80,10 @@ def test_drawn_people_come_last_with_labels_landmarks_and_motion(corpus, tmp_pat
     motion = read_motion(corpus, corpus, PeoplePictures(pictures.frames, pictures.landmarks, pictures.clips[1:]), drawn)
     assert np.array_equal(motion[1].beta, drawn[1].beta)
     assert motion[1].known.all()
+    given = list(draw_pictures(drawn, corpus.size, 32))
+    assert np.array_equal(np.concatenate(given), pictures.frames[30:])
+    given[1] = np.zeros_like(given[1])
+    assert np.array_equal(read_people(corpus, None, tmp_path, 32, drawn, given).frames[60:], given[1])
 
 
 def test_people_of_another_dataset_come_from_its_crops(corpus, tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,10 +75,17 @@ def test_a_chain_does_not_wait_for_jobs_that_it_does_not_need(context, tmp_path)
     assert priorities == {"a": 2, "b": 1, "slow": 0, "last": 0}
 
 
-def test_others_go_on_where_one_fails(context, tmp_path):
+def test_what_is_no_network_is_needed_and_not_written(context, tmp_path):
+    drawn = replace(_job("drawn"), network=False)
+    report = train_all([drawn, _job("a", "drawn")], tmp_path / "out", "synth", context)
+    assert [part.name for part in report.parts] == ["a"]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == {"a.safetensors": b"a+drawn"}
+
+
+def test_others_go_on_side_by_side_where_one_fails(context, tmp_path):
     jobs = [_job("a", fails=True), _job("b", "a"), _job("c")]
     with pytest.raises(InputError, match="training of a failed: no memory"):
-        train_all(jobs, tmp_path / "out", "synth", context)
+        train_all(jobs, tmp_path / "out", "synth", replace(context, at_once=True))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["c.safetensors"]
 
 

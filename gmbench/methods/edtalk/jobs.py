@@ -1,11 +1,13 @@
 """EDTalk's training as jobs: which network learns from what, and which one starts from another's file."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save
 
 from gmbench.corpus.track_people import TrackClip
 from gmbench.datasets.manifest import TRAIN
@@ -24,7 +26,7 @@ from gmbench.methods.edtalk.sounds import read_features, read_mels, read_words, 
 from gmbench.methods.edtalk.teacher_training import face_labels, train_teachers
 from gmbench.methods.interface import FitReport, PreparedDataset, TrainingContext
 from gmbench.methods.picture_tracks import read_motion
-from gmbench.methods.pictures import PeoplePictures, people_digest, people_sounds, read_people
+from gmbench.methods.pictures import PeoplePictures, draw_pictures, people_digest, people_sounds, read_people
 from gmbench.methods.pretraining import pretraining_digest
 from gmbench.methods.shipped_networks import take_shipped
 from gmbench.methods.track_people import (
@@ -44,11 +46,14 @@ from gmbench.methods.training_jobs import (
     train_all,
 )
 from gmbench.names import some
+from gmbench.nn.training import TrainReport
 from gmbench.store import digest, write_atomically
 
 EDTALK_TRAINING_VERSION = 4
 GENERATION = "generation.json"
 """What generation does beside the networks; none depends on it."""
+FURTHER = "further people"
+"""Their pictures, which are drawn before the networks that expressions start from are there."""
 EXPRESSION_STEP = 3
 """Frames between those that a clip's mean expression is taken of."""
 
@@ -62,10 +67,13 @@ class _Data:
     settings: Settings
     seed: int
 
-    def people(self, folder: TrainingFolder, least: int = 0, drawn: Sequence[TrackClip] = ()) -> PeoplePictures:
-        """All frames, of the backbone's side or of a least one, ``drawn`` clips last."""
+    def people(
+        self, folder: TrainingFolder, least: int = 0, drawn: Sequence[TrackClip] = (),
+        pictures: Sequence[NDArray[np.uint8]] = (),
+    ) -> PeoplePictures:  # fmt: skip
+        """All frames, of the backbone's side or of a least one; ``drawn`` clips last, perhaps as ``pictures``."""
         side = max(least, self.settings.backbone.side)
-        return read_people(self.dataset, self.pretraining, folder.scratch / "pictures", side, drawn)
+        return read_people(self.dataset, self.pretraining, folder.scratch / "pictures", side, drawn, pictures)
 
     def further(self, name: str) -> tuple[list[TrackClip], list[TrackClip]]:
         """Clips of the further people that a network learns from, whole, and the parts that are drawn."""
@@ -89,7 +97,10 @@ def fit_all(
         InputError: no training clips, an unknown stage, or a training that failed.
     """
     chosen = chosen_stages("edtalk", STAGES, stages)
-    jobs = [job for job in training_jobs(dataset, pretraining, settings, seed) if job.name in chosen]
+    every = list(training_jobs(dataset, pretraining, settings, seed))
+    jobs = [job for job in every if job.name in chosen]
+    needed = {name for job in jobs for name in job.needs}
+    jobs += [job for job in every if not job.network and job.name in needed]
     report = train_all(jobs, out, dataset.dataset, context)
     write_atomically(out / GENERATION, settings.generation.model_dump_json(indent=1).encode())
     return report
@@ -132,7 +143,14 @@ def training_jobs(
     yield job("backbone", (), *file_digests(loss))
     yield job("decouple", ("backbone",), spaces)
     yield job("teachers", (), side, heard, *_coefficients(dataset, pretraining))
-    yield job("expression", ("decouple", "teachers"))
+    pictures: tuple[str, ...] = ()
+    if part := settings.drawn.get("expression"):
+        labels = sorted({(row.emotion, row.level) for row in dataset.split(TRAIN)})
+        people = track_people_digest(part.people, settings.after("expression"))
+        keys[FURTHER] = digest(FURTHER, EDTALK_TRAINING_VERSION, part.model_dump(), labels, people, side, dataset.size)
+        yield TrainingJob(FURTHER, keys[FURTHER], _draw_further, data, network=False)
+        pictures = (FURTHER,)
+    yield job("expression", ("decouple", "teachers", *pictures))
     yield job("lips", ("decouple", "teachers"), heard)
     yield job("posemotion", ("decouple",), heard)
     yield job("semantics", ("expression",), heard, *_folder_digests(files))
@@ -174,11 +192,21 @@ def _teachers(data: _Data, folder: TrainingFolder) -> TrainedFile:
     return train_teachers(frames, labels, mels, data.settings.teachers, data.seed, folder.scratch, folder.progress)
 
 
+def _draw_further(data: _Data, folder: TrainingFolder) -> TrainedFile:
+    """Pictures of the further people that expressions are learnt from, drawn while other networks are trained."""
+    began = time.process_time()
+    _, clips = data.further("expression")
+    pictures = draw_pictures(clips, data.dataset.size, data.settings.backbone.side)
+    content = save({"pictures": np.stack(list(pictures))})
+    return content, TrainReport(0, time.process_time() - began, 0, False, [])
+
+
 def _expression(data: _Data, folder: TrainingFolder) -> TrainedFile:
     allow_atomics()
     _, drawn = data.further("expression")
+    pictures = load_file(folder.needed[FURTHER])["pictures"] if drawn else ()
     return train_expression(
-        data.people(folder, drawn=drawn), folder.needed["decouple"], folder.needed["teachers"],
+        data.people(folder, drawn=drawn, pictures=list(pictures)), folder.needed["decouple"], folder.needed["teachers"],
         data.settings.expression, data.settings.spaces, data.seed, folder.scratch, folder.progress,
     )  # fmt: skip
 
