@@ -79,3 +79,11 @@ def _parsed(words):
 
 def _options(command):
     return {option for parameter in command.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_folders_are_no_revisions_where_dvc_compares(page):
+    """Without --targets dvc takes a path for a revision of git, which there is none of."""
+    compared = re.findall(r"dvc (?:metrics|params|plots) diff ([^`\n#]*)", page.read_text("utf-8"))
+    wrong = [words for words in compared if "/" in words and not words.startswith("--targets")]
+    assert wrong == []
