@@ -164,7 +164,7 @@ def data_list(as_json: JsonFlag = False) -> None:
 def data_requests(
     dataset: Annotated[str | None, typer.Option(help="Of params.yaml; the first that is evaluated by default.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for requests.csv, sounds, source pictures and clips of emotions.")
+        Path | None, typer.Option("--out", help="Folder for the list and all that it names but real clips.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
