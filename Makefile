@@ -42,7 +42,7 @@ docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 demo: install
-	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+	PATH="$(CURDIR)/$(BIN):$$PATH" gmbench workers -- dvc repro
 	@$(BIN)/gmbench table --records results/synth/scores --no-intervals
 	@echo "page: reports/index.html, table: reports/table-synth.md, records: results/synth/scores/records.parquet"
 	$(BIN)/python -m tools.demo_numbers
@@ -50,7 +50,7 @@ demo: install
 # All four systems beside each other, on the demo's clips and on people whom none has met. Rewrites params.yaml.
 peers: demo
 	$(BIN)/gmbench profile use peers --force
-	PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+	PATH="$(CURDIR)/$(BIN):$$PATH" gmbench workers -- dvc repro
 	@$(BIN)/gmbench table --records results/synth/scores --no-intervals
 	@$(BIN)/gmbench table --records results/strangers/scores --no-intervals
 	@echo "page: reports/index.html, tables: reports/table-synth.md, reports/table-strangers.md"

@@ -1,8 +1,13 @@
-"""Worker processes of scripts and notebooks."""
+"""Worker processes: of scripts and notebooks, and those that all stages of a pipeline share."""
 
 import contextlib
+import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from gmbench.errors import InputError
+from gmbench.executor import SCHEDULER, served
 
 
 @contextlib.contextmanager
@@ -23,3 +28,36 @@ def main_module_stays_here() -> Iterator[None]:
     finally:
         for name, value in kept.items():
             setattr(main, name, value)
+
+
+def run_with_workers(command: Sequence[str], workers: int) -> int:
+    """Run a command whose stages find workers started; its exit code.
+
+    Workers that ``GMBENCH_SCHEDULER`` names already are used instead of new ones. Ctrl-C is left to the command.
+
+    Args:
+        command: a program and its arguments.
+        workers: processes of one thread.
+
+    Raises:
+        InputError: no command, or no such program.
+    """
+    if not command:
+        raise InputError("no command; for example: gmbench workers -- dvc repro")
+    if os.environ.get(SCHEDULER):
+        return _run(command, {})
+    with served(workers) as variables:
+        return _run(command, variables)
+
+
+def _run(command: Sequence[str], variables: dict[str, str]) -> int:
+    try:
+        process = subprocess.Popen(command, env=os.environ | variables)
+    except OSError as error:
+        raise InputError(f"{command[0]}: cannot be run ({error.strerror})") from error
+    while True:
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:
+            continue  # it has got the same signal
+        return status if status >= 0 else 128 - status

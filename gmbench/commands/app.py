@@ -42,6 +42,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "generate": methods.generate,
         "ablate": methods.ablate,
         "extractors": extractors_app,
+        "workers": setup.workers,
     },
     PAPERS: {
         "published": report.published,

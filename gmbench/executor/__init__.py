@@ -2,6 +2,6 @@
 
 from gmbench.executor.runs import run
 from gmbench.executor.threads import one_thread, pool
-from gmbench.executor.workers import cluster, connection, kept_workers
+from gmbench.executor.workers import SCHEDULER, cluster, connection, kept_workers, served
 
-__all__ = ["cluster", "connection", "kept_workers", "one_thread", "pool", "run"]
+__all__ = ["SCHEDULER", "cluster", "connection", "kept_workers", "one_thread", "pool", "run", "served"]

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gmbench.errors import ClusterError
@@ -35,12 +36,15 @@ _SETTINGS = {
     "distributed.worker.preload": ["gmbench.executor.interrupts"],
     "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
     "distributed.worker.memory.terminate": False,
+    "distributed.worker.memory.pause": False,  # what networks keep is not given back: it would wait for ever
     "distributed.worker.profile.enabled": False,
     "distributed.scheduler.allowed-failures": 1,
     "distributed.admin.large-graph-warning-threshold": "1GB",
     "distributed.scheduler.http.routes": [],  # no pages: they show files and errors to everybody on the machine
     "distributed.worker.http.routes": [],
 }
+SCHEDULER = "GMBENCH_SCHEDULER"
+"""Environment variable with the address of the scheduler that a pipeline's stages use."""
 _SAY_AGAIN = 60.0
 
 
@@ -136,6 +140,24 @@ def connection(scheduler: str | None, timeout: float | None = None) -> Iterator[
     """
     with contextlib.nullcontext() if scheduler is None else open_workers(1, scheduler, timeout):
         yield
+
+
+@contextlib.contextmanager
+def served(workers: int) -> Iterator[dict[str, str]]:
+    """Workers on this machine for other processes of this user: the environment variables by which those find them.
+
+    The credentials lie in a folder closed to other users while the workers live.
+    """
+    with tempfile.TemporaryDirectory(prefix="gmbench-") as folder, cluster(workers) as address:
+        security = _open[address].client.security
+        files = {
+            "CA_FILE": security.tls_ca_file, "CLIENT__CERT": security.tls_client_cert,
+            "CLIENT__KEY": security.tls_client_key,
+        }  # fmt: skip
+        for name, content in files.items():
+            (Path(folder) / name).write_text(content, "ascii")
+        tls = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(Path(folder) / name) for name in files}
+        yield {SCHEDULER: address, "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True"} | tls
 
 
 def wait_for_workers(workers: Workers) -> None:

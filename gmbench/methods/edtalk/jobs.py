@@ -53,7 +53,9 @@ EDTALK_TRAINING_VERSION = 4
 GENERATION = "generation.json"
 """What generation does beside the networks; none depends on it."""
 FURTHER = "further people"
-"""Their pictures, which are drawn before the networks that expressions start from are there."""
+"""Their pictures, which are drawn while the networks are trained that those that learn from them start from."""
+DRAWN_BEFORE = ("expression", "semantics")
+"""Networks for which they are."""
 EXPRESSION_STEP = 3
 """Frames between those that a clip's mean expression is taken of."""
 
@@ -81,9 +83,19 @@ class _Data:
         whole = draw_pictured(part.people, self.dataset.split(TRAIN), part.frames, self.settings.after(name))
         return whole, [clip.part(part.frames) for clip in whole]
 
+    def pictures(self, name: str, folder: TrainingFolder) -> list[NDArray[np.uint8]]:
+        """Frames (T, S, S, 3) of each of a network's further clips, as they were drawn before."""
+        part = self.settings.drawn.get(name)
+        return [] if part is None else list(load_file(folder.needed[drawing_of(part)])["pictures"])
+
     def sounds(self, drawn: Sequence[TrackClip] = ()) -> list[Path | Audio]:
         """The sounds of :meth:`people`: files, and those of ``drawn`` clips."""
         return [*people_sounds(self.dataset, self.pretraining), *(clip.sound for clip in drawn)]
+
+
+def drawing_of(part: DrawnPeople) -> str:
+    """Name of the job that draws people; networks that learn from the same parts of their clips share it."""
+    return f"{FURTHER}, {part.people} x {part.frames}"
 
 
 def fit_all(
@@ -143,17 +155,18 @@ def training_jobs(
     yield job("backbone", (), *file_digests(loss))
     yield job("decouple", ("backbone",), spaces)
     yield job("teachers", (), side, heard, *_coefficients(dataset, pretraining))
-    pictures: tuple[str, ...] = ()
-    if part := settings.drawn.get("expression"):
-        labels = sorted({(row.emotion, row.level) for row in dataset.split(TRAIN)})
-        people = track_people_digest(part.people, settings.after("expression"))
-        keys[FURTHER] = digest(FURTHER, EDTALK_TRAINING_VERSION, part.model_dump(), labels, people, side, dataset.size)
-        yield TrainingJob(FURTHER, keys[FURTHER], _draw_further, data, network=False)
-        pictures = (FURTHER,)
-    yield job("expression", ("decouple", "teachers", *pictures))
+    labels = sorted({(row.emotion, row.level) for row in dataset.split(TRAIN)})
+    learning = {name: part for name, part in settings.drawn.items() if name in DRAWN_BEFORE}
+    for name, part in {drawing_of(part): (name, part) for name, part in learning.items()}.values():
+        people = track_people_digest(part.people, settings.after(name))
+        key = digest(FURTHER, EDTALK_TRAINING_VERSION, part.model_dump(), labels, people, side, dataset.size)
+        yield TrainingJob(drawing_of(part), key, _draw_further, (data, name), network=False)
+        keys[drawing_of(part)] = key
+    pictures = {name: [drawing_of(part)] for name, part in learning.items()}
+    yield job("expression", ("decouple", "teachers", *pictures.get("expression", [])))
     yield job("lips", ("decouple", "teachers"), heard)
     yield job("posemotion", ("decouple",), heard)
-    yield job("semantics", ("expression",), heard, *_folder_digests(files))
+    yield job("semantics", ("expression", *pictures.get("semantics", [])), heard, *_folder_digests(files))
 
 
 def _coefficients(dataset: PreparedDataset, pretraining: PreparedDataset) -> list[str]:
@@ -192,10 +205,10 @@ def _teachers(data: _Data, folder: TrainingFolder) -> TrainedFile:
     return train_teachers(frames, labels, mels, data.settings.teachers, data.seed, folder.scratch, folder.progress)
 
 
-def _draw_further(data: _Data, folder: TrainingFolder) -> TrainedFile:
-    """Pictures of the further people that expressions are learnt from, drawn while other networks are trained."""
-    began = time.process_time()
-    _, clips = data.further("expression")
+def _draw_further(argument: tuple[_Data, str], folder: TrainingFolder) -> TrainedFile:
+    """Pictures of the further people that a network learns from, drawn while others are trained."""
+    (data, name), began = argument, time.process_time()
+    _, clips = data.further(name)
     pictures = draw_pictures(clips, data.dataset.size, data.settings.backbone.side)
     content = save({"pictures": np.stack(list(pictures))})
     return content, TrainReport(0, time.process_time() - began, 0, False, [])
@@ -204,10 +217,10 @@ def _draw_further(data: _Data, folder: TrainingFolder) -> TrainedFile:
 def _expression(data: _Data, folder: TrainingFolder) -> TrainedFile:
     allow_atomics()
     _, drawn = data.further("expression")
-    pictures = load_file(folder.needed[FURTHER])["pictures"] if drawn else ()
     return train_expression(
-        data.people(folder, drawn=drawn, pictures=list(pictures)), folder.needed["decouple"], folder.needed["teachers"],
-        data.settings.expression, data.settings.spaces, data.seed, folder.scratch, folder.progress,
+        data.people(folder, drawn=drawn, pictures=data.pictures("expression", folder)), folder.needed["decouple"],
+        folder.needed["teachers"], data.settings.expression, data.settings.spaces, data.seed, folder.scratch,
+        folder.progress,
     )  # fmt: skip
 
 
@@ -235,7 +248,7 @@ def _posemotion(data: _Data, folder: TrainingFolder) -> TrainedFile:
 
 def _semantics(data: _Data, folder: TrainingFolder) -> TrainedFile:
     whole, drawn = data.further("semantics")
-    people = data.people(folder, drawn=drawn)
+    people = data.people(folder, drawn=drawn, pictures=data.pictures("semantics", folder))
     animator = load_whole(folder.needed["expression"]).network
     frames = TrainingFrames(people, animator.settings.side)
     kept = frames.usable(range(len(people.clips)))

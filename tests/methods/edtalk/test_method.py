@@ -26,7 +26,9 @@ from gmbench.methods.interface import (
     ReferenceClip,
     UnsupportedEmotion,
 )
+from gmbench.methods.pictures import draw_pictures
 from gmbench.methods.registry import System
+from gmbench.methods.training_jobs import TrainingFolder
 from tests.methods.edtalk.made import made_sound
 
 SOUND = made_sound(12)
@@ -242,6 +244,32 @@ class TestJobs:
             for given in ({}, further)
         ]
         assert {name for name in keys[0] if keys[0][name] != keys[1][name]} == {"semantics"}
+
+    @pytest.mark.parametrize(
+        ("expression", "semantics", "drawings"),
+        [
+            ((2, 2), (2, 2), {"expression": "2 x 2", "semantics": "2 x 2"}),
+            ((2, 1), (3, 1), {"expression": "2 x 1", "semantics": "3 x 1"}),
+            ((2, 2), (2, 1), {"expression": "2 x 2", "semantics": "2 x 1"}),
+            ((0, 1), (2, 1), {"semantics": "2 x 1"}),
+        ],
+    )
+    def test_networks_share_the_pictures_of_the_same_people(
+        self, dataset, tmp_path, monkeypatch, expression, semantics, drawings
+    ):
+        monkeypatch.setattr("gmbench.methods.edtalk.jobs.check_corpus_people", lambda *_: None)
+        given = {"expression": expression, "semantics": semantics}
+        settings = EDTalk().settings({n: {"drawn": {"people": p, "frames": f}} for n, (p, f) in given.items()})
+        jobs = {job.name: job for job in training_jobs(dataset, dataset, settings, 0)}
+        found = {n: need for n in given for need in jobs[n].needs if need.startswith("further people, ")}
+        assert found == {name: f"further people, {which}" for name, which in drawings.items()}
+        need = found["semantics"]
+        (data, _), drawn = jobs[need].argument, tmp_path / "drawn"
+        drawn.write_bytes(jobs[need].function(jobs[need].argument, None)[0])
+        pictures = data.pictures("semantics", TrainingFolder(tmp_path, {need: drawn}, lambda *_: None))
+        alone = list(draw_pictures(data.further("semantics")[1], dataset.size, settings.backbone.side))
+        assert np.array_equal(pictures, alone)
+        assert len(alone) >= 2
 
     def test_who_waits_for_whom(self, dataset):
         jobs = {job.name: job.needs for job in training_jobs(dataset, dataset, EDTalk().settings({}), 0)}
