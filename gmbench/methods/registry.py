@@ -96,6 +96,19 @@ def create(name: str) -> TalkingHeadMethod:
     return method
 
 
+def card_of(name: str) -> MethodCard:
+    """What a method is and can do; a built-in one's is read without its networks, which takes seconds.
+
+    Raises:
+        InputError: as :func:`create`.
+    """
+    name = ALIASES.get(name, name)
+    if name not in BUILT_IN:
+        return create(name).card
+    found: MethodCard = importlib.import_module(f"{__package__}.{name}.card").CARD
+    return found
+
+
 def read_method_settings(name: str, given: Mapping[str, Any]) -> Any:
     """The typed settings of a method; those of a built-in one are read without its networks, which takes seconds.
 
@@ -167,7 +180,7 @@ class System:
             NotSupported: a drive, or drives together, that the method does not take.
         """
         method = _method_of(text)
-        card = create(method).card
+        card = card_of(method)
         ablations, drives, seed = [], [], 0
         for part in _parts_after(text, method):
             if match := _SEED.fullmatch(part):

@@ -1,5 +1,7 @@
 """Cards, requests, systems, drop-in folders: what a method is to the benchmark."""
 
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -250,3 +252,15 @@ def test_threads_load_one_after_another(monkeypatch, tmp_path):
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda name: registry.load(name, tmp_path), "abcd"))
     assert most == [1, 1, 1, 1]
+
+
+def test_cards_of_built_in_methods_are_read_without_their_networks():
+    code = (
+        "import sys; from gmbench.methods.registry import BUILT_IN, System;"
+        " print([System.parse(name).name for name in BUILT_IN], 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{list(registry.BUILT_IN)} False"
+    for name in registry.BUILT_IN:
+        assert registry.card_of(name) is registry.create(name).card
+    assert registry.card_of("ours").name == "gmtalker"

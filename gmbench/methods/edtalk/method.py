@@ -116,7 +116,7 @@ class EDTalk:
         for n in range(steps):
             alpha = n / (steps - 1)
             expression = self._given(((1 - alpha) * ends[0] + alpha * ends[1]).astype(np.float32))[None]
-            weights = {"mouth": mouth, "pose": self._own_pose(source), "expression": expression}
+            weights = {"mouth": mouth, "pose": self._own(source, "pose"), "expression": expression}
             results.append(GenResult(self._frames(source, weights), meta={"alpha": alpha}))
         return results
 
@@ -146,7 +146,7 @@ class EDTalk:
         if "mouth" not in weights:
             weights["mouth"], meta["mouth"] = self._mouth(request), "sound"
         if "pose" not in weights:
-            weights["pose"], meta["pose"] = self._pose(request) + self._own_pose(source), "sound"
+            weights["pose"], meta["pose"] = self._pose(request) + self._own(source, "pose"), "sound"
         if "expression" not in weights:
             weights["expression"], meta["expression"] = self._expression(request)
         return source, {name: weights[name] for name in SPACES}, meta
@@ -158,8 +158,9 @@ class EDTalk:
         return self.whole.network.encoder(signed(self.whole.network, [request.source_image]).to(self.device))
 
     @torch.inference_mode()
-    def _own_pose(self, source: Encoded) -> torch.Tensor:
-        return self.whole.network.spaces.weights(source.latents, ("pose",))["pose"]
+    def _own(self, source: Encoded, name: str) -> torch.Tensor:
+        """The source's own weights (1, n) in a space."""
+        return self.whole.network.spaces.weights(source.latents, (name,))[name]
 
     @torch.inference_mode()
     def _mouth(self, request: GenRequest) -> torch.Tensor:
@@ -203,6 +204,9 @@ class EDTalk:
 
     def _frames(self, source: Encoded, weights: Mapping[str, torch.Tensor]) -> Iterator[Frames]:
         network, count = self.whole.network, len(next(iter(weights.values())))
+        if (gain := self.generation.mouth_gain) != 1:
+            own = self._own(source, "mouth")
+            weights = {**weights, "mouth": own + gain * (weights["mouth"] - own)}
         for first in range(0, count, BATCH):
             part = {name: track[first : first + BATCH] for name, track in weights.items()}
             rows = torch.zeros(min(BATCH, count - first), dtype=torch.int64, device=self.device)

@@ -182,6 +182,9 @@ class Generation(SettingsPart):
     pose_smoothing: float = Field(
         0.0, ge=0, description="deviation in frames of the Gaussian that poses from sound are smoothed by"
     )
+    mouth_gain: float = Field(
+        1.0, ge=0, description="how far the mouth's weights go from the source's, over how far they are asked to"
+    )
 
 
 class Settings(SettingsPart):

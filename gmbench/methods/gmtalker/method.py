@@ -15,11 +15,9 @@ from gmbench.devices import current, using
 from gmbench.devices.choice import FLOAT32, in_precision
 from gmbench.errors import InputError, WeightsError
 from gmbench.media import Audio
-from gmbench.methods.card import COEFFICIENTS, MethodCard
-from gmbench.methods.card import POSE as POSE_DRIVE
 from gmbench.methods.features import audio_features
+from gmbench.methods.gmtalker.card import CARD, INTERPOLATIONS
 from gmbench.methods.gmtalker.checkpoints import CHECKPOINTS
-from gmbench.methods.gmtalker.expected_orderings import COMPARED, EXPECTED_ORDERINGS, INTERPOLATIONS, METRICS, PAIRS
 from gmbench.methods.gmtalker.gmeg import ExpressionGenerator
 from gmbench.methods.gmtalker.head import HeadGenerator
 from gmbench.methods.gmtalker.head_training import generator_input
@@ -46,14 +44,6 @@ from gmbench.morphable.model import load as load_model
 from gmbench.morphable.render import Renderer
 from gmbench.names import closest
 
-CARD = MethodCard(
-    name="gmtalker", title="GMTalker", kind="trainable", emotion_sources=("label",), default_source="label",
-    pose="generate", eye="generate", emotion="generate", diversity=True, identity_mode="person_specific",
-    native_resolution=512, drives=(POSE_DRIVE, COEFFICIENTS), stages=("gmeg", "nfmg", "head"),
-    licence="written here; FaceVerse and HuBERT are files of the user, under their own terms",
-    ablations=ABLATIONS, reported="gmtalker", expected_orderings=EXPECTED_ORDERINGS,
-    metrics=METRICS, compared=COMPARED, interpolations=INTERPOLATIONS, emotion_pairs=PAIRS,
-)  # fmt: skip
 BATCH, BATCH_ON_DEVICE = 8, 32
 """Frames that the head generator draws at once, on the CPU and elsewhere."""
 SMOOTHING = 13

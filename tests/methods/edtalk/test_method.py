@@ -101,6 +101,19 @@ def test_smoothed_poses_move_slower(method, monkeypatch):
     assert moves[1] < 0.6 * moves[0]
 
 
+def test_the_mouth_goes_further_from_the_sources_own_by_its_gain(method, monkeypatch):
+    source, weights, _ = method._weights(_request())
+    own = method._own(source, "mouth")
+    further = {**weights, "mouth": own + 1.5 * (weights["mouth"] - own)}
+    expected = np.stack(list(method._frames(source, further)))
+    monkeypatch.setattr(method, "generation", Generation(mouth_gain=1.5))
+    assert np.array_equal(np.stack(list(method._frames(source, weights))), expected)
+    still = {**weights, "mouth": own.expand_as(weights["mouth"])}
+    changed = np.stack(list(method._frames(source, still)))
+    monkeypatch.setattr(method, "generation", Generation())
+    assert np.abs(changed.astype(int) - np.stack(list(method._frames(source, still)))).max() <= 1
+
+
 @pytest.mark.parametrize("part", ["mouth", "pose", "expression"])
 def test_each_driver_moves_its_own_weights(method, films, part):
     plain = method._weights(_request())[1]

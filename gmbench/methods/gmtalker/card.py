@@ -1,10 +1,22 @@
-"""The orderings that GMTalker's paper reports of its ablations; a run can confirm, leave open, or contradict them.
+"""What GMTalker is and can do, and the orderings of ablations that its paper reports.
+
+A run can confirm, leave open, or contradict those.
 
 BA and PCM, which the paper orders too, carry no verdict: by PCM a held first frame beats every system and by BA chance
 does (:mod:`gmbench.stages.generated_motion` prints both beside them).
 """
 
-from gmbench.methods.card import BETWEEN, TALKING, TRACKS, ExpectedOrdering, Interpolation
+from gmbench.methods.card import (
+    BETWEEN,
+    COEFFICIENTS,
+    POSE,
+    TALKING,
+    TRACKS,
+    ExpectedOrdering,
+    Interpolation,
+    MethodCard,
+)
+from gmbench.methods.gmtalker.settings import ABLATIONS
 
 INTERPOLATIONS = (
     Interpolation("sample_blend", talking=True),
@@ -35,3 +47,11 @@ EXPECTED_ORDERINGS = (
     ExpectedOrdering("e_pdv", ("sample_blend", "label_embed"), "III", TALKING, labelled=True, shared=(ONE_HEAD,)),
     ExpectedOrdering("sync_c", ("sample_blend", "label_embed"), "III", TALKING, labelled=True, shared=(ONE_HEAD,)),
 )
+CARD = MethodCard(
+    name="gmtalker", title="GMTalker", kind="trainable", emotion_sources=("label",), default_source="label",
+    pose="generate", eye="generate", emotion="generate", diversity=True, identity_mode="person_specific",
+    native_resolution=512, drives=(POSE, COEFFICIENTS), stages=("gmeg", "nfmg", "head"),
+    licence="written here; FaceVerse and HuBERT are files of the user, under their own terms",
+    ablations=ABLATIONS, reported="gmtalker", expected_orderings=EXPECTED_ORDERINGS,
+    metrics=METRICS, compared=COMPARED, interpolations=INTERPOLATIONS, emotion_pairs=PAIRS,
+)  # fmt: skip
