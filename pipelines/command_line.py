@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gmbench import config, params_check
 from gmbench.errors import GmbenchError
-from gmbench.executor import SCHEDULER, kept_workers
+from gmbench.executor import given_scheduler, kept_workers
 from gmbench.stages.paths import DatasetPaths
 from gmbench.stages.pipeline_run import STORE, PipelineRun
 from gmbench.store import Store
@@ -26,7 +26,7 @@ def run_stage(work: Callable[..., object], first: bool = False) -> None:
             params_check.require(params)
         store = Store(Path(os.environ.get("GMBENCH_STORE") or STORE))
         dataset = arguments[0] if arguments else ""
-        run = PipelineRun(params, DatasetPaths(dataset), store, os.environ.get(SCHEDULER))
+        run = PipelineRun(params, DatasetPaths(dataset), store, given_scheduler())
         with kept_workers():
             work(run, *arguments)
     except GmbenchError as error:

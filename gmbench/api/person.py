@@ -14,7 +14,7 @@ from gmbench.datasets.person.footage import look
 from gmbench.datasets.splits import LEAST_OF_PERSON
 from gmbench.emotions import KNOWN, canonical, in_name
 from gmbench.errors import InputError
-from gmbench.executor import SCHEDULER
+from gmbench.executor import given_scheduler
 from gmbench.face.landmarks import backend
 from gmbench.media import FPS, Video
 from gmbench.names import closest
@@ -108,7 +108,7 @@ def train_person(name: str, folder: PathLike | None = None, say: Callable[[str],
         if name not in params.datasets:
             raise InputError(f"{where / config.FILE}: no person {name!r}; {closest(name, params.datasets)}")
         store = Store(Path(os.environ.get("GMBENCH_STORE") or STORE))
-        run = PipelineRun(params, DatasetPaths(name), store, os.environ.get(SCHEDULER))
+        run = PipelineRun(params, DatasetPaths(name), store, given_scheduler())
         prepare(run, say or _nothing)
         train_and_judge(run, say or _nothing)
         return share_used(run)

@@ -33,8 +33,13 @@ def workers(
     command: Annotated[list[str], typer.Argument(help="After --: a program and its arguments, such as dvc repro.")],
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; those of params.yaml by default.")] = None,
 ) -> None:
-    """Run a command whose stages share workers that are started once: minutes less for a long pipeline."""
-    from gmbench import config
+    """Run a command, such as dvc repro, whose stages share workers that are started once: minutes less.
+
+    To be called in the pipeline's folder. On a GPU every stage starts its own.
+    """
+    from gmbench import config, devices
     from gmbench.api.workers import run_with_workers
 
-    raise typer.Exit(run_with_workers(command, workers or config.load().workers))
+    params = config.load()
+    shared = 0 if devices.choose(params.device) != devices.CPU else workers or params.workers
+    raise typer.Exit(run_with_workers(command, shared))

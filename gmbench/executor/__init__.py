@@ -2,6 +2,8 @@
 
 from gmbench.executor.runs import run
 from gmbench.executor.threads import one_thread, pool
-from gmbench.executor.workers import SCHEDULER, cluster, connection, kept_workers, served
+from gmbench.executor.workers import SCHEDULER, cluster, connection, given_scheduler, kept_workers, serve
 
-__all__ = ["SCHEDULER", "cluster", "connection", "kept_workers", "one_thread", "pool", "run", "served"]
+__all__ = [
+    "SCHEDULER", "cluster", "connection", "given_scheduler", "kept_workers", "one_thread", "pool", "run", "serve",
+]  # fmt: skip

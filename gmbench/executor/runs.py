@@ -41,12 +41,14 @@ def run(
     Raises:
         ClusterError: no scheduler or no worker, or a worker that cannot do the work; see :func:`connection`.
     """
+    if not tasks:
+        return
     if scheduler is None and workers <= 1:
         for index, task in enumerate(tasks):
             yield index, function(task)
         return
     with open_workers(workers, scheduler) as opened:
-        call: Callable[[Any], Any] = Remote(function) if opened.outside else function
+        call: Callable[[Any], Any] = Remote(function, opened.near) if opened.outside else function
         yield from _distributed(opened, call, tasks, priority)
 
 

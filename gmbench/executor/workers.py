@@ -6,6 +6,7 @@ whoever can send work to a dask scheduler runs code as its user.
 
 import contextlib
 import logging
+import os
 import sys
 import tempfile
 import threading
@@ -43,8 +44,9 @@ _SETTINGS = {
     "distributed.scheduler.http.routes": [],  # no pages: they show files and errors to everybody on the machine
     "distributed.worker.http.routes": [],
 }
-SCHEDULER = "GMBENCH_SCHEDULER"
-"""Environment variable with the address of the scheduler that a pipeline's stages use."""
+SCHEDULER, FOLDER = "GMBENCH_SCHEDULER", "GMBENCH_SCHEDULER_FOLDER"
+"""Environment variables: the address of the scheduler that a pipeline's stages use, and where its workers were started
+if it is one of :func:`serve`."""
 _SAY_AGAIN = 60.0
 
 
@@ -55,12 +57,14 @@ class Workers:
     Attributes:
         client: of dask.
         outside: someone else started them, so that they may lack what this process has.
+        near: of these, those that :func:`serve` started in this folder.
         timeout: seconds to wait while there are none; None waits for ever.
     """
 
     client: Any
     outside: bool = False
     timeout: float | None = None
+    near: bool = False
 
     @property
     def address(self) -> str:
@@ -81,16 +85,11 @@ def open_workers(workers: int, scheduler: str | None, timeout: float | None = No
             yield _open[address]
     elif scheduler in _open:
         yield _open[scheduler]
+    elif _kept:
+        yield _kept[-1].connect(scheduler, timeout)
     else:
-        with _connect(scheduler) as client:
-            opened = Workers(client, True, timeout)
-            wait_for_workers(opened)
-            _refuse_others(opened)
-            _open[scheduler] = opened
-            try:
-                yield opened
-            finally:
-                _open.pop(scheduler, None)
+        with _connected(scheduler, timeout) as opened:
+            yield opened
 
 
 @contextlib.contextmanager
@@ -143,7 +142,7 @@ def connection(scheduler: str | None, timeout: float | None = None) -> Iterator[
 
 
 @contextlib.contextmanager
-def served(workers: int) -> Iterator[dict[str, str]]:
+def serve(workers: int) -> Iterator[dict[str, str]]:
     """Workers on this machine for other processes of this user: the environment variables by which those find them.
 
     The credentials lie in a folder closed to other users while the workers live.
@@ -157,7 +156,31 @@ def served(workers: int) -> Iterator[dict[str, str]]:
         for name, content in files.items():
             (Path(folder) / name).write_text(content, "ascii")
         tls = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(Path(folder) / name) for name in files}
-        yield {SCHEDULER: address, "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True"} | tls
+        yield {SCHEDULER: address, FOLDER: str(Path.cwd())} | tls
+
+
+def given_scheduler() -> str | None:
+    """Address that the environment names, if any; None in another folder than the one where :func:`serve` began.
+
+    The pipeline's paths are relative: workers of another folder would read other files.
+    """
+    folder = os.environ.get(FOLDER)
+    return os.environ.get(SCHEDULER) if folder is None or Path(folder) == Path.cwd() else None
+
+
+@contextlib.contextmanager
+def _connected(scheduler: str, timeout: float | None) -> Iterator[Workers]:
+    """Workers of a running scheduler, which all calls share while it is open."""
+    with _connect(scheduler) as client:
+        near = FOLDER in os.environ and scheduler == given_scheduler()
+        opened = Workers(client, True, timeout, near)
+        wait_for_workers(opened)
+        _refuse_others(opened)
+        _open[scheduler] = opened
+        try:
+            yield opened
+        finally:
+            _open.pop(scheduler, None)
 
 
 def wait_for_workers(workers: Workers) -> None:
@@ -264,7 +287,7 @@ def _examination() -> Callable[[str], str]:
 def kept_workers() -> Iterator[None]:
     """Inside, the first call of :func:`run` that needs workers starts them, and later ones find them warm.
 
-    They have the environment of that moment.
+    They have the environment of that moment. A connection to a running scheduler stays open likewise.
     """
     _kept.append(_Kept())
     try:
@@ -277,19 +300,27 @@ class _Kept:
     """Workers that are started when they are first asked for, and anew when more are."""
 
     def __init__(self) -> None:
-        self._open, self._lock = contextlib.ExitStack(), threading.Lock()
+        self._open, self._connections, self._lock = contextlib.ExitStack(), contextlib.ExitStack(), threading.Lock()
         self._address, self._workers = "", 0
 
     def address(self, workers: int) -> str:
         """Scheduler of at least so many workers."""
         with self._lock:
             if workers > self._workers:
-                self.close()
+                self._open.close()
                 self._address, self._workers = self._open.enter_context(cluster(workers)), workers
             return self._address
 
+    def connect(self, scheduler: str, timeout: float | None) -> Workers:
+        """Workers of a running scheduler."""
+        with self._lock:
+            if scheduler not in _open:
+                self._connections.enter_context(_connected(scheduler, timeout))
+            return _open[scheduler]
+
     def close(self) -> None:
-        """Stop the workers."""
+        """Stop the workers, and leave those of others."""
+        self._connections.close()
         self._open.close()
 
 

@@ -96,7 +96,7 @@ def create(name: str) -> TalkingHeadMethod:
     return method
 
 
-def card_of(name: str) -> MethodCard:
+def read_card(name: str) -> MethodCard:
     """What a method is and can do; a built-in one's is read without its networks, which takes seconds.
 
     Raises:
@@ -180,7 +180,7 @@ class System:
             NotSupported: a drive, or drives together, that the method does not take.
         """
         method = _method_of(text)
-        card = card_of(method)
+        card = read_card(method)
         ablations, drives, seed = [], [], 0
         for part in _parts_after(text, method):
             if match := _SEED.fullmatch(part):

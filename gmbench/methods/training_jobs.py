@@ -152,12 +152,12 @@ def _make(task: _Task, out: Path, context: TrainingContext, priority: int) -> Tr
     job = Job(task.job.name, task.job.key, task)
     for reason in context.run_jobs(train_one, [job], priority).values():
         raise InputError(f"training of {job.name} failed: {reason}")
+    shutil.rmtree(task.scratch, ignore_errors=True)
     if not task.job.network:
         return None
     feature = job_cache.load(context.store, job)
     content = feature.arrays["file"].tobytes()
     write_atomically(out / f"{job.name}.safetensors", content)
-    shutil.rmtree(task.scratch, ignore_errors=True)
     return _trained_part(job.name, content, TrainReport(**feature.meta["report"]))
 
 

@@ -25,7 +25,7 @@ def card_of(method: str) -> MethodCard | None:
     with contextlib.suppress(InputError):
         if method.partition("-")[0] not in registry.ALIASES:
             system = registry.System.parse(method)
-            return registry.card_of(system.method).driven_by(system.drives)
+            return registry.read_card(system.method).driven_by(system.drives)
     folder = dropin.FOLDER / method
     return dropin.card(folder) if (folder / dropin.CARD).is_file() else baseline_card(method)
 
@@ -76,7 +76,7 @@ def overview() -> list[MethodLine]:
         printed.setdefault(_plain(card.name), []).append(card)
     printed.pop(_plain("ground_truth"), None)
     lines = []
-    for known in (*(registry.card_of(name) for name in registry.factories()), *cards()):
+    for known in (*(registry.read_card(name) for name in registry.factories()), *cards()):
         sources = tuple(card.source for card in printed.pop(_plain(known.title), ()))
         lines.append(MethodLine(known.name, known.kind, _abilities(known), sources))
     controls = [MethodLine(name, "control", what) for name, what in CONTROLS.items()]

@@ -91,7 +91,7 @@ def _verdicts(
 ) -> list[Verdict]:  # fmt: skip
     """Verdicts in the card's order, corrected for their number and written."""
     found: list[Verdict] = []
-    for ordering in registry.card_of(method).expected_orderings:
+    for ordering in registry.read_card(method).expected_orderings:
         if ordering in plan.without:
             found += without_value(ordering, plan.without[ordering], method)
             continue

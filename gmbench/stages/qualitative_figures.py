@@ -46,7 +46,7 @@ def system_figures(run: PipelineRun, name: str, folder: Path) -> str:
     """
     system = System.parse(name)
     models_dataset = run.params.datasets[run.paths.dataset].models_of
-    card = registry.card_of(system.method)
+    card = registry.read_card(system.method)
     if models_dataset and card.identity_mode == "person_specific":
         return f"<p>n/a: {html.escape(card.title)} shows only the people of {html.escape(models_dataset)}.</p>"
     methods = [n for n in run.params.methods if n in render.NAMES or _is_of(n, system.method)]

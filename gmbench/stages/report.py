@@ -159,13 +159,13 @@ def _claims(run: PipelineRun) -> str:
     missing = [system.method for system in map(System.parse, run.params.trained)]
     missing = [
         name for name in dict.fromkeys(missing)
-        if name not in {verdict.method for verdict in found} and registry.card_of(name).expected_orderings
+        if name not in {verdict.method for verdict in found} and registry.read_card(name).expected_orderings
     ]  # fmt: skip
     if not found:
         commands = ", ".join(f"<code>{html.escape(_ablate(name))}</code>" for name in missing)
         return f"<p>Not measured here, since that takes trainings at several seeds: {commands}.</p>" if missing else ""
     for name in missing:
-        for ordering in registry.card_of(name).expected_orderings:
+        for ordering in registry.read_card(name).expected_orderings:
             found += verdicts.without_value(ordering, f"not run: {_ablate(name)}", name)
     notes = "".join(f"<li>{html.escape(reason)}</li>" for reason in verdicts.reasons(found))
     return (

@@ -48,7 +48,7 @@ def generate_with_system(run: PipelineRun, name: str, rows: list[ClipRow]) -> tu
         NotSupported: the method lacks the drive.
     """
     system = System.parse(name)
-    card = registry.card_of(system.method)
+    card = registry.read_card(system.method)
     models_dataset = run.params.datasets[run.paths.dataset].models_of
     if models_dataset and card.identity_mode == "person_specific":
         reason = f"{card.title} shows only the people of {models_dataset}, whom it was trained on"

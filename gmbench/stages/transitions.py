@@ -74,7 +74,7 @@ def measure_transitions(run: PipelineRun, method: str, plan: AblationPlan, out: 
     Raises:
         InputError: a way that the method cannot draw.
     """
-    card = registry.card_of(method)
+    card = registry.read_card(method)
     rows = sequence_rows(scored_rows(run), plan.pairs)
     jobs: dict[str, Job] = {}
     for seed in range(plan.ways_seeds):

@@ -262,5 +262,5 @@ def test_cards_of_built_in_methods_are_read_without_their_networks():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"{list(registry.BUILT_IN)} False"
     for name in registry.BUILT_IN:
-        assert registry.card_of(name) is registry.create(name).card
-    assert registry.card_of("ours").name == "gmtalker"
+        assert registry.read_card(name) is registry.create(name).card
+    assert registry.read_card("ours").name == "gmtalker"

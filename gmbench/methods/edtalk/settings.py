@@ -20,7 +20,7 @@ class AnimatorTraining(FallingRate):
 
 
 class DrawnPeople(SettingsPart):
-    """Further people of the synthetic corpus, labelled and drawn when a training begins, in each emotion and level."""
+    """Further people of the synthetic corpus, labelled and drawn for a training, in each emotion and level."""
 
     people: int = Field(0, ge=0)
     frames: int = Field(30, ge=1, description="of each clip, in a row; 8 ms each on one core")
@@ -183,7 +183,7 @@ class Generation(SettingsPart):
         0.0, ge=0, description="deviation in frames of the Gaussian that poses from sound are smoothed by"
     )
     mouth_gain: float = Field(
-        1.0, ge=0, description="how far the mouth's weights go from the source's, over how far they are asked to"
+        1.0, ge=0, description="how far the mouth's weights go from the source's, over how far sound or driver ask for"
     )
 
 
