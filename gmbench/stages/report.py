@@ -1,8 +1,9 @@
 """The report: one page with tables, pictures of the data and of the fits, and curves for ``dvc plots``."""
 
+import contextlib
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,19 @@ def report(
         InputError: nothing is evaluated, or the folder holds something else, and not ``force``.
     """
     page_folder.claim(out, force)
+    with _system_figures(run, out) as drawn:
+        _report(run, out, clips, added, force, stores, drawn)
+
+
+def _report(
+    run: PipelineRun, out: Path, clips: str, added: Sequence[merging.NamedRecords], force: bool, stores: Sequence[Path],
+    drawn: Callable[[], dict[tuple[str, str], str]],
+) -> None:  # fmt: skip
+    """The page; ``drawn`` waits for the figures of systems, which are drawn meanwhile."""
     merged, sections, folders = None, [], []
-    shown_systems = _system_figures(run, out)
+    of_systems = {
+        f"{system} on {name}": (name, system) for name in run.params.evaluate for system in run.params.trained
+    }
     for name in run.params.evaluate:
         dataset_run = replace(run, paths=DatasetPaths(name))
         table = result_folder.only(records.read(dataset_run.paths.scores / records.FILE), dataset=name)
@@ -84,8 +96,7 @@ def report(
         write_atomically(out / f"table-{name}.md", table_formats.render(grid, "md").encode())
         if said := what_can_be_said(table, run.params.datasets[name]):
             sections.append(Section(f"What the numbers of {name} can say", said))
-        for system in run.params.trained:
-            sections.append(Section(f"{system} on {name}", shown_systems[name, system]))
+        sections += [Section(title, "") for title, (dataset, _) in of_systems.items() if dataset == name]
         if heads := head_motion_html(dataset_run, run.params.methods, out):
             sections.append(Section(f"Heads of {name}", heads))
     if merged is None:
@@ -114,6 +125,8 @@ def report(
         sections.append(Section("Networks trained on the corpus", networks))
     facts = {"page": describe({"profile": run.params.profile})}
     facts |= {str(folder): found for folder in folders if (found := result_folder.provenance(folder))}
+    figures_of = drawn()
+    sections = [replace(s, body=figures_of[of_systems[s.title]]) if s.title in of_systems else s for s in sections]
     page = PageContent(
         f"gmbench: profile {run.params.profile}", summaries, read_sources(sources), sections, facts,
         {name: training_costs(run, name) for name in run.params.evaluate},
@@ -123,12 +136,24 @@ def report(
     _plots(values, run, out)
 
 
-def _system_figures(run: PipelineRun, out: Path) -> dict[tuple[str, str], str]:
-    """Figures of each trained system on each dataset, drawn side by side: each generates clips of its own."""
+@contextlib.contextmanager
+def _system_figures(run: PipelineRun, out: Path) -> Iterator[Callable[[], dict[tuple[str, str], str]]]:
+    """Figures by dataset and trained system, drawn side by side while the caller goes on: what waits for them."""
     names = [(name, system) for name in run.params.evaluate for system in run.params.trained]
     tasks = [(replace(run, paths=DatasetPaths(name)), system, out) for name, system in names]
+    if (workers := min(run.workers, len(tasks))) <= 1:
+        found = _collected(names, executor.run(_draw_system, tasks))
+        yield lambda: found
+        return
+    with executor.pool(1) as threads, executor.cluster(workers) as address:
+        yield threads.submit(lambda: _collected(names, executor.run(_draw_system, tasks, scheduler=address))).result
+
+
+def _collected(
+    names: Sequence[tuple[str, str]], results: Iterator[tuple[int, str | Exception]]
+) -> dict[tuple[str, str], str]:
     found = {}
-    for number, text in executor.run(_draw_system, tasks, min(run.workers, len(tasks))):
+    for number, text in results:
         if isinstance(text, Exception):
             raise StoreError(f"report: the figures of {names[number][1]} on {names[number][0]} stopped: {text}")
         found[names[number]] = text
