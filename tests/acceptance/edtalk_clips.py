@@ -95,8 +95,9 @@ class Drawing:
         return {name: part.expand(frames, -1) for name, part in own.items()}
 
     def draw(self, clip: int, weights: Mapping[str, torch.Tensor]) -> np.ndarray:
-        """(T, S, S, 3) of the clip's source picture."""
+        """(T, S, S, 3) of the clip's source picture, by weights of videos."""
         source = self.method._source(self.request(clip))
+        weights = {**weights, "mouth": self.method._further(source, weights["mouth"])}
         return np.stack(list(self.method._frames(source, weights)))
 
     def request(self, clip: int, seed: int = 0) -> GenRequest:

@@ -143,7 +143,9 @@ class EDTalk:
         found = driven_weights(self.whole.network, _films(request), request.frames, self.whole.window)
         weights = {name: self._given(track) for name, track in found.items()}
         meta = dict.fromkeys(weights, "video")
-        if "mouth" not in weights:
+        if "mouth" in weights:
+            weights["mouth"] = self._further(source, weights["mouth"])
+        else:
             weights["mouth"], meta["mouth"] = self._mouth(request), "sound"
         if "pose" not in weights:
             weights["pose"], meta["pose"] = self._pose(request) + self._own(source, "pose"), "sound"
@@ -161,6 +163,13 @@ class EDTalk:
     def _own(self, source: Encoded, name: str) -> torch.Tensor:
         """The source's own weights (1, n) in a space."""
         return self.whole.network.spaces.weights(source.latents, (name,))[name]
+
+    def _further(self, source: Encoded, mouth: torch.Tensor) -> torch.Tensor:
+        """Weights (T, n) of a mouth that a video drives, further from the source's own than the video's by the gain."""
+        if (gain := self.generation.driven_mouth_gain) == 1:
+            return mouth
+        own = self._own(source, "mouth")
+        return own + gain * (mouth - own)
 
     @torch.inference_mode()
     def _mouth(self, request: GenRequest) -> torch.Tensor:
@@ -204,9 +213,6 @@ class EDTalk:
 
     def _frames(self, source: Encoded, weights: Mapping[str, torch.Tensor]) -> Iterator[Frames]:
         network, count = self.whole.network, len(next(iter(weights.values())))
-        if (gain := self.generation.mouth_gain) != 1:
-            own = self._own(source, "mouth")
-            weights = {**weights, "mouth": own + gain * (weights["mouth"] - own)}
         for first in range(0, count, BATCH):
             part = {name: track[first : first + BATCH] for name, track in weights.items()}
             rows = torch.zeros(min(BATCH, count - first), dtype=torch.int64, device=self.device)

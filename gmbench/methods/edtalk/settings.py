@@ -182,8 +182,10 @@ class Generation(SettingsPart):
     pose_smoothing: float = Field(
         0.0, ge=0, description="deviation in frames of the Gaussian that poses from sound are smoothed by"
     )
-    mouth_gain: float = Field(
-        1.0, ge=0, description="how far the mouth's weights go from the source's, over how far sound or driver ask for"
+    driven_mouth_gain: float = Field(
+        1.0,
+        ge=0,
+        description="how far a mouth that a video drives goes from the source's, over the video's own weights",
     )
 
 
