@@ -185,7 +185,7 @@ class Generation(SettingsPart):
     driven_mouth_gain: float = Field(
         1.0,
         ge=0,
-        description="how far a mouth that a video drives goes from the source's, over the video's own weights",
+        description="how far a mouth goes from the source's, over the video's weights that drive it",
     )
 
 
