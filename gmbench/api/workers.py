@@ -1,11 +1,13 @@
 """Worker processes: of scripts and notebooks, and those that all stages of a pipeline share."""
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from gmbench.errors import InputError
 from gmbench.executor import SCHEDULER, serve
@@ -55,26 +57,33 @@ def _run(command: Sequence[str], variables: Mapping[str, str]) -> int:
         process = subprocess.Popen(command, env={**os.environ, **variables})
     except OSError as error:
         raise InputError(f"{command[0]}: cannot be run ({error.strerror})") from error
-    interrupted = False
     with _passed_on(process):
-        while True:
-            try:
-                status = process.wait()
-            except KeyboardInterrupt:  # the command has got it too, where it came from a terminal
-                if interrupted:
-                    process.terminate()
-                interrupted = True
-                continue
-            return status if status >= 0 else 128 - status
+        status = process.wait()
+    return status if status >= 0 else 128 - status
 
 
 @contextlib.contextmanager
 def _passed_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Signals that end this process go to another one instead."""
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    former = {name: signal.signal(getattr(signal, name), lambda n, _: process.send_signal(n)) for name in names}
+    """Signals that end this process go to another one instead; those that are ignored, as by nohup, still are.
+
+    Ctrl-C, which a terminal sends to both, is passed on as SIGTERM from the second time on.
+    """
+    interrupts = itertools.count()
+
+    def interrupt(*_: object) -> None:
+        if next(interrupts):
+            process.terminate()
+
+    handlers: dict[int, Callable[[int, Any], None]] = {signal.SIGINT: interrupt}
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            handlers[getattr(signal, name)] = lambda sent, _: process.send_signal(sent)
+    former = {number: signal.getsignal(number) for number in handlers}
+    taken = [number for number, handler in former.items() if handler != signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, handlers[number])
     try:
         yield
     finally:
-        for name, handler in former.items():
-            signal.signal(getattr(signal, name), handler)
+        for number in taken:
+            signal.signal(number, former[number])

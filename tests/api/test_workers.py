@@ -72,6 +72,12 @@ def test_stages_share_workers_that_begin_each_as_if_new_and_end_with_the_command
         os.kill(int(worker), 0)
 
 
+def _not_ignoring() -> None:
+    """A shell cannot trap what was ignored when it began, as under nohup."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("sent", "to_all", "status"), [(signal.SIGTERM, False, 5), (signal.SIGHUP, False, 6), (signal.SIGINT, True, 7)]
 )
@@ -80,12 +86,17 @@ def test_a_command_that_is_stopped_ends_in_its_own_way_and_nothing_stays(tmp_pat
         f"trap 'exit 5' TERM; trap 'exit 6' HUP; trap 'exit 7' INT; echo ${{DASK_DISTRIBUTED__COMM__TLS__CA_FILE}} >"
         f" {tmp_path}/key; mv {tmp_path}/key {tmp_path}/begun; while :; do sleep 0.1; done"
     )
-    with subprocess.Popen(**command("--workers", "1", "--", "bash", "-c", shell), start_new_session=True) as process:
+    gmbench = command("--workers", "1", "--", "bash", "-c", shell)
+    with subprocess.Popen(**gmbench, start_new_session=True, preexec_fn=_not_ignoring) as process:  # noqa: PLW1509
         while not (tmp_path / "begun").exists():
             assert process.poll() is None
             time.sleep(0.1)
         (os.killpg if to_all else os.kill)(process.pid, sent)
-        assert process.wait(30) == status
+        try:
+            assert process.wait(30) == status
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
     assert not Path((tmp_path / "begun").read_text().strip()).exists()
 
 
@@ -111,6 +122,21 @@ def test_nothing_to_do_asks_nobody():
 
 def test_a_command_that_a_signal_ends_has_the_shells_exit_code():
     assert run_with_workers(["sh", "-c", "kill -TERM $$"], 0) == 143
+
+
+def test_a_hangup_that_is_ignored_stays_ignored():
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run_with_workers(["sh", "-c", f"kill -HUP {os.getpid()}; exit 4"], 0) == 4
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+def test_the_second_interrupt_ends_a_command_that_does_not_heed_the_first():
+    interrupt = f"kill -INT {os.getpid()}; sleep 0.3; "
+    assert run_with_workers(["sh", "-c", f"trap '' INT; {interrupt}exit 5"], 0) == 5
+    assert run_with_workers(["sh", "-c", f"trap '' INT; {interrupt * 2}sleep 30"], 0) == 143
 
 
 def test_a_program_that_is_not_there_is_named():
