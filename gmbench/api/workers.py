@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from gmbench.errors import InputError
 from gmbench.executor import SCHEDULER, serve
@@ -53,35 +52,38 @@ def run_with_workers(command: Sequence[str], workers: int) -> int:
 
 
 def _run(command: Sequence[str], variables: Mapping[str, str]) -> int:
-    try:
-        process = subprocess.Popen(command, env={**os.environ, **variables})
-    except OSError as error:
-        raise InputError(f"{command[0]}: cannot be run ({error.strerror})") from error
-    with _passed_on(process):
-        status = process.wait()
+    processes: list[subprocess.Popen[bytes]] = []
+    with _passed_on(processes):
+        try:
+            processes.append(subprocess.Popen(command, env={**os.environ, **variables}))
+        except OSError as error:
+            raise InputError(f"{command[0]}: cannot be run ({error.strerror})") from error
+        status = processes[0].wait()
     return status if status >= 0 else 128 - status
 
 
 @contextlib.contextmanager
-def _passed_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Signals that end this process go to another one instead; those that are ignored, as by nohup, still are.
+def _passed_on(processes: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
+    """Signals that end this process go to others instead; those that are ignored, as by nohup, still are.
 
-    Ctrl-C, which a terminal sends to both, is passed on as SIGTERM from the second time on.
+    Ctrl-C, which a terminal sends to all, is passed on as SIGTERM from the second time on. Before there are
+    others, other signals end this process.
     """
     interrupts = itertools.count()
 
-    def interrupt(*_: object) -> None:
-        if next(interrupts):
-            process.terminate()
+    def pass_on(number: int, _: object) -> None:
+        if number == signal.SIGINT and not next(interrupts):
+            return
+        if not processes:
+            raise SystemExit(128 + number)
+        for process in processes:
+            process.send_signal(signal.SIGTERM if number == signal.SIGINT else number)
 
-    handlers: dict[int, Callable[[int, Any], None]] = {signal.SIGINT: interrupt}
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            handlers[getattr(signal, name)] = lambda sent, _: process.send_signal(sent)
-    former = {number: signal.getsignal(number) for number in handlers}
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    former = {number: signal.getsignal(number) for number in numbers}
     taken = [number for number, handler in former.items() if handler != signal.SIG_IGN]
     for number in taken:
-        signal.signal(number, handlers[number])
+        signal.signal(number, pass_on)
     try:
         yield
     finally:
