@@ -29,6 +29,8 @@ modes = oct(key.parent.stat().st_mode)[-3:]
 Path(sys.argv[1]).write_text(f"{worker} {given_scheduler()[:16]} {modes} {key} {known} {later}")
 """
 ELSEWHERE = "tcp://elsewhere:8786"
+HEEDING = ("env", "--default-signal=HUP,INT")
+"""Before a command: under nohup or in the background it would ignore these, and a shell in it could not trap them."""
 
 
 def state(_: int) -> tuple[int, int, bool, str]:
@@ -48,7 +50,7 @@ def _kept(value: int) -> int:
 def command(*arguments: "str | Path") -> dict:
     environment = {name: value for name, value in os.environ.items() if name != SCHEDULER}
     return {
-        "args": [sys.executable, "-m", "gmbench", "workers", *map(str, arguments)],
+        "args": [*HEEDING, sys.executable, "-m", "gmbench", "workers", *map(str, arguments)],
         "cwd": ROOT, "env": environment | {"PYTHONPATH": str(ROOT)},
     }  # fmt: skip
 
@@ -72,12 +74,6 @@ def test_stages_share_workers_that_begin_each_as_if_new_and_end_with_the_command
         os.kill(int(worker), 0)
 
 
-def _not_ignoring() -> None:
-    """A shell cannot trap what was ignored when it began, as under nohup."""
-    for number in (signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-
-
 @pytest.mark.parametrize(
     ("sent", "to_all", "status"), [(signal.SIGTERM, False, 5), (signal.SIGHUP, False, 6), (signal.SIGINT, True, 7)]
 )
@@ -86,8 +82,7 @@ def test_a_command_that_is_stopped_ends_in_its_own_way_and_nothing_stays(tmp_pat
         f"trap 'exit 5' TERM; trap 'exit 6' HUP; trap 'exit 7' INT; echo ${{DASK_DISTRIBUTED__COMM__TLS__CA_FILE}} >"
         f" {tmp_path}/key; mv {tmp_path}/key {tmp_path}/begun; while :; do sleep 0.1; done"
     )
-    gmbench = command("--workers", "1", "--", "bash", "-c", shell)
-    with subprocess.Popen(**gmbench, start_new_session=True, preexec_fn=_not_ignoring) as process:  # noqa: PLW1509
+    with subprocess.Popen(**command("--workers", "1", "--", "bash", "-c", shell), start_new_session=True) as process:
         while not (tmp_path / "begun").exists():
             assert process.poll() is None
             time.sleep(0.1)
@@ -143,10 +138,8 @@ print(run_with_workers(["sh", "-c", f"{once}exit 5"], 0), run_with_workers(["sh"
 
 
 def test_the_second_interrupt_ends_a_command_that_does_not_heed_the_first():
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=True, cwd=ROOT,
-        preexec_fn=_not_ignoring,
-    )  # fmt: skip
+    line = [*HEEDING, sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(line, capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "5 143\n"
 
 
