@@ -54,7 +54,7 @@ GENERATION = "generation.json"
 """What generation does beside the networks; none depends on it."""
 FURTHER = "further people"
 """Their pictures, which are drawn while the networks are trained that those that learn from them start from."""
-DRAWN_BEFORE = ("expression", "semantics")
+DRAWN_BEFORE = ("expression", "lips", "semantics")
 """Networks for which they are."""
 EXPRESSION_STEP = 3
 """Frames between those that a clip's mean expression is taken of."""
@@ -164,7 +164,7 @@ def training_jobs(
         keys[drawing_of(part)] = key
     pictures = {name: [drawing_of(part)] for name, part in learning.items()}
     yield job("expression", ("decouple", "teachers", *pictures.get("expression", [])))
-    yield job("lips", ("decouple", "teachers"), heard)
+    yield job("lips", ("decouple", "teachers", *pictures.get("lips", [])), heard)
     yield job("posemotion", ("decouple",), heard)
     yield job("semantics", ("expression", *pictures.get("semantics", [])), heard, *_folder_digests(files))
 
@@ -226,8 +226,9 @@ def _expression(data: _Data, folder: TrainingFolder) -> TrainedFile:
 
 def _lips(data: _Data, folder: TrainingFolder) -> TrainedFile:
     allow_atomics()
-    people = data.people(folder)
-    mels = read_mels(people, data.sounds(), folder.scratch / "sounds")
+    whole, drawn = data.further("lips")
+    people = data.people(folder, drawn=drawn, pictures=data.pictures("lips", folder))
+    mels = read_mels(people, data.sounds(whole), folder.scratch / "sounds", drawn)
     return train_lips(
         people, mels, folder.needed["decouple"], folder.needed["teachers"], data.settings.lips, data.seed,
         folder.scratch, folder.progress,

@@ -136,6 +136,7 @@ class Lips(SettingsPart):
         description="of eq. 11's two terms, of the weights' velocity, and of L1 in the mouth's box",
     )
     standardised: bool = Field(False, description="whether fea and velocity count each weight in its own deviation")
+    drawn: DrawnPeople = DrawnPeople()
     sync: float = Field(1.0, ge=0, description="weight of eq. 12; 0: wo_sync")
     pictures_every: int = Field(1, ge=1, description="steps between those with losses of pictures: rec, mouth, sync")
     train: FallingRate = FallingRate(steps=20_000, batch=4, rate=1e-4)

@@ -28,14 +28,17 @@ class ClipMels:
     Attributes:
         bands: (C, 80) columns of all clips.
         edges: (clips + 1,) first column of each clip, and the end.
+        before: (clips,) frames that each sound has before the clip's first one.
     """
 
     bands: NDArray[np.float32]
     edges: NDArray[np.int64]
+    before: NDArray[np.int64]
 
     def windows(self, clip: int, frames: NDArray[np.int64], frames_before: int = 2) -> NDArray[np.float32]:
         """(n, 80, 16) of some frames of a clip; see :func:`gmbench.audio.spectra.mel_windows`."""
-        return mel_windows_at(self.bands[self.edges[clip] : self.edges[clip + 1]].T, frames, frames_before)
+        mel = self.bands[self.edges[clip] : self.edges[clip + 1]].T
+        return mel_windows_at(mel, frames + self.before[clip], frames_before)
 
 
 def sounds(people: PeoplePictures, given: Sequence[Path | Audio]) -> Iterator[Audio]:
@@ -48,14 +51,21 @@ def sounds(people: PeoplePictures, given: Sequence[Path | Audio]) -> Iterator[Au
         yield np.pad(audio, (0, max(0, wanted - len(audio))))[:wanted]
 
 
-def read_mels(people: PeoplePictures, given: Sequence[Path | Audio], folder: Path) -> ClipMels:
-    """Spectrograms of all clips, as an array in a folder."""
+def read_mels(
+    people: PeoplePictures, given: Sequence[Path | Audio], folder: Path, drawn: Sequence[TrackClip] = ()
+) -> ClipMels:
+    """Spectrograms of all clips, as an array in a folder.
+
+    ``drawn`` are the last clips where the given sounds are those of the whole ones that they are parts of: windows then
+    reach beyond a part's ends.
+    """
     mels = [mel_spectrogram(audio) for audio in sounds(people, given)]
     edges = np.cumsum([0, *(mel.shape[1] for mel in mels)])
     bands = new_array(folder, "mels", np.float32, (int(edges[-1]), MEL_BANDS))
     for mel, first in zip(mels, edges, strict=False):
         bands[first : first + mel.shape[1]] = mel.T
-    return ClipMels(bands, edges)
+    before = np.array([*[0] * (len(mels) - len(drawn)), *(clip.first for clip in drawn)], np.int64)
+    return ClipMels(bands, edges, before)
 
 
 def read_features(

@@ -67,4 +67,4 @@ def made_mels(people):
     """Spectrograms of noise, one a clip."""
     mels = [mel_spectrogram(made_sound(c.stop - c.first, n)) for n, c in enumerate(people.clips)]
     edges = np.cumsum([0, *(mel.shape[1] for mel in mels)])
-    return ClipMels(np.concatenate([mel.T for mel in mels]), edges)
+    return ClipMels(np.concatenate([mel.T for mel in mels]), edges, np.zeros(len(mels), np.int64))

@@ -258,19 +258,19 @@ class TestJobs:
         assert {name for name in keys[0] if keys[0][name] != keys[1][name]} == {"semantics"}
 
     @pytest.mark.parametrize(
-        ("expression", "semantics", "drawings"),
+        ("expression", "lips", "semantics", "drawings"),
         [
-            ((2, 2), (2, 2), {"expression": "2 x 2", "semantics": "2 x 2"}),
-            ((2, 1), (3, 1), {"expression": "2 x 1", "semantics": "3 x 1"}),
-            ((2, 2), (2, 1), {"expression": "2 x 2", "semantics": "2 x 1"}),
-            ((0, 1), (2, 1), {"semantics": "2 x 1"}),
+            ((2, 2), (2, 2), (2, 2), {"expression": "2 x 2", "lips": "2 x 2", "semantics": "2 x 2"}),
+            ((2, 1), (3, 1), (3, 1), {"expression": "2 x 1", "lips": "3 x 1", "semantics": "3 x 1"}),
+            ((2, 2), (0, 1), (2, 1), {"expression": "2 x 2", "semantics": "2 x 1"}),
+            ((0, 1), (2, 2), (2, 1), {"lips": "2 x 2", "semantics": "2 x 1"}),
         ],
     )
     def test_networks_share_the_pictures_of_the_same_people(
-        self, dataset, tmp_path, monkeypatch, expression, semantics, drawings
+        self, dataset, tmp_path, monkeypatch, expression, lips, semantics, drawings
     ):
         monkeypatch.setattr("gmbench.methods.edtalk.jobs.check_corpus_people", lambda *_: None)
-        given = {"expression": expression, "semantics": semantics}
+        given = {"expression": expression, "lips": lips, "semantics": semantics}
         settings = EDTalk().settings({n: {"drawn": {"people": p, "frames": f}} for n, (p, f) in given.items()})
         jobs = {job.name: job for job in training_jobs(dataset, dataset, settings, 0)}
         found = {n: need for n in given for need in jobs[n].needs if need.startswith("further people, ")}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gmbench.audio.spectra import mel_windows
+from gmbench.audio.spectra import mel_spectrogram, mel_windows
 from gmbench.errors import InputError, WeightsError
 from gmbench.media import write_audio
 from gmbench.methods.edtalk.decouple_training import load_decoupled
@@ -18,7 +18,7 @@ from gmbench.methods.edtalk.pose import PoseGenerator, PoseSampler
 from gmbench.methods.edtalk.pose_training import PoseBatches, pose_losses, train_posemotion
 from gmbench.methods.edtalk.semantics import SemanticReader, kept_modalities, new_network
 from gmbench.methods.edtalk.semantics_training import semantic_loss, train_semantics
-from gmbench.methods.edtalk.sounds import read_words, sounds, word_places
+from gmbench.methods.edtalk.sounds import read_mels, read_words, sounds, word_places
 from gmbench.methods.edtalk.sync_windows import SyncWindows
 from gmbench.methods.edtalk.teacher_training import face_labels
 from gmbench.methods.edtalk.teachers import FaceTeacher
@@ -55,6 +55,16 @@ def test_sounds_and_words_of_drawn_clips_stand_in_their_places(tmp_path):
     assert [len(sound) for sound in heard] == [12 * 640, len(audio), 640]
     spoken = SimpleNamespace(transcripts={"c0": "own"}, true_tracks=None)
     assert read_words(people, spoken, spoken, drawn) == ["own", "words c1", "words c2"]
+
+
+def test_windows_of_drawn_parts_reach_into_the_sound_beside_them(tmp_path):
+    people, audio = made_people(2), made_sound(30)
+    write_audio(path := tmp_path / "c0.wav", made_sound(12))
+    mels = read_mels(people, [path, audio], tmp_path / "mels", [SimpleNamespace(first=7)])
+    frames = np.array([0, 3])
+    assert np.array_equal(mels.windows(1, frames), mel_windows(mel_spectrogram(audio), 30)[[7, 10]])
+    own = mel_spectrogram(next(sounds(people, [path, audio])))
+    assert np.array_equal(mels.windows(0, frames), mel_windows(own, 12)[[0, 3]])
 
 
 def test_smoothing_keeps_what_does_not_move_and_the_weights_sum_to_one():
