@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import logging
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from gmbench.errors import InputError
 from gmbench.executor import SCHEDULER, serve
+
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -35,8 +38,8 @@ def main_module_stays_here() -> Iterator[None]:
 def run_with_workers(command: Sequence[str], workers: int) -> int:
     """Run a command whose stages find workers started; its exit code.
 
-    Workers that ``GMBENCH_SCHEDULER`` names already are used instead of new ones. The first Ctrl-C is left to the
-    command, later ones end it; SIGTERM and SIGHUP are passed on.
+    Workers that ``GMBENCH_SCHEDULER`` names already are used instead of new ones, with a warning. The first Ctrl-C is
+    left to the command, later ones end it; SIGTERM and SIGHUP are passed on.
 
     Args:
         command: a program and its arguments.
@@ -45,7 +48,10 @@ def run_with_workers(command: Sequence[str], workers: int) -> int:
     Raises:
         InputError: no such program.
     """
-    if os.environ.get(SCHEDULER) or not workers:
+    if workers and (address := os.environ.get(SCHEDULER)):
+        _log.warning("%s=%s: its workers are used; %d of this machine are not started", SCHEDULER, address, workers)
+        workers = 0
+    if not workers:
         return _run(command, {})
     with serve(workers) as variables:
         return _run(command, variables)

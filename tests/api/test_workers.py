@@ -95,10 +95,11 @@ def test_a_command_that_is_stopped_ends_in_its_own_way_and_nothing_stays(tmp_pat
     assert not Path((tmp_path / "begun").read_text().strip()).exists()
 
 
-def test_workers_that_are_there_are_used(tmp_path, monkeypatch):
+def test_workers_that_are_there_are_used_and_those_not_started_are_named(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv(SCHEDULER, ELSEWHERE)
     assert run_with_workers(["sh", "-c", f"echo ${SCHEDULER} > {tmp_path}/said"], 2) == 0
     assert (tmp_path / "said").read_text() == f"{ELSEWHERE}\n"
+    assert f"{SCHEDULER}={ELSEWHERE}: its workers are used; 2 of this machine are not started" in caplog.text
 
 
 def test_workers_of_another_folder_are_not_asked_since_paths_are_relative(tmp_path, monkeypatch):
