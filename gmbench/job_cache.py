@@ -47,7 +47,7 @@ def run_jobs(
     workers: int = 1,
     scheduler: str | None = None,
     report: Callable[[int, int], None] | None = None,
-    priority: int = 0,
+    priority: float = 0,
     device: str = CPU,
 ) -> dict[str, str]:
     """Compute the features that the store lacks.

@@ -1,6 +1,7 @@
 """Spectral features of 16 kHz sound: mel spectrograms and the MFCC that SyncNet was trained on."""
 
 import functools
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,12 @@ def mel_spectrogram(audio: Audio) -> NDArray[np.float32]:
     n_fft 800, hop 200, 55 to 7600 Hz, pre-emphasis 0.97, dB less 20, floor -100 dB. Source: Wav2Lip's settings, which
     FlowVQTalker and EDTalk share.
     """
-    from gmbench.audio.librosa_lock import filters, librosa
+    from gmbench.audio.librosa_lock import librosa
 
     signal = np.asarray(audio, np.float64) / 32768.0
     emphasised = np.append(signal[:1], signal[1:] - 0.97 * signal[:-1])
     spectrum = np.abs(librosa.stft(emphasised, n_fft=800, hop_length=MEL_HOP, win_length=800))
-    bands = filters.mel(sr=SAMPLE_RATE, n_fft=800, n_mels=MEL_BANDS, fmin=55, fmax=7600) @ spectrum
+    bands = _mel_filters(n_fft=800, n_mels=MEL_BANDS, fmin=55, fmax=7600) @ spectrum
     level = 20 * np.log10(np.maximum(bands, 1e-5)) - 20.0
     return np.asarray(np.clip(8.0 * (level + 100.0) / 100.0 - 4.0, -4.0, 4.0), np.float32)
 
@@ -68,12 +69,12 @@ def logmel(audio: Audio) -> NDArray[np.float32]:
 
     80 bands 0 to 8 kHz, FFT 1024, window 800, hop 320, log(1e-5 + x).
     """
-    from gmbench.audio.librosa_lock import filters, librosa
+    from gmbench.audio.librosa_lock import librosa
 
     signal = np.asarray(audio, np.float64) / 32768.0
     count = max(0, (len(signal) - 80) // LOGMEL_HOP)
     power = np.abs(librosa.stft(signal, n_fft=1024, hop_length=LOGMEL_HOP, win_length=800)) ** 2
-    bands = np.log(1e-5 + filters.mel(sr=SAMPLE_RATE, n_fft=1024, n_mels=MEL_BANDS, fmin=0, fmax=8000) @ power)
+    bands = np.log(1e-5 + _mel_filters(n_fft=1024, n_mels=MEL_BANDS, fmin=0, fmax=8000) @ power)
     features = bands.T[:count]
     return np.asarray((features - features.mean(axis=0)) / (features.std(axis=0) + 1e-5), np.float32)
 
@@ -103,6 +104,16 @@ def syncnet_mfcc(audio: Audio) -> NDArray[np.float64]:
 
 
 @functools.cache
+def _mel_filters(**how: Any) -> NDArray[np.floating]:
+    """Filters (bands, bins) of librosa at 16 kHz, made once a process: as long as a clip's transform takes."""
+    from gmbench.audio.librosa_lock import filters
+
+    made: NDArray[np.floating] = filters.mel(sr=SAMPLE_RATE, **how)
+    made.flags.writeable = False
+    return made
+
+
+@functools.cache
 def _mel_triangles() -> NDArray[np.float64]:
     """(26, 257) triangular filters between FFT bins, edges rounded down."""
     mel = np.linspace(0, 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700.0), 28)
@@ -120,16 +131,12 @@ def frame_bands(audio: Audio) -> NDArray[np.float64]:
 
     Full scale 1, Hamming windows of 400 samples every 160, FFT 512, powers of four windows averaged, log(1e-8 + x).
     """
-    from gmbench.audio.librosa_lock import filters
-
     frames = len(audio) // (SAMPLE_RATE // FPS)
     if frames == 0:
         return np.empty((0, SYNC_BANDS))
     signal = np.pad(np.asarray(audio, np.float64) / 32768.0, (0, 400))
     windows = np.lib.stride_tricks.sliding_window_view(signal, 400)[::160][: 4 * frames]
-    triangles = filters.mel(
-        sr=SAMPLE_RATE, n_fft=512, n_mels=SYNC_BANDS, fmin=60, fmax=7600, htk=True, norm=1, dtype=np.float64
-    )
+    triangles = _mel_filters(n_fft=512, n_mels=SYNC_BANDS, fmin=60, fmax=7600, htk=True, norm=1, dtype=np.float64)
     bands = np.empty((len(windows), SYNC_BANDS))
     for first in range(0, len(windows), BLOCK):
         power = np.abs(np.fft.rfft(windows[first : first + BLOCK] * np.hamming(400), 512)) ** 2 / 512.0

@@ -23,7 +23,7 @@ def run(
     tasks: Sequence[Task],
     workers: int = 1,
     scheduler: str | None = None,
-    priority: int = 0,
+    priority: float = 0,
 ) -> Iterator[tuple[int, Result | Exception]]:
     """Apply a function to each task.
 
@@ -53,7 +53,7 @@ def run(
 
 
 def _distributed(
-    workers: Workers, function: Callable[[Any], Any], tasks: Sequence[Any], priority: int
+    workers: Workers, function: Callable[[Any], Any], tasks: Sequence[Any], priority: float
 ) -> Iterator[tuple[int, Any]]:
     from distributed import KilledWorker
 

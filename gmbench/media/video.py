@@ -21,7 +21,7 @@ from gmbench.errors import MediaError
 from gmbench.media.files import check_file, decode_frames, media_errors, open_container, picture_track
 from gmbench.media.formats import FPS, Frames
 from gmbench.media.images import image_files, read_image_with_alpha
-from gmbench.media.shape import displayed, has_transparency, stores_alpha
+from gmbench.media.shape import display_matrix, displayed, has_transparency, stores_alpha
 from gmbench.media.tracks import read_picture_track
 
 MAX_CORRUPT_SHARE = 0.1
@@ -84,7 +84,7 @@ class Video:
         self._track = track = read_picture_track(self.path)
         self._repeats = track.schedule.repeats
         with media_errors(self.path, "picture cannot be shown", "re-encode it"):
-            self._show = displayed(track.first, track.pixel_aspect)
+            self._show = displayed(track.first, track.codec, track.pixel_aspect)
             picture = self._show(track.first)
             transparent = has_transparency(track.first)
         self.info = VideoInfo(
@@ -124,7 +124,7 @@ class Video:
         """Whether the stored frames are shown without being turned, stretched or laid on a ground."""
         if self.info.codec == "images" or self.info.has_alpha or self.info.pixel_aspect != 1:
             return False
-        return self._track.first.side_data.get("DISPLAYMATRIX") is None
+        return display_matrix(self._track.first, self._track.codec) is None
 
     def batches(self, size: int = 16) -> Iterator[Frames]:
         """Frames at 25 fps in order, as arrays (n <= size, H, W, 3)."""

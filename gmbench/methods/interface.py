@@ -220,7 +220,7 @@ class RunJobs(Protocol):
     """See :class:`TrainingContext`."""
 
     def __call__(
-        self, function: Callable[[Any], JobResult], jobs: Sequence[Job], priority: int = 0, /
+        self, function: Callable[[Any], JobResult], jobs: Sequence[Job], priority: float = 0, /
     ) -> dict[str, str]:
         """Reasons by name of the jobs that failed."""
 

@@ -113,7 +113,8 @@ def write_face_model(model: Path, out: Path) -> None:
 def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: TrainingContext) -> FitReport:
     """Train what the store lacks and write each network's file ``<name>.safetensors`` below a folder.
 
-    A job begins when those that it needs are done; of several that could, the one that the longest chain waits for.
+    A job begins when those that it needs are done; of several that could, the one that the longest chain waits for, and
+    of these the first one of the system.
     Where the context takes one call at a time they run one after another.
 
     Args:
@@ -128,6 +129,7 @@ def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: Train
     """
     ready = in_order([replace(job, key=_key_on(context, job.key)) for job in jobs])
     keys, waiting = {job.name: job.key for job in ready}, chains(ready)
+    priorities = {job.name: waiting[job.name] - place / len(jobs) for place, job in enumerate(jobs)}
     how = (context.previews, context.precision, context.jobs_per_device)
 
     def make(job: TrainingJob) -> TrainedPart | None:
@@ -136,7 +138,7 @@ def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: Train
                 begun[name].result()
         needed = {name: keys[name] for name in job.needs}
         task = _Task(job, label, context.store.root, needed, *how)
-        return _make(task, out, context, waiting[job.name])
+        return _make(task, out, context, priorities[job.name])
 
     begun: dict[str, Future[TrainedPart | None]] = {}
     if not context.at_once:
@@ -147,7 +149,7 @@ def train_all(jobs: Sequence[TrainingJob], out: Path, label: str, context: Train
         return FitReport(tuple(part for future in begun.values() if (part := future.result())))
 
 
-def _make(task: _Task, out: Path, context: TrainingContext, priority: int) -> TrainedPart | None:
+def _make(task: _Task, out: Path, context: TrainingContext, priority: float) -> TrainedPart | None:
     """Train one network, or take it from the store, and write its file; nothing is written of what is no network."""
     job = Job(task.job.name, task.job.key, task)
     for reason in context.run_jobs(train_one, [job], priority).values():

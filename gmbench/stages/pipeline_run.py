@@ -52,7 +52,7 @@ class PipelineRun:
             _lines(self.paths.dataset)(done, total)
 
     def run_jobs(
-        self, function: Callable[[Any], job_cache.JobResult], jobs: Sequence[job_cache.Job], priority: int = 0
+        self, function: Callable[[Any], job_cache.JobResult], jobs: Sequence[job_cache.Job], priority: float = 0
     ) -> dict[str, str]:
         """Make what the store lacks; reasons by name of what failed."""
         workers, scheduler = (1, None) if several_processes() else (self.workers, self.scheduler)

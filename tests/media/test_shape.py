@@ -4,6 +4,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from gmbench.errors import MediaError
 from gmbench.media import Video, resize
@@ -31,6 +32,20 @@ def test_all_eight_display_matrices_are_applied(tmp_path, matrix, shown):
     assert (video.info.height, video.info.width) == plain[0].shape[:2]
     for mine, expected in zip(video, plain, strict=True):
         assert np.array_equal(mine, expected)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, -1), (8, 1)])
+def test_pictures_with_exif_are_turned_as_it_says(tmp_path, name, orientation, turns):
+    stored = np.zeros((32, 48, 3), np.uint8)
+    stored[:16, :16], stored[:, 32:] = 255, (200, 0, 0)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation], exif[ExifTags.Base.Make] = orientation, "maker"
+    Image.fromarray(stored).save(tmp_path / name, exif=exif, quality=95, subsampling=0)
+    video = Video(tmp_path / name)
+    (shown,) = video
+    assert np.abs(shown.astype(int) - np.rot90(stored, turns)).mean() < 3
+    assert video.shown_as_stored == (turns == 0)
 
 
 def test_pixels_become_square(tmp_path):
