@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from gmbench.errors import InputError
-from gmbench.executor import SCHEDULER, serve
+from gmbench.executor import SCHEDULER, given_scheduler, serve
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def run_with_workers(command: Sequence[str], workers: int) -> int:
     Raises:
         InputError: no such program.
     """
-    if workers and (address := os.environ.get(SCHEDULER)):
+    if workers and (address := given_scheduler()):
         _log.warning("%s=%s: its workers are used; %d of this machine are not started", SCHEDULER, address, workers)
         workers = 0
     if not workers:

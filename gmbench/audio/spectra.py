@@ -105,7 +105,7 @@ def syncnet_mfcc(audio: Audio) -> NDArray[np.float64]:
 
 @functools.cache
 def _mel_filters(**how: Any) -> NDArray[np.floating]:
-    """Filters (bands, bins) of librosa at 16 kHz, made once a process: as long as a clip's transform takes."""
+    """Filters (bands, bins) of librosa at 16 kHz, made once a process, which takes as long as a clip's spectrum."""
     from gmbench.audio.librosa_lock import filters
 
     made: NDArray[np.floating] = filters.mel(sr=SAMPLE_RATE, **how)

@@ -16,8 +16,8 @@ from gmbench.media.formats import Frames
 
 _WIDEST_PIXEL = 4
 """Pixels further from square are no shape that a camera or an encoder means."""
-_WITH_EXIF = ("apng", "jpegxl", "mjpeg", "png", "tiff", "webp")
-"""Codecs whose frames bring Exif as data of their side: that PyAV reads these ends the process."""
+_WITH_NAMED_PROFILES = ("apng", "png")
+"""Codecs whose frames can bring a colour profile with a name; PyAV, asked for their side data, frees that twice."""
 
 
 def resize(frame: Frames, height: int, width: int) -> Frames:
@@ -37,7 +37,8 @@ def resize(frame: Frames, height: int, width: int) -> Frames:
 def displayed(first: av.VideoFrame, codec: str, pixel_aspect: Fraction) -> Callable[[av.VideoFrame], Frames]:
     """A function from frames of a track to (H, W, 3) RGB as a player shows them, by first frame and codec.
 
-    Frames alike share one conversion, which takes ten times as long to set up as to do at 128 pixels.
+    Frames alike share one conversion, which takes ten times as long to set up as to do at 128 pixels; so the function
+    serves one reader at a time.
 
     Raises:
         ValueError: the pixels are more than four times as wide as high, or the reverse.
@@ -49,7 +50,7 @@ def displayed(first: av.VideoFrame, codec: str, pixel_aspect: Fraction) -> Calla
 
     def show(frame: av.VideoFrame) -> Frames:
         kind = (frame.format.name, frame.width, frame.height, frame.colorspace, frame.color_range)
-        picture = np.asarray(to_rgb[kind].reformat(frame, format="rgb24").to_ndarray(), np.uint8)
+        picture = np.asarray(to_rgb[kind].reformat(frame, format="rgb24", threads=1).to_ndarray(), np.uint8)
         if pixel_aspect != 1:
             picture = resize(picture, picture.shape[0], int(picture.shape[1] * pixel_aspect + Fraction(1, 2)))
         if turned:
@@ -60,11 +61,12 @@ def displayed(first: av.VideoFrame, codec: str, pixel_aspect: Fraction) -> Calla
 
 
 def display_matrix(frame: av.VideoFrame, codec: str) -> tuple[float, float, float, float] | None:
-    """Numbers a to d by which a player shows (x, y) at (a x + c y, b x + d y), up to a factor; None as it is stored.
+    """Numbers a to d by which a player shows (x, y) at (a x + c y, b x + d y), up to a factor; None: shown as stored.
 
-    Of frames with Exif, or with data of a kind that PyAV does not know, a turn is known and no mirroring.
+    Of PNG, and of frames with side data of a kind that PyAV does not know, such as Exif, the turn alone is known: those
+    that are mirrored, too, are not told from others.
     """
-    if codec not in _WITH_EXIF:
+    if codec not in _WITH_NAMED_PROFILES:
         with contextlib.suppress(ValueError):
             data = frame.side_data.get("DISPLAYMATRIX")
             if data is None:

@@ -84,8 +84,7 @@ class Video:
         self._track = track = read_picture_track(self.path)
         self._repeats = track.schedule.repeats
         with media_errors(self.path, "picture cannot be shown", "re-encode it"):
-            self._show = displayed(track.first, track.codec, track.pixel_aspect)
-            picture = self._show(track.first)
+            picture = displayed(track.first, track.codec, track.pixel_aspect)(track.first)
             transparent = has_transparency(track.first)
         self.info = VideoInfo(
             frames=int(self._repeats.sum()),
@@ -143,11 +142,12 @@ class Video:
             yield from self._iterate_images()
             return
         shape = (self.info.height, self.info.width, 3)
+        show = displayed(self._track.first, self._track.codec, self._track.pixel_aspect)
         emitted = 0
         for index, stored in self._stored_frames():
             if not self._repeats[index]:
                 continue
-            frame = self._show(stored)
+            frame = show(stored)
             if frame.shape != shape:
                 raise MediaError(f"{self.path}: size changes from {shape[:2]} to {frame.shape[:2]}; re-encode it")
             for _ in range(int(self._repeats[index])):

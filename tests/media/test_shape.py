@@ -4,10 +4,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
 from gmbench.errors import MediaError
 from gmbench.media import Video, resize
+from gmbench.media.shape import displayed
 from tests.media.clips import BURSTS, bursts, clip, heard_at, picture, write_sound
 from tests.media.files import write
 
@@ -32,6 +33,32 @@ def test_all_eight_display_matrices_are_applied(tmp_path, matrix, shown):
     assert (video.info.height, video.info.width) == plain[0].shape[:2]
     for mine, expected in zip(video, plain, strict=True):
         assert np.array_equal(mine, expected)
+
+
+def test_a_picture_with_a_named_colour_profile_is_read(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    stored = np.full((32, 48, 3), (10, 200, 90), np.uint8)
+    Image.fromarray(stored).save(tmp_path / "a.png", icc_profile=profile)
+    video = Video(tmp_path / "a.png")
+    (shown,) = video
+    assert np.array_equal(shown, stored)
+    assert video.shown_as_stored
+
+
+def test_frames_of_several_kinds_are_converted_each_as_by_itself(rng):
+    frames = []
+    for name, colours, height in (
+        ("yuv420p", 1, 48), ("yuvj420p", 1, 48), ("yuv420p", 5, 48), ("yuv444p", 1, 48), ("yuv420p", 1, 64),
+    ):  # fmt: skip
+        frame = av.VideoFrame.from_ndarray(rng.integers(0, 256, (height, 64, 3), np.uint8), "rgb24").reformat(
+            format=name
+        )
+        frame.colorspace = colours
+        frames.append(frame)
+    show = displayed(frames[0], "h264", Fraction(1))
+    for frame in frames * 2:
+        assert np.array_equal(show(frame), frame.to_ndarray(format="rgb24"))
+    assert len({show(frame).tobytes() for frame in frames[:3]}) == 3
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])

@@ -72,7 +72,21 @@ def test_a_chain_does_not_wait_for_jobs_that_it_does_not_need(context, tmp_path)
     at_once = TrainingContext(context.store, run_jobs, at_once=True)
     train_all([_job("slow", "a"), _job("a"), _job("b", "a"), _job("last", "b")], tmp_path / "out", "synth", at_once)
     assert (tmp_path / "out" / "last.safetensors").read_bytes() == b"last+b+a"
-    assert sorted(priorities, key=lambda name: -priorities[name]) == ["a", "b", "slow", "last"]
+    assert priorities["a"] > priorities["b"] > priorities["slow"] > priorities["last"]
+
+
+def test_a_longer_chain_goes_before_any_number_of_jobs_in_front_of_it(context, tmp_path):
+    priorities = {}
+
+    def run_jobs(function, jobs, priority=0):
+        priorities[jobs[0].name] = priority
+        return job_cache.run_jobs(function, jobs, context.store)
+
+    others = [_job(f"alone{n}") for n in range(12)]
+    jobs = [*others, _job("first"), _job("second", "first")]
+    train_all(jobs, tmp_path / "out", "synth", replace(context, run_jobs=run_jobs))
+    assert min(priorities, key=lambda name: priorities[name]) == "second"
+    assert max(priorities, key=lambda name: priorities[name]) == "first"
 
 
 def test_what_is_no_network_is_needed_and_not_written(context, tmp_path):

@@ -141,6 +141,12 @@ class Lips(SettingsPart):
     pictures_every: int = Field(1, ge=1, description="steps between those with losses of pictures: rec, mouth, sync")
     train: FallingRate = FallingRate(steps=20_000, batch=4, rate=1e-4)
 
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        if self.drawn.people and self.drawn.frames < self.frames:
+            raise ValueError(f"drawn: frames must be at least the {self.frames} of a run, got {self.drawn.frames}")
+        return self
+
 
 class PoseMotion(SettingsPart):
     """Pose from sound; section 3.3, eqs. 13 and 14."""

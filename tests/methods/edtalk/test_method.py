@@ -257,13 +257,17 @@ class TestJobs:
         ]
         assert {name for name in keys[0] if keys[0][name] != keys[1][name]} == {"semantics"}
 
+    def test_drawn_clips_are_as_long_as_the_runs_that_lips_learn_from(self):
+        with pytest.raises(InputError, match=r"lips.*frames must be at least the 5 of a run, got 4"):
+            EDTalk().settings({"lips": {"drawn": {"people": 1, "frames": 4}}})
+
     @pytest.mark.parametrize(
         ("expression", "lips", "semantics", "drawings"),
         [
-            ((2, 2), (2, 2), (2, 2), {"expression": "2 x 2", "lips": "2 x 2", "semantics": "2 x 2"}),
-            ((2, 1), (3, 1), (3, 1), {"expression": "2 x 1", "lips": "3 x 1", "semantics": "3 x 1"}),
+            ((2, 5), (2, 5), (2, 5), {"expression": "2 x 5", "lips": "2 x 5", "semantics": "2 x 5"}),
+            ((2, 1), (3, 5), (3, 5), {"expression": "2 x 1", "lips": "3 x 5", "semantics": "3 x 5"}),
             ((2, 2), (0, 1), (2, 1), {"expression": "2 x 2", "semantics": "2 x 1"}),
-            ((0, 1), (2, 2), (2, 1), {"lips": "2 x 2", "semantics": "2 x 1"}),
+            ((0, 1), (2, 5), (2, 1), {"lips": "2 x 5", "semantics": "2 x 1"}),
         ],
     )
     def test_networks_share_the_pictures_of_the_same_people(

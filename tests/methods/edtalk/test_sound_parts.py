@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gmbench.audio.spectra import mel_spectrogram, mel_windows
+from gmbench.corpus.track_people import draw_track_people
 from gmbench.errors import InputError, WeightsError
 from gmbench.media import write_audio
 from gmbench.methods.edtalk.decouple_training import load_decoupled
@@ -58,11 +59,13 @@ def test_sounds_and_words_of_drawn_clips_stand_in_their_places(tmp_path):
 
 
 def test_windows_of_drawn_parts_reach_into_the_sound_beside_them(tmp_path):
-    people, audio = made_people(2), made_sound(30)
+    (whole,) = draw_track_people(1, ["happy"], takes=1, frames=30)
+    part, audio = whole.part(6), whole.sound
+    people, first = made_people(2), np.flatnonzero((whole.rho == part.rho[0]).all(1))[0]
     write_audio(path := tmp_path / "c0.wav", made_sound(12))
-    mels = read_mels(people, [path, audio], tmp_path / "mels", [SimpleNamespace(first=7)])
+    mels = read_mels(people, [path, audio], tmp_path / "mels", [part])
     frames = np.array([0, 3])
-    assert np.array_equal(mels.windows(1, frames), mel_windows(mel_spectrogram(audio), 30)[[7, 10]])
+    assert np.array_equal(mels.windows(1, frames), mel_windows(mel_spectrogram(audio), 30)[[first, first + 3]])
     own = mel_spectrogram(next(sounds(people, [path, audio])))
     assert np.array_equal(mels.windows(0, frames), mel_windows(own, 12)[[0, 3]])
 
