@@ -112,7 +112,7 @@ def test_the_page_opens_in_a_browser(project):
         lines = [row.find_elements("tag name", "td") for row in terms.find_elements("css selector", "tbody tr")]
         rows = {cells[0].get_attribute("textContent"): cells[1].get_attribute("textContent") for cells in lines}
         assert {"gmtalker", "flowvqtalker", "edtalk"} <= set(rows)
-        assert "expression 1, semantics 1, teachers 1" in rows["edtalk"]
+        assert "expression 1, lips 1, semantics 1, teachers 1" in rows["edtalk"]
         assert complaints(driver) == []
     finally:
         driver.quit()
