@@ -34,6 +34,8 @@ ProgressCallback = Callable[[int, int, Mapping[str, float]], None]
 """Called with step, steps, and the mean losses since the last call."""
 WARM_UP = 0.02
 """Share of the steps over which :func:`warm_up` raises the learning rate."""
+DIVERGED = 1e12
+"""Magnitude from which on a loss is of a network that no longer learns."""
 _precision: ContextVar[str] = ContextVar("precision", default=FLOAT32)
 Batch = TypeVar("Batch")
 
@@ -231,7 +233,7 @@ def train(
 
     Raises:
         WeightsError: a checkpoint of other modules.
-        FloatingPointError: a loss that is no number, with its name and step.
+        FloatingPointError: a loss that is no number or beyond :data:`DIVERGED`, with its name and step.
     """
     accelerator = _accelerator()
     memory = PeakMemory(accelerator.device)
@@ -345,13 +347,13 @@ class _LossLog:
             self._values.setdefault(name, []).append(value.detach().clone())
 
     def write_row(self, step: int, steps: int, over_processes: Callable[[Sequence[float]], list[float]]) -> None:
-        """Means of the losses since the last row; raises FloatingPointError for one that is no number."""
+        """Means of the losses since the last row; raises FloatingPointError for one that diverged."""
         means = [sum(torch.stack(v).tolist()) / len(v) for v in self._values.values()]
         row = {"step": float(step)} | dict(zip(self._values, over_processes(means), strict=True))
         self._values = {}
         for name, value in row.items():
-            if not math.isfinite(value):
-                raise FloatingPointError(f"loss {name} is {value} at step {step}; lower the learning rate")
+            if not abs(value) < DIVERGED:
+                raise FloatingPointError(f"loss {name} is {value:g} at step {step}; lower the learning rate")
         self.rows.append(row)
         if self._live is not None:
             self._live.step = step

@@ -66,7 +66,7 @@ def embedder_outcomes(
     settings = DiceTalk().settings(run.params.systems.get("dicetalk", {}))
     e, rows, pair = settings.embedder, dataset.split("train"), str(dataset.audio_facts["pair"])
     learnt = [*read_clips(dataset, rows), *draw_clips(e.track_people, rows, e.window[1], pair, e.track_takes)]
-    test = held_out_people(e.track_people, pair)
+    test = held_out_people(e.drawn_people, pair)
     trained = EmbedderMeasures(load_priors(out / "embedder.safetensors")[0], learnt, test)
     once = e.model_copy(update={"train": e.train.model_copy(update={"steps": 1, "rate": 1e-9})})
     none = settings.model_copy(update={"embedder": once, "source": "train"})

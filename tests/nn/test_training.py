@@ -69,10 +69,11 @@ def test_another_checkpoint_is_refused(tmp_path):
         train(other, TrainConfig(20), tmp_path)
 
 
-def test_a_loss_that_is_no_number_stops():
+@pytest.mark.parametrize(("value", "shown"), [(float("nan"), "nan"), (float("-inf"), "-inf"), (8e25, r"8e\+25")])
+def test_a_loss_that_is_no_number_or_diverged_stops(value, shown):
     state = _state()
-    state.update = lambda step, updater: {"loss": torch.tensor(float("nan"))}
-    with pytest.raises(FloatingPointError, match="loss loss is nan at step"):
+    state.update = lambda step, updater: {"loss": torch.tensor(value)}
+    with pytest.raises(FloatingPointError, match=f"loss loss is {shown} at step 1; lower"):
         train(state, TrainConfig(5, log_every=1))
 
 

@@ -1,5 +1,7 @@
-"""Contrastive training of the emotion embedder, and the prompt priors after it."""
+"""Contrastive training of the emotion embedder, its sound's second one, and the prompt priors after them."""
 
+import copy
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +13,16 @@ from torch import Tensor, nn
 
 from gmbench.errors import InputError
 from gmbench.methods.dicetalk.checkpoints import CHECKPOINTS
-from gmbench.methods.dicetalk.embedder import EmotionEmbedder, contrastive_loss, drop_modalities
+from gmbench.methods.dicetalk.embedder import EmotionEmbedder, Gaussian, contrastive_loss, drop_modalities, seen_in
 from gmbench.methods.dicetalk.prior_reader import PriorReader
-from gmbench.methods.dicetalk.settings import Embedder
+from gmbench.methods.dicetalk.settings import Embedder, SoundStream
 from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.scaling import Scale
 from gmbench.methods.track_windows import WindowSampler
 from gmbench.methods.tracks import ClipTracks
 from gmbench.methods.training_jobs import TrainedFile
 from gmbench.morphable.model import FaceModel
-from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train
+from gmbench.nn.training import ProgressCallback, TrainReport, TrainState, Updater, adam, falling_rate, train
 
 GRADIENT_NORM = 1.0
 GROUPS_OF_PERSON = 4
@@ -55,6 +57,9 @@ class PairSampler:
         for name in self._members:
             self._of_person.setdefault(name[0], []).append(name)
         groups, kinds = list(self._members), list(dict.fromkeys(name[:2] for name in self._members))
+        emotions, levels = (sorted({name[n] for name in groups}) for n in (1, 2))
+        self.emotions = torch.tensor([emotions.index(name[1]) for name in groups])  # of each group
+        self.levels = torch.tensor([levels.index(name[2]) for name in groups])
         self._group = torch.tensor([groups.index(name) for name in names])
         # clips without label of one person may show one emotion: all of them are of one kind
         self._kind = torch.tensor([kinds.index(name[:2]) for name in names])
@@ -78,7 +83,7 @@ class PairSampler:
 def train_embedder(
     labelled: Sequence[ClipTracks], others: Sequence[ClipTracks], emotions: Sequence[str], speech: Mapping[str, Any],
     model: FaceModel, settings: Embedder, seed: int,
-    folder: Path | None = None, progress: ProgressCallback | None = None,
+    folder: Path | None = None, progress: ProgressCallback | None = None, heard: Sequence[ClipTracks] = (),
 ) -> TrainedFile:  # fmt: skip
     """The embedder of all people, and the mean prior of each emotion.
 
@@ -92,6 +97,7 @@ def train_embedder(
         seed: of everything random.
         folder: for checkpoints and the log.
         progress: see :func:`gmbench.nn.training.train`.
+        heard: further labelled clips, for the sound's second training alone.
 
     Raises:
         InputError: fewer than two groups of clips, so that nothing is unlike.
@@ -117,20 +123,99 @@ def train_embedder(
         if settings.fusion == "attention":
             seen = drop_modalities(len(codes), settings.modality_dropout).to(updater.device)
         found = network(codes, states, valid, seen)
-        drawn = found.sample() if settings.prior == "gaussian" else found.mean
-        loss = contrastive_loss(drawn, groups, kinds, settings.temperature)
+        loss = contrastive_loss(_drawn(found, settings), groups, kinds, settings.temperature)
         updater.backward_and_step(loss, "embedder", GRADIENT_NORM)
         return {"contrastive": loss}
 
     state.update = update
     report = train(state, settings.train.config(seed), folder, progress)
     reader = PriorReader(network, code, scale)
+    if settings.sound_again is not None:
+        report = _joined(report, teach_sound(reader, [*labelled, *heard], settings.sound_again, seed, folder, progress))
     facts = {
         "settings": settings.model_dump(mode="json"), "emotions": list(emotions), "speech": dict(speech),
         "states": int(tracks[0][1].shape[1]), "codes": int(tracks[0][0].shape[1]),
     }  # fmt: skip
     constants = reader.constants() | {"prompt_priors": prompt_priors(reader, labelled, emotions)}
     return CHECKPOINTS.pack("embedder", network, facts, constants), report
+
+
+def teach_sound(
+    reader: PriorReader, clips: Sequence[ClipTracks], settings: SoundStream, seed: int,
+    folder: Path | None = None, progress: ProgressCallback | None = None,
+) -> TrainReport:  # fmt: skip
+    """Train an embedder's sound stream anew and alone, so that a sound has its emotion's prior whoever speaks.
+
+    Eq. 8 tells people apart as well as emotions, and a voice says more of who speaks than of what is felt. Here
+    priors of an emotion are alike whoever shows it: those of sounds beside those of whole clips (``heard``), and
+    those of whole clips at one level (``whole``). ``likeness`` is how far whole clips' priors moved.
+
+    Args:
+        reader: the embedder, changed in place; its face, fusion and pooling stay.
+        clips: labelled ones.
+        settings: weights and how long.
+        seed: of everything random.
+        folder: for checkpoints and the log, in a folder ``sound`` there.
+        progress: see :func:`gmbench.nn.training.train`.
+    """
+    torch.manual_seed(seed)
+    network, old = reader.network, copy.deepcopy(reader.network)
+    s = network.settings
+    fresh = EmotionEmbedder(s, network.of_face.in_features, network.of_sound.in_features)
+    network.requires_grad_(False)
+    network.of_sound, network.audio = fresh.of_sound, fresh.audio
+    learnt = [*network.of_sound.parameters(), *network.audio.parameters()]
+    tracks = [(reader.code.encode(clip.beta, clip.rho), reader.scale.standardise(clip.audio)) for clip in clips]
+    sampler = PairSampler(tracks, clips, len(clips), s.window)
+    modules = nn.ModuleDict({"embedder": network, "former": old.requires_grad_(False)})
+    state = TrainState(modules, {"sound": adam(learnt, settings.train.rate)}, lambda step, updater: {})
+    state.copies = ("former",)
+
+    def update(step: int, updater: Updater) -> dict[str, Tensor]:
+        falling_rate(state.optimisers["sound"], settings.train, step)
+        for frozen in (old, network.visual, network.fusion):
+            frozen.eval()  # without dropout
+        codes, states, valid, groups, _ = sampler.draw(settings.train.batch)
+        emotions, levels = sampler.emotions[groups], sampler.levels[groups]
+        codes, states, valid, emotions, levels = updater.given(codes, states, valid, emotions, levels)
+        seen = {m: seen_in(m, len(codes)).to(updater.device) for m in ("both", "sound")}
+        whole, heard = (network(codes, states, valid, seen[m]) for m in ("both", "sound"))
+        terms = {
+            "heard": contrastive_loss(
+                torch.cat([_drawn(heard, s), _drawn(whole, s)]), emotions.repeat(2), emotions.repeat(2), s.temperature
+            ),
+            "whole": contrastive_loss(
+                _drawn(whole, s), emotions * (int(levels.max()) + 1) + levels, emotions, s.temperature
+            ),
+            "likeness": _distance(whole, old(codes, states, valid, seen["both"])),
+        }  # fmt: skip
+        loss = terms["heard"] + terms["whole"] + settings.likeness * terms["likeness"]
+        updater.backward_and_step(loss, "sound", GRADIENT_NORM)
+        return terms
+
+    state.update = update
+    return train(state, settings.train.config(seed), folder and folder / "sound", progress)
+
+
+def _drawn(found: Gaussian, settings: Embedder) -> Tensor:
+    return found.sample() if settings.prior == "gaussian" else found.mean
+
+
+def _distance(found: Gaussian, former: Gaussian) -> Tensor:
+    """Mean squares of how far means and deviations moved, in the deviation of the former means over the batch."""
+    unit = former.mean.std(0).mean()
+    moved = (found.mean - former.mean, found.deviation - former.deviation)
+    return torch.stack([(x / unit).square().mean() for x in moved]).sum()
+
+
+def _joined(first: TrainReport, second: TrainReport) -> TrainReport:
+    """One report of two trainings of a network, the second's steps after the first's."""
+    later = [row | {"step": row["step"] + first.steps} for row in second.log]
+    return dataclasses.replace(
+        first, steps=first.steps + second.steps, seconds=round(first.seconds + second.seconds, 1),
+        stopped_early=first.stopped_early or second.stopped_early, log=[*first.log, *later],
+        peak_memory=max((m for m in (first.peak_memory, second.peak_memory) if m is not None), default=None),
+    )  # fmt: skip
 
 
 def prompt_priors(reader: PriorReader, clips: Sequence[ClipTracks], emotions: Sequence[str]) -> NDArray[np.float32]:

@@ -100,7 +100,7 @@ def training_jobs(
             f"dicetalk: the networks that come with gmbench were trained at seed 0, not {seed}; set source of dicetalk"
             " to train"
         )
-    if settings.embedder.track_people:
+    if settings.embedder.drawn_people:
         check_track_people("dicetalk: embedder: track_people", dataset)
         if settings.speech.source == "whisper":
             raise InputError("dicetalk: embedder: track_people must be 0 with speech.source whisper")
@@ -121,7 +121,7 @@ def training_jobs(
         return take_shipped("dicetalk", made, dataset, {"settings": own, **parts})
 
     vae = job("vae", seed, people, DICETALK_TRAINING_VERSION, part_digest(settings.vae.folder, "vae"))
-    others = track_people_digest(settings.embedder.track_people)
+    others = track_people_digest(settings.embedder.drawn_people)
     embedder = job("embedder", base, others, speech={"source": settings.speech.source})
     files = [part_digest(settings.unet.folder, "unet"), part_digest(settings.clip_folder, "image_encoder")]
     bank, unet = settings.bank.model_dump(mode="json"), settings.unet.model_dump(mode="json")
@@ -146,16 +146,15 @@ def _embedder(data: _Data, folder: TrainingFolder) -> TrainedFile:
         listener = Listener(facts)
         labelled = _heard(labelled, _sounds(data.dataset), listener)
         others = _heard(others, _sounds(data.pretraining), listener)
-    labelled += draw_clips(
-        settings.track_people,
-        data.rows,
-        settings.window[1],
-        str(data.dataset.audio_facts["pair"]),
+    drawn = draw_clips(
+        settings.drawn_people, data.rows, settings.window[1], str(data.dataset.audio_facts["pair"]),
         settings.track_takes,
-    )
+    )  # fmt: skip
+    first = set(list(dict.fromkeys(clip.speaker for clip in drawn))[: settings.track_people])
+    labelled += [clip for clip in drawn if clip.speaker in first]
     return train_embedder(
         labelled, others, emotions_of(data.rows), facts, load_model(data.dataset.face_model), settings, data.seed,
-        folder.scratch, folder.progress,
+        folder.scratch, folder.progress, [clip for clip in drawn if clip.speaker not in first],
     )  # fmt: skip
 
 

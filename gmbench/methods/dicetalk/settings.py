@@ -40,6 +40,16 @@ class Vae(SettingsPart):
     train: FallingRate = FallingRate(steps=300, batch=8, rate=1e-3, last_rate=0.1)
 
 
+class SoundStream(SettingsPart):
+    """A second training of the embedder, in which its sound stream alone learns emotions whoever speaks; our own."""
+
+    track_people: int = Field(0, ge=0, description="further labelled people; the embedder's are the first of them")
+    likeness: float = Field(
+        1.0, ge=0, description="weight of the squared distance, in deviations, from the priors before it"
+    )
+    train: FallingRate = FallingRate(steps=1_200, batch=48, rate=1e-3, warm_up=60, last_rate=0.1)
+
+
 class Embedder(SettingsPart):
     """Cross-modal emotion embedder; DICE-Talk, section 3.1."""
 
@@ -70,13 +80,21 @@ class Embedder(SettingsPart):
     )
     track_takes: int = Field(2, ge=2, description="clips of each of those people in an emotion at a level")
     train: FallingRate = FallingRate(steps=50_000, batch=64, rate=1e-4, warm_up=1_000)
+    sound_again: SoundStream | None = Field(None, description="none: one training of all, as printed")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         check_heads(self.width, self.heads)
+        if self.sound_again is not None and self.fusion == "none":
+            raise ValueError("sound_again: without fusion no sound is read")
         if not 2 <= self.window[0] <= self.window[1]:
             raise ValueError(f"window must be least and greatest number of frames, got {list(self.window)}")
         return self
+
+    @property
+    def drawn_people(self) -> int:
+        """How many further people both trainings learn from."""
+        return max(self.track_people, self.sound_again.track_people if self.sound_again is not None else 0)
 
 
 class Bank(SettingsPart):
@@ -238,7 +256,7 @@ ABLATIONS: dict[str, dict[str, dict[str, object]]] = {
     "wo_discrimination": {"diffusion": {"discrimination": 0.0}},
     "learnable_ca": {"bank": {"kind": "learnable"}},
     "wo_prior": {"embedder": {"prior": "mean"}},
-    "visual_only": {"embedder": {"fusion": "none"}},
-    "wo_modality_dropout": {"embedder": {"modality_dropout": 0.0}},
+    "visual_only": {"embedder": {"fusion": "none", "sound_again": None}},
+    "wo_modality_dropout": {"embedder": {"modality_dropout": 0.0, "sound_again": None}},
 }
 """What each ablation changes: the paper's of table 4, and two of our own (visual_only, wo_modality_dropout)."""

@@ -82,6 +82,7 @@ class PoseSampler:
         self.network = PoseGenerator(settings, self.facts["audio_dim"], self.facts["size"])
         constants = CHECKPOINTS.load_weights(path, self.network)
         self.scale = Scale(constants["mean"], constants["deviation"])
+        self._axes = constants.get("axes")
 
     @torch.inference_mode()
     def sample(self, audio: NDArray[np.float32], seed: int, temperature: float, persistence: float) -> Tensor:
@@ -90,4 +91,5 @@ class PoseSampler:
         noise = follow_itself(torch.randn(len(audio), self.network.size, generator=generator), persistence)
         windows = audio_windows(torch.from_numpy(audio), self.network.settings.audio_halfwidth)
         found = self.network.decode(temperature * noise, windows)
-        return torch.from_numpy(self.scale.restore(found.numpy()))
+        track = self.scale.restore(found.numpy())
+        return torch.from_numpy(track if self._axes is None else track @ self._axes)

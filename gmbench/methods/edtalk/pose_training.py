@@ -108,8 +108,13 @@ def train_posemotion(
     """
     torch.manual_seed(seed)
     relative = [track - track.mean(axis=0) for track in tracks]
+    size = tracks[0].shape[1]
+    axes = None
+    if size > settings.components:  # a flow of degenerate data has no finite optimum, and its inverse overflows
+        axes = _principal_axes(np.concatenate(relative), settings.components)
+        relative, size = [track @ axes.T for track in relative], len(axes)
     scale = Scale.of(relative)
-    network = PoseGenerator(settings, audio[0].shape[1], tracks[0].shape[1])
+    network = PoseGenerator(settings, audio[0].shape[1], size)
     batches = PoseBatches([scale.standardise(track) for track in relative], audio, settings)
     optimisers = {"pose": adam(network.parameters(), settings.train.rate)}
     state = TrainState(nn.ModuleDict({"pose": network}), optimisers, lambda step, updater: {})
@@ -117,10 +122,16 @@ def train_posemotion(
     report = train(state, settings.train.config(seed), folder, progress)
     described = {
         "settings": settings.model_dump(mode="json"), "audio": dict(facts), "audio_dim": int(audio[0].shape[1]),
-        "size": int(tracks[0].shape[1]),
+        "size": size,
     }  # fmt: skip
-    constants = {"mean": scale.mean, "deviation": scale.deviation}
+    constants = {"mean": scale.mean, "deviation": scale.deviation} | ({} if axes is None else {"axes": axes})
     return CHECKPOINTS.pack("posemotion", network, described, constants), report
+
+
+def _principal_axes(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Orthonormal directions (count, D) in which rows (N, D) of mean zero vary most."""
+    axes = np.linalg.eigh(rows.astype(np.float64).T @ rows)[1]  # the greatest last
+    return axes[:, : -count - 1 : -1].T.astype(np.float32)
 
 
 def _update(state: TrainState, network: PoseGenerator, batches: PoseBatches, s: PoseMotion) -> Update:

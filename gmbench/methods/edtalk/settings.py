@@ -153,6 +153,9 @@ class PoseMotion(SettingsPart):
 
     kind: Literal["flow", "mean"] = Field("flow", description="mean: regression (mean_pose)")
     steps: int = Field(16, ge=1, description="K, steps of the flow")
+    components: int = Field(
+        64, ge=1, description="most numbers that it makes; of longer weights (wo_bank's) their principal components"
+    )
     width: int = Field(256, ge=1)
     audio_halfwidth: int = Field(4, ge=0, description="frame t reads the sound of t - halfwidth to t + halfwidth")
     window: int = Field(32, ge=2, description="frames of a clip that a batch takes in a row")

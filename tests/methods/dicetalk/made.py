@@ -1,5 +1,7 @@
 """Small settings and a made-up folder of trained networks for DICE-Talk's tests."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from gmbench.methods.dicetalk.diffusion_training import train_diffusion
@@ -53,6 +55,17 @@ def made_clips(count=9, frames=24, seed=0):
         audio = generator.normal(0, 1, (frames, 160))
         arrays = (a.astype(np.float32) for a in (beta, rho, audio))
         clips.append(ClipTracks(f"c{n}", f"p{n % 2}", emotion, 1, *arrays))
+    return clips
+
+
+def made_voices(count):
+    """Clips of six people each, whose sound tells who speaks loudly and the emotion faintly."""
+    generator = np.random.default_rng(1)
+    people, emotions = generator.normal(0, 2, (count // 6, 160)), generator.normal(0, 0.5, (3, 160))
+    clips = []
+    for n, clip in enumerate(made_clips(count)):
+        sound = clip.audio + people[n // 6] + emotions[EMOTIONS.index(clip.emotion)]
+        clips.append(replace(clip, speaker=f"p{n // 6}", audio=sound.astype(np.float32)))
     return clips
 
 

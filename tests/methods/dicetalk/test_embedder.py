@@ -20,7 +20,7 @@ from gmbench.methods.dicetalk.embedder_training import PairSampler, train_embedd
 from gmbench.methods.dicetalk.prior_reader import load_priors
 from gmbench.methods.dicetalk.settings import Bank
 from gmbench.morphable.synthetic.model import synthetic_model
-from tests.methods.dicetalk.made import EMOTIONS, FACTS, SMALL, made_clips, small
+from tests.methods.dicetalk.made import EMOTIONS, FACTS, SMALL, made_clips, made_voices, small
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +32,17 @@ def _network(**changes):
     torch.manual_seed(0)
     settings = SMALL.embedder.model_copy(update=changes)
     return EmotionEmbedder(settings, 64, 5).eval()
+
+
+def _known_by_sound(reader, clips):
+    """Share of the last clips whose prior by sound is nearest to their emotion's mean one of the first clips."""
+    means = [reader.of_tracks(c.beta, c.rho, c.audio, "sound").mean[0].numpy() for c in clips]
+    labels = np.array([EMOTIONS.index(c.emotion) for c in clips])
+    centres = np.stack(
+        [np.mean([m for m, e in zip(means[:60], labels[:60], strict=True) if e == k], axis=0) for k in range(3)]
+    )
+    found = np.linalg.norm(np.stack(means[60:])[:, None] - centres, axis=2).argmin(axis=1)
+    return float(np.mean(found == labels[60:]))
 
 
 class TestEmbedder:
@@ -123,12 +134,48 @@ class TestTraining:
             mean = reader.of_tracks(clip.beta, clip.rho, clip.audio).mean[0].numpy()
             assert EMOTIONS[int(((prompts - mean) ** 2).sum(1).argmin())] == clip.emotion
 
+    def test_sound_learns_emotions_whoever_speaks_and_nothing_else_changes(self, tmp_path):
+        def taught(name, again):
+            values = {"dropout": 0.0, "train": {"steps": 60, "batch": 12, "rate": 3e-3}, "sound_again": again}
+            settings = small(embedder=values).embedder
+            content, report = train_embedder(
+                clips[:12], [], EMOTIONS, FACTS, synthetic_model(), settings, 0, None, None, clips[12:60]
+            )
+            (tmp_path / name).write_bytes(content)
+            return load_priors(tmp_path / name)[0], report
+
+        clips = made_voices(72)
+        before, _ = taught("a.safetensors", None)
+        after, both = taught("b.safetensors", {"likeness": 1.0, "train": {"steps": 120, "batch": 12, "rate": 3e-3}})
+        steps = [row["step"] for row in both.log]
+        assert (both.steps, steps[-1]) == (180, 180.0)
+        assert steps == sorted(set(steps))
+        assert {"heard", "whole", "likeness"} < set(both.log[-1])
+        assert _known_by_sound(after, clips) > 0.8
+        assert _known_by_sound(before, clips) < 0.6  # its people's voices, not their emotions
+        for clip in clips[60:]:
+            old, new = (x.of_tracks(clip.beta, clip.rho, clip.audio, "face").mean for x in (before, after))
+            assert torch.equal(old, new)
+
     def test_a_stopped_training_goes_on_to_the_same_bits(self, tmp_path):
         clips = made_clips()
         settings = small(embedder={"train": {"steps": 6, "batch": 8, "rate": 1e-3}}).embedder
         whole, _ = train_embedder(clips, [], EMOTIONS, FACTS, synthetic_model(), settings, 0)
         again, _ = train_embedder(clips, [], EMOTIONS, FACTS, synthetic_model(), settings, 0, tmp_path)
         assert whole == again
+
+    def test_a_second_training_goes_on_to_the_same_bits(self, tmp_path):
+        clips = made_clips()
+        again = {"train": {"steps": 5, "batch": 8, "rate": 1e-3}}
+        settings = small(embedder={"train": {"steps": 3, "batch": 8, "rate": 1e-3}, "sound_again": again}).embedder
+        whole, _ = train_embedder(clips, [], EMOTIONS, FACTS, synthetic_model(), settings, 0)
+        stopped, _ = train_embedder(clips, [], EMOTIONS, FACTS, synthetic_model(), settings, 0, tmp_path)
+        assert whole == stopped
+        assert (tmp_path / "sound").is_dir()
+
+    def test_sound_is_not_taught_where_none_is_read(self):
+        with pytest.raises(ValueError, match="sound_again: without fusion no sound is read"):
+            small(embedder={"fusion": "none", "sound_again": {}})
 
     def test_nothing_to_tell_apart_is_an_error(self):
         clips = [replace(clip, speaker="one", emotion="sad") for clip in made_clips(3)]

@@ -127,6 +127,18 @@ class TestPose:
         sampler, audio = PoseSampler(tmp_path / "posemotion.safetensors"), made_tracks()[1][0]
         assert torch.equal(sampler.sample(audio, 0, 1.0, 0.9), sampler.sample(audio, 1, 1.0, 0.9))
 
+    def test_long_weights_are_made_as_their_principal_components(self, tmp_path):
+        tracks, audio = made_tracks()
+        spread = np.linalg.qr(np.random.default_rng(0).standard_normal((200, 6)))[0].T.astype(np.float32)
+        settings = SMALL.posemotion.model_copy(update={"components": 5})
+        content, report = train_posemotion([track @ spread for track in tracks], audio, FACTS, settings, 0)
+        (tmp_path / "posemotion.safetensors").write_bytes(content)
+        assert report.log[-1]["rec"] < 10
+        sampler = PoseSampler(tmp_path / "posemotion.safetensors")
+        found = sampler.sample(audio[0], 0, 1.0, 0.9).numpy()
+        assert found.shape == (len(audio[0]), 200)
+        assert np.allclose(found @ spread.T @ spread, found, atol=1e-4)  # no direction in which no pose varied
+
     def test_seeds_differ_and_temperature_zero_does_not(self, trained):
         sampler, audio = PoseSampler(trained[0] / "posemotion.safetensors"), made_tracks()[1][0]
         warm = [sampler.sample(audio, seed, 1.0, 0.9) for seed in (0, 0, 1)]
