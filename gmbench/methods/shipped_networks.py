@@ -120,8 +120,12 @@ def _facts_of(path: Path) -> dict[str, Any]:
 
 def _differences(asked: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
     """What is asked for and was made otherwise."""
-    return [
-        f"{name} is {value}, there {made.get(name)}"
-        for name, value in asked.items()
-        if name not in _HOW_LONG and made.get(name) != value
-    ]
+    asked, made = _lasting(asked), _lasting(made)
+    return [f"{name} is {value}, there {made.get(name)}" for name, value in asked.items() if made.get(name) != value]
+
+
+def _lasting(value: Any) -> Any:
+    """Settings without those that may differ, of parts of them too."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: _lasting(part) for name, part in value.items() if name not in _HOW_LONG}

@@ -114,10 +114,12 @@ def _started_from(start: Mapping[str, Any]) -> int:
 def further_people(settings: Mapping[str, Any]) -> dict[str, int]:
     """How many further people of the corpus each part of a system's settings asks for, of those that ask for some.
 
-    Parts may ask for the same people, so the numbers must not be added up.
+    Parts may ask for the same people, so the numbers must not be added up. Of a part's trainings the largest counts.
 
     >>> further_people({"teachers": {"drawn": {"people": 800}}, "diffusion": {"drawn_people": 100}, "vae": {}})
     {'teachers': 800, 'diffusion': 100}
+    >>> further_people({"embedder": {"track_people": 40, "sound_again": {"track_people": 150}}})
+    {'embedder': 150}
     """
     found = {}
     for part, values in settings.items():
@@ -125,6 +127,8 @@ def further_people(settings: Mapping[str, Any]) -> dict[str, int]:
             drawn = values.get("drawn")
             asked = [values.get(name) or 0 for name in PEOPLE]
             asked += [_started_from(values)] if part == START else []
-            if count := sum(asked) + (drawn.get("people", 0) if isinstance(drawn, Mapping) else 0):
+            count = sum(asked) + (drawn.get("people", 0) if isinstance(drawn, Mapping) else 0)
+            trainings = {name: value for name, value in values.items() if name != "drawn"}
+            if count := max([count, *further_people(trainings).values()]):
                 found[part] = count
     return found

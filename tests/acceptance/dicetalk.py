@@ -68,7 +68,7 @@ def embedder_outcomes(
     learnt = [*read_clips(dataset, rows), *draw_clips(e.track_people, rows, e.window[1], pair, e.track_takes)]
     test = held_out_people(e.drawn_people, pair)
     trained = EmbedderMeasures(load_priors(out / "embedder.safetensors")[0], learnt, test)
-    once = e.model_copy(update={"train": e.train.model_copy(update={"steps": 1, "rate": 1e-9})})
+    once = e.model_copy(update={"train": e.train.model_copy(update={"steps": 1, "rate": 1e-9}), "sound_again": None})
     none = settings.model_copy(update={"embedder": once, "source": "train"})
     seed_of = run.params.seed + seed
     fit_all(dataset, dataset, out / "untrained", none, seed_of, training_context(run), ("embedder",))

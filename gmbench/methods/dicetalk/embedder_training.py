@@ -15,7 +15,7 @@ from gmbench.errors import InputError
 from gmbench.methods.dicetalk.checkpoints import CHECKPOINTS
 from gmbench.methods.dicetalk.embedder import EmotionEmbedder, Gaussian, contrastive_loss, drop_modalities, seen_in
 from gmbench.methods.dicetalk.prior_reader import PriorReader
-from gmbench.methods.dicetalk.settings import Embedder, SoundStream
+from gmbench.methods.dicetalk.settings import Embedder, SoundTraining
 from gmbench.methods.expression_code import ExpressionCode
 from gmbench.methods.scaling import Scale
 from gmbench.methods.track_windows import WindowSampler
@@ -39,6 +39,9 @@ class PairSampler:
         clips: labelled ones (codes (T, 64), states (T, a) and labels as of :class:`ClipTracks`), then the others.
         labelled: how many of them have labels.
         window: least and greatest number of frames.
+
+    Attributes:
+        groups: speaker, emotion and level of each group; of a clip without label speaker, nothing and its name.
     """
 
     def __init__(
@@ -56,10 +59,8 @@ class PairSampler:
         self._of_person: dict[str, list[tuple[str, str, str]]] = {}
         for name in self._members:
             self._of_person.setdefault(name[0], []).append(name)
-        groups, kinds = list(self._members), list(dict.fromkeys(name[:2] for name in self._members))
-        emotions, levels = (sorted({name[n] for name in groups}) for n in (1, 2))
-        self.emotions = torch.tensor([emotions.index(name[1]) for name in groups])  # of each group
-        self.levels = torch.tensor([levels.index(name[2]) for name in groups])
+        self.groups = groups = list(self._members)
+        kinds = list(dict.fromkeys(name[:2] for name in groups))
         self._group = torch.tensor([groups.index(name) for name in names])
         # clips without label of one person may show one emotion: all of them are of one kind
         self._kind = torch.tensor([kinds.index(name[:2]) for name in names])
@@ -83,9 +84,9 @@ class PairSampler:
 def train_embedder(
     labelled: Sequence[ClipTracks], others: Sequence[ClipTracks], emotions: Sequence[str], speech: Mapping[str, Any],
     model: FaceModel, settings: Embedder, seed: int,
-    folder: Path | None = None, progress: ProgressCallback | None = None, heard: Sequence[ClipTracks] = (),
+    folder: Path | None = None, progress: ProgressCallback | None = None, further: Sequence[ClipTracks] = (),
 ) -> TrainedFile:  # fmt: skip
-    """The embedder of all people, and the mean prior of each emotion.
+    """The embedder of all people, with its sound's second training where asked, and the mean prior of each emotion.
 
     Args:
         labelled: clips with emotions; the field ``audio`` holds the speech states.
@@ -97,10 +98,10 @@ def train_embedder(
         seed: of everything random.
         folder: for checkpoints and the log.
         progress: see :func:`gmbench.nn.training.train`.
-        heard: further labelled clips, for the sound's second training alone.
+        further: labelled clips for the sound's second training alone.
 
     Raises:
-        InputError: fewer than two groups of clips, so that nothing is unlike.
+        InputError: fewer than two groups of clips, so that nothing is unlike; one emotion for a second training.
     """
     every = [*labelled, *others]
     code = ExpressionCode.fit(every, model, settings.coefficients)
@@ -109,6 +110,9 @@ def train_embedder(
     sampler = PairSampler(tracks, every, len(labelled), settings.window)
     if len({(clip.speaker, clip.emotion) for clip in every}) < 2:
         raise InputError("the emotion embedder needs clips of two people or emotions, to tell them apart")
+    again = settings.sound_again
+    if again is not None and len({clip.emotion for clip in [*labelled, *further]}) < 2:
+        raise InputError("embedder: sound_again needs labelled clips of two emotions; set it to null without them")
     torch.manual_seed(seed)
     network = EmotionEmbedder(settings, tracks[0][0].shape[1], tracks[0][1].shape[1])
     state = TrainState(
@@ -128,10 +132,12 @@ def train_embedder(
         return {"contrastive": loss}
 
     state.update = update
-    report = train(state, settings.train.config(seed), folder, progress)
+    steps = settings.train.steps + (0 if again is None else again.train.steps)
+    report = train(state, settings.train.config(seed), folder, _of_both(progress, 0, steps))
     reader = PriorReader(network, code, scale)
-    if settings.sound_again is not None:
-        report = _joined(report, teach_sound(reader, [*labelled, *heard], settings.sound_again, seed, folder, progress))
+    if again is not None:
+        progress = _of_both(progress, settings.train.steps, steps)
+        report = _joined(report, teach_sound(reader, [*labelled, *further], again, seed, folder, progress))
     facts = {
         "settings": settings.model_dump(mode="json"), "emotions": list(emotions), "speech": dict(speech),
         "states": int(tracks[0][1].shape[1]), "codes": int(tracks[0][0].shape[1]),
@@ -141,7 +147,7 @@ def train_embedder(
 
 
 def teach_sound(
-    reader: PriorReader, clips: Sequence[ClipTracks], settings: SoundStream, seed: int,
+    reader: PriorReader, clips: Sequence[ClipTracks], settings: SoundTraining, seed: int,
     folder: Path | None = None, progress: ProgressCallback | None = None,
 ) -> TrainReport:  # fmt: skip
     """Train an embedder's sound stream anew and alone, so that a sound has its emotion's prior whoever speaks.
@@ -167,34 +173,39 @@ def teach_sound(
     learnt = [*network.of_sound.parameters(), *network.audio.parameters()]
     tracks = [(reader.code.encode(clip.beta, clip.rho), reader.scale.standardise(clip.audio)) for clip in clips]
     sampler = PairSampler(tracks, clips, len(clips), s.window)
+    emotions = _numbers([name[1] for name in sampler.groups])
+    at_levels = _numbers([name[1:] for name in sampler.groups])
     modules = nn.ModuleDict({"embedder": network, "former": old.requires_grad_(False)})
     state = TrainState(modules, {"sound": adam(learnt, settings.train.rate)}, lambda step, updater: {})
-    state.copies = ("former",)
 
     def update(step: int, updater: Updater) -> dict[str, Tensor]:
         falling_rate(state.optimisers["sound"], settings.train, step)
         for frozen in (old, network.visual, network.fusion):
             frozen.eval()  # without dropout
         codes, states, valid, groups, _ = sampler.draw(settings.train.batch)
-        emotions, levels = sampler.emotions[groups], sampler.levels[groups]
-        codes, states, valid, emotions, levels = updater.given(codes, states, valid, emotions, levels)
-        seen = {m: seen_in(m, len(codes)).to(updater.device) for m in ("both", "sound")}
-        whole, heard = (network(codes, states, valid, seen[m]) for m in ("both", "sound"))
+        sound_alone = seen_in("sound", len(codes))
+        codes, states, valid, sound_alone, emotion, at_level = updater.given(
+            codes, states, valid, sound_alone, emotions[groups], at_levels[groups]
+        )
+        whole, heard = network(codes, states, valid), network(codes, states, valid, sound_alone)
+        every, both = torch.cat([_drawn(heard, s), _drawn(whole, s)]), emotion.repeat(2)
         terms = {
-            "heard": contrastive_loss(
-                torch.cat([_drawn(heard, s), _drawn(whole, s)]), emotions.repeat(2), emotions.repeat(2), s.temperature
-            ),
-            "whole": contrastive_loss(
-                _drawn(whole, s), emotions * (int(levels.max()) + 1) + levels, emotions, s.temperature
-            ),
-            "likeness": _distance(whole, old(codes, states, valid, seen["both"])),
-        }  # fmt: skip
+            "heard": contrastive_loss(every, both, both, s.temperature),
+            "whole": contrastive_loss(_drawn(whole, s), at_level, emotion, s.temperature),
+            "likeness": _distance(whole, old(codes, states, valid)),
+        }
         loss = terms["heard"] + terms["whole"] + settings.likeness * terms["likeness"]
         updater.backward_and_step(loss, "sound", GRADIENT_NORM)
         return terms
 
     state.update = update
     return train(state, settings.train.config(seed), folder and folder / "sound", progress)
+
+
+def _numbers(names: Sequence[Any]) -> Tensor:
+    """(n,) place of each name among the different ones."""
+    different = sorted(set(names))
+    return torch.tensor([different.index(name) for name in names])
 
 
 def _drawn(found: Gaussian, settings: Embedder) -> Tensor:
@@ -204,13 +215,19 @@ def _drawn(found: Gaussian, settings: Embedder) -> Tensor:
 def _distance(found: Gaussian, former: Gaussian) -> Tensor:
     """Mean squares of how far means and deviations moved, in the deviation of the former means over the batch."""
     unit = former.mean.std(0).mean()
-    moved = (found.mean - former.mean, found.deviation - former.deviation)
-    return torch.stack([(x / unit).square().mean() for x in moved]).sum()
+    means, deviations = found.mean - former.mean, found.deviation - former.deviation
+    return (means / unit).square().mean() + (deviations / unit).square().mean()
+
+
+def _of_both(progress: ProgressCallback | None, before: int, steps: int) -> ProgressCallback | None:
+    """The callback for a training that begins after some of all steps."""
+    return progress and (lambda step, _, losses: progress(before + step, steps, losses))
 
 
 def _joined(first: TrainReport, second: TrainReport) -> TrainReport:
-    """One report of two trainings of a network, the second's steps after the first's."""
+    """One report of two trainings of a network, the second's steps after the first's; the last row has all losses."""
     later = [row | {"step": row["step"] + first.steps} for row in second.log]
+    later[-1] = first.log[-1] | later[-1]
     return dataclasses.replace(
         first, steps=first.steps + second.steps, seconds=round(first.seconds + second.seconds, 1),
         stopped_early=first.stopped_early or second.stopped_early, log=[*first.log, *later],

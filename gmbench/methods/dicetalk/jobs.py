@@ -101,9 +101,10 @@ def training_jobs(
             " to train"
         )
     if settings.embedder.drawn_people:
-        check_track_people("dicetalk: embedder: track_people", dataset)
+        asked = "track_people" if settings.embedder.track_people else "sound_again: track_people"
+        check_track_people(f"dicetalk: embedder: {asked}", dataset)
         if settings.speech.source == "whisper":
-            raise InputError("dicetalk: embedder: track_people must be 0 with speech.source whisper")
+            raise InputError(f"dicetalk: embedder: {asked} must be 0 with speech.source whisper")
     if settings.diffusion.drawn_people:
         check_track_people("dicetalk: diffusion: drawn_people", dataset)
     base = digest(

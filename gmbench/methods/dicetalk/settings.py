@@ -40,10 +40,12 @@ class Vae(SettingsPart):
     train: FallingRate = FallingRate(steps=300, batch=8, rate=1e-3, last_rate=0.1)
 
 
-class SoundStream(SettingsPart):
+class SoundTraining(SettingsPart):
     """A second training of the embedder, in which its sound stream alone learns emotions whoever speaks; our own."""
 
-    track_people: int = Field(0, ge=0, description="further labelled people; the embedder's are the first of them")
+    track_people: int = Field(
+        0, ge=0, description="further labelled people in all, where more than the embedder's, who are the first of them"
+    )
     likeness: float = Field(
         1.0, ge=0, description="weight of the squared distance, in deviations, from the priors before it"
     )
@@ -80,7 +82,7 @@ class Embedder(SettingsPart):
     )
     track_takes: int = Field(2, ge=2, description="clips of each of those people in an emotion at a level")
     train: FallingRate = FallingRate(steps=50_000, batch=64, rate=1e-4, warm_up=1_000)
-    sound_again: SoundStream | None = Field(None, description="none: one training of all, as printed")
+    sound_again: SoundTraining | None = Field(None, description="none: one training of all, as printed")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -93,7 +95,7 @@ class Embedder(SettingsPart):
 
     @property
     def drawn_people(self) -> int:
-        """How many further people both trainings learn from."""
+        """How many further people are drawn: the second training learns from all, the first from ``track_people``."""
         return max(self.track_people, self.sound_again.track_people if self.sound_again is not None else 0)
 
 
@@ -259,4 +261,5 @@ ABLATIONS: dict[str, dict[str, dict[str, object]]] = {
     "visual_only": {"embedder": {"fusion": "none", "sound_again": None}},
     "wo_modality_dropout": {"embedder": {"modality_dropout": 0.0, "sound_again": None}},
 }
-"""What each ablation changes: the paper's of table 4, and two of our own (visual_only, wo_modality_dropout)."""
+"""What each ablation changes: the paper's of table 4, and two of our own (visual_only, wo_modality_dropout), whose
+embedder never hears sound alone."""

@@ -21,6 +21,8 @@ from gmbench.methods.training_jobs import TrainedFile
 from gmbench.nn.training import ProgressCallback, TrainState, Updater, adam, falling_rate, train, weighted_sum
 
 GRADIENT_NORM = 1.0
+LEAST_VARIANCE = 1e-6
+"""Of a principal component, in shares of the first one's."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def train_posemotion(
     relative = [track - track.mean(axis=0) for track in tracks]
     size = tracks[0].shape[1]
     axes = None
-    if size > settings.components:  # a flow of degenerate data has no finite optimum, and its inverse overflows
+    if size > settings.components:  # a flow of data of lower rank has no finite optimum, and its inverse overflows
         axes = _principal_axes(np.concatenate(relative), settings.components)
         relative, size = [track @ axes.T for track in relative], len(axes)
     scale = Scale.of(relative)
@@ -129,9 +131,10 @@ def train_posemotion(
 
 
 def _principal_axes(rows: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """Orthonormal directions (count, D) in which rows (N, D) of mean zero vary most."""
-    axes = np.linalg.eigh(rows.astype(np.float64).T @ rows)[1]  # the greatest last
-    return axes[:, : -count - 1 : -1].T.astype(np.float32)
+    """Orthonormal directions (at most count, D) in which rows (N, D) of mean zero vary most, and at all."""
+    variances, axes = np.linalg.eigh(rows.astype(np.float64).T @ rows)  # the greatest last
+    varying = int((variances > LEAST_VARIANCE * variances[-1]).sum())
+    return axes[:, : -min(count, varying) - 1 : -1].T.astype(np.float32)
 
 
 def _update(state: TrainState, network: PoseGenerator, batches: PoseBatches, s: PoseMotion) -> Update:

@@ -26,7 +26,7 @@ SMALL_SETTINGS = {
     "speech": {"source": "features"},
     "vae": {"codec": "lapped", "side": 32, "channels": 6, "width": 8, "gate": 0, "train": TRAIN},
     "embedder": {"width": 16, "heads": 2, "visual_layers": 1, "audio_layers": 1, "fusion_layers": 1,
-                 "window": [8, 12], "train": TRAIN | {"batch": 8}},
+                 "window": [8, 12], "train": TRAIN | {"batch": 8}, "sound_again": {"train": TRAIN | {"batch": 8}}},
     "bank": {"entries": 4, "width": 32, "tokens": 3, "heads": 2},
     "unet": {"widths": [64, 64], "attention": [True, False], "layers": 1, "heads": [2, 2], "numbers": 8,
              "checkpointing": False},
@@ -59,7 +59,7 @@ def made_clips(count=9, frames=24, seed=0):
 
 
 def made_voices(count):
-    """Clips of six people each, whose sound tells who speaks loudly and the emotion faintly."""
+    """Six clips of each person, whose sound tells strongly who speaks and faintly what is felt."""
     generator = np.random.default_rng(1)
     people, emotions = generator.normal(0, 2, (count // 6, 160)), generator.normal(0, 0.5, (3, 160))
     clips = []

@@ -158,6 +158,7 @@ class TestJobs:
     @pytest.mark.parametrize(("ablation", "anew"), [
         ("wo_bank", {"diffusion"}), ("learnable_ca", {"diffusion"}), ("wo_discrimination", {"diffusion"}),
         ("wo_prior", {"embedder", "diffusion"}), ("visual_only", {"embedder", "diffusion"}),
+        ("wo_modality_dropout", {"embedder", "diffusion"}),
     ])  # fmt: skip
     def test_ablations_share_what_they_do_not_change(self, dataset, ablation, anew):
         def keys(*ablations, seed=0):
@@ -192,9 +193,13 @@ class TestJobs:
             fit_all(dataset, dataset, tmp_path, DiceTalk().settings({}), 0, None, ["hair"])
         with pytest.raises(InputError, match=r"dicetalk: bank\.entrys"):
             DiceTalk().settings({"bank": {"entrys": 4}})
-        for part, name in (("embedder", "track_people"), ("diffusion", "drawn_people")):
-            settings = DiceTalk().settings(SMALL_SETTINGS | {part: {name: 2}})
-            with pytest.raises(InputError, match=f"dicetalk: {part}: {name} must be 0 for d"):
+        for named, part, values in (
+            ("embedder: track_people", "embedder", {"track_people": 2}),
+            ("embedder: sound_again: track_people", "embedder", {"sound_again": {"track_people": 2}}),
+            ("diffusion: drawn_people", "diffusion", {"drawn_people": 2}),
+        ):
+            settings = DiceTalk().settings(SMALL_SETTINGS | {part: values})
+            with pytest.raises(InputError, match=f"dicetalk: {named} must be 0 for d"):
                 list(training_jobs(dataset, dataset, settings, 0))
 
     def test_classes(self, dataset):
