@@ -144,6 +144,23 @@ def test_tasks_of_higher_priority_begin_first(tmp_path):
     assert path.read_text().index("d") < path.read_text().index("c")
 
 
+def test_a_task_goes_to_the_first_worker_that_is_free(tmp_path):
+    path = tmp_path / "order"
+
+    def submit(text, seconds, priority):
+        call = threads.submit(lambda: list(run(_note, [(path, text, seconds)], 1, scheduler, priority)))
+        time.sleep(0.3)
+        return call
+
+    with cluster(2) as scheduler, ThreadPoolExecutor(8) as threads:
+        list(run(_note, [(path, "", 0)] * 2, 1, scheduler))
+        calls = [submit("a", 6.0, 0), submit("b", 2.0, 0)]  # both workers are at work now
+        calls += [submit(text, 0.1, priority) for text, priority in (("c", -2), ("d", -1), ("e", 1), ("f", -1))]
+        for call in calls:
+            call.result()
+    assert path.read_text() == "bedfca"
+
+
 def _listening():
     """Where this process and its children wait for connections."""
     processes = [psutil.Process(), *psutil.Process().children(recursive=True)]

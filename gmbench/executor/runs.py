@@ -1,5 +1,6 @@
 """Apply a function to many tasks, here or on workers."""
 
+import contextlib
 import itertools
 import queue
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +33,8 @@ def run(
         tasks: picklable.
         workers: processes on this machine; 1 runs in this process.
         scheduler: address of a running dask scheduler instead.
-        priority: of several calls that share workers, tasks of the higher one begin first.
+        priority: of several calls that share workers, tasks of the higher one begin first; a call's only task goes to
+            the first worker of gmbench's own that is free.
 
     Yields:
         (index of the task, result) in order of completion; an exception in place of the result where a
@@ -49,7 +51,8 @@ def run(
         return
     with open_workers(workers, scheduler) as opened:
         call: Callable[[Any], Any] = Remote(function, opened.near) if opened.outside else function
-        yield from _distributed(opened, call, tasks, priority)
+        with opened.turn(priority) if len(tasks) == 1 else contextlib.nullcontext():
+            yield from _distributed(opened, call, tasks, priority)
 
 
 def _distributed(

@@ -5,6 +5,7 @@ whoever can send work to a dask scheduler runs code as its user.
 """
 
 import contextlib
+import itertools
 import logging
 import os
 import sys
@@ -12,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,37 @@ SCHEDULER, FOLDER = "GMBENCH_SCHEDULER", "GMBENCH_SCHEDULER_FOLDER"
 """Environment variables: the address of the scheduler that a pipeline's stages use, and where its workers were started
 if it is one of :func:`serve`."""
 _SAY_AGAIN = 60.0
+_LOOK_AGAIN = 5.0
+"""Seconds after which it is looked whether there are more workers."""
+
+
+class _Turns:
+    """One task a place at a time, the one of the highest priority first."""
+
+    def __init__(self) -> None:
+        self._changed, self._order = threading.Condition(), itertools.count()
+        self._waiting: list[tuple[float, int]] = []
+        self._running = 0
+
+    @contextlib.contextmanager
+    def take(self, priority: float, places: Callable[[], int]) -> Iterator[None]:
+        """Wait until a place is free and nobody waits who is of a higher priority, or of the same and came before."""
+        with self._changed:
+            own = (-priority, next(self._order))
+            self._waiting.append(own)
+            try:
+                while min(self._waiting) != own or self._running >= places():
+                    self._changed.wait(_LOOK_AGAIN)
+                self._running += 1
+            finally:
+                self._waiting.remove(own)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
 
 
 @dataclass(frozen=True)
@@ -59,17 +91,29 @@ class Workers:
         outside: someone else started them, so that they may lack what this process has.
         near: of these, those that :func:`serve` started in this folder.
         timeout: seconds to wait while there are none; None waits for ever.
+        turns: of tasks on gmbench's own workers.
     """
 
     client: Any
     outside: bool = False
     timeout: float | None = None
     near: bool = False
+    turns: _Turns = field(default_factory=_Turns)
 
     @property
     def address(self) -> str:
         """Of the scheduler."""
         return str(self.client.scheduler.address)
+
+    def turn(self, priority: float) -> contextlib.AbstractContextManager[None]:
+        """Wait with a task until one of gmbench's own workers is free for it.
+
+        dask gives a task to a worker at once, where it waits behind that worker's other one although another worker
+        is free before. A cluster of others may grow by what waits there, so that nothing is held back from it.
+        """
+        if self.outside and not self.near:
+            return contextlib.nullcontext()
+        return self.turns.take(priority, lambda: _count(self))
 
 
 _open: dict[str, Workers] = {}
