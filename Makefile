@@ -82,7 +82,7 @@ mutation: install
 	nice -n 15 $(BIN)/python -m tests.mutations.score
 
 lock:
-	$(BIN)/uv pip compile --quiet --upgrade --no-header --no-annotate --extra dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate --extra dev pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf .venv site demo-out gmbench-results gmbench-report build *.egg-info data work models results reports ablations .gmbench dvc_plots
