@@ -71,9 +71,4 @@ def semantics(found: Mapping[str, Sequence[float]], without: Mapping[str, Sequen
     rows += [reported(12, f"wo_mask, from {name}: L1 distance", free[name]) for name in DRAWS]
     rows += [positive(12, f"{name} minus both", full[name] - full["both"]) for name in alone]
     rows += [positive(12, f"{MEAN} minus {name}", full[MEAN] - full[name]) for name in alone]
-    lost = {name: free[name] - full[name] for name in alone}
-    rows += [reported(12, f"{name}: wo_mask minus with masking", value) for name, value in lost.items()]
-    return [
-        *rows,
-        positive(12, "one of the two alone: wo_mask minus with masking", float(np.mean(list(lost.values())))),
-    ]
+    return rows + [positive(12, f"{name}: wo_mask minus with masking", free[name] - full[name]) for name in alone]

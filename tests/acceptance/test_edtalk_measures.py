@@ -88,9 +88,9 @@ def test_order_of_what_was_given():
         return {"both": [both], "words alone": [words], "sound alone": [sound], MEAN: [mean]}
 
     good = semantics(kind(1, 2, 3, 4), kind(1, 3, 4, 4))
-    assert [row.holds for row in good if row.threshold] == [True] * 5
-    bad = semantics(kind(2, 1, 3, 2), kind(1, 1.5, 2, 2))
-    assert [row.holds for row in bad if row.threshold] == [False, True, True, False, False]
+    assert [row.holds for row in good if row.threshold] == [True] * 6
+    bad = semantics(kind(2, 1, 3, 2), kind(1, 3, 2, 2))
+    assert [row.holds for row in bad if row.threshold] == [False, True, True, False, True, False]
 
 
 def test_costs_are_those_of_the_training():
